@@ -1,0 +1,18 @@
+"""Mistakes as data: sources and spans, the table of codes, and how a diagnostic is shown."""
+
+from rmg_dsl.diagnostics.diagnostic import Code, Diagnostic, Fix, Severity, codes, diagnose, errors_in, in_order
+from rmg_dsl.diagnostics.source import Position, Source, Span
+
+__all__ = [
+    "Code",
+    "Diagnostic",
+    "Fix",
+    "Position",
+    "Severity",
+    "Source",
+    "Span",
+    "codes",
+    "diagnose",
+    "errors_in",
+    "in_order",
+]

@@ -1,0 +1,170 @@
+"""Diagnostics for people and for programs: text, colour, HTML, JSON, GitHub annotations, SARIF."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from html import escape
+from typing import Any
+from unicodedata import category, east_asian_width
+
+from rmg_dsl.diagnostics.diagnostic import Diagnostic, Fix, codes
+
+Paint = Callable[[str, str], str]
+
+_ANSI = {"error": "1;31", "warning": "1;33", "note": "1;36", "bold": "1", "dim": "34", "help": "1;32"}
+_SARIF_LEVEL = {"error": "error", "warning": "warning", "note": "note"}
+
+
+def as_text(diagnostics: Iterable[Diagnostic], *, colour: bool = False) -> str:
+    """Each diagnostic with its line and a caret under its place; ANSI colours on request."""
+    paint = _ansi if colour else _plain
+    return "\n\n".join(_block(d, paint) for d in diagnostics)
+
+
+def as_html(diagnostics: Iterable[Diagnostic]) -> str:
+    """The same as `as_text`, in one `<pre>`; everything from the source is escaped."""
+    style = "font-family:ui-monospace,monospace;line-height:1.35;white-space:pre-wrap"
+    return (
+        f'<pre class="rmg-diagnostics" style="{style}">' + "\n\n".join(_block(d, _html) for d in diagnostics) + "</pre>"
+    )
+
+
+def as_json(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
+    """`{"diagnostics": […]}` as plain data: lines and columns from 1, the end exclusive."""
+    return {"diagnostics": [_record(d) for d in diagnostics]}
+
+
+def as_github(diagnostics: Iterable[Diagnostic]) -> str:
+    """Workflow commands that annotate a pull request."""
+    return "\n".join(_annotation(d) for d in diagnostics)
+
+
+def as_sarif(diagnostics: Sequence[Diagnostic], version: str) -> dict[str, Any]:
+    """A SARIF 2.1.0 log, for code-scanning views."""
+    used = sorted({d.code for d in diagnostics})
+    rules = [
+        {"id": c, "shortDescription": {"text": codes()[c].title}, "fullDescription": {"text": codes()[c].text}}
+        for c in used
+    ]
+    driver = {"name": "rmg", "version": version, "rules": rules}
+    return {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{"tool": {"driver": driver}, "results": [_sarif_result(d) for d in diagnostics]}],
+    }
+
+
+def _block(d: Diagnostic, paint: Paint) -> str:
+    start = d.source.position(d.span.start)
+    number = str(start.line)
+    bar = " " * len(number) + " " + paint("dim", "|")
+    line = d.source.line_at(d.span.start)
+    before = line[: start.column - 1]
+    marked = line[start.column - 1 : start.column - 1 + max(1, d.span.end - d.span.start)]
+    carets = paint(d.severity, ("^" * max(1, _width(marked)) + " " + d.label).rstrip())
+    rows = [
+        paint(d.severity, f"{d.severity}[{d.code}]") + paint("bold", f": {visible(d.message)}"),
+        " " * len(number) + paint("dim", "-->") + f" {paint('', visible(d.source.name))}:{start.line}:{start.column}",
+        bar,
+        f"{paint('dim', number)} {paint('dim', '|')} {paint('', visible(line))}".rstrip(),
+        f"{bar} {' ' * _width(before)}{carets}",
+    ]
+    if d.help:
+        first, *more = visible(d.help, keep="\n").split("\n")
+        gap = " " * len(number)
+        rows.append(f"{gap} = {paint('help', 'help')}: {paint('', first)}")
+        rows += [f"{gap}         {paint('', line)}".rstrip() for line in more]
+    return "\n".join(rows)
+
+
+def visible(text: str, keep: str = "") -> str:
+    """One column per character: tabs as blanks, control characters as their pictures, so that no spec can paint a terminal.
+
+    >>> visible("a\\tb\\x1b[31m")
+    'a b␛[31m'
+    """
+    return "".join(_picture(c) if category(c)[0] == "C" and c not in keep else c for c in text)
+
+
+def _picture(char: str) -> str:
+    if char == "\t":
+        return " "
+    return chr(0x2400 + ord(char)) if ord(char) < 32 else "\ufffd"
+
+
+def _width(text: str) -> int:
+    return sum(0 if category(c) in ("Mn", "Me") else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _plain(_: str, text: str) -> str:
+    return text
+
+
+def _ansi(kind: str, text: str) -> str:
+    return f"\x1b[{_ANSI[kind]}m{text}\x1b[0m" if kind else text
+
+
+def _html(kind: str, text: str) -> str:
+    colours = {"error": "#d1242f", "warning": "#9a6700", "note": "#0969da", "help": "#1a7f37", "dim": "#6e7781"}
+    if kind in colours:
+        return f'<span style="color:{colours[kind]};font-weight:600">{escape(text)}</span>'
+    return f"<b>{escape(text)}</b>" if kind == "bold" else escape(text)
+
+
+def _record(d: Diagnostic) -> dict[str, Any]:
+    return {
+        "code": d.code,
+        "severity": d.severity,
+        "message": d.message,
+        "file": d.source.name,
+        **_place(d, d.span),
+        "help": d.help or None,
+        "fixes": [{"title": fix.title, **_place(d, fix.span), "text": fix.text} for fix in d.fixes],
+    }
+
+
+def _place(d: Diagnostic, span: Any) -> dict[str, int]:
+    start, end = d.source.position(span[0]), d.source.position(span[1])
+    return {"line": start.line, "column": start.column, "end_line": end.line, "end_column": end.column}
+
+
+def _annotation(d: Diagnostic) -> str:
+    place = _place(d, d.span)
+    kind = "notice" if d.severity == "note" else d.severity
+    where = f"file={_property(d.source.name)},line={place['line']},col={place['column']},endLine={place['end_line']},endColumn={place['end_column']}"
+    message = d.message + (f"\n{d.help}" if d.help else "")
+    return f"::{kind} {where},title={d.code}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _sarif_result(d: Diagnostic) -> dict[str, Any]:
+    return {
+        "ruleId": d.code,
+        "level": _SARIF_LEVEL[d.severity],
+        "message": {"text": d.message + (f". {d.help}" if d.help else "")},
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": d.source.name}, "region": _region(d, d.span)}}],
+        **({"fixes": [_sarif_fix(d, fix) for fix in d.fixes]} if d.fixes else {}),
+    }
+
+
+def _region(d: Diagnostic, span: Any) -> dict[str, int]:
+    place = _place(d, span)
+    return {
+        "startLine": place["line"],
+        "startColumn": place["column"],
+        "endLine": place["end_line"],
+        "endColumn": place["end_column"],
+    }
+
+
+def _sarif_fix(d: Diagnostic, fix: Fix) -> dict[str, Any]:
+    replacement = {"deletedRegion": _region(d, fix.span), "insertedContent": {"text": fix.text}}
+    change = {"artifactLocation": {"uri": d.source.name}, "replacements": [replacement]}
+    return {"description": {"text": fix.title}, "artifactChanges": [change]}

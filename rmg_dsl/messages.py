@@ -1,0 +1,98 @@
+"""What is asked of a model, and what it answers. Plain data that names no vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from rmg_dsl.scales import Scale
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One typed question about one row: the rendered messages, and the verdicts that `scale` offers.
+
+    `material` holds the texts that were put into the prompt, by field name, and `needs` the names that the prompt
+    cannot do without: enough for an engine that compares texts instead of reading prompts.
+    """
+
+    grader: str
+    scale: Scale
+    messages: tuple[Message, ...]
+    material: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All that the model reads, in order."""
+        return "\n".join(message.content for message in self.messages)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A question on its way to a model: `draw` numbers repeats, `follow_up` holds a re-ask after a poor reply."""
+
+    question: Question
+    draw: int = 0
+    follow_up: tuple[Message, ...] = ()
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        return self.question.messages + self.follow_up
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens and attempts of one reply, or of many added up."""
+
+    calls: int = 0
+    retried: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_cached: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.calls + other.calls,
+            self.retried + other.retried,
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            self.tokens_cached + other.tokens_cached,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back, as it came: the `text`, or a `refusal`; `finish` is the provider's word for why it ended."""
+
+    text: str
+    refusal: str | None = None
+    finish: str | None = None
+    usage: Usage = Usage(calls=1)
+    raw: Mapping[str, Any] | None = None
+
+
+class Model(Protocol):
+    """The one seam to every engine, and what each wrapper around one looks like too.
+
+    `complete` returns a `Reply` or raises `CallError`; `note` is a sentence that every summary must carry, or empty.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def note(self) -> str: ...
+
+    async def complete(self, request: Request) -> Reply: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,128 @@
+"""From a declared model to one that can be asked: names, keys and the stack of wrappers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rmg_dsl.config import Settings
+from rmg_dsl.errors import ModelError
+from rmg_dsl.messages import Model
+from rmg_dsl.models.endpoints import Endpoints
+from rmg_dsl.models.lexical import NAME, Lexical
+from rmg_dsl.models.openai import OpenAIChat
+from rmg_dsl.models.presets import LOCAL, PRESETS, unknown_provider
+from rmg_dsl.models.settings import check_setting
+from rmg_dsl.models.traffic import DEFAULT_CONCURRENCY, DEFAULT_RETRIES, Limited, Paced, Retrying
+
+OPENAI = "openai"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model as it was declared: who serves it, its name there, its settings, and the name it has in the spec.
+
+    >>> ModelSpec("openai", "gpt-6-luna", {"temperature": 0}, "judge").full_name
+    'openai/gpt-6-luna'
+    """
+
+    provider: str
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.provider}/{self.name}"
+
+
+def parse_model_name(text: str) -> tuple[str, str]:
+    """Provider and name, split at the first slash; the name is checked against no list. Raises ModelError.
+
+    >>> parse_model_name("openrouter/qwen/qwen3-32b")
+    ('openrouter', 'qwen/qwen3-32b')
+    """
+    provider, _, name = (part.strip() for part in text.partition("/"))
+    if not provider or not name:
+        raise ModelError(f'a model is named "provider/model", such as "openai/gpt-6-luna" or "{NAME}", not "{text}"')
+    return provider, name
+
+
+def open_model(spec: ModelSpec, settings: Settings, endpoints: Endpoints | None = None) -> Model:
+    """The model that `spec` declares, ready to be asked; nothing is sent yet, and no vendor's library is imported.
+
+    >>> open_model(ModelSpec("local", "lexical"), Settings()).name
+    'local/lexical'
+
+    Models opened with the same `endpoints` share one client per endpoint, and whoever made these closes them; without,
+    the model's own `close()` does. Raises ModelError for a wrong setting, an unknown provider, a missing key.
+    """
+    problems = [found for name, value in spec.settings.items() if (found := check_setting(name, value))]
+    if problems:
+        raise ModelError(f"model {spec.full_name}: {'; '.join(problems)}")
+    if spec.provider == LOCAL:
+        return _local(spec)
+    # The seam for a cache: `Cached(...)` goes around what is returned here, so that what it holds costs no attempt.
+    return _with_traffic(_chat(spec, settings, endpoints), spec.settings, settings)
+
+
+def _local(spec: ModelSpec) -> Model:
+    if spec.full_name != NAME:
+        raise ModelError(f"unknown model `{spec.full_name}`: `{LOCAL}` has one, `{NAME}`")
+    return Lexical()
+
+
+def _with_traffic(model: Model, asked: Mapping[str, Any], settings: Settings) -> Model:
+    concurrency = asked.get("concurrency") or settings.concurrency or DEFAULT_CONCURRENCY
+    limited: Model = Limited(model, concurrency)
+    if "rpm" in asked or "tpm" in asked:
+        limited = Paced(limited, asked.get("rpm"), asked.get("tpm"))
+    return Retrying(limited, asked.get("max_retries", DEFAULT_RETRIES))
+
+
+def _chat(spec: ModelSpec, settings: Settings, endpoints: Endpoints | None) -> OpenAIChat:
+    registry = Endpoints() if endpoints is None else endpoints
+    endpoint = registry.at(*_where(spec, settings))
+    # OpenAI's own newer models know the limit by its newer name only; most others know the older one only.
+    limit = "max_completion_tokens" if endpoint.base_url == PRESETS[OPENAI].base_url else "max_tokens"
+    return OpenAIChat(
+        endpoint,
+        spec.name,
+        name=spec.full_name,
+        settings=spec.settings,
+        key_variable=_key_variable(spec),
+        limit=limit,
+        owned=registry if endpoints is None else None,
+    )
+
+
+def _where(spec: ModelSpec, settings: Settings) -> tuple[str, str | None]:
+    """The base URL and the key, both known to be good enough to try."""
+    preset = PRESETS.get(spec.provider)
+    elsewhere = spec.settings.get("base_url") or (settings.openai_base_url if spec.provider == OPENAI else None)
+    if preset is None and elsewhere is None:
+        raise ModelError(unknown_provider(spec.provider))
+    wrong = check_setting("base_url", elsewhere) if elsewhere else None
+    if wrong:
+        raise ModelError(f"OPENAI_BASE_URL is no base URL: {wrong}")
+    base_url = elsewhere or (preset.base_url if preset else "")
+    return base_url, _key(spec, settings, required="api_key_env" in spec.settings or elsewhere is None)
+
+
+def _key_variable(spec: ModelSpec) -> str | None:
+    preset = PRESETS.get(spec.provider)
+    variable: str | None = spec.settings.get("api_key_env") or (preset.key_variable if preset else None)
+    return variable
+
+
+def _key(spec: ModelSpec, settings: Settings, *, required: bool) -> str | None:
+    variable = _key_variable(spec)
+    key = (settings.key(variable) or "").strip() if variable else ""
+    if key and not (key.isascii() and key.isprintable() and " " not in key):
+        raise ModelError(f"the key in {variable} holds a character that no key has: was more than the key pasted?")
+    if variable and required and not key:
+        raise ModelError(
+            f"{spec.full_name} needs a key, and {variable} is not set: run `export {variable}=…` and try again"
+        )
+    return key or None

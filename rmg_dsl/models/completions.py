@@ -1,0 +1,103 @@
+"""From an answer to a reply: a chat completion read as hostile input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from rmg_dsl.errors import CallError
+from rmg_dsl.messages import Reply, Usage
+from rmg_dsl.models.answers import Answer
+from rmg_dsl.models.faults import fault_of, malformed
+
+Json: TypeAlias = Mapping[str, Any]
+
+# Above this a count of tokens is nonsense, and would overflow the arithmetic of money.
+_MOST_TOKENS = 10**12
+
+
+def reply_of(answer: Answer, who: str) -> Reply:
+    """The reply in a good answer, whatever it looks like; raises CallError (nothing else) where there is none.
+
+    >>> body = {"choices": [{"message": {"content": "4"}, "finish_reason": "stop"}]}
+    >>> reply_of(Answer(200, body), "ollama/x").text
+    '4'
+    """
+    body = answer.body
+    if not isinstance(body, Mapping):
+        raise malformed(answer, who, "no JSON object")
+    choice = _choice(answer, body, who)
+    message = choice.get("message")
+    if not isinstance(message, Mapping):
+        raise malformed(answer, who, "a choice without a message")
+    finish = choice.get("finish_reason")
+    return Reply(
+        text=_text(message.get("content"), "text"),
+        refusal=_refusal(message, finish),
+        finish=finish if isinstance(finish, str) else None,
+        usage=usage_of(body.get("usage")),
+        raw=body,
+    )
+
+
+def _choice(answer: Answer, body: Json, who: str) -> Json:
+    choices = body.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    error = (first.get("error") if isinstance(first, Mapping) else None) or (body.get("error") if not first else None)
+    if error:
+        raise _hidden_fault(answer, error, who)
+    if not isinstance(first, Mapping):
+        raise malformed(answer, who, "without choices")
+    return first
+
+
+def _hidden_fault(answer: Answer, error: object, who: str) -> CallError:
+    """An error inside an HTTP 200: gateways hand on the status of whoever failed behind them in `code`."""
+    code = error.get("code") if isinstance(error, Mapping) else None
+    handed_on = code if isinstance(code, int) and 400 <= code <= 599 else None
+    fault = fault_of(replace(answer, status=handed_on or 502, body={"error": error}), who)
+    fault.status_code = handed_on or answer.status
+    return fault
+
+
+def _text(content: object, kind: str) -> str:
+    """The text of a content that may be a list of parts; `kind` names the key of the wanted ones."""
+    if isinstance(content, str):
+        return content if kind == "text" else ""
+    if not isinstance(content, list):
+        return ""
+    parts = [part.get(kind) if isinstance(part, Mapping) else part if kind == "text" else None for part in content]
+    return "".join(part for part in parts if isinstance(part, str))
+
+
+def _refusal(message: Json, finish: object) -> str | None:
+    said = message.get("refusal")
+    words = said if isinstance(said, str) else _text(message.get("content"), "refusal")
+    if words.strip():
+        return words
+    return "the provider's filter stopped the reply" if finish == "content_filter" else None
+
+
+def usage_of(found: object) -> Usage:
+    """One call, and the tokens it reports; a count that is no count is 0.
+
+    >>> usage_of({"prompt_tokens": 20, "completion_tokens": "many", "prompt_tokens_details": {"cached_tokens": 19}})
+    Usage(calls=1, retried=0, tokens_in=20, tokens_out=0, tokens_cached=19)
+    """
+    if not isinstance(found, Mapping):
+        return Usage(calls=1)
+    details = found.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, Mapping) else found.get("prompt_cache_hit_tokens")
+    return Usage(
+        calls=1,
+        tokens_in=_count(found.get("prompt_tokens")),
+        tokens_out=_count(found.get("completion_tokens")),
+        tokens_cached=_count(cached),
+    )
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    return int(value) if 0 <= value <= _MOST_TOKENS else 0

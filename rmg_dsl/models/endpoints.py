@@ -1,0 +1,138 @@
+"""The wire: one client per endpoint, opened at its first call and closed once. Here, and only here, is the network."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from rmg_dsl.errors import CallError
+from rmg_dsl.models.answers import Answer, retry_after_of
+from rmg_dsl.models.faults import capped
+
+if TYPE_CHECKING:
+    import httpx2
+    from openai import APIConnectionError, AsyncOpenAI
+
+LONGEST_CONNECT = 10.0
+_GLIMPSE = 2000
+# Servers without keys are given such as "x" or "none"; a shorter one is no secret and may be part of any word.
+_SHORTEST_SECRET = 8
+
+
+class Endpoint:
+    """One base URL and its key, and the one client that they share; shows the key to nobody.
+
+    >>> Endpoint("http://localhost:8000/v1", "sk-secret-key")
+    Endpoint('http://localhost:8000/v1')
+    """
+
+    def __init__(self, base_url: str, key: str | None = None) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._key = key
+        self._client: AsyncOpenAI | None = None
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.base_url!r})"
+
+    @property
+    def has_key(self) -> bool:
+        return self._key is not None
+
+    async def post(self, path: str, body: Mapping[str, Any], timeout: float) -> Answer:
+        """The answer, good or bad, within `timeout` seconds in all; raises CallError where none came."""
+        import openai
+
+        try:
+            response = await self._send(path, body, timeout)
+        except openai.APIStatusError as error:
+            response = error.response
+        except (TimeoutError, openai.APITimeoutError):
+            raise CallError(f"{self.base_url} did not answer within {timeout:g} s", retryable=True) from None
+        except openai.APIConnectionError as error:
+            raise self._unreachable(error) from None
+        except UnicodeEncodeError:
+            raise CallError("the prompt holds half a character (a lone surrogate), which cannot be sent") from None
+        return self._answer(response)
+
+    async def _send(self, path: str, body: Mapping[str, Any], timeout: float) -> httpx2.Response:
+        import httpx2
+        from openai import Omit
+
+        # httpx2 counts every phase and chunk anew; the bound from outside also ends a reply that only drips.
+        limits = httpx2.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT))
+        headers = {} if self._key else {"Authorization": Omit()}
+        async with asyncio.timeout(timeout):
+            return await self._opened().post(
+                path, body=body, cast_to=httpx2.Response, options={"timeout": limits, "headers": headers}
+            )
+
+    def _opened(self) -> AsyncOpenAI:
+        if self._client is None:
+            self._client = _client(self.base_url, self._key)
+        return self._client
+
+    def _answer(self, response: httpx2.Response) -> Answer:
+        content = self._scrubbed(response.content, response.is_success)
+        try:
+            body, text = json.loads(content), ""
+        except (ValueError, RecursionError):
+            body, text = None, content[:_GLIMPSE].decode("utf-8", "replace")
+        return Answer(response.status_code, body, text, retry_after_of(response.headers))
+
+    def _scrubbed(self, content: bytes, good: bool) -> bytes:
+        key = (self._key or "").encode()
+        secret = len(key) >= _SHORTEST_SECRET if good else bool(key)
+        return content.replace(key, b"[key]") if secret else content
+
+    def _unreachable(self, error: APIConnectionError) -> CallError:
+        import httpx2
+
+        cause = error.__cause__
+        words = capped(str(cause or "no reason given").replace(self._key or "\0", "[key]"), 120)
+        nobody = isinstance(cause, httpx2.ConnectError | httpx2.ProxyError)
+        ours = isinstance(cause, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError)
+        if nobody or ours:
+            return CallError(f"cannot reach {self.base_url}: {words}", retryable=nobody, fatal=True)
+        return CallError(f"the connection to {self.base_url} broke: {words}", retryable=True)
+
+    async def close(self) -> None:
+        """Lets go of the connections; without a call there is nothing to do."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+
+class Endpoints:
+    """The endpoints of one run, each once: models on the same server share its client. Whoever made this closes it.
+
+    >>> endpoints = Endpoints()
+    >>> endpoints.at("http://localhost:8000/v1") is endpoints.at("http://localhost:8000/v1/")
+    True
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str | None], Endpoint] = {}
+
+    def at(self, base_url: str, key: str | None = None) -> Endpoint:
+        where = base_url.rstrip("/")
+        return self._known.setdefault((where, key), Endpoint(where, key))
+
+    async def close(self) -> None:
+        """Closes every client; it may be called again, and a later call opens a new one."""
+        for endpoint in self._known.values():
+            await endpoint.close()
+
+
+def _client(base_url: str, key: str | None) -> AsyncOpenAI:
+    """A client that retries nothing by itself, so that each attempt is counted by us."""
+    from openai import AsyncOpenAI
+
+    # Without a key of our own the client would look for one in the environment; "none" is never sent.
+    client = AsyncOpenAI(api_key=key or "none", base_url=base_url, max_retries=0)
+    if not (urlsplit(base_url).hostname or "").endswith("openai.com"):
+        # The client takes these from the environment for whatever host it talks to; they are OpenAI's business only.
+        client.organization = client.project = None
+    return client

@@ -1,0 +1,217 @@
+"""`local/lexical`: a word-overlap baseline that needs no network. It compares texts and judges nothing else.
+
+The overlap, from 0 to 1, of the response with the first of these that the prompt cannot do without:
+
+- a reference: F1 of lower-cased word tokens, `2 × shared / (response's + reference's)`, repeats counted;
+- a context: the share of the response's content words that the context holds;
+- a query: the share of the query's content words that the response holds.
+
+A word is a run of letters and digits (with inner apostrophes); each Chinese or Japanese character is a word.
+Content words are the distinct words that are no stop words. The verdict lies as far along the scale as the overlap
+does, from the worst end.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, assert_never
+
+from rmg_dsl.messages import Question, Reply, Request, Usage
+from rmg_dsl.scales import Labels, Points, Real, Scale, Value, Whole, YesNo
+
+NAME = "local/lexical"
+NOTE = f"{NAME} is a word-overlap baseline, not a judge"
+
+Kind: TypeAlias = Literal["reference", "context", "query"]
+
+_RESPONSES = ("response", "answer", "output", "completion")
+_OTHERS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
+    ("reference", ("reference", "ground_truth", "gold", "expected", "target")),
+    ("context", ("context", "documents", "docs", "source")),
+    ("query", ("query", "question", "instruction", "prompt")),
+)
+
+_IDEOGRAPH = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_WORD = re.compile(rf"[{_IDEOGRAPH}]|[^\W_{_IDEOGRAPH}]+(?:'[^\W_{_IDEOGRAPH}]+)*")
+
+_STOP_WORDS = frozenset(
+    _WORD.findall(
+        "a an the this that these those is are was were be been am do does did have has had will would can could "
+        "should may i you he she it we they me him her us them my your his its our their what which who whom whose "
+        "when where why how and or but not no if then of in on at by for from to with as into about than so 的了是在和"
+    )
+)
+
+# What overlap of words says nothing about, as whole words: `harmful` is one of them, `harmony` is not.
+_BEYOND = re.compile(
+    r"\b(?:harm(?:s|ed|ing|ful|fully|fulness|less|lessness)?|(?:un)?safe(?:ly|ty|r)?|(?:non)?toxic(?:ity)?|"
+    r"polic(?:y|ies)|bias(?:es|ed)?|unbiased|priva(?:te|cy)|tone|hate|hateful|hatred|abus(?:e|ive)|violen(?:t|ce)|"
+    r"offens(?:e|ive|iveness)|discriminat(?:e|es|ion|ory)|stereotyp(?:e|es|ing)|profan(?:e|ity)|polite(?:ness)?|rude(?:ness)?)\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How much two texts share, from 0 to 1, and the figures behind it."""
+
+    share: float
+    figures: str
+
+
+class Lexical:
+    """The baseline that a real judge must beat: deterministic, free, and refused where there is nothing to compare.
+
+    >>> import asyncio
+    >>> from rmg_dsl.messages import Message
+    >>> material = {"response": "It is Paris", "reference": "Paris"}
+    >>> question = Question("correct", Whole(1, 5), (Message("user", "…"),), material, ("response", "reference"))
+    >>> print(asyncio.run(Lexical().complete(Request(question))).text)
+    {"reason": "word-overlap baseline: F1 0.50 of `response` with `reference` (1 word shared of 3 and 1)", "verdict": 3}
+    """
+
+    name = NAME
+    note = NOTE
+
+    async def complete(self, request: Request) -> Reply:
+        question = request.question
+        beyond = _beyond(question)
+        if beyond:
+            return _refused(f"cannot judge `{beyond}`")
+        pair = _pair(question)
+        if pair is None:
+            return _refused("finds no response with a reference, a context or a query to compare it with")
+        kind, response, other = pair
+        overlap = overlap_of(kind, question.material[response], question.material[other])
+        if overlap is None:
+            return _refused(f"finds no words to compare in `{response}` and `{other}`")
+        return _reply(question.scale, overlap, response, other)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def _reply(scale: Scale, overlap: Overlap, response: str, other: str) -> Reply:
+    verdict = verdict_on(scale, overlap.share)
+    if verdict is None:
+        return _refused(f"has no verdict on the scale {scale}")
+    figures = overlap.figures.format(response=f"`{response}`", other=f"`{other}`")
+    text = json.dumps({"reason": f"word-overlap baseline: {figures}", "verdict": verdict}, ensure_ascii=False)
+    return Reply(text, finish="stop", usage=Usage())
+
+
+def _refused(why: str) -> Reply:
+    return Reply("", refusal=f"{NAME}, a word-overlap baseline, {why}", usage=Usage())
+
+
+def _pair(question: Question) -> tuple[Kind, str, str] | None:
+    """The names of the texts to compare, both among those that the prompt cannot do without."""
+    usable = [name for name in question.needs if name in question.material]
+    response = next((name for name in _RESPONSES if name in usable), None)
+    for kind, names in _OTHERS:
+        other = next((name for name in names if name in usable), None)
+        if response and other:
+            return kind, response, other
+    return None
+
+
+def _beyond(question: Question) -> str | None:
+    """A word in the question itself that asks for more than words can tell; what the row says does not count."""
+    found = _BEYOND.search(f"{_spaced(question.grader)} {_own_text(question.text, question.material)}".lower())
+    return found.group() if found else None
+
+
+def _spaced(name: str) -> str:
+    return re.sub(r"[\W_]+|(?<=[a-z])(?=[A-Z])", " ", name)
+
+
+def _own_text(text: str, material: Mapping[str, str]) -> str:
+    for value in sorted(material.values(), key=len, reverse=True):
+        text = text.replace(value, " ") if value.strip() else text
+    return text
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, lower-cased.
+
+    >>> words_of("Don’t panic: 42 是答案")
+    ["don't", 'panic', '42', '是', '答', '案']
+    """
+    return _WORD.findall(unicodedata.normalize("NFKC", text).replace("’", "'").lower())
+
+
+def overlap_of(kind: Kind, response: str, other: str) -> Overlap | None:
+    """How much of one text is in the other, by the formula for its kind; none where a side has no words to compare.
+
+    >>> overlap_of("query", "Paris is the capital.", "What is the capital of France?").share
+    0.5
+    """
+    match kind:
+        case "reference":
+            return _f1(words_of(response), words_of(other))
+        case "context":
+            return _share(_content(response), _content(other), "{response}", "{other}")
+        case "query":
+            return _share(_content(other), _content(response), "{other}", "{response}")
+        case _:
+            assert_never(kind)
+
+
+def _f1(response: list[str], reference: list[str]) -> Overlap | None:
+    if not reference:
+        return None
+    shared = (Counter(response) & Counter(reference)).total()
+    share = 2 * shared / (len(response) + len(reference))
+    figures = f"({shared} word{'s' * (shared != 1)} shared of {len(response)} and {len(reference)})"
+    return Overlap(share, f"F1 {share:.2f} of {{response}} with {{other}} {figures}")
+
+
+def _share(part: set[str], whole: set[str], one: str, two: str) -> Overlap | None:
+    if not part:
+        return None
+    share = len(part & whole) / len(part)
+    return Overlap(
+        share, f"{share:.2f} of the content words of {one} are in {two} ({len(part & whole)} of {len(part)})"
+    )
+
+
+def _content(text: str) -> set[str]:
+    return set(words_of(text)) - _STOP_WORDS
+
+
+def verdict_on(scale: Scale, share: float) -> Value | None:
+    """The verdict as far along the scale as `share` (0 to 1) from its worst end; none where a scale has no ends.
+
+    >>> verdict_on(Whole(1, 5), 0.6), verdict_on(Whole(1, 5, lower=True), 0.6), verdict_on(YesNo(), 0.5)
+    (3, 3, True)
+    """
+    match scale:
+        case Whole(low, high, lower):
+            step = _rounded(share * (high - low))
+            return high - step if lower else low + step
+        case Real(low, high, lower):
+            value = high - share * (high - low) if lower else low + share * (high - low)
+            return min(max(round(value, 4), low), high)
+        case YesNo(lower):
+            return (share >= 0.5) is not lower
+        case Labels(labels, values, lower):
+            return _label(labels, values, lower, share) if values else None
+        case Points():
+            return None
+        case _:
+            assert_never(scale)
+
+
+def _label(labels: tuple[str, ...], values: tuple[float, ...], lower: bool, share: float) -> str:
+    ranked = [label for _, label in sorted(zip(values, labels, strict=True), key=lambda pair: pair[0], reverse=lower)]
+    return ranked[_rounded(share * (len(ranked) - 1))]
+
+
+def _rounded(number: float) -> int:
+    """To the nearest whole number, halves upwards: Python's own rounding would favour even verdicts."""
+    return math.floor(number + 0.5)

@@ -1,0 +1,180 @@
+"""Any OpenAI-compatible endpoint: the question as a chat completion, its reply held to a schema where that works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
+from itertools import count
+from types import MappingProxyType
+from typing import Any
+
+from rmg_dsl.errors import CallError
+from rmg_dsl.messages import Reply, Request
+from rmg_dsl.models.answers import Answer, complaint_of
+from rmg_dsl.models.completions import reply_of
+from rmg_dsl.models.endpoints import Endpoint, Endpoints
+from rmg_dsl.models.faults import fault_of
+from rmg_dsl.models.schemas import response_format
+from rmg_dsl.models.settings import extra_body_of
+from rmg_dsl.scales import Scale
+
+DEFAULT_TIMEOUT = 120.0
+SCHEMA, OBJECT, FREE = range(3)
+
+_AS_WRITTEN = ("temperature", "top_p", "reasoning_effort")
+_FORMAT_STATUSES = frozenset({400, 404, 415, 422, 501})
+_FORMAT_WORDS = ("response_format", "json_schema", "json_object", "schema", "structured output")
+_NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """What an endpoint was found to accept: the `form` of replies, our defaults it rejects, its name for the limit."""
+
+    form: int = SCHEMA
+    dropped: frozenset[str] = frozenset()
+    limit: str = "max_tokens"
+
+    def __or__(self, other: Manners) -> Manners:
+        limit = self.limit if self.limit == "max_completion_tokens" else other.limit
+        return Manners(max(self.form, other.form), self.dropped | other.dropped, limit)
+
+
+def chat_body(model: str, settings: Mapping[str, Any], request: Request, manners: Manners) -> dict[str, Any]:
+    """The body of one call: our defaults, then what the author wrote, `extra_body` last.
+
+    The temperature is 0 for draw 0 and 1 for the draws from 1 on, unless the author set one. A seed moves on with
+    the draw: repeats with one and the same seed would be no repeats.
+    """
+    written = {name: settings[name] for name in _AS_WRITTEN if name in settings}
+    if "max_tokens" in settings:
+        written[manners.limit] = settings["max_tokens"]
+    if "seed" in settings:
+        written["seed"] = settings["seed"] + request.draw
+    messages = [{"role": message.role, "content": message.content} for message in request.messages]
+    ours = {"temperature": 1 if request.draw else 0, "response_format": _form(request.question.scale, manners.form)}
+    kept = {name: value for name, value in ours.items() if value is not None and name not in manners.dropped}
+    return {"model": model, "messages": messages, **kept, **written, **settings.get("extra_body", {})}
+
+
+def _form(scale: Scale, form: int) -> dict[str, Any] | None:
+    if form == SCHEMA:
+        return response_format(scale)
+    return {"type": "json_object"} if form == OBJECT else None
+
+
+class OpenAIChat:
+    """One model on one endpoint: asks once and reads what comes back; counts its own second tries on the ladder.
+
+    The ladder: a reply held to a JSON schema, where that is rejected to any JSON object, else to nothing. What an
+    endpoint rejects is remembered, so that the price is paid once. Raises CallError.
+
+    >>> from rmg_dsl.models import Endpoint, OpenAIChat
+    >>> OpenAIChat(Endpoint("http://localhost:8080/v1"), "tiny", name="llamacpp/tiny").note
+    ''
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        model: str,
+        *,
+        name: str = "",
+        settings: Mapping[str, Any] = _NO_SETTINGS,
+        key_variable: str | None = None,
+        limit: str = "max_tokens",
+        owned: Endpoints | None = None,
+    ) -> None:
+        self.name = name or model
+        self._endpoint = endpoint
+        self._model = model
+        self._settings = {**settings, "extra_body": extra_body_of(settings.get("extra_body", {})) or {}}
+        self._ours = _ours(self._settings)
+        self._key_variable = key_variable
+        self._owned = owned
+        self._manners = Manners(limit=limit)
+
+    def __repr__(self) -> str:
+        return f"OpenAIChat({self.name!r}, {self._endpoint!r})"
+
+    @property
+    def note(self) -> str:
+        """What the endpoint made us leave out, for the summary."""
+        parts = [f"`{name}` was left out, the endpoint rejects ours" for name in sorted(self._manners.dropped)]
+        parts += ["replies are not held to a schema, the endpoint rejects it"] if self._manners.form else []
+        return f"{self.name}: {'; '.join(parts)}" if parts else ""
+
+    async def complete(self, request: Request) -> Reply:
+        for attempt in count(1):
+            manners = self._manners
+            answer = await self._asked(request, manners, attempt)
+            if answer.good:
+                return self._reply(answer, attempt)
+            lesson = lesson_of(answer, manners, self._ours)
+            if lesson is None:
+                raise _counted(fault_of(answer, self.name, self._key_hint()), attempt)
+            # Calls in flight may have learned something else meanwhile.
+            self._manners |= lesson
+        raise AssertionError("a count has no end")
+
+    async def _asked(self, request: Request, manners: Manners, attempt: int) -> Answer:
+        body = chat_body(self._model, self._settings, request, manners)
+        try:
+            return await self._endpoint.post("/chat/completions", body, self._settings.get("timeout", DEFAULT_TIMEOUT))
+        except CallError as error:
+            raise _counted(error, attempt) from None
+
+    def _reply(self, answer: Answer, attempt: int) -> Reply:
+        try:
+            reply = reply_of(answer, self.name)
+        except CallError as error:
+            raise _counted(error, attempt) from None
+        return replace(reply, usage=replace(reply.usage, calls=attempt, retried=attempt - 1))
+
+    def _key_hint(self) -> str:
+        if self._endpoint.has_key:
+            return f"is {self._key_variable} right?" if self._key_variable else ""
+        return f"no key was sent: set {self._key_variable or 'one by api_key_env='}"
+
+    async def close(self) -> None:
+        """Closes the endpoint where this model is its only owner; a shared one is closed by the run."""
+        if self._owned is not None:
+            await self._owned.close()
+
+
+def lesson_of(answer: Answer, manners: Manners, ours: Set[str]) -> Manners | None:
+    """What a rejection teaches about something that we, not the author, chose to send; none where it teaches nothing.
+
+    >>> said = {"error": {"message": "Unsupported value: 'temperature'", "param": "temperature"}}
+    >>> lesson_of(Answer(400, said), Manners(), {"temperature", "response_format"}).dropped
+    frozenset({'temperature'})
+    """
+    complaint = complaint_of(answer)
+    droppable = answer.status in (400, 422) and "temperature" in ours - manners.dropped
+    if droppable and complaint.param == "temperature":
+        return replace(manners, dropped=manners.dropped | {"temperature"})
+    if "response_format" in ours and manners.form < FREE and _rejects_format(answer):
+        return replace(manners, form=manners.form + 1)
+    if droppable and complaint.names("temperature"):
+        return replace(manners, dropped=manners.dropped | {"temperature"})
+    other_name = answer.status == 400 and "max_completion_tokens" in complaint.sentence
+    if other_name and "limit" in ours and manners.limit == "max_tokens":
+        return replace(manners, limit="max_completion_tokens")
+    return None
+
+
+def _ours(settings: Mapping[str, Any]) -> Set[str]:
+    """What we choose to send, and may take back; what the author wrote is never changed behind their back."""
+    free = {"temperature", "response_format"} - {*settings, *settings["extra_body"]}
+    return free | {"limit"} if "max_tokens" in settings else free
+
+
+def _rejects_format(answer: Answer) -> bool:
+    # llama-cpp-python reports a request that does not validate as HTTP 500.
+    words = _FORMAT_WORDS[:3] if answer.status == 500 else _FORMAT_WORDS
+    return answer.status in _FORMAT_STATUSES | {500} and complaint_of(answer).speaks_of(words)
+
+
+def _counted(error: CallError, attempts: int) -> CallError:
+    error.attempts = attempts
+    return error

@@ -1,0 +1,56 @@
+"""The shape that a reply must have, as JSON Schema: only verdicts that the scale offers."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, assert_never
+
+from rmg_dsl.errors import CallError
+from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
+
+# More levels than this make an enum that providers reject; a range is then the better shape.
+MOST_LEVELS = 101
+
+
+@cache
+def reply_schema(scale: Scale) -> dict[str, Any]:
+    """The object `{"reason": …, "verdict": …}` for one scale, the reason first: a model that has argued decides better.
+
+    Made once per scale; not to be changed by its readers. Raises CallError for `points`.
+
+    >>> from rmg_dsl.scales import Whole
+    >>> reply_schema(Whole(1, 3))["properties"]["verdict"]
+    {'type': 'integer', 'enum': [1, 2, 3]}
+    """
+    return {
+        "type": "object",
+        "properties": {"reason": {"type": "string"}, "verdict": _verdict(scale)},
+        "required": ["reason", "verdict"],
+        "additionalProperties": False,
+    }
+
+
+def _verdict(scale: Scale) -> dict[str, Any]:
+    match scale:
+        case Whole(low, high):
+            offered = high - low + 1 <= MOST_LEVELS
+            return {"type": "integer"} | ({"enum": [*scale.levels]} if offered else {"minimum": low, "maximum": high})
+        case Real(low, high):
+            return {"type": "number", "minimum": low, "maximum": high}
+        case YesNo():
+            return {"type": "boolean"}
+        case Labels(labels):
+            return {"type": "string", "enum": [*labels]}
+        case Points():
+            raise CallError("a `points` scale is not asked of models yet")
+        case _:
+            assert_never(scale)
+
+
+@cache
+def response_format(scale: Scale) -> dict[str, Any]:
+    """What `response_format` says for one scale: the schema, and that it is strict."""
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "verdict", "strict": True, "schema": reply_schema(scale)},
+    }

@@ -1,0 +1,183 @@
+"""Wrappers around a model, each with its one method: how many calls at once, how fast, and what is tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import random as chance
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from itertools import count
+
+from rmg_dsl.errors import CallError
+from rmg_dsl.messages import Model, Reply, Request
+
+DEFAULT_CONCURRENCY = 16
+DEFAULT_RETRIES = 5
+
+# A server that never answered is seldom there a minute later: say so soon.
+_PATIENCE_WITH_NOBODY = 2
+_LETTERS_PER_TOKEN = 4
+
+Sleep = Callable[[float], Awaitable[object]]
+Clock = Callable[[], float]
+
+
+class Limited:
+    """At most `concurrency` calls at once. Innermost, so that a call that waits to be tried again holds no slot.
+
+    >>> from rmg_dsl.models import ScriptedModel
+    >>> Limited(ScriptedModel({}), 4).name
+    'scripted'
+    """
+
+    def __init__(self, model: Model, concurrency: int = DEFAULT_CONCURRENCY) -> None:
+        self._model = model
+        self._slots = asyncio.Semaphore(concurrency)
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def note(self) -> str:
+        return self._model.note
+
+    async def complete(self, request: Request) -> Reply:
+        async with self._slots:
+            return await self._model.complete(request)
+
+    async def close(self) -> None:
+        await self._model.close()
+
+
+class Paced:
+    """At most `rpm` calls and `tpm` tokens a minute, evenly spaced: a provider's limits met before it has to say no.
+
+    >>> from rmg_dsl.models import ScriptedModel
+    >>> Paced(ScriptedModel({}), rpm=60).name
+    'scripted'
+
+    Tokens are guessed from the letters before a call and put right by the reply's own count.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        rpm: float | None = None,
+        tpm: float | None = None,
+        *,
+        clock: Clock = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._model = model
+        self._per_call = 60 / rpm if rpm else 0.0
+        self._per_token = 60 / tpm if tpm else 0.0
+        self._clock = clock
+        self._sleep = sleep
+        self._calls_free = 0.0
+        self._tokens_free = 0.0
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def note(self) -> str:
+        return self._model.note
+
+    async def complete(self, request: Request) -> Reply:
+        guess = sum(len(message.content) for message in request.messages) // _LETTERS_PER_TOKEN
+        wait = self._booked(guess)
+        if wait > 0:
+            await self._sleep(wait)
+        reply = await self._model.complete(request)
+        self._tokens_free += self._per_token * (reply.usage.tokens_in + reply.usage.tokens_out - guess)
+        return reply
+
+    def _booked(self, tokens: int) -> float:
+        """Books the next free moment before anything is awaited, so that no two calls book the same."""
+        now = self._clock()
+        start = max(now, self._calls_free, self._tokens_free)
+        self._calls_free = start + self._per_call
+        self._tokens_free = max(now, self._tokens_free) + self._per_token * tokens
+        return start - now
+
+    async def close(self) -> None:
+        await self._model.close()
+
+
+class Retrying:
+    """Tries again what may pass, at most `max_retries` times, and counts every attempt.
+
+    >>> from rmg_dsl.messages import Message, Question
+    >>> from rmg_dsl.models import ScriptedModel
+    >>> from rmg_dsl.scales import YesNo
+    >>> busy = CallError("busy", retryable=True)
+    >>> model = Retrying(ScriptedModel({"polite": [busy, True]}), random=lambda: 0.0)
+    >>> asyncio.run(model.complete(Request(Question("polite", YesNo(), (Message("user", "Polite?"),))))).usage.calls
+    2
+
+    The wait is random between 0 and 0.5 s, doubled with each try and capped at 30 s; where the answer says how long
+    to wait, it is at least that, and where it says more than `patience` seconds, no further try is made. The reply's
+    usage counts all attempts; the CallError that is raised in the end holds their number.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        max_retries: int = DEFAULT_RETRIES,
+        *,
+        sleep: Sleep = asyncio.sleep,
+        random: Callable[[], float] = chance.random,
+        first: float = 0.5,
+        longest: float = 30.0,
+        patience: float = 120.0,
+    ) -> None:
+        self._model = model
+        self._max_retries = max_retries
+        self._sleep = sleep
+        self._random = random
+        self._first = first
+        self._longest = longest
+        self._patience = patience
+        self._answered = False
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def note(self) -> str:
+        return self._model.note
+
+    async def complete(self, request: Request) -> Reply:
+        spent = 0
+        for tries in count():
+            try:
+                reply = await self._model.complete(request)
+            except CallError as error:
+                spent += error.attempts
+                wait = self._wait(error, tries)
+                if wait is None:
+                    error.attempts = spent
+                    raise
+            else:
+                self._answered = True
+                usage = replace(reply.usage, calls=reply.usage.calls + spent, retried=reply.usage.retried + spent)
+                return replace(reply, usage=usage)
+            await self._sleep(wait)
+        raise AssertionError("a count has no end")
+
+    def _wait(self, error: CallError, tries: int) -> float | None:
+        """The seconds until the next try; none when there shall be none."""
+        hopeless = error.fatal and not self._answered
+        most = min(self._max_retries, _PATIENCE_WITH_NOBODY) if hopeless else self._max_retries
+        asked = error.retry_after or 0.0
+        if not error.retryable or tries >= most or asked > self._patience:
+            return None
+        jitter = self._random() * min(self._longest, self._first * 2.0 ** min(tries, 32))
+        return asked + self._random() * self._first if asked else jitter
+
+    async def close(self) -> None:
+        await self._model.close()

@@ -1,0 +1,57 @@
+"""What a row can be for one grader: a score, or a reason why there is none. Plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from rmg_dsl.scales import Value
+
+
+class Status(StrEnum):
+    """Why a row has or has not a score.
+
+    >>> Status.OK == "ok", Status("off_scale").name
+    (True, 'OFF_SCALE')
+    """
+
+    OK = "ok"
+    SKIPPED = "skipped"
+    MISSING_INPUT = "missing_input"
+    UNPARSED = "unparsed"
+    OFF_SCALE = "off_scale"
+    REFUSED = "refused"
+    ERROR = "error"
+    OVER_BUDGET = "over_budget"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A value inside its scale; `label` is the word that was chosen where labels have values."""
+
+    value: Value
+    reason: str | None = None
+    label: str | None = None
+    attempts: int = 0
+
+    @property
+    def status(self) -> Status:
+        return Status.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Unscored:
+    """No score: the `status` says of which kind, the `message` says why in words. Never a number.
+
+    `cause` names the step whose failure this is, where it was handed on by an aggregate; `trace` is for `--log`.
+    """
+
+    status: Status
+    message: str = ""
+    attempts: int = 0
+    trace: str | None = field(default=None, compare=False, repr=False)
+
+
+Outcome: TypeAlias = Score | Unscored

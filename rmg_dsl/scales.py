@@ -1,0 +1,81 @@
+"""The scales: which verdicts a judge may give, and the score that each of them stands for. Plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Value: TypeAlias = float | int | bool | str
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Whole numbers from `low` to `high`, both offered; written `1..5`.
+
+    >>> Whole(1, 5).levels
+    (1, 2, 3, 4, 5)
+    """
+
+    low: int
+    high: int
+    lower: bool = False
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        return tuple(range(self.low, self.high + 1))
+
+    def __str__(self) -> str:
+        return f"{self.low}..{self.high}" + " lower" * self.lower
+
+
+@dataclass(frozen=True, slots=True)
+class Real:
+    """Any number from `low` to `high`; written `0.0..1.0`."""
+
+    low: float
+    high: float
+    lower: bool = False
+
+    def __str__(self) -> str:
+        return f"{float(self.low)!r}..{float(self.high)!r}" + " lower" * self.lower
+
+
+@dataclass(frozen=True, slots=True)
+class YesNo:
+    """True or False; written `bool`. It counts as 1 or 0."""
+
+    lower: bool = False
+
+    def __str__(self) -> str:
+        return "bool" + " lower" * self.lower
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Words; written `"a" | "b"`, or `("bad"=0 | "ok"=0.5 | "good"=1)` where each one has a value."""
+
+    labels: tuple[str, ...]
+    values: tuple[float, ...] | None = None
+    lower: bool = False
+
+    def value_of(self, label: str) -> float | str:
+        return label if self.values is None else self.values[self.labels.index(label)]
+
+    def __str__(self) -> str:
+        if self.values is None:
+            return " | ".join(f'"{label}"' for label in self.labels)
+        pairs = " | ".join(f'"{label}"={value:g}' for label, value in zip(self.labels, self.values, strict=True))
+        return f"({pairs})" + " lower" * self.lower
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Weighted criteria, each met or not; written `points`."""
+
+    lower: bool = False
+
+    def __str__(self) -> str:
+        return "points"
+
+
+Scale: TypeAlias = Whole | Real | YesNo | Labels | Points

@@ -1,0 +1,292 @@
+"""From tree to suite: every name found, every type inferred, and every mistake of a spec told in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from rmg_dsl.diagnostics import Diagnostic, Fix, Source, Span, diagnose, in_order
+from rmg_dsl.semantics import terms
+from rmg_dsl.semantics.files import Files
+from rmg_dsl.semantics.graders import Graders
+from rmg_dsl.semantics.models import ModelTable
+from rmg_dsl.semantics.scope import Book, File, Foreign, Graded, Scope, Typed, Universe
+from rmg_dsl.semantics.spec import Checked, Gate, Output
+from rmg_dsl.semantics.terms import Constant, Judged, ModelUse, Term
+from rmg_dsl.semantics.types import ANY, Type
+from rmg_dsl.syntax import Parsed, nodes
+
+_SUFFIXES = ("_reason", "_status", "_label", "_spread", "_confidence", "_rank", "_flagged", "_p")
+_OUTPUTS = (nodes.Grader, nodes.Aggregate)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """A suite, whole or with the mistakes' parts left out, and everything there is to say about its text."""
+
+    checked: Checked
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def check(parsed: Parsed, universe: Universe) -> CheckResult:
+    """Check a parsed spec against a universe; never raises for anything that stands in the text."""
+    library = File(
+        universe.library, {d.name.id: d for d in universe.library.declarations if isinstance(d, nodes.Grader)}
+    )
+    library.is_library = True
+    root = File(parsed.module)
+    book = Book(universe, root, library)
+    Files(book).read(root)
+    checker = _Checker(book)
+    outputs = checker.outputs()
+    gates = checker.gates()
+    checker.refinements()
+    checker.validations()
+    checker.unused()
+    diagnostics = in_order([*parsed.diagnostics, *book.diagnostics, *_unready_notes(book)])
+    return CheckResult(checker.checked(outputs, gates, diagnostics), diagnostics)
+
+
+def _unready_notes(book: Book) -> Iterator[Diagnostic]:
+    """What the language has and this version cannot run yet: known from the check, an error only for a run."""
+    for part in book.unready:
+        message = f"{part.what} is checked, and cannot be run by this version yet"
+        yield diagnose("RMG601", message, part.source, part.span, severity="note")
+
+
+class _Checker:
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.root = book.root
+        self.models = ModelTable(book)
+        self.graders = Graders(book, self.models)
+        self.expressions = self.graders.expressions
+        self._gate_uses: set[str] = set()
+
+    # ── graders and aggregates ──
+
+    def outputs(self) -> list[Output]:
+        self._fields()
+        for name in self.models.declared(self.root):
+            self.models.model(self.root, name)
+        found = [output for declared in self._of(*_OUTPUTS) if (output := self._output(declared))]
+        for declared in self._of(nodes.Pairwise, nodes.Ranking):
+            self.graders.resolve(Foreign(self.root, declared.name.id))
+        self._clashes(found)
+        return found
+
+    def _of(self, *kinds: type) -> Iterator[nodes.Grader | nodes.Aggregate | nodes.Pairwise | nodes.Ranking]:
+        for name, declared in self.root.declared.items():
+            if isinstance(declared, kinds):
+                assert not isinstance(declared, nodes.Broken)
+                assert declared.name.id == name
+                yield declared  # type: ignore[misc] # narrowed by the kinds that the callers pass
+
+    def _fields(self) -> None:
+        for declared in self.root.declared.values():
+            if isinstance(declared, nodes.FieldDecl):
+                scope = Scope(self.book, self.root, f"field `{declared.name.id}`", optional=True)
+                self.expressions.field(declared, Foreign(self.root, declared.name.id), scope)
+
+    def _output(self, declared: nodes.Grader | nodes.Aggregate | nodes.Pairwise | nodes.Ranking) -> Output | None:
+        graded = self.graders.resolve(Foreign(self.root, declared.name.id))
+        if graded is None:
+            return None
+        kind = "grader" if isinstance(declared, nodes.Grader) else "aggregate"
+        return Output(
+            declared.name.id,
+            "grader" if kind == "grader" else "aggregate",
+            graded.scoring,
+            graded.type,
+            graded.passing,
+            kind == "aggregate",
+            declared.doc or self._inherited_doc(declared),
+            self.root.source,
+            declared.name.span,
+        )
+
+    def _inherited_doc(self, declared: object) -> str:
+        """A grader that is only another name for a standard one keeps its documentation."""
+        value = getattr(declared, "body", None)
+        target = value.function if isinstance(value, nodes.Call) else value
+        if isinstance(target, nodes.Attribute) and target.key.id in self.book.library.declared:
+            return getattr(self.book.library.declared[target.key.id], "doc", "")
+        return ""
+
+    def _clashes(self, outputs: list[Output]) -> None:
+        """`relevance_reason` cannot be a grader where `relevance` is one: both would write the same column."""
+        names = {o.name for o in outputs}
+        for output in outputs:
+            for suffix in _SUFFIXES:
+                base = output.name.removesuffix(suffix)
+                if base != output.name and base in names:
+                    help = f"`{base}` writes the columns `{base}`, `{base}_reason` and `{base}_status`; choose another name"
+                    self._report("RMG217", f"`{output.name}` is also a column of `{base}`", output.span, help)
+
+    def _report(self, code: str, message: str, span: Span, help: str = "") -> None:
+        Scope(self.book, self.root, "").report(code, message, span, help=help)
+
+    # ── require, refine, validate ──
+
+    def gates(self) -> list[Gate]:
+        return [
+            gate
+            for node in self.root.module.declarations
+            if isinstance(node, nodes.Require) and (gate := self._gate(node))
+        ]
+
+    def _gate(self, node: nodes.Require) -> Gate | None:
+        scope = Scope(self.book, self.root, "this `require`", "rows", words=self._refined_columns())
+        before = len(self.book.diagnostics)
+        condition = node.condition
+        found = self.expressions.check(condition, scope)
+        text = " ".join(scope.text(condition).split())
+        if any(d.severity == "error" for d in self.book.diagnostics[before:]):
+            return None
+        if found.type.kind != "bool":
+            help = f"compare it: `require {text} >= …`"
+            scope.report(
+                "RMG301", f"a `require` is true or false, and `{text}` is {found.type}", condition.span, help=help
+            )
+            return None
+        if not any(isinstance(t, terms.OverRows) for t in _all_terms(found.term)):
+            help = "for example `require mean(reward) >= 3.5`"
+            scope.report("RMG319", "this `require` says nothing about the rows", condition.span, help=help)
+            return None
+        return Gate(found.term, text, self.root.source, node.span)
+
+    def _refined_columns(self) -> dict[str, Typed]:
+        """The columns that a refine adds may be gated, though nothing declares them by name."""
+        found: dict[str, Typed] = {}
+        for node in self.root.module.declarations:
+            if isinstance(node, nodes.Refine):
+                names = [f"{node.name.id}_{suffix}" for suffix in ("refined", "rounds", "status")]
+                names += [f"{score}{end}" for score in self.root.declared for end in ("_before", "_after")]
+                found |= {name: Typed(terms.Column(name), ANY) for name in names}
+        return found
+
+    def refinements(self) -> None:
+        for node in self.root.module.declarations:
+            if isinstance(node, nodes.Refine):
+                self.graders.check_refine(node, self.root)
+
+    def validations(self) -> None:
+        for node in self.root.module.declarations:
+            if isinstance(node, nodes.Validate):
+                scope = Scope(self.book, self.root, f"validate `{node.name.id}`")
+                if self.expressions.wants_score(node.name, scope, scope.owner):
+                    self.expressions.check(node.name, scope)
+                for column in node.columns:
+                    self.expressions.check(column, scope)
+                self.graders.check_validate(node, scope)
+
+    # ── unused ──
+
+    def unused(self) -> None:
+        if self.root.incomplete or any(d.severity == "error" for d in self.book.diagnostics):
+            return
+        for name, declared in self.root.declared.items():
+            if (id(self.root), name) in self.book.used:
+                continue
+            if isinstance(declared, nodes.ModelDecl):
+                self._report("RMG209", f"model `{name}` is never used", declared.name.span, self._unused_model(name))
+            elif isinstance(declared, nodes.Param):
+                message = f"param `{name}` is not used in this file"
+                Scope(self.book, self.root, "").report("RMG209", message, declared.name.span, severity="note")
+            elif isinstance(declared, nodes.FieldDecl):
+                self._report("RMG219", f"field `{name}` is not used", declared.name.span)
+        for node in self.root.module.declarations:
+            if isinstance(node, nodes.Import):
+                self._unused_imports(node)
+
+    def _unused_model(self, name: str) -> str:
+        judge = "judge" in self.root.declared
+        return f"give a grader `model = {name}`, or remove it" + (
+            "" if judge else "; the default is the one named `judge`"
+        )
+
+    def _unused_imports(self, node: nodes.Import) -> None:
+        for imported in node.names:
+            if (id(self.root), imported.local.id) not in self.book.used and imported.local.id in self.root.imported:
+                self._report("RMG209", f"`{imported.local.id}` is imported and never used", imported.span, "remove it")
+
+    # ── the suite ──
+
+    def checked(self, outputs: list[Output], gates: list[Gate], diagnostics: tuple[Diagnostic, ...]) -> Checked:
+        scorings = tuple(self.book.scorings)
+        used = {child for s in scorings for child in _children(s)}
+        forced = [number for g in gates for number in _scorings_in(g.condition)]
+        rooted = tuple(replace(o, root=o.kind == "aggregate" or o.scoring not in used) for o in outputs)
+        return Checked(
+            self.root.source,
+            self.root.module.doc,
+            self._params(),
+            self._models(scorings),
+            rooted,
+            scorings,
+            tuple(dict.fromkeys(n for n in forced if n not in used)),
+            tuple(gates),
+            tuple(self.book.columns.values()),
+            self._field_terms(),
+            tuple(self.book.unready),
+            diagnostics,
+        )
+
+    def _params(self) -> tuple[tuple[str, float | int | bool | str], ...]:
+        given = self.book.universe.params
+        names = [*self.root.declared, *self.root.imported]
+        found = ((name, self.root.find(name)) for name in names)
+        params = ((n, f.file.declared[f.name]) for n, f in found if f)
+        return tuple((n, given.get(n, d.value.value)) for n, d in params if isinstance(d, nodes.Param))
+
+    @staticmethod
+    def _models(scorings: Iterable[terms.Scoring]) -> tuple[ModelUse, ...]:
+        return tuple(dict.fromkeys(s.model for s in scorings if isinstance(s, Judged)))
+
+    def _field_terms(self) -> tuple[tuple[str, Term], ...]:
+        muted = _Checker(Book(self.book.universe, self.root, self.book.library))
+        scope = Scope(muted.book, self.root, "fields")
+        return tuple(
+            (name, muted.expressions.field(d, Foreign(self.root, name), scope).term)
+            for name, d in self.root.declared.items()
+            if isinstance(d, nodes.FieldDecl)
+        )
+
+
+def _scorings_in(term: Term) -> Iterator[int]:
+    """The ways of scoring that an expression reads."""
+    for inner in _all_terms(term):
+        if isinstance(inner, terms.ScoreOf | terms.Scored | terms.Passed):
+            yield inner.scoring
+
+
+def _children(scoring: terms.Scoring) -> set[int]:
+    """The ways of scoring that one reads."""
+    return {number for root in roots_of(scoring) for number in _scorings_in(root)}
+
+
+def roots_of(scoring: terms.Scoring) -> tuple[Term, ...]:
+    """The expressions of a way of scoring."""
+    match scoring:
+        case terms.Computed(term):
+            return (term,)
+        case terms.Judged(bound=bound):
+            return tuple(term for _, term in bound)
+        case terms.FromPython(arguments=arguments):
+            return tuple(term for _, term in arguments)
+        case terms.Later():
+            return ()
+
+
+def _all_terms(term: Term) -> Iterator[Term]:
+    yield term
+    for name in term.__dataclass_fields__:
+        yield from _terms_in(getattr(term, name))
+
+
+def _terms_in(value: object) -> Iterator[Term]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _terms_in(item)
+    elif isinstance(value, Term):
+        yield from _all_terms(value)

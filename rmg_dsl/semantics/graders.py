@@ -1,0 +1,607 @@
+"""Graders and aggregates: which way of scoring a declaration means, under the bindings of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from rmg_dsl.diagnostics import Fix, Span
+from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
+from rmg_dsl.semantics import terms
+from rmg_dsl.semantics.calls import call_function
+from rmg_dsl.semantics.expressions import Expressions, library_grader
+from rmg_dsl.semantics.keys import KEYS, check_plain, settings_of
+from rmg_dsl.semantics.models import ModelTable
+from rmg_dsl.semantics.names import likely, listed
+from rmg_dsl.semantics.prompts import CheckedTemplate, check_template, merged
+from rmg_dsl.semantics.rubrics import check_rubric
+from rmg_dsl.semantics.scale_nodes import scale_of, scale_problems
+from rmg_dsl.semantics.scope import Bindings, Book, File, Foreign, Graded, Scope, Typed
+from rmg_dsl.semantics.spec import Unready
+from rmg_dsl.semantics.terms import Computed, FromPython, Judged, Later, Scoring
+from rmg_dsl.semantics.types import ANY, Type, number, of_scale
+from rmg_dsl.syntax import nodes
+
+_JUDGE_KEYS = ("prompt", "system", "model", "samples", "pool", "logprobs", "escalate", "generator")
+Declared = nodes.Grader | nodes.Aggregate | nodes.Pairwise | nodes.Ranking
+
+
+@dataclass(eq=False, slots=True)
+class Graders:
+    """Resolves graders by name, each once for each set of bindings; notices the ones that need themselves."""
+
+    book: Book
+    models: ModelTable
+    expressions: Expressions = field(init=False)
+    _memo: dict[tuple[int, str, Bindings, int], Graded | None] = field(default_factory=dict)
+    _open: list[Foreign] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.expressions = Expressions(self._named, self._called, call_function)
+
+    # ── by name ──
+
+    def resolve(self, found: Foreign, bound: Bindings = (), home: File | None = None) -> Graded | None:
+        """A declared grader or aggregate under these bindings; none where it cannot be resolved.
+
+        `home` is the file that uses a grader of the standard library: its default model is asked.
+        """
+        declared = found.file.declared[found.name]
+        if not isinstance(declared, nodes.Grader | nodes.Aggregate | nodes.Pairwise | nodes.Ranking):
+            return None
+        home = home if found.file.is_library else None
+        key = (id(found.file), found.name, bound, id(home))
+        if key not in self._memo:
+            if any(f.file is found.file and f.name == found.name for f in self._open):
+                self._cycle(found)
+                return None
+            self._open.append(found)
+            self._memo[key] = self._resolve(declared, found, bound, home)
+            self._open.pop()
+        return self._memo[key]
+
+    def _cycle(self, found: Foreign) -> None:
+        names = [f.name for f in self._open]
+        loop = [*names[names.index(found.name) :], found.name]
+        first = min(loop[:-1], key=lambda n: found.file.declared[n].span.start if n in found.file.declared else 0)
+        at = loop.index(first)
+        shown = " → ".join(f"`{n}`" for n in [*loop[at:-1], *loop[:at], first])
+        declared = found.file.declared.get(first) or found.file.declared[found.name]
+        assert not isinstance(declared, nodes.Broken)
+        scope = Scope(self.book, found.file, "")
+        scope.report("RMG203", f"a cycle: {shown}", declared.name.span, help="one of them must do without the next")
+
+    def _named(self, found: Foreign, scope: Scope) -> Graded | None:
+        """A name in an expression: it sees what the caller has rebound."""
+        graded = self.resolve(found, scope.bound, scope.judging)
+        if graded:
+            scope.touched.update(graded.names)
+        return graded
+
+    def _called(self, node: nodes.Call, found: Foreign, scope: Scope) -> Graded | None:
+        """`relevance(response = baseline)`: the grader with fields or params rebound."""
+        plain = self.resolve(found, (), scope.judging)
+        if plain is None:
+            return None
+        rebound = dict(scope.bound)
+        for argument in node.arguments:
+            label = argument.label
+            if not isinstance(label, nodes.Name):
+                help = f"write `{found.name}(FIELD = {scope.text(argument.value)})`"
+                scope.report(
+                    "RMG312", f"`{found.name}` is a grader: its fields are rebound by name", argument.span, help=help
+                )
+            elif label.id not in plain.names:
+                self._not_rebound(label, found.name, plain, scope)
+            else:
+                rebound[label.id] = self.expressions.check(argument.value, scope)
+        graded = self.resolve(found, tuple(sorted(rebound.items(), key=lambda pair: pair[0])), scope.judging)
+        if graded:
+            scope.touched.update(graded.names - {a.label.id for a in node.arguments if isinstance(a.label, nodes.Name)})
+        return graded
+
+    def _not_rebound(self, label: nodes.Name, name: str, plain: Graded, scope: Scope) -> None:
+        close = likely(label.id, plain.names)
+        fixes = [Fix(label.span, close, f"write `{close}`")] if close else []
+        help = f"did you mean `{close}`?" if close else f"it reads {listed(plain.names) or 'no field'}"
+        scope.report("RMG312", f"`{name}` reads no field `{label.id}`", label.span, help=help, fixes=fixes)
+
+    # ── one declaration ──
+
+    def _resolve(self, declared: Declared, found: Foreign, bound: Bindings, home: File | None) -> Graded | None:
+        kind = type(declared).__name__.lower()
+        scope = Scope(self.book, found.file, f"{kind} `{declared.name.id}`", bound=bound, home=home)
+        match declared:
+            case nodes.Grader():
+                return self._grader(declared, scope)
+            case nodes.Aggregate():
+                return self._aggregate(declared, scope)
+            case nodes.Pairwise() | nodes.Ranking():
+                return self._later(declared, scope)
+
+    def _finish(self, scoring: Scoring, kind: Type, scope: Scope, passing: nodes.Setting | None = None) -> Graded:
+        condition = self._passing(passing, kind, scope) if passing else None
+        return Graded(self.book.number_of(scoring), kind, condition, frozenset(scope.touched))
+
+    def _passing(self, setting: nodes.Setting, kind: Type, scope: Scope) -> terms.Term:
+        inner = replace(scope, words={"score": Typed(terms.Own(), kind)})
+        return self.expressions.condition(setting.value, inner).term
+
+    def _aggregate(self, declared: nodes.Aggregate, scope: Scope) -> Graded | None:
+        if not isinstance(declared.body, nodes.Block):
+            return self._aggregated(declared.body, scope)
+        found = settings_of(declared.body, "aggregate", scope)
+        for key in ("missing",):
+            if key in found:
+                check_plain(found[key], KEYS["aggregate"][key], scope)
+        if "score" not in found:
+            return None
+        missing = found["missing"].value if "missing" in found else None
+        drop = isinstance(missing, nodes.Name) and missing.id == "drop"
+        return self._aggregated(found["score"].value, replace(scope, drop=drop), found.get("pass"))
+
+    def _aggregated(self, value: nodes.Expr, scope: Scope, passing: nodes.Setting | None = None) -> Graded:
+        if isinstance(value, nodes.Name):
+            self.expressions.wants_score(value, scope, scope.owner)
+        found = self.expressions.check(value, scope)
+        if found.type.kind in ("text", "list", "none"):
+            help = 'prompts belong to graders: `grader NAME -> 1..5 = "…"`' if isinstance(value, nodes.Text) else ""
+            self.expressions.wrong_kind(
+                "RMG302", value, found.type, "an aggregate is a number, a bool or a label", scope, help
+            )
+        return self._finish(Computed(found.term), found.type, scope, passing)
+
+    # ── graders ──
+
+    def _grader(self, declared: nodes.Grader, scope: Scope) -> Graded | None:
+        scale = None
+        if declared.scale is not None:
+            self.book.diagnostics += scale_problems(declared.scale, scope.file.source)
+            scale = scale_of(declared.scale)
+        if isinstance(declared.body, nodes.Block):
+            return self._grader_block(declared, declared.body, scale, scope)
+        return self._scored(declared.body, declared, scale, scope)
+
+    def _scored(self, value: nodes.Expr, declared: nodes.Grader, scale: Scale | None, scope: Scope) -> Graded | None:
+        """A grader of one value: a prompt, another grader, Python, or an expression."""
+        if isinstance(value, nodes.Text):
+            return self._judged(declared, {}, {"prompt": value}, None, scale, scope)
+        called = self._other_grader(value, scope)
+        if called is not None:
+            graded, _ = called
+            return self._renamed(graded, value, scale, scope)
+        if isinstance(value, nodes.Call) and isinstance(value.function, nodes.Name) and value.function.id == "python":
+            return self._python(value, declared, scale, scope)
+        found = self.expressions.check(value, scope)
+        return self._computed(found, value, declared, scale, scope)
+
+    def _other_grader(self, value: nodes.Expr, scope: Scope) -> tuple[Graded | None, Foreign] | None:
+        """The grader that an expression is, where it is nothing but one."""
+        target = value.function if isinstance(value, nodes.Call) else value
+        found: Foreign | None = None
+        if isinstance(target, nodes.Name) and target.id not in dict(scope.bound):
+            is_function = isinstance(value, nodes.Call) and target.id in self.book.universe.functions
+            found = None if is_function else scope.file.find(target.id)
+        elif isinstance(target, nodes.Attribute) and isinstance(target.base, nodes.Name) and target.base.id == "std":
+            found = library_grader(target, scope)
+            if found is None:
+                return None, Foreign(scope.file, "")
+        if found is None or not isinstance(found.file.declared[found.name], Declared):
+            return None
+        if isinstance(target, nodes.Name):
+            self.book.use(scope.file, target.id)
+        self.book.use(found.file, found.name)
+        graded = self._called(value, found, scope) if isinstance(value, nodes.Call) else self._named(found, scope)
+        return graded, found
+
+    def _renamed(self, graded: Graded | None, value: nodes.Expr, scale: Scale | None, scope: Scope) -> Graded | None:
+        if graded is None:
+            return None
+        if scale is not None and graded.type.scale is not None and scale != graded.type.scale:
+            help = "leave the scale out: it comes with the grader"
+            scope.report(
+                "RMG310", f"`{scope.text(value)}` scores on {graded.type.scale}, not on {scale}", value.span, help=help
+            )
+        return graded
+
+    def _computed(
+        self,
+        found: Typed,
+        value: nodes.Expr,
+        declared: nodes.Grader,
+        scale: Scale | None,
+        scope: Scope,
+        passing: nodes.Setting | None = None,
+    ) -> Graded:
+        kind = found.type
+        if scale is None and kind.kind in ("text", "list", "none"):
+            help = 'give it a scale of labels, `-> "a" | "b"`, or compare it' if kind.kind == "text" else ""
+            self.expressions.wrong_kind(
+                "RMG302", value, kind, "a grader scores by a number, a bool or a label", scope, help
+            )
+        if scale is not None:
+            self._check_code_scale(kind, value, declared, scale, scope)
+            kind = of_scale(scale)
+        return self._finish(Computed(found.term, scale), kind, scope, passing)
+
+    def _check_code_scale(
+        self, kind: Type, value: nodes.Expr, declared: nodes.Grader, scale: Scale, scope: Scope
+    ) -> None:
+        assert declared.scale is not None
+        wanted = of_scale(scale)
+        numeric = isinstance(scale, Whole | Real)
+        outside = (
+            numeric and kind.is_numeric and kind.kind != "any" and (kind.high < wanted.low or kind.low > wanted.high)
+        )
+        other = (numeric and not kind.is_numeric) or (isinstance(scale, YesNo) and kind.kind not in ("bool", "any"))
+        wrong_words = isinstance(scale, Labels) and kind.kind in ("number", "bool")
+        if isinstance(scale, Points):
+            scope.report(
+                "RMG310",
+                "`points` are given by a judge, criterion by criterion",
+                declared.scale.span,
+                help="leave the scale out",
+            )
+        elif outside or other or wrong_words:
+            scope.report("RMG310", f"`{scope.text(value)}` is {kind} and never on {scale}", value.span)
+
+    def _python(self, value: nodes.Call, declared: nodes.Grader, scale: Scale | None, scope: Scope) -> Graded | None:
+        target, *rest = value.arguments or (None,)
+        if (
+            target is None
+            or target.label is not None
+            or not isinstance(target.value, nodes.Text)
+            or ":" not in target.value.value
+        ):
+            help = 'write `python("package.module:function", text = response)`'
+            scope.report("RMG312", "`python` wants the function's place first", value.span, help=help)
+            return None
+        arguments: list[tuple[str, terms.Term]] = []
+        for argument in rest:
+            if argument is None or not isinstance(argument.label, nodes.Name):
+                scope.report(
+                    "RMG312", "arguments of `python` have names", (argument or value).span, help="write `name = value`"
+                )
+                return None
+            arguments.append((argument.label.id, self.expressions.check(argument.value, scope).term))
+        if scale is None:
+            self._scale_missing(declared, scope, "a Python function")
+            return None
+        return self._finish(FromPython(target.value.value, tuple(arguments), scale), of_scale(scale), scope)
+
+    @staticmethod
+    def _scale_missing(declared: nodes.Grader, scope: Scope, what: str) -> None:
+        at = declared.name.span
+        help = f"write `grader {declared.name.id} -> 1..5`, or bool, 0.0..1.0, labels"
+        scope.report(
+            "RMG309",
+            f"{what} needs a scale",
+            at,
+            help=help,
+            fixes=[Fix(Span(at.end, at.end), " -> 1..5", "score on 1..5")],
+        )
+
+    # ── blocks ──
+
+    def _grader_block(
+        self, declared: nodes.Grader, block: nodes.Block, scale: Scale | None, scope: Scope
+    ) -> Graded | None:
+        found = settings_of(block, "grader", scope)
+        for name, setting in found.items():
+            check_plain(setting, KEYS["grader"][name], scope)
+        if "score" in found and "prompt" in found:
+            called = self._other_grader(found["score"].value, scope)
+            if called is None:
+                scope.report(
+                    "RMG115",
+                    "a grader has a prompt or a score, not both",
+                    found["score"].key.span,
+                    help="code goes into a grader of its own; an aggregate puts them together",
+                )
+                return None
+        if "score" in found:
+            return self._score_block(declared, block, found, scale, scope)
+        if "prompt" not in found:
+            if not block.damaged:
+                at = declared.name.span
+                scope.report(
+                    "RMG212", f"{scope.owner} needs a `prompt` or a `score`", at, help="add the line to its block"
+                )
+            return None
+        prompt = found["prompt"].value
+        if not isinstance(prompt, nodes.Text):
+            self._unquoted(found["prompt"], scope)
+            return None
+        return self._judged(declared, found, self._templates(found, scope), block.rubric, scale, scope)
+
+    @staticmethod
+    def _unquoted(setting: nodes.Setting, scope: Scope) -> None:
+        help = "`{{ name }}` inside the quotes puts a value in"
+        scope.report("RMG111", f"`{setting.key.id}` is a text in quotes", setting.value.span, help=help)
+
+    def _templates(self, found: Mapping[str, nodes.Setting], scope: Scope) -> dict[str, nodes.Text]:
+        texts: dict[str, nodes.Text] = {}
+        for key in ("prompt", "system"):
+            if key in found:
+                value = found[key].value
+                if isinstance(value, nodes.Text):
+                    texts[key] = value
+                else:
+                    self._unquoted(found[key], scope)
+        return texts
+
+    def _score_block(
+        self,
+        declared: nodes.Grader,
+        block: nodes.Block,
+        found: Mapping[str, nodes.Setting],
+        scale: Scale | None,
+        scope: Scope,
+    ) -> Graded | None:
+        value = found["score"].value
+        called = self._other_grader(value, scope)
+        if called is not None:
+            graded = self._renamed(called[0], value, scale, scope)
+            return self._overridden(graded, declared, block, found, scope) if graded else None
+        judging = next((found[key] for key in _JUDGE_KEYS if key in found), None)
+        if judging is not None:
+            message = f"`{judging.key.id}` is for graders that ask a judge, and this score is code"
+            scope.report("RMG210", message, judging.key.span, help="remove the line, or write a prompt")
+        if block.rubric is not None:
+            scope.report(
+                "RMG210", "a rubric is for graders that ask a judge, and this score is code", block.rubric.span
+            )
+        if isinstance(value, nodes.Text):
+            scope.report("RMG302", "a score is no text", value.span, help="a prompt stands after `prompt =`")
+            return None
+        if isinstance(value, nodes.Call) and isinstance(value.function, nodes.Name) and value.function.id == "python":
+            return self._python(value, declared, scale, scope)
+        checked = self.expressions.check(value, scope)
+        return self._computed(checked, value, declared, scale, scope, found.get("pass"))
+
+    def _overridden(
+        self,
+        graded: Graded,
+        declared: nodes.Grader,
+        block: nodes.Block,
+        found: Mapping[str, nodes.Setting],
+        scope: Scope,
+    ) -> Graded | None:
+        """`score = other(…)` with keys that replace the other grader's."""
+        base = list(self.book.scorings)[graded.scoring]
+        keys = [key for key in found if key not in ("score", "pass")]
+        if not keys and block.rubric is None:
+            condition = self._passing(found["pass"], graded.type, scope) if "pass" in found else graded.passing
+            return replace(graded, passing=condition, names=graded.names | scope.touched)
+        if isinstance(base, Later):
+            return replace(graded, names=graded.names | scope.touched)
+        if not isinstance(base, Judged):
+            at = found[keys[0]].key.span if keys else block.span
+            scope.report(
+                "RMG210",
+                f"`{keys[0] if keys else 'rubric'}` is for graders that ask a judge, and `{scope.text(found['score'].value)}` does not",
+                at,
+            )
+            return graded
+        return self._replaced(base, graded, declared, block, found, scope)
+
+    def _replaced(
+        self,
+        base: Judged,
+        graded: Graded,
+        declared: nodes.Grader,
+        block: nodes.Block,
+        found: Mapping[str, nodes.Setting],
+        scope: Scope,
+    ) -> Graded:
+        templates = {
+            k: check_template(t, self.expressions, scope, f"the {k}") for k, t in self._templates(found, scope).items()
+        }
+        own = merged(templates)
+        kept = {} if "prompt" in templates else dict(base.bound)
+        scoring = replace(
+            base,
+            prompt=templates["prompt"].text if "prompt" in templates else base.prompt,
+            system=templates["system"].text if "system" in templates else base.system,
+            bound=tuple(sorted({**kept, **dict(own.bound)}.items())),
+            constants=tuple(sorted({**dict(base.constants), **dict(own.constants)}.items())),
+            needs=own.needs if "prompt" in templates else tuple(dict.fromkeys(base.needs + own.needs)),
+            rubric=check_rubric(block.rubric, base.scale, self.expressions, scope) if block.rubric else base.rubric,
+            model=self.models.named(found["model"], scope) if "model" in found else base.model,
+        )
+        touched = replace(graded, names=graded.names | scope.touched)
+        return self._judge_or_later(scoring, touched.type, declared, found, replace(scope, touched=set(touched.names)))
+
+    # ── judges ──
+
+    def _judged(
+        self,
+        declared: nodes.Grader,
+        found: Mapping[str, nodes.Setting],
+        texts: Mapping[str, nodes.Text],
+        rubric: nodes.Rubric | None,
+        scale: Scale | None,
+        scope: Scope,
+    ) -> Graded | None:
+        checked = {key: check_template(text, self.expressions, scope, f"the {key}") for key, text in texts.items()}
+        names = merged(checked)
+        if not names.bound and not self._excused(texts, scope):
+            help = "put the row's values in: `{{ response }}`"
+            scope.report(
+                "RMG320",
+                f"the prompt of {scope.owner} names no field: it would ask the same of every row",
+                texts["prompt"].span,
+                help=help,
+            )
+        if scale is None:
+            self._scale_missing(declared, scope, "a prompt")
+            return None
+        scoring = self._judged_scoring(checked, names, rubric, scale, found, scope)
+        return self._judge_or_later(scoring, of_scale(scale), declared, found, scope)
+
+    def _excused(self, texts: Mapping[str, nodes.Text], scope: Scope) -> bool:
+        """Something is already said of this prompt, which may be why no field was found in it."""
+        span = texts["prompt"].span
+        return any(
+            d.source is scope.file.source and span.start <= d.span.start < span.end and d.severity == "error"
+            for d in self.book.diagnostics
+        )
+
+    def _judged_scoring(
+        self,
+        checked: Mapping[str, CheckedTemplate],
+        names: CheckedTemplate,
+        rubric: nodes.Rubric | None,
+        scale: Scale,
+        found: Mapping[str, nodes.Setting],
+        scope: Scope,
+    ) -> Judged:
+        return Judged(
+            checked["prompt"].text,
+            checked["system"].text if "system" in checked else "",
+            names.bound,
+            names.constants,
+            names.needs,
+            scale,
+            check_rubric(rubric, scale, self.expressions, scope),
+            self.models.named(found["model"], scope) if "model" in found else self.models.default(scope),
+        )
+
+    def _judge_or_later(
+        self, scoring: Judged, kind: Type, declared: nodes.Grader, found: Mapping[str, nodes.Setting], scope: Scope
+    ) -> Graded:
+        """What this version can ask of one judge once; all else is checked now and runs later."""
+        waiting = [found[key] for key, spec in KEYS["grader"].items() if key in found and not spec.ready]
+        waiting = [
+            s
+            for s in waiting
+            if not (s.key.id == "samples" and isinstance(s.value, nodes.Number) and s.value.value == 1)
+        ]
+        self._check_escalation(found, kind, scope)
+        what = ""
+        if isinstance(scoring.scale, Points):
+            what, span = "`points`", (declared.scale or declared).span
+        elif waiting:
+            what, span = f"`{waiting[0].key.id}`", waiting[0].span
+        elif self.models.is_panel(scoring.model):
+            what, span = "`panel`", declared.name.span
+        if not what:
+            return self._finish(scoring, kind, scope, found.get("pass"))
+        self.book.unready.append(Unready(what, scope.file.source, span))
+        later = Later(what, declared.name.id + repr(sorted(scope.bound)))
+        return self._finish(later, kind, scope, found.get("pass"))
+
+    def _check_escalation(self, found: Mapping[str, nodes.Setting], kind: Type, scope: Scope) -> None:
+        setting = found.get("escalate")
+        if setting is None:
+            return
+        self.models.named(setting, scope)
+        if setting.when is None:
+            return
+        words = {
+            "score": Typed(terms.Own(), kind),
+            "spread": Typed(terms.Own(), number(0, kind.high - kind.low) if kind.bounded else ANY),
+            "confidence": Typed(terms.Own(), number(0, 1, 1)),
+        }
+        self.expressions.condition(setting.when, replace(scope, words=words))
+
+    # ── pairwise and ranking: checked now, run later ──
+
+    def _later(self, declared: nodes.Pairwise | nodes.Ranking, scope: Scope) -> Graded:
+        kind = "pairwise" if isinstance(declared, nodes.Pairwise) else "ranking"
+        found = settings_of(declared.body, kind, scope)
+        words = self._sides(found, scope)
+        for key, setting in found.items():
+            self._check_key(kind, key, setting, replace(scope, words=words))
+        self.book.unready.append(Unready(f"`{kind}`", scope.file.source, declared.span))
+        return self._finish(Later(kind, declared.name.id + repr(scope.bound)), number(0, 1, 1), scope)
+
+    def _sides(self, found: Mapping[str, nodes.Setting], scope: Scope) -> dict[str, Typed]:
+        """`{{ a }}` and `{{ b }}` of a comparison."""
+        setting = found.get("compare")
+        if setting is None:
+            return {}
+        value = setting.value
+        if not isinstance(value, nodes.ListOf) or len(value.items) != 2:
+            scope.report(
+                "RMG322", "`compare` is a list of two fields", value.span, help="write `compare = [response, baseline]`"
+            )
+            return {name: Typed(terms.Constant(None, "unknown"), ANY) for name in ("a", "b")}
+        return {name: self.expressions.check(item, scope) for name, item in zip("ab", value.items, strict=True)}
+
+    def _check_key(self, kind: str, key: str, setting: nodes.Setting, scope: Scope) -> None:
+        spec = KEYS[kind][key]
+        check_plain(setting, spec, scope)
+        if spec.shape == "prompt":
+            if isinstance(setting.value, nodes.Text):
+                check_template(setting.value, self.expressions, scope, f"the {key}")
+            else:
+                self._unquoted(setting, scope)
+        elif spec.shape == "model":
+            self.models.named(setting, scope)
+        elif spec.shape in ("expr", "score"):
+            if spec.shape == "score":
+                self.expressions.wants_score(setting.value, scope, f"`{key}` of {scope.owner}")
+            self.expressions.check(setting.value, scope)
+
+    # ── refine: checked now, run later ──
+
+    def check_refine(self, declared: nodes.Refine, file: File) -> None:
+        scope = Scope(self.book, file, f"refine `{declared.name.id}`")
+        found = settings_of(declared.body, "refine", scope)
+        self.expressions.check(declared.name, scope)
+        words = {"feedback": Typed(terms.Column("feedback"), ANY), "best": Typed(terms.Column("best"), ANY)}
+        for key, setting in found.items():
+            if key == "until":
+                self._until(setting, scope)
+            elif key == "guard":
+                self._guards(setting, scope)
+            elif key == "feedback":
+                self._feedback(setting, scope)
+            else:
+                self._check_key("refine", key, setting, replace(scope, words=words))
+        if not {"by", "until"} & found.keys() and not declared.body.damaged:
+            scope.report(
+                "RMG212",
+                f"{scope.owner} does not say what to improve",
+                declared.name.span,
+                help="add `until = reward >= …` or `by = reward`",
+            )
+        self.book.unready.append(Unready("`refine`", file.source, declared.span))
+
+    def _until(self, setting: nodes.Setting, scope: Scope) -> None:
+        wrong = False
+        for node in nodes.walk(setting.value):
+            if isinstance(node, nodes.Comparison):
+                sides = [node.first, *(operand for _, operand in node.rest)]
+                wrong = (
+                    any(not self.expressions.wants_score(s, scope, f"`until` of {scope.owner}") for s in sides) or wrong
+                )
+        if not wrong:
+            self.expressions.condition(setting.value, scope)
+
+    def _guards(self, setting: nodes.Setting, scope: Scope) -> None:
+        if not isinstance(setting.value, nodes.ListOf):
+            scope.report(
+                "RMG322", "`guard` is a list of graders", setting.value.span, help="write `guard = [harmlessness]`"
+            )
+            return
+        for item in setting.value.items:
+            if self.expressions.wants_score(item, scope, f"`guard` of {scope.owner}"):
+                self.expressions.check(item, scope)
+
+    def _feedback(self, setting: nodes.Setting, scope: Scope) -> None:
+        items = setting.value.items if isinstance(setting.value, nodes.ListOf) else (setting.value,)
+        for item in items:
+            if isinstance(item, nodes.Name) and item.id == "reasons":
+                continue
+            if self.expressions.wants_score(item, scope, f"`feedback` of {scope.owner}"):
+                self.expressions.check(item, scope)
+
+    # ── validate: checked now, run later ──
+
+    def check_validate(self, declared: nodes.Validate, scope: Scope) -> None:
+        if declared.body is not None:
+            for key, setting in settings_of(declared.body, "validate", scope).items():
+                self._check_key("validate", key, setting, scope)
+        self.book.unready.append(Unready("`validate`", scope.file.source, declared.span))

@@ -1,0 +1,217 @@
+"""Declared models: their names, their settings, and which one is the default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rmg_dsl.diagnostics import Fix
+from rmg_dsl.semantics.names import likely, listed
+from rmg_dsl.semantics.scope import Book, File, Scope
+from rmg_dsl.semantics.spec import Unready
+from rmg_dsl.semantics.terms import ModelUse
+from rmg_dsl.syntax import nodes
+
+_UNNAMED = ModelUse("judge", None, (), True)
+
+
+@dataclass(eq=False, slots=True)
+class ModelTable:
+    """The models of each file, checked once."""
+
+    book: Book
+    _known: dict[tuple[int, str], ModelUse | None] = field(default_factory=dict)
+    _panels: set[str] = field(default_factory=set)
+
+    def declared(self, file: File) -> dict[str, nodes.ModelDecl]:
+        return {name: d for name, d in file.declared.items() if isinstance(d, nodes.ModelDecl)}
+
+    def is_panel(self, model: ModelUse) -> bool:
+        return model.label in self._panels and model.name is None
+
+    def default(self, scope: Scope) -> ModelUse:
+        """The model named `judge`, or the only one; with none declared, whatever the run is given."""
+        declared = self.declared(scope.judging)
+        for local, target in scope.judging.imported.items():
+            found = target.file.find(target.name)
+            if found and isinstance(found.file.declared[found.name], nodes.ModelDecl) and local == "judge":
+                scope.book.use(scope.judging, local)
+                return self.model(found.file, found.name, is_default=True) or _UNNAMED
+        if not declared:
+            return _UNNAMED
+        name = "judge" if "judge" in declared else next(iter(declared)) if len(declared) == 1 else ""
+        if not name:
+            if not scope.judging.incomplete:
+                first = list(declared.values())[1]
+                help = "name one of them `judge`, or give each grader its `model = …`"
+                message = f"{len(declared)} models and none is the default: {scope.owner} does not know whom to ask"
+                Scope(scope.book, scope.judging, "").report("RMG221", message, first.name.span, help=help)
+            return _UNNAMED
+        scope.book.use(scope.judging, name)
+        return self.model(scope.judging, name, is_default=True) or _UNNAMED
+
+    def named(self, setting: nodes.Setting, scope: Scope) -> ModelUse:
+        """The model that `model = NAME` means."""
+        value = setting.value
+        if not isinstance(value, nodes.Name):
+            help = 'declare it first: `model strong = llm("provider/name")`, then `model = strong`'
+            scope.report("RMG322", f"`{setting.key.id}` is the name of a declared model", value.span, help=help)
+            return _UNNAMED
+        found = scope.file.find(value.id)
+        declared = found.file.declared[found.name] if found else None
+        if found is None or not isinstance(declared, nodes.ModelDecl):
+            if not isinstance(declared, nodes.Broken) and not scope.file.incomplete:
+                self._unknown(value, scope, declared is not None)
+            return _UNNAMED
+        scope.book.use(scope.file, value.id)
+        scope.book.use(found.file, found.name)
+        is_default = value.id == "judge" or (len(self.declared(scope.file)) == 1 and found.file is scope.file)
+        return self.model(found.file, found.name, is_default) or _UNNAMED
+
+    def _unknown(self, value: nodes.Name, scope: Scope, other_kind: bool) -> None:
+        names = self.declared(scope.file)
+        close = likely(value.id, names)
+        help = (
+            f"did you mean `{close}`?"
+            if close
+            else f"declared are {listed(names)}"
+            if names
+            else f'declare it: `model {value.id} = llm("provider/name")`'
+        )
+        message = f"`{value.id}` is no model" if other_kind else f"unknown model `{value.id}` in {scope.owner}"
+        scope.report(
+            "RMG220",
+            message,
+            value.span,
+            help=help,
+            fixes=[Fix(value.span, close, f"write `{close}`")] if close else [],
+        )
+
+    def model(self, file: File, name: str, is_default: bool = False) -> ModelUse | None:
+        """A declared model, checked; none where its declaration makes no sense."""
+        key = (id(file), name)
+        if key not in self._known:
+            self._known[key] = None
+            declared = self.declared(file)[name]
+            self._known[key] = self._check(declared, Scope(self.book, file, f"model `{name}`", "setting"))
+        found = self._known[key]
+        if found is None:
+            return None
+        return ModelUse(found.label, found.name, found.settings, is_default)
+
+    def _check(self, declared: nodes.ModelDecl, scope: Scope) -> ModelUse | None:
+        value = declared.value
+        function = value.function.id if isinstance(value, nodes.Call) and isinstance(value.function, nodes.Name) else ""
+        if isinstance(value, nodes.Call) and function == "llm":
+            return self._llm(declared, value, scope)
+        if isinstance(value, nodes.Call) and function == "panel":
+            return self._panel(declared, value, scope)
+        text = value.value if isinstance(value, nodes.Text) else ""
+        help = f'write `model {declared.name.id} = llm("{text or "provider/name"}")`'
+        fixes = [Fix(value.span, f'llm("{text}")', "write llm(…)")] if text else []
+        scope.report(
+            "RMG318", 'a model is `llm("provider/name")` or `panel(a, b, c)`', value.span, help=help, fixes=fixes
+        )
+        return None
+
+    def _llm(self, declared: nodes.ModelDecl, call: nodes.Call, scope: Scope) -> ModelUse | None:
+        first = call.arguments[0] if call.arguments else None
+        if first is None or first.label is not None or not isinstance(first.value, nodes.Text):
+            scope.report(
+                "RMG318",
+                "`llm` wants the model's name in quotes first",
+                (first or call).span,
+                help='write `llm("provider/name")`',
+            )
+            return None
+        settings: dict[str, float | int | bool | str] = {}
+        for argument in call.arguments[1:]:
+            self._setting(argument, settings, scope)
+        self._check_name(first.value, settings, scope)
+        return ModelUse(declared.name.id, first.value.value, tuple(sorted(settings.items())))
+
+    def _check_name(self, name: nodes.Text, settings: dict[str, float | int | bool | str], scope: Scope) -> None:
+        provider, slash, model = name.value.partition("/")
+        providers = (*scope.book.universe.providers, "local")
+        if not slash or not provider or not model:
+            help = 'for example "openai/gpt-6-luna", "ollama/qwen3", "local/lexical"'
+            scope.report("RMG318", f'"{name.value}" does not say the provider: "provider/name"', name.span, help=help)
+        elif provider == "local" and model != "lexical":
+            scope.report(
+                "RMG318",
+                f'there is no embedded judge "{name.value}"',
+                name.span,
+                help='the embedded one is "local/lexical"',
+            )
+        elif provider not in providers and "base_url" not in settings:
+            close = likely(provider, providers)
+            help = (
+                f"did you mean `{close}`?"
+                if close
+                else f"known are {listed(providers, 30)}; any other wants `base_url=…`"
+            )
+            scope.report("RMG318", f"unknown provider `{provider}`", name.span, help=help)
+
+    def _setting(self, argument: nodes.Argument, settings: dict[str, float | int | bool | str], scope: Scope) -> None:
+        universe = scope.book.universe
+        if not isinstance(argument.label, nodes.Name):
+            scope.report("RMG316", "settings of a model have names", argument.span, help="for example `temperature=0`")
+            return
+        key = argument.label.id
+        if key not in universe.settings:
+            close = likely(key, universe.settings)
+            help = f"did you mean `{close}`?" if close else f"settings are {listed(universe.settings, 20)}"
+            if "key" in key:
+                help = "keys come only from the environment; `api_key_env=` names the variable"
+            fixes = [Fix(argument.label.span, close, f"write `{close}`")] if close and "key" not in key else []
+            scope.report("RMG316", f"there is no model setting `{key}`", argument.label.span, help=help, fixes=fixes)
+            return
+        if key in settings:
+            scope.report("RMG211", f"`{key}` is given twice", argument.label.span)
+        value = _literal(argument.value, scope)
+        problem = (
+            "a setting is a number, a text, True or False" if value is None else universe.setting_problem(key, value)
+        )
+        if problem:
+            scope.report("RMG317", f"impossible value for `{key}`", argument.value.span, help=problem)
+        elif value is not None:
+            settings[key] = value
+
+    def _panel(self, declared: nodes.ModelDecl, call: nodes.Call, scope: Scope) -> ModelUse:
+        models = self.declared(scope.file)
+        for argument in call.arguments:
+            value = argument.value
+            if argument.label is not None or not isinstance(value, nodes.Name) or value.id not in models:
+                if isinstance(value, nodes.Name) and argument.label is None:
+                    self._unknown(value, scope, False)
+                else:
+                    scope.report("RMG312", "`panel` wants the names of declared models", argument.span)
+            else:
+                scope.book.use(scope.file, value.id)
+                self.model(scope.file, value.id)
+        if len(call.arguments) < 2:
+            scope.report("RMG312", "a panel has two judges or more", call.span, help="write `panel(a, b, c)`")
+        self._panels.add(declared.name.id)
+        self.book.unready.append(Unready("`panel`", scope.file.source, declared.span))
+        return ModelUse(declared.name.id, None)
+
+
+def _literal(node: nodes.Expr, scope: Scope) -> float | int | bool | str | None:
+    """A literal's value, or a param's."""
+    match node:
+        case nodes.Number(value) | nodes.Text(value) | nodes.Truth(value):
+            return value
+        case nodes.Sign("-", nodes.Number(value)):
+            return -value
+        case nodes.Name(name):
+            found = scope.file.find(name)
+            declared = found.file.declared[found.name] if found else None
+            if not isinstance(declared, nodes.Param):
+                return None
+            scope.book.use(scope.file, name)
+            return (
+                scope.book.universe.params.get(name, declared.value.value)
+                if scope.file is scope.book.root
+                else declared.value.value
+            )
+        case _:
+            return None

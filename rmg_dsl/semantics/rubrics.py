@@ -1,0 +1,103 @@
+"""Rubrics: does each line fit the scale?"""
+
+from __future__ import annotations
+
+from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
+from rmg_dsl.semantics.expressions import Expressions
+from rmg_dsl.semantics.names import likely
+from rmg_dsl.semantics.prompts import check_template
+from rmg_dsl.semantics.scope import Scope
+from rmg_dsl.semantics.terms import Criterion
+from rmg_dsl.semantics.templates import RENDER_FAILURES, Prompt, has_tags
+from rmg_dsl.syntax import nodes
+
+
+def check_rubric(
+    rubric: nodes.Rubric | None, scale: Scale, expressions: Expressions, scope: Scope
+) -> tuple[Criterion, ...]:
+    """The criteria in the order in which they were written; what does not fit the scale is reported."""
+    if rubric is None:
+        return ()
+    if rubric.source is not None:
+        expressions.check(rubric.source, scope)
+        if not isinstance(scale, Points):
+            help = "a list of `{criterion, points}` scores on `points`"
+            scope.report("RMG315", f"a rubric from a field is for `points`, not for {scale}", rubric.span, help=help)
+        return ()
+    found: list[Criterion] = []
+    seen: set[object] = set()
+    for criterion in rubric.criteria:
+        _check_level(criterion, scale, seen, scope)
+        found.append(Criterion(_level(criterion), _text(criterion, expressions, scope)))
+    if isinstance(scale, Points) and not any(isinstance(c.level, int | float) and c.level > 0 for c in found):
+        scope.report("RMG315", "no criterion gives points", rubric.span, help='add a line such as `+5: "…"`')
+    return tuple(found)
+
+
+def _level(criterion: nodes.Criterion) -> float | int | bool | str:
+    level = criterion.level
+    return level.id if isinstance(level, nodes.Name) else level.value
+
+
+def _check_level(criterion: nodes.Criterion, scale: Scale, seen: set[object], scope: Scope) -> None:
+    level = criterion.level
+    value = _level(criterion)
+    span = level.span
+    if isinstance(scale, Points):
+        if not isinstance(level, nodes.Number | nodes.Name) or value == 0:
+            scope.report(
+                "RMG315",
+                "criteria of `points` start with their points",
+                span,
+                help='write `+5: "…"`, `-8: "…"` or `veto: "…"`',
+            )
+        return
+    problem, help = _misfit(level, scale)
+    if problem:
+        scope.report("RMG315", problem, span, help=help)
+    elif criterion.signed and isinstance(value, int | float) and value >= 0:
+        scope.report(
+            "RMG315",
+            f"`+{value:g}` gives points, and the scale is {scale}",
+            span,
+            help=f"write `{value:g}:`, or `-> points`",
+        )
+    elif (type(value), value) in seen:
+        scope.report("RMG211", f"the level {value} stands twice in this rubric", span, help="keep one of them")
+    seen.add((type(value), value))
+
+
+def _misfit(level: nodes.Number | nodes.Text | nodes.Truth | nodes.Name, scale: Scale) -> tuple[str, str]:
+    """Why a level is not one of the scale's, and what is."""
+    value = level.id if isinstance(level, nodes.Name) else level.value
+    offered = f"the scale is {scale}"
+    match scale:
+        case Whole(low, high):
+            fits = isinstance(level, nodes.Number) and value in range(low, high + 1)
+        case Real(low, high):
+            fits = isinstance(level, nodes.Number) and low <= level.value <= high
+        case YesNo():
+            fits, offered = isinstance(level, nodes.Truth), "the levels of a bool are True and False"
+        case Labels(labels):
+            fits = isinstance(level, nodes.Text) and value in labels
+            close = likely(str(value), labels)
+            offered = f'did you mean "{close}"?' if close else offered
+        case Points():
+            fits = True
+    return ("", "") if fits else (f"the level {value} is not on the scale", offered)
+
+
+def _text(criterion: nodes.Criterion, expressions: Expressions, scope: Scope) -> str:
+    """Rubric texts are templates too, but the same for all rows: they may name params only."""
+    if not has_tags(criterion.text.value):
+        return criterion.text.value
+    template = check_template(criterion.text, expressions, scope, "the rubric")
+    if template.bound:
+        help = "the rubric stands before the row's data and is the same for every row; name fields in the prompt"
+        message = f"`{template.bound[0][0]}` cannot stand in a rubric"
+        scope.report("RMG401", message, criterion.text.span, help=help)
+        return criterion.text.value
+    try:
+        return Prompt(template.text, template.constants).render({}, "data")
+    except RENDER_FAILURES:
+        return criterion.text.value

@@ -1,0 +1,175 @@
+"""Where a name is looked up, and the book in which a check writes down what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple
+
+from rmg_dsl.diagnostics import Diagnostic, Fix, Severity, Source, Span, diagnose
+from rmg_dsl.semantics.signatures import Function
+from rmg_dsl.semantics.spec import ColumnUse, Unready
+from rmg_dsl.semantics.terms import Scoring, Term
+from rmg_dsl.semantics.types import ANY, Type
+from rmg_dsl.syntax import nodes
+
+Literal_ = float | int | bool | str
+Named = (
+    nodes.Param
+    | nodes.ModelDecl
+    | nodes.FieldDecl
+    | nodes.Grader
+    | nodes.Pairwise
+    | nodes.Ranking
+    | nodes.Aggregate
+    | nodes.Broken
+)
+
+
+class Typed(NamedTuple):
+    """An expression with its names resolved, and what it can be worth."""
+
+    term: Term
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Universe:
+    """All that a check may know besides the text: handed in, so that nothing here looks outside.
+
+    `load` gives the source of an imported file or raises `OSError`; `setting_problem` says what is wrong with a model
+    setting; `columns` are the data's, or none where there is no data.
+    """
+
+    functions: Mapping[str, Function]
+    library: nodes.Module
+    load: Callable[[str, str], Source]
+    setting_problem: Callable[[str, object], str | None]
+    settings: tuple[str, ...]
+    providers: tuple[str, ...]
+    columns: frozenset[str] | None = None
+    params: Mapping[str, Literal_] = field(default_factory=dict)
+    python_functions: frozenset[str] = frozenset()
+
+
+class Foreign(NamedTuple):
+    """A name of another file."""
+
+    file: File
+    name: str
+
+
+@dataclass(eq=False, slots=True)
+class File:
+    """One spec file in a check: its declarations by name, and the names it takes from others.
+
+    `incomplete` where a part could not be read, so that an unknown name may be that part's.
+    """
+
+    module: nodes.Module
+    declared: dict[str, Named] = field(default_factory=dict)
+    imported: dict[str, Foreign] = field(default_factory=dict)
+    incomplete: bool = False
+    is_library: bool = False
+
+    @property
+    def source(self) -> Source:
+        return self.module.source
+
+    def names(self) -> set[str]:
+        return {*self.declared, *self.imported}
+
+    def find(self, name: str) -> Foreign | None:
+        """The file in which a name is declared, through imports."""
+        if name in self.declared:
+            return Foreign(self, name)
+        found = self.imported.get(name)
+        return found.file.find(found.name) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """A grader or aggregate, resolved: its number in the suite, what it is worth, and the names it can be rebound by."""
+
+    scoring: int
+    type: Type
+    passing: Term | None
+    names: frozenset[str]
+
+
+Bindings = tuple[tuple[str, Typed], ...]
+Place = Literal["field", "row", "rows", "setting"]
+
+
+@dataclass(eq=False, slots=True)
+class Book:
+    """What a check finds, in one place: diagnostics, ways of scoring (each once), columns, uses."""
+
+    universe: Universe
+    root: File
+    library: File
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    scorings: dict[Scoring, int] = field(default_factory=dict)
+    columns: dict[str, ColumnUse] = field(default_factory=dict)
+    used: set[tuple[int, str]] = field(default_factory=set)
+    unready: list[Unready] = field(default_factory=list)
+
+    def number_of(self, scoring: Scoring) -> int:
+        return self.scorings.setdefault(scoring, len(self.scorings))
+
+    def use(self, file: File, name: str) -> None:
+        self.used.add((id(file), name))
+
+    def use_column(self, name: str, source: Source, span: Span, optional: bool) -> None:
+        before = self.columns.get(name)
+        if before is None or (before.optional and not optional):
+            self.columns[name] = ColumnUse(name, source, span, optional)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """How names are read at one place: `place` says what kind of value is wanted, `words` are the key's own.
+
+    `bound` are the fields rebound by a call, `touched` collects the names that a call could rebind.
+    """
+
+    book: Book
+    file: File
+    owner: str
+    place: Place = "row"
+    words: Mapping[str, Typed] = field(default_factory=dict)
+    bound: Bindings = ()
+    drop: bool = False
+    optional: bool = False
+    own_field: str = ""
+    touched: set[str] = field(default_factory=set)
+    home: File | None = None
+
+    @property
+    def judging(self) -> File:
+        """The file whose default model is asked: for the standard library's graders, the file that uses them."""
+        return self.home or self.file
+
+    def report(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        label: str = "",
+        help: str = "",
+        fixes: Iterable[Fix] = (),
+        severity: Severity | None = None,
+    ) -> None:
+        self.book.diagnostics.append(
+            diagnose(code, message, self.file.source, span, label=label, help=help, fixes=fixes, severity=severity)
+        )
+
+    def at(self, place: Place) -> Scope:
+        return replace(self, place=place)
+
+    def allowing_missing(self) -> Scope:
+        return replace(self, optional=True)
+
+    def text(self, node: nodes.Expr) -> str:
+        return self.file.source.text[node.span.start : node.span.end]

@@ -1,0 +1,66 @@
+"""The functions of the language as the checker sees them: read from the standard library's `internal` declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+
+from rmg_dsl.scales import Real
+from rmg_dsl.semantics.scale_nodes import scale_of
+from rmg_dsl.semantics.types import ANY, BOOL, LIST, NUMBER, TEXT, Type, number, of_scale
+from rmg_dsl.syntax import nodes
+
+_RESULTS: Mapping[str, Type] = {
+    "number": NUMBER,
+    "count": number(0, inf),
+    "bool": BOOL,
+    "text": TEXT,
+    "list": LIST,
+    "any": ANY,
+    "score": NUMBER,
+    "rows": NUMBER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    name: str
+    type: str
+    default: nodes.Expr | None
+    variadic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A built-in: `over_rows` functions stand in `require`, all others belong to one row."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    result: Type
+    doc: str
+
+    @property
+    def over_rows(self) -> bool:
+        return any(p.type == "rows" for p in self.parameters) or self.name in ("low", "high")
+
+    def __str__(self) -> str:
+        shown = ("*" * p.variadic + p.name for p in self.parameters)
+        return f"{self.name}({', '.join(shown)})"
+
+
+def functions_of(module: nodes.Module) -> dict[str, Function]:
+    """The signatures that a module of `internal` declarations holds, by name."""
+    return {d.name.id: _function(d) for d in module.declarations if isinstance(d, nodes.Internal)}
+
+
+def _function(declared: nodes.Internal) -> Function:
+    parameters = tuple(Parameter(p.name.id, p.type.id, p.default, p.variadic) for p in declared.parameters)
+    return Function(declared.name.id, parameters, _result(declared.result), declared.doc)
+
+
+def _result(result: nodes.Name | nodes.ScaleNode) -> Type:
+    if isinstance(result, nodes.Name):
+        return _RESULTS[result.id]
+    scale = scale_of(result)
+    return number(0, 1, 1) if isinstance(scale, Real) else of_scale(scale)

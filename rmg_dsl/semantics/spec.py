@@ -1,0 +1,74 @@
+"""A checked spec: the suite. Everything in it is resolved, frozen, and safe to share between threads and runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from rmg_dsl.diagnostics import Diagnostic, Source, Span
+from rmg_dsl.semantics.terms import ModelUse, Scoring, Term
+from rmg_dsl.semantics.types import Type
+
+OutputKind = Literal["grader", "aggregate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A declared grader or aggregate: a name, a way of scoring by number, and what its values can be."""
+
+    name: str
+    kind: OutputKind
+    scoring: int
+    type: Type
+    passing: Term | None
+    root: bool
+    doc: str
+    source: Source
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A `require`: a condition on the whole run, as it was written in `text`."""
+
+    condition: Term
+    text: str
+    source: Source
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnUse:
+    """A column that the spec names, where it does so; `optional` where every use allows it to be missing."""
+
+    name: str
+    source: Source
+    span: Span
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unready:
+    """A part of the language that this version checks and cannot run yet, where it stands."""
+
+    what: str
+    source: Source
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the checker hands on; `api.Suite` is its public face."""
+
+    source: Source
+    doc: str
+    params: tuple[tuple[str, float | int | bool | str], ...]
+    models: tuple[ModelUse, ...]
+    outputs: tuple[Output, ...]
+    scorings: tuple[Scoring, ...]
+    forced: tuple[int, ...]
+    gates: tuple[Gate, ...]
+    columns: tuple[ColumnUse, ...]
+    fields: tuple[tuple[str, Term], ...]
+    unready: tuple[Unready, ...]
+    diagnostics: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)

@@ -1,0 +1,234 @@
+"""Expressions with every name resolved: what is left to do for a row is arithmetic. Frozen, so equal ones are one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from rmg_dsl.scales import Scale
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A literal; `kind` keeps 1, 1.0 and True apart, which Python calls equal."""
+
+    value: float | int | bool | str | None
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """`.key` of an object; of a list: of each item."""
+
+    base: Term
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """`[i]` of a list, `["key"]` of an object."""
+
+    base: Term
+    index: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    items: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """A call of a function of a row, by its name; every parameter has its argument."""
+
+    function: str
+    arguments: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """`weighted min max sum any all` of the parts; with `drop`, parts without a score are left out."""
+
+    function: str
+    parts: tuple[Term, ...]
+    weights: tuple[float, ...]
+    drop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A number mapped from its scale to 0..1, turned round where lower is better."""
+
+    operand: Term
+    low: float
+    high: float
+    lower: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Negative:
+    operand: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Arithmetic of one precedence, from left to right."""
+
+    first: Term
+    rest: tuple[tuple[str, Term], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    first: Term
+    rest: tuple[tuple[str, Term], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    word: Literal["and", "or"]
+    parts: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inverse:
+    operand: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Choose:
+    then: Term
+    condition: Term
+    otherwise: Term
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOf:
+    """The score of a way of scoring, by its number in the suite."""
+
+    scoring: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    scoring: int
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The score itself, inside `pass = …`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    scoring: int
+    condition: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    operand: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    operand: Term
+    instead: Term
+
+
+@dataclass(frozen=True, slots=True)
+class OverRows:
+    """A function over the rows of the run, in a `require`."""
+
+    function: str
+    arguments: tuple[Term, ...]
+
+
+Term: TypeAlias = (
+    Constant
+    | Column
+    | Reach
+    | At
+    | Many
+    | Apply
+    | Fold
+    | Unit
+    | Negative
+    | Chain
+    | Compare
+    | Connect
+    | Inverse
+    | Choose
+    | ScoreOf
+    | Scored
+    | Own
+    | Passed
+    | Given
+    | Default
+    | OverRows
+)
+
+# ── Ways of scoring ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """A declared model: `name` is `provider/model`. Without a name it is whatever the run is given."""
+
+    label: str
+    name: str | None
+    settings: tuple[tuple[str, float | int | bool | str], ...] = ()
+    is_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    level: float | int | bool | str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A question to a model. `bound` gives the template's names their values; `needs` are those it cannot do without."""
+
+    prompt: str
+    system: str
+    bound: tuple[tuple[str, Term], ...]
+    constants: tuple[tuple[str, float | int | bool | str], ...]
+    needs: tuple[str, ...]
+    scale: Scale
+    rubric: tuple[Criterion, ...]
+    model: ModelUse
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """An expression; a `scale` that was written is checked on every row."""
+
+    term: Term
+    scale: Scale | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FromPython:
+    """A Python function, `module:name`, that the caller of the run must allow."""
+
+    target: str
+    arguments: tuple[tuple[str, Term], ...]
+    scale: Scale
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Something the language has and this version cannot run yet; `what` names it for the diagnostic."""
+
+    what: str
+    name: str
+
+
+Scoring: TypeAlias = Judged | Computed | FromPython | Later

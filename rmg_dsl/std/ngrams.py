@@ -1,0 +1,106 @@
+"""The graders that count n-grams as machine translation does: BLEU over tokens, chrF over characters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from math import exp, log
+from typing import TypeVar
+
+from rmg_dsl.std.tokens import chinese_tokens, holds_han_or_kana, mteval_tokens
+
+Item = TypeVar("Item", bound=Hashable)
+
+BLEU_ORDERS = range(1, 5)
+CHRF_ORDERS = range(1, 7)
+CHRF_RECALL_WEIGHT = 4  # beta squared: recall counts twice as much as precision
+
+
+def bleu(response: str, reference: str) -> float:
+    """Score how many word sequences, one to four long, the response has from the reference: sentence BLEU, 0 to 1.
+
+    >>> round(bleu("The cat sat on a mat.", "The cat sat on the mat."), 4)
+    0.4889
+    >>> bleu("same words", "same words"), bleu("", "words")
+    (1.0, 0.0)
+
+    Equal to `sacrebleu.sentence_bleu(response, [reference]).score / 100` with its defaults (13a tokens, case kept,
+    exponential smoothing, effective order), except where the reference holds Han or kana: there it is
+    sacrebleu's `tokenize="zh"`, with each kana a token as well. The response never decides the tokenization.
+    0 where either text has no tokens, both empty included, or no token is shared. A short response is punished by
+    the brevity penalty, so the arguments are not interchangeable. NFC and NFD differ. Source: Papineni et al. 2002.
+    """
+    tokens = chinese_tokens if holds_han_or_kana(reference) else mteval_tokens
+    ours, theirs = tokens(response), tokens(reference)
+    logs = _smoothed_log_precisions(ours, theirs)
+    if not logs:
+        return 0.0
+    brevity = min(0.0, 1 - len(theirs) / len(ours))
+    return exp(brevity + sum(logs) / len(logs))
+
+
+def _smoothed_log_precisions(ours: list[str], theirs: list[str]) -> list[float]:
+    """One logarithm per order that the response is long enough for; none where not even a token is shared."""
+    logs: list[float] = []
+    halving = 1
+    for order in BLEU_ORDERS:
+        total = len(ours) - order + 1
+        if total <= 0:
+            break
+        found = shared_count(token_ngrams(ours, order), token_ngrams(theirs, order))
+        if not found and order == 1:
+            break
+        halving = halving if found else halving * 2
+        logs.append(log(found / total) if found else -log(halving * total))
+    return logs
+
+
+def chrf(response: str, reference: str) -> float:
+    """Score how many character sequences, one to six long, response and reference share: chrF2, 0 to 1.
+
+    >>> round(chrf("The cat sat", "The cats sat"), 4)
+    0.6866
+    >>> chrf("Größe", "Größe"), chrf("abc", "xyz"), chrf("", "")
+    (1.0, 0.0, 0.0)
+
+    Equal to `sacrebleu.sentence_chrf(response, [reference]).score / 100` with its defaults (white space ignored, case
+    kept, no word n-grams, beta 2). It needs no words, so it serves every script. 0 where either text is blank,
+    both included. Recall weighs more, so the arguments are not interchangeable. NFC and NFD differ.
+    Source: Popović 2015.
+    """
+    ours, theirs = "".join(response.split()), "".join(reference.split())
+    orders = [order for order in CHRF_ORDERS if order <= min(len(ours), len(theirs))]
+    found = [shared_count(character_ngrams(ours, order), character_ngrams(theirs, order)) for order in orders]
+    if not any(found):
+        return 0.0
+    precision = sum(count / (len(ours) - order + 1) for count, order in zip(found, orders, strict=True)) / len(orders)
+    recall = sum(count / (len(theirs) - order + 1) for count, order in zip(found, orders, strict=True)) / len(orders)
+    score = (1 + CHRF_RECALL_WEIGHT) * precision * recall / (CHRF_RECALL_WEIGHT * precision + recall)
+    return min(score, 1.0)
+
+
+def token_ngrams(tokens: Sequence[str], order: int) -> Counter[tuple[str, ...]]:
+    """Count the runs of `order` tokens.
+
+    >>> token_ngrams(["a", "b", "a", "b"], 2)
+    Counter({('a', 'b'): 2, ('b', 'a'): 1})
+    """
+    return Counter(zip(*(tokens[start:] for start in range(order)), strict=False))
+
+
+def character_ngrams(text: str, order: int) -> Counter[str]:
+    """Count the substrings of `order` characters.
+
+    >>> character_ngrams("abab", 2)
+    Counter({'ab': 2, 'ba': 1})
+    """
+    return Counter(text[start : start + order] for start in range(len(text) - order + 1))
+
+
+def shared_count(left: Counter[Item], right: Counter[Item]) -> int:
+    """Return how many items two counts have in common, repeats included.
+
+    >>> shared_count(Counter("aab"), Counter("abb"))
+    2
+    """
+    return sum(min(count, right[item]) for item, count in left.items() if item in right)

@@ -1,0 +1,152 @@
+"""The graders that read a text as data before they compare: JSON and numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+
+
+def json_valid(text: str) -> bool:
+    r"""Say whether the whole text is one JSON value by the letter of RFC 8259.
+
+    >>> json_valid(' {"a": [1, 2.5, null]}\n'), json_valid('{"a": 1,}'), json_valid("NaN"), json_valid("")
+    (True, False, False, False)
+    >>> json_valid('```json\n{}\n```')  # a fence is not JSON: take it off with `extract`
+    False
+
+    White space around it is allowed; `NaN`, `Infinity`, comments, single quotes, raw line breaks in strings and a byte
+    order mark are not. A key may come twice. What nests deeper than Python can follow (about 1,000 levels) counts as
+    not valid.
+    """
+    return _parsed(text) is not _INVALID
+
+
+def json_equal(response: object, reference: object) -> bool:
+    """Say whether two JSON texts hold the same value: objects in any order, lists in order.
+
+    >>> json_equal('{"a": 1, "b": [true]}', '{"b":[true], "a":1.0}'), json_equal("[1, 2]", "[2, 1]")
+    (True, False)
+    >>> json_equal('{"n": 3}', {"n": 3}), json_equal("true", "1"), json_equal("oops", "oops")
+    (True, False, False)
+
+    A text is parsed by the rules of `json_valid`; anything else (a list, an object, a number out of the data) is taken
+    as it is. False where either text is not valid, both included. `1` equals `1.0`; `true` is no `1`; whole numbers
+    are compared exactly, others as 64-bit floats; strings by code point; of a repeated key the last one counts.
+    """
+    left, right = (_parsed(side) if isinstance(side, str) else side for side in (response, reference))
+    if left is _INVALID or right is _INVALID:
+        return False
+    pending = [(left, right)]  # a list, not recursion: nesting that could be parsed can be compared
+    while pending:
+        pair = pending.pop()
+        if not _alike_outside(*pair):
+            return False
+        pending.extend(_inner_pairs(*pair))
+    return True
+
+
+_INVALID = object()  # what no text can mean; None is JSON's null
+_DIGITS_FOR_INT = 640  # the least that Python lets a program set as its limit for int(); beyond it Decimal is exact too
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text, parse_constant=_refuse, parse_int=_whole_number)
+    except (json.JSONDecodeError, _NotJson, RecursionError):
+        return _INVALID
+
+
+class _NotJson(ValueError):
+    """Raised for NaN and the infinities, which Python's parser would let pass."""
+
+
+def _refuse(constant: str) -> object:
+    raise _NotJson(constant)
+
+
+def _whole_number(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) <= _DIGITS_FOR_INT else Decimal(digits)
+
+
+def _alike_outside(left: object, right: object) -> bool:
+    """Whether two values agree as far as one can see without looking into their items."""
+    match left, right:
+        case dict(), dict():
+            return left.keys() == right.keys()
+        case list() | tuple(), list() | tuple():
+            return len(left) == len(right)
+        case _:
+            return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
+
+
+def _inner_pairs(left: object, right: object) -> Iterator[tuple[object, object]]:
+    match left, right:
+        case dict(), dict():
+            yield from ((value, right[key]) for key, value in left.items())
+        case list() | tuple(), list() | tuple():
+            yield from zip(left, right, strict=True)
+
+
+def number_close(response: str | float, reference: str | float, rel: float = 1e-6, abs: float = 0.0) -> bool:
+    """Say whether response and reference hold the same number, within a relative or an absolute tolerance.
+
+    >>> number_close("So she pays 3 + 4 = $1,234.50.", "1234.5"), number_close("about 3.14", 3.14159, rel=0.01)
+    (True, True)
+    >>> number_close("no idea", "7"), number_close("50%", "0.5"), number_close("0.001", "0", abs=0.01)
+    (False, False, True)
+
+    The number of a text is its last one: see `last_number`. No number in either is False. Compared by `math.isclose`:
+    the difference is at most `rel` times the larger of the two, or at most `abs`; a tolerance below 0 is a ValueError.
+    """
+    ours, theirs = last_number(response), last_number(reference)
+    return ours is not None and theirs is not None and math.isclose(ours, theirs, rel_tol=rel, abs_tol=abs)
+
+
+_NUMBER = re.compile(
+    r"""
+    (?P<sign>(?<![\w)])[-+−])?                  # a sign, unless what it follows makes it a minus or a hyphen
+    [$€£¥₹]?
+    (?P<size>
+        (?: \d{1,3}(?:,\d{3})+                  # 1,234,567
+          | \d{1,2}(?:,\d{2}){1,9},\d{3}        # 12,34,567, as in India; bounded, or a list of pairs takes square time
+        ) (?!\d) (?:\.\d+)?
+        | \d+ (?:\.\d+)?
+        | (?<!\d)\.\d+
+    )
+    (?P<power>[eE][-+]?\d+)?
+    """,
+    re.VERBOSE,
+)
+
+
+def last_number(value: str | float) -> float | None:
+    """Return the number that a text holds: the last one in it, where worked answers have their result.
+
+    >>> last_number("12 - 5 = 7, so the answer is -$1,007.50 (net)."), last_number("2e3"), last_number("none")
+    (-1007.5, 2000.0, None)
+
+    Commas part thousands and a point begins the decimals: `3,14` is read as 3 and 14. Currency and percent signs are
+    dropped, not applied: `50%` is 50. A minus belongs to a number unless a letter, a digit or `)` stands before it.
+    Fractions and powers are not worked out: `1/2` ends in 2. Digits of every script count. None where there is no
+    number, and where it is beyond the range of floats. A number is returned as it is.
+    """
+    if isinstance(value, str):
+        found = [*_NUMBER.finditer(value)]
+        return _finite(_spelled_for_python(found[-1])) if found else None
+    return _finite(value)
+
+
+def _spelled_for_python(found: re.Match[str]) -> str:
+    sign = "-" if found["sign"] in ("-", "−") else ""
+    return sign + found["size"].replace(",", "") + (found["power"] or "")
+
+
+def _finite(value: str | float) -> float | None:
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number too long for a float; such a text becomes infinite instead
+        return None
+    return number if math.isfinite(number) else None

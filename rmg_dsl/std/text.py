@@ -1,0 +1,291 @@
+"""The graders and row functions that look at a text itself: its length, what it holds, how it begins and ends."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from unicodedata import normalize
+
+
+def words(text: str) -> int:
+    """Count the words of a text: what white space parts.
+
+    >>> words("It's 3 o'clock."), words(""), words("你好 世界")
+    (3, 0, 2)
+
+    Punctuation counts as part of its word. Chinese and Japanese have no spaces to count by: use `chars`.
+    """
+    return len(text.split())
+
+
+def chars(text: str) -> int:
+    r"""Count the characters of a text: Unicode code points, white space included.
+
+    >>> chars("naïve\n"), chars(""), chars("👍🏽")
+    (6, 0, 2)
+
+    What one sees as a single character may be several code points: `é` in NFD is two, a family emoji up to seven.
+    """
+    return len(text)
+
+
+def length(value: str | Sequence[object] | Mapping[str, object]) -> int:
+    """Count the items of a list, the keys of an object or the characters of a text.
+
+    >>> length(["a", "b"]), length("abc"), length([])
+    (2, 3, 0)
+    """
+    return len(value)
+
+
+def lower(text: str) -> str:
+    """Return the text in small letters.
+
+    >>> lower("ÀB c")
+    'àb c'
+    """
+    return text.lower()
+
+
+def upper(text: str) -> str:
+    """Return the text in capital letters.
+
+    >>> upper("àb ß")
+    'ÀB SS'
+    """
+    return text.upper()
+
+
+def strip(text: str) -> str:
+    r"""Return the text without white space before and after it.
+
+    >>> strip("  a b\n")
+    'a b'
+    """
+    return text.strip()
+
+
+def contains(text: str, part: str, ignore_case: bool = False) -> bool:
+    """Say whether the part stands anywhere in the text.
+
+    >>> contains("Refund in 30 days", "30 days"), contains("Refund", "refund"), contains("Refund", "refund", True)
+    (True, False, True)
+
+    Every text contains the empty part. `ignore_case` compares casefolded, so `STRASSE` contains `straße`. Code points
+    are compared as they are: NFC and NFD differ.
+    """
+    return part.casefold() in text.casefold() if ignore_case else part in text
+
+
+def contains_all(text: str, parts: Sequence[str], ignore_case: bool = False) -> bool:
+    """Say whether every one of the parts stands in the text.
+
+    >>> contains_all("red, green and blue", ["blue", "red"]), contains_all("red", ["red", "blue"])
+    (True, False)
+
+    True where the list is empty. A text in the place of the list is a TypeError: its letters are not parts.
+    """
+    return all(contains(text, part, ignore_case) for part in _listed(parts))
+
+
+def contains_any(text: str, parts: Sequence[str], ignore_case: bool = False) -> bool:
+    """Say whether at least one of the parts stands in the text.
+
+    >>> contains_any("I am sorry", ["sorry", "apologise"]), contains_any("Done.", ["sorry"]), contains_any("a", [])
+    (True, False, False)
+
+    False where the list is empty. A text in the place of the list is a TypeError: its letters are not parts.
+    """
+    return any(contains(text, part, ignore_case) for part in _listed(parts))
+
+
+def _listed(parts: Sequence[str]) -> Sequence[str]:
+    if isinstance(parts, str):
+        raise TypeError(f"wants a list of texts, got the text {parts!r}: write [{parts!r}]")
+    return parts
+
+
+def starts_with(text: str, prefix: str) -> bool:
+    """Say whether the text begins with the prefix, case and white space included.
+
+    >>> starts_with("Dear Ana,", "Dear"), starts_with(" Dear", "Dear"), starts_with("", "")
+    (True, False, True)
+    """
+    return text.startswith(prefix)
+
+
+def ends_with(text: str, suffix: str) -> bool:
+    r"""Say whether the text ends with the suffix, case and white space included.
+
+    >>> ends_with("Is it?", "?"), ends_with("Is it?\n", "?"), ends_with("", "")
+    (True, False, True)
+    """
+    return text.endswith(suffix)
+
+
+def matches(text: str, pattern: str) -> bool:
+    r"""Say whether the regular expression is found anywhere in the text: Python's `re.search`.
+
+    >>> matches("Order #4711", r"#\d{4}"), matches("Order", r"^\d+$"), matches("YES", "(?i)yes")
+    (True, False, True)
+
+    Anchor it with `^` and `$` to ask for the whole text; flags go inside, as `(?i)`. A faulty pattern is `re.error`.
+    """
+    return re.search(pattern, text) is not None
+
+
+def extract(text: str, pattern: str, group: int | str | None = None) -> str | None:
+    r"""Return what the regular expression first finds in the text: its first group, or all of it if it has none.
+
+    >>> extract("Answer: 42 (of 50)", r"Answer: (\d+)"), extract("42 of 50", r"\d+"), extract("none", r"\d+")
+    ('42', '42', None)
+    >>> extract("3 of 50", r"(\d+) of (?P<most>\d+)", "most"), extract("3 of 50", r"(\d+) of (\d+)", 0)
+    ('50', '3 of 50')
+
+    `group` takes another group by number or name, 0 the whole match. None where nothing is found or the group took no
+    part in the match. A group that the pattern has not is an IndexError.
+    """
+    found = re.search(pattern, text)
+    if found is None:
+        return None
+    chosen: str | None = found[min(1, found.re.groups) if group is None else group]
+    return chosen
+
+
+_WHOLE = re.compile(r"[-+]?\d+")
+_REAL = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+
+
+def exact(response: str | float, reference: str | float) -> bool:
+    """Say whether the response is the reference: the same text or the same number.
+
+    >>> exact("Paris", "Paris"), exact("paris", "Paris"), exact("Paris ", "Paris")
+    (True, False, False)
+    >>> exact(1, 1.0), exact("4.0", 4), exact("four", 4), exact("4.0", "4")
+    (True, True, False, False)
+
+    Texts are equal code point by code point: case, white space, NFC and NFD count. Numbers compare as numbers, and
+    so does a text with a number, since one file spells `4` what another stores as 4.0; two texts always compare as
+    texts. A bool is 1 or 0, as elsewhere in the language.
+    """
+    if isinstance(response, str) and not isinstance(reference, str):
+        return _spells(response, reference)
+    if isinstance(reference, str) and not isinstance(response, str):
+        return _spells(reference, response)
+    return bool(response == reference)
+
+
+def _spells(text: str, number: float) -> bool:
+    text = text.strip()
+    if _WHOLE.fullmatch(text):  # a long identifier must not lose its last digits in a float
+        return Decimal(text) == number
+    return _REAL.fullmatch(text) is not None and float(text) == number
+
+
+def exact_ci(response: str | float, reference: str | float) -> bool:
+    r"""Say whether the response is the reference but for case and surrounding white space.
+
+    >>> exact_ci(" PARIS\n", "paris"), exact_ci("Straße", "STRASSE"), exact_ci("Paris.", "Paris")
+    (True, True, False)
+
+    Texts are stripped, casefolded and brought to one normal form, so NFC and NFD are alike; white space and punctuation
+    inside count. With a number on either side it is `exact`.
+    """
+    if isinstance(response, str) and isinstance(reference, str):
+        return _folded(response) == _folded(reference)
+    return exact(response, reference)
+
+
+def _folded(text: str) -> str:
+    return normalize("NFD", normalize("NFD", text.strip()).casefold())
+
+
+def join(items: Sequence[str | float | None], separator: str = "\n") -> str:
+    r"""Return the items of a list as one text, with the separator between them.
+
+    >>> join(["first", "second"]), join([1, 2.5, "x"], ", "), join([])
+    ('first\nsecond', '1, 2.5, x', '')
+
+    Items are texts or numbers. A null among them (None or NaN) is a ValueError, so that no "None" reaches a prompt;
+    a bool, a list or an object is a TypeError, and so is a text in the place of the list.
+    """
+    if isinstance(items, str):
+        raise TypeError(f"join wants a list, got the text {items!r}")
+    return separator.join(_item(item, place) for place, item in enumerate(items))
+
+
+def _item(value: object, place: int) -> str:
+    if value is None or value != value:  # NaN is the null that does not equal itself
+        raise ValueError(f"item {place} of the list is null")
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise TypeError(f"item {place} of the list is a {type(value).__name__}, not a text or a number")
+    return str(value)
+
+
+def transcript(messages: Sequence[Mapping[str, object]]) -> str:
+    r"""Return a conversation as text: a line `role: content` for each message.
+
+    >>> print(transcript([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]))
+    user: Hi
+    assistant: Hello!
+    >>> transcript([{"role": "user", "content": [{"type": "text", "text": "See"}, {"type": "image_url"}]}])
+    'user: See\n[image_url]'
+
+    Content is a text or a list of parts, as chat APIs have it: text parts stand in lines of their own, other parts as
+    their type in brackets. Tool calls follow as `[name(arguments)]`. An empty list is the empty text. A message with no
+    role, or with neither content nor tool calls, is a ValueError; content or calls of another shape are a TypeError.
+    """
+    return "\n".join(_turn(message, place) for place, message in enumerate(messages))
+
+
+def _turn(message: Mapping[str, object], place: int) -> str:
+    role, content, calls = message.get("role"), message.get("content"), message.get("tool_calls")
+    if not isinstance(role, str):
+        raise ValueError(f"message {place} has no role")
+    if content is None and not calls:
+        raise ValueError(f"message {place} has no content")
+    lines = [*_content_lines(content, place), *_call_lines(calls or [], place)]
+    return f"{role}: " + "\n".join(lines)
+
+
+def _content_lines(content: object, place: int) -> list[str]:
+    match content:
+        case None | "":
+            return []
+        case str():
+            return [content]
+        case list() | tuple():
+            return [_part(part, place) for part in content]
+        case _:
+            raise TypeError(
+                f"the content of message {place} is a {type(content).__name__}, not a text or a list of parts"
+            )
+
+
+def _part(part: object, place: int) -> str:
+    match part:
+        case str():
+            return part
+        case {"text": str(text)}:
+            return text
+        case {"type": str(kind)}:
+            return f"[{kind}]"
+        case _:
+            raise TypeError(f"a content part of message {place} is neither a text nor an object with a type")
+
+
+def _call_lines(calls: object, place: int) -> list[str]:
+    match calls:
+        case list() | tuple():
+            return [_call(call, place) for call in calls]
+        case _:
+            raise TypeError(f"the tool calls of message {place} are no list")
+
+
+def _call(call: object, place: int) -> str:
+    match call:
+        case {"function": {"name": str(name), "arguments": arguments}}:
+            return f"[{name}({arguments})]"
+        case _:
+            raise TypeError(f"a tool call of message {place} has no function with a name and arguments")

@@ -1,0 +1,31 @@
+"""Read and write: files and frames to rows and back, as streams; a failure is a `DataError`.
+
+The only room that imports pandas and pyarrow, and only inside functions: importing this room imports neither.
+"""
+
+from rmg_dsl.tables.frames import Column, Kind, is_frame, records_to_frame, to_frame
+from rmg_dsl.tables.inputs import FORMATS
+from rmg_dsl.tables.opening import open_table, read_frame
+from rmg_dsl.tables.rows import Row, Table
+from rmg_dsl.tables.selection import limit_rows, sample_rows
+from rmg_dsl.tables.values import plain
+from rmg_dsl.tables.writing import check_writable, write_table, write_text
+
+__all__ = [
+    "FORMATS",
+    "Column",
+    "Kind",
+    "Row",
+    "Table",
+    "check_writable",
+    "is_frame",
+    "limit_rows",
+    "open_table",
+    "plain",
+    "read_frame",
+    "records_to_frame",
+    "sample_rows",
+    "to_frame",
+    "write_table",
+    "write_text",
+]

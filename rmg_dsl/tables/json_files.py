@@ -1,0 +1,138 @@
+"""JSON and JSON lines, both ways."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from rmg_dsl.tables.inputs import Input, decoded, text_of, undecodable
+from rmg_dsl.tables.rows import Row, Table, union
+from rmg_dsl.tables.values import finite
+
+_CONSTANTS = {"NaN": None, "Infinity": float("inf"), "-Infinity": float("-inf")}
+_DECODER = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__)
+_KINDS = {"list": "a list", "str": "a text", "int": "a number", "float": "a number", "bool": "a bool"}
+
+
+def read_jsonl(found: Input) -> Table:
+    """A file of one JSON object per line as a table; a first walk checks every line and collects the columns.
+
+    Columns stand in the order in which they are first seen; a row that lacks one has None there. Blank lines are
+    skipped. A line that is broken or no object is a `DataError` that names it.
+    """
+    columns, count = _census(_objects(found))
+    if not count:
+        raise found.fault("the file is empty; a table needs at least one row")
+    return Table(columns, lambda: aligned(_objects(found), columns), count, name=found.name)
+
+
+def _census(rows: Iterable[Row]) -> tuple[tuple[str, ...], int]:
+    seen: dict[str, None] = {}
+    count = 0
+    for row in rows:
+        seen.update(dict.fromkeys(row))
+        count += 1
+    return tuple(seen), count
+
+
+def aligned(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Iterator[Row]:
+    """Rows with every column, in order, None where there is nothing.
+
+    >>> list(aligned([{"b": 1}], ("a", "b")))
+    [{'a': None, 'b': 1}]
+    """
+    for row in rows:
+        yield {name: row.get(name) for name in columns}
+
+
+def _objects(found: Input) -> Iterator[Row]:
+    with found.open() as stream:
+        for line, raw in enumerate(stream, 1):
+            text = decoded(found, line, raw).strip()
+            if text:
+                yield _object(found, line, text)
+
+
+def _object(found: Input, line: int, text: str) -> Row:
+    try:
+        item = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        advice = "; a file with one list of objects ends in .json" if line == 1 and text[0] == "[" else ""
+        raise found.fault(f"broken JSON: {error.msg} at column {error.colno}{advice}", line) from None
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits, brackets a thousand deep
+        raise found.fault(f"JSON that cannot be read: {error}", line) from None
+    if not isinstance(item, dict):
+        advice = "; a file with one list of objects ends in .json" if isinstance(item, list) else ""
+        raise found.fault(f"this line is {_kind(item)}, not an object{advice}", line)
+    return item
+
+
+def _kind(item: Any) -> str:
+    return _KINDS.get(type(item).__name__, "an object" if isinstance(item, dict) else "null")
+
+
+def read_json(found: Input) -> Table:
+    """A file that holds one list of objects as a table; unlike the other formats it is read whole."""
+    rows = _listed(found, _parsed(found))
+    columns = union(rows)
+    return Table(columns, lambda: aligned(rows, columns), len(rows), name=found.name)
+
+
+def _parsed(found: Input) -> Any:
+    try:
+        with text_of(found) as stream:
+            text = stream.read()
+    except UnicodeDecodeError:
+        raise undecodable(found) from None
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        lines = error.msg == "Extra data" and text.lstrip()[:1] == "{"
+        advice = "; a file with one object per line ends in .jsonl" if lines else ""
+        raise found.fault(f"broken JSON: {error.msg} at column {error.colno}{advice}", error.lineno) from None
+    except (ValueError, RecursionError) as error:
+        raise found.fault(f"JSON that cannot be read: {error}") from None
+
+
+def _listed(found: Input, data: Any) -> list[Row]:
+    if not isinstance(data, list):
+        raise found.fault(f"the file holds {_kind(data)}, not a list of objects{_inner(data)}")
+    for place, item in enumerate(data, 1):
+        if not isinstance(item, dict):
+            raise found.fault(f"item {place} of the list is {_kind(item)}, not an object")
+    return data
+
+
+def _inner(data: Any) -> str:
+    lists = [key for key, item in data.items() if isinstance(item, list)] if isinstance(data, dict) else []
+    if len(lists) == 1:
+        return f"; save the list under {lists[0]!r} as a file of its own, or pass it from Python as a list of dicts"
+    return "; write [{...}, {...}], or one object per line in a .jsonl file"
+
+
+def json_text(value: Any) -> str:
+    """A plain value as JSON on one line, readable as it is; what is not finite is `null`, other objects their text.
+
+    >>> json_text({"name": "Zoë", "score": float("inf")})
+    '{"name": "Zoë", "score": null}'
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
+    except ValueError:
+        return json.dumps(finite(value), ensure_ascii=False, allow_nan=False, default=str)
+
+
+def jsonl_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """One object per line."""
+    for row in rows:
+        yield json_text(row) + "\n"
+
+
+def json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """One list, one object per line inside it."""
+    before = "["
+    for row in rows:
+        yield f"{before}\n{json_text(row)}"
+        before = ","
+    yield "[]\n" if before == "[" else "\n]\n"
