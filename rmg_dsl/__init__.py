@@ -1,1 +1,63 @@
+"""RMG: a small language for grading what models write.
 
+    import rmg_dsl as rmg
+
+    result = rmg.grade("support.rmg", df)
+    result.df, result.summary, result.failures
+
+Importing this loads neither openai nor pandas nor IPython; each comes in when it is first needed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rmg_dsl.api import PlanView, Result, Suite, agrade, check, grade, load, loads, read
+    from rmg_dsl.diagnostics import Diagnostic
+    from rmg_dsl.errors import DataError, ModelError, RmgError, SpecError, UsageError
+    from rmg_dsl.models import ScriptedModel
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "api": "PlanView Result Suite agrade check grade load loads read",
+    "diagnostics": "Diagnostic",
+    "errors": "DataError ModelError RmgError SpecError UsageError",
+    "models": "ScriptedModel",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = [
+    "DataError",
+    "Diagnostic",
+    "ModelError",
+    "PlanView",
+    "Result",
+    "RmgError",
+    "ScriptedModel",
+    "SpecError",
+    "Suite",
+    "UsageError",
+    "__version__",
+    "agrade",
+    "check",
+    "grade",
+    "load",
+    "loads",
+    "read",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -39,11 +39,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A question on its way to a model: `draw` numbers repeats, `follow_up` holds a re-ask after a poor reply."""
+    """A question on its way to a model: `draw` numbers repeats, `follow_up` holds a re-ask after a poor reply.
+
+    `row` is the place of the row in the data, for a log; it is no part of what is asked.
+    """
 
     question: Question
     draw: int = 0
     follow_up: tuple[Message, ...] = ()
+    row: int | None = field(default=None, compare=False)
 
     @property
     def messages(self) -> tuple[Message, ...]:

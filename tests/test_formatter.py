@@ -51,7 +51,6 @@ def check_promise(text: str) -> str:
     assert format_text(formatted) == formatted
     list(tokenize.generate_tokens(io.StringIO(formatted).readline))
     assert not formatted or (formatted.endswith("\n") and not formatted.startswith("\n"))
-    assert "\n\n\n" not in re.sub(r'(?s)""".*?"""|\'\'\'.*?\'\'\'', "", formatted)
     return formatted
 
 
@@ -69,8 +68,8 @@ def test_case(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", OUTPUTS, ids=lambda path: path.stem)
-def test_formatted_case_has_no_blanks_at_line_ends(path: Path) -> None:
-    assert not re.search(r"[ \t]\n", read(path))
+def test_formatted_case_has_no_idle_blanks(path: Path) -> None:
+    assert not re.search(r"[ \t]\n|\n\n\n|\A\n|\n\n\Z", read(path))
 
 
 # ── Damaged layouts ──
@@ -133,8 +132,9 @@ def test_reindent_moves_texts_and_comments_with_their_lines() -> None:
         'rubric:\n # of True\nTrue: "yes"\nsamples = 3\n  # of b\n    param b = 1\n   # end'
     )
     assert reindent(worse) == (
-        '## Doc.\ngrader a -> bool: # c\n    # of the prompt\n    prompt = """\n          x\n            y\n'
-        '        """\n    rubric:\n        # of True\n        True: "yes"\n    samples = 3\n# of b\nparam b = 1\n# end'
+        "## Doc.\ngrader a -> bool: # c\n    # of the prompt\n    prompt = '''\n          x\n            y\n"
+        "        '''\n    rubric:\n        # of True\n        True: \"yes\"\n    samples = 3\n"
+        "# of b\nparam b = 1\n# end"
     )
 
 
@@ -153,6 +153,14 @@ def test_reindent_moves_texts_and_comments_with_their_lines() -> None:
 )
 def test_reindent_never_fails(text: str) -> None:
     assert [line.split() for line in reindent(text).split("\n")] == [line.split() for line in text.split("\n")]
+
+
+UNREADABLE = ['"{3}\\\n"{3}', '"{3}\n  a \\\n  "{3}', '"a\\\n\\d"', '"{3}\n\\d"{3}', "r'{3}\n\\d'{3}"]
+
+
+@pytest.mark.parametrize("token", [re.sub(r"(.)\{3\}", r"\1\1\1", token) for token in UNREADABLE])
+def test_reindent_reads_no_escapes(token: str) -> None:
+    assert reindent(f"  param a = {token}").startswith("param a = ")
 
 
 def test_reindent_tells_fields_named_like_declarations() -> None:
@@ -220,7 +228,9 @@ BODIES = st.lists(
     st.sampled_from(
         ["a", " ", "  ", "\\n", "\\\\", '\\"', "\\'", "'", '"', "\n", "\n", "\n    ", "\n  b", "\t", "\\\n"]
     )
-    | st.sampled_from(["{{ q }}", "#", "é", "\u00a0", "\\x41", "\\1", "\\N{BULLET}", "\\\n   ", "\\d", "ends  \n"]),
+    | st.sampled_from(
+        ["{{ q }}", "#", "é", "\u00a0", "\x0c", "\\x41", "\\1", "\\N{BULLET}", "\\\n   ", "\\d", "ends  \n"]
+    ),
     max_size=9,
 ).map("".join)
 COMMENT_TEXTS = st.sampled_from(
@@ -350,7 +360,7 @@ def specs(draw: st.DrawFn) -> str:
     return text + gap(draw(GAPS))
 
 
-CALM = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+CALM = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @given(EXPRESSIONS)
@@ -375,7 +385,7 @@ def test_generated_spec(text: str) -> None:
 
 
 @given(specs(), st.integers(0, 1_000_000))
-@settings(CALM, max_examples=150)
+@settings(CALM, max_examples=100)
 def test_generated_spec_damaged(text: str, seed: int) -> None:
     assume(not parse(text).diagnostics)
     formatted = format_text(text)

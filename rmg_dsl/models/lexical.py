@@ -51,9 +51,11 @@ _STOP_WORDS = frozenset(
 # What overlap of words says nothing about, as whole words: `harmful` is one of them, `harmony` is not.
 _BEYOND = re.compile(
     r"\b(?:harm(?:s|ed|ing|ful|fully|fulness|less|lessness)?|(?:un)?safe(?:ly|ty|r)?|(?:non)?toxic(?:ity)?|"
-    r"polic(?:y|ies)|bias(?:es|ed)?|unbiased|priva(?:te|cy)|tone|hate|hateful|hatred|abus(?:e|ive)|violen(?:t|ce)|"
-    r"offens(?:e|ive|iveness)|discriminat(?:e|es|ion|ory)|stereotyp(?:e|es|ing)|profan(?:e|ity)|polite(?:ness)?|rude(?:ness)?)\b"
+    r"bias(?:es|ed)?|unbiased|hate|hateful|hatred|abus(?:e|ive)|violen(?:t|ce)|offens(?:e|ive|iveness)|"
+    r"discriminat(?:e|es|ion|ory)|stereotyp(?:e|es|ing)|profan(?:e|ity))\b"
 )
+# In a prompt these may stand to be left aside ("politeness does not count"); in a grader's name they are its subject.
+_BEYOND_AS_NAME = re.compile(r"\b(?:polic(?:y|ies)|priva(?:te|cy)|tone|polite(?:ness)?|rude(?:ness)?)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,9 @@ def _pair(question: Question) -> tuple[Kind, str, str] | None:
 
 def _beyond(question: Question) -> str | None:
     """A word in the question itself that asks for more than words can tell; what the row says does not count."""
-    found = _BEYOND.search(f"{_spaced(question.grader)} {_own_text(question.text, question.material)}".lower())
+    name = _spaced(question.grader).lower()
+    own = _own_text(question.text, question.material).lower()
+    found = _BEYOND.search(f"{name} {own}") or _BEYOND_AS_NAME.search(name)
     return found.group() if found else None
 
 

@@ -149,7 +149,7 @@ class _Checker:
                 "RMG301", f"a `require` is true or false, and `{text}` is {found.type}", condition.span, help=help
             )
             return None
-        if not any(isinstance(t, terms.OverRows) for t in _all_terms(found.term)):
+        if not any(isinstance(t, terms.OverRows) for t in terms.walk(found.term)):
             help = "for example `require mean(reward) >= 3.5`"
             scope.report("RMG319", "this `require` says nothing about the rows", condition.span, help=help)
             return None
@@ -214,8 +214,8 @@ class _Checker:
 
     def checked(self, outputs: list[Output], gates: list[Gate], diagnostics: tuple[Diagnostic, ...]) -> Checked:
         scorings = tuple(self.book.scorings)
-        used = {child for s in scorings for child in _children(s)}
-        forced = [number for g in gates for number in _scorings_in(g.condition)]
+        used = {child for s in scorings for child in terms.read_by(s)}
+        forced = [number for g in gates for number in terms.scorings_in(g.condition)]
         rooted = tuple(replace(o, root=o.kind == "aggregate" or o.scoring not in used) for o in outputs)
         return Checked(
             self.root.source,
@@ -251,42 +251,3 @@ class _Checker:
             for name, d in self.root.declared.items()
             if isinstance(d, nodes.FieldDecl)
         )
-
-
-def _scorings_in(term: Term) -> Iterator[int]:
-    """The ways of scoring that an expression reads."""
-    for inner in _all_terms(term):
-        if isinstance(inner, terms.ScoreOf | terms.Scored | terms.Passed):
-            yield inner.scoring
-
-
-def _children(scoring: terms.Scoring) -> set[int]:
-    """The ways of scoring that one reads."""
-    return {number for root in roots_of(scoring) for number in _scorings_in(root)}
-
-
-def roots_of(scoring: terms.Scoring) -> tuple[Term, ...]:
-    """The expressions of a way of scoring."""
-    match scoring:
-        case terms.Computed(term):
-            return (term,)
-        case terms.Judged(bound=bound):
-            return tuple(term for _, term in bound)
-        case terms.FromPython(arguments=arguments):
-            return tuple(term for _, term in arguments)
-        case terms.Later():
-            return ()
-
-
-def _all_terms(term: Term) -> Iterator[Term]:
-    yield term
-    for name in term.__dataclass_fields__:
-        yield from _terms_in(getattr(term, name))
-
-
-def _terms_in(value: object) -> Iterator[Term]:
-    if isinstance(value, tuple):
-        for item in value:
-            yield from _terms_in(item)
-    elif isinstance(value, Term):
-        yield from _all_terms(value)

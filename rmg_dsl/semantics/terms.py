@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -232,3 +233,49 @@ class Later:
 
 
 Scoring: TypeAlias = Judged | Computed | FromPython | Later
+
+
+def children(term: Term) -> Iterator[Term]:
+    """The terms that one is made of, in the order in which they were written."""
+    for name in term.__dataclass_fields__:
+        yield from _terms_in(getattr(term, name))
+
+
+def _terms_in(value: object) -> Iterator[Term]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _terms_in(item)
+    elif isinstance(value, Term):
+        yield value
+
+
+def walk(term: Term) -> Iterator[Term]:
+    """A term and all that it is made of."""
+    yield term
+    for child in children(term):
+        yield from walk(child)
+
+
+def scorings_in(term: Term) -> Iterator[int]:
+    """The ways of scoring that a term reads, by number."""
+    for inner in walk(term):
+        if isinstance(inner, ScoreOf | Scored | Passed):
+            yield inner.scoring
+
+
+def terms_of(scoring: Scoring) -> tuple[Term, ...]:
+    """The expressions of a way of scoring."""
+    match scoring:
+        case Computed(term):
+            return (term,)
+        case Judged(bound=bound):
+            return tuple(term for _, term in bound)
+        case FromPython(arguments=arguments):
+            return tuple(term for _, term in arguments)
+        case Later():
+            return ()
+
+
+def read_by(scoring: Scoring) -> frozenset[int]:
+    """The ways of scoring that one reads, by number."""
+    return frozenset(number for term in terms_of(scoring) for number in scorings_in(term))

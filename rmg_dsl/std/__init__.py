@@ -36,4 +36,27 @@ def implementations() -> dict[str, Callable[..., Any]]:
     2
     """
     rooms = (text, overlap, ngrams, structured, combine)
-    return {name: getattr(room, name) for room in rooms for name in functions() if hasattr(room, name)}
+    found = {name: getattr(room, name) for room in rooms for name in functions() if hasattr(room, name)}
+    return {name: _reading_text(functions()[name], function) for name, function in found.items()}
+
+
+def _reading_text(function: Function, run: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with numbers read as the text that they print as, and lists refused, wherever it wants text."""
+    places = tuple(i for i, parameter in enumerate(function.parameters) if parameter.type == "text")
+    if not places:
+        return run
+
+    def call(*arguments: Any) -> Any:
+        if all(type(arguments[i]) is str for i in places):
+            return run(*arguments)
+        return run(*(_text(a, function.name) if i in places else a for i, a in enumerate(arguments)))
+
+    return call
+
+
+def _text(value: Any, name: str) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    raise TypeError(f"`{name}` wants a text, and this is {type(value).__name__}")

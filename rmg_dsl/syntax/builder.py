@@ -12,6 +12,7 @@ from rmg_dsl.syntax import nodes
 from rmg_dsl.syntax.strings import UnknownEscape, value_of
 
 MAX_DEPTH = 60
+MAX_DIGITS = 300
 
 
 class TooDeep(Exception):
@@ -54,7 +55,11 @@ class Builder:
         return Span((at.start_pos or 0) + self.shift, (at.end_pos or 0) + self.shift)
 
     def name_of(self, token: Token) -> nodes.Name:
-        return nodes.Name(str(token), self.span(token))
+        name = nodes.Name(str(token), self.span(token))
+        if not name.id.isidentifier():
+            message = f"`{name.id}` holds a character that no name can have"
+            self.mistakes.append(diagnose("RMG117", message, self.source, name.span, help="names are Python's"))
+        return name
 
     def ending(self, tree: Tree[Token], last: Any) -> Span:
         """From the first token to the end of the last node: without the line break and the blanks after it."""
@@ -197,16 +202,23 @@ class Builder:
 
     def number(self, tree: Tree[Token]) -> nodes.Number:
         sign, digits = _parts(tree)
-        value = _number(str(digits))
+        value = self._value(digits)
         return nodes.Number(-value if sign == "-" else value, self.span(tree))
 
     signed = number
 
     def plain(self, tree: Tree[Token]) -> nodes.Number:
-        return nodes.Number(_number(str(_parts(tree)[0])), self.span(tree))
+        return nodes.Number(self._value(_parts(tree)[0]), self.span(tree))
+
+    def _value(self, token: Token) -> int | float:
+        if len(token) > MAX_DIGITS:
+            message = f"a number of {len(token):,} digits"
+            self.mistakes.append(diagnose("RMG120", message, self.source, self.span(token), help="write it as 1e30"))
+            return 0
+        return _number(str(token))
 
     def name(self, tree: Tree[Token]) -> nodes.Name:
-        return nodes.Name(str(_parts(tree)[0]), self.span(tree))
+        return self.name_of(_parts(tree)[0])
 
     def truth(self, tree: Tree[Token]) -> nodes.Truth:
         return nodes.Truth(str(_parts(tree)[0]) == "True", self.span(tree))

@@ -129,13 +129,13 @@ def _statements(module: nodes.Module) -> tuple[list[_Statement], list[nodes.Comm
 
 
 def _settle(
-    gap: Iterable[nodes.Comment], statements: Sequence[_Statement], at: int, source: Source
+    gap: Sequence[nodes.Comment], statements: Sequence[_Statement], at: int, source: Source
 ) -> list[nodes.Comment]:
     """Give the comments between two lines to the next one, but those that end a block to the line before."""
     level = statements[at - 1].level if at else 0
     floor = statements[at].level if at < len(statements) else 0
     above = statements[at].above if at < len(statements) else []
-    outer = next((s.span.start for s in reversed(statements[:at]) if s.level == 1), 0)
+    outer = next((s.span.start for s in reversed(statements[:at]) if s.level == 1), 0) if level == 2 else 0
     for comment in gap:
         column = source.position(comment.span.start).column
         deep = 0 if column == 1 else 2 if column > source.position(outer).column else 1
@@ -395,8 +395,8 @@ def block_text(block: TextBlock, indent: int) -> str:
 def string_piece(token: str) -> str | TextBlock:
     r"""A string with double quotes where that needs no more escapes; over several lines it is a block.
 
-    >>> string_piece("'a'"), string_piece("'\"'"), string_piece('\"\"\"one\n   two\"\"\"')
-    ('"a"', '\'"\'', TextBlock(opening='\"\"\"', lines=('one', 'two')))
+    >>> string_piece("'a'"), string_piece("'\"'"), string_piece("'''one\n   two'''").lines
+    ('"a"', '\'"\'', ('one', 'two'))
     """
     prefix = "r" if token.startswith("r") else ""
     bare = token[len(prefix) :]
@@ -414,9 +414,9 @@ def _dedented(token: str) -> tuple[str, ...]:
     """The lines of a block as written: read as a raw string, it keeps its escapes. Idle line joins at the top go."""
     raw = token.startswith("r")
     lines = "".join(c.text for c in characters(token if raw else f"r{token}")).split("\n")
-    while not raw and lines[0] == "\\":
+    while not raw and lines[:1] == ["\\"]:
         lines = lines[1:]
-    return tuple(lines) if lines != [""] else ()
+    return tuple(lines) if any(lines) else ()
 
 
 def _first_equal(token: str, *others: str) -> str:

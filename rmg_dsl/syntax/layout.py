@@ -21,7 +21,8 @@ class LayoutError(Exception):
 class Layout:
     """Lark's post-lexer: adds _INDENT and _DEDENT, drops line breaks inside brackets; all state is in the generator."""
 
-    always_accept = ("_NL",)
+    # NAME is always read whole, so that `paramfloor` is one name and not a keyword with a name behind it.
+    always_accept = ("_NL", "NAME")
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
         stack, depth, last = [0], 0, None

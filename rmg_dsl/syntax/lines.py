@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rmg_dsl.diagnostics import Diagnostic, Fix, Source, Span, diagnose
 
@@ -26,14 +26,19 @@ BLOCK_KEYS = frozenset(
     "prompt system model rubric samples pool logprobs escalate generator score missing compare swap decide group among "
     "by until rounds keep patience guard holdout feedback draft level pass".split()
 )
+_AFTER_NAME = r"(?=[ \t]*(?:$|\n|\#|[=:>(\[|→-]|[\"'“\d]|against\b|\w+\.\w|\w+\())"
 HEAD = re.compile(
-    r"(?:(?:param|model|grader|pairwise|ranking|aggregate|refine|validate)[ \t]+[^\W\d]\w*[ \t]*(?!=[^=]|\.|\w)"
-    r"|(?:param|model|grader|aggregate)[ \t]+[^\W\d]\w*[ \t]*=|fields[ \t]*:|rmg[ \t]+\d|from[ \t]+[\"']|require[ \t]+\S)"
+    rf"(?:param|model|grader|pairwise|ranking|aggregate|refine|validate)[ \t]+[^\W\d]\w*+{_AFTER_NAME}"
+    r"|fields[ \t]*:|rmg[ \t]+\d|from[ \t]+[\"']|require[ \t]+(?:not\b|[\w.]+[ \t]*[(<>=!])"
 )
+CRITERION = re.compile(r"(?:[+-]?\d[\w.]*|\"[^\"\n]*\"|'[^'\n]*'|True|False|veto)[ \t]*:")
 _KEY_LINE = re.compile(r"[ \t]*([^\W\d]\w*)[ \t]*(?:=(?!=)|:)")
+_BLANKS = re.compile(r"[ \t\f]*")
 _TRIPLE = re.compile(r'"""(?:[^"\\]|\\.|"(?!""))*"""|\'\'\'(?:[^\'\\]|\\.|\'(?!\'\'))*\'\'\'', re.S)
 _SINGLE = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'')
 _PLAIN = re.compile(r"[^\"'#()\[\]\n]+")
+_OPENS_TEXT = re.compile(r"[=:(,\[][ \t]*r?$")
+_WANTS_TEXT = re.compile(r"=[ \t]*(?:\"\"?|''?)?$")
 _CLOSER = {"(": ")", "[": "]"}
 
 
@@ -45,6 +50,7 @@ class LogicalLine:
     end: int
     indent: int
     readable: bool = True
+    tabs: bool = False
 
 
 def split_lines(source: Source) -> tuple[list[LogicalLine], list[Diagnostic]]:
@@ -52,7 +58,13 @@ def split_lines(source: Source) -> tuple[list[LogicalLine], list[Diagnostic]]:
     scanner = _Scanner(source)
     lines: list[LogicalLine] = []
     while (line := scanner.next_line()) is not None:
-        lines.append(line)
+        orphan = scanner.take_orphan()
+        while orphan and lines and lines[-1].start > orphan.start:
+            lines.pop()
+        if orphan and lines:
+            lines[-1] = replace(lines[-1], end=orphan.end, readable=False)
+        else:
+            lines.append(line)
     return lines, scanner.mistakes
 
 
@@ -62,28 +74,35 @@ class _Scanner:
         self.text = source.text
         self.at = 0
         self.mistakes: list[Diagnostic] = []
+        self._orphan: Span | None = None
 
     def next_line(self) -> LogicalLine | None:
         while self.at < len(self.text):
             start = self.at
-            blanks = re.compile(r"[ \t\f]*").match(self.text, start)
+            blanks = _BLANKS.match(self.text, start)
             assert blanks is not None
             if self.text[blanks.end() : blanks.end() + 1] in ("", "\n", "#"):
                 self.at = self._line_end(start) + 1
                 continue
             self._check_tabs(start, blanks.group())
-            return self._logical(blanks.end(), len(blanks.group().expandtabs(4)))
+            line = self._logical(blanks.end(), len(blanks.group().expandtabs(4)))
+            return replace(line, tabs="\t" in blanks.group())
         return None
+
+    def take_orphan(self) -> Span | None:
+        """Where the line just read closes a text that was never opened: from the end of the line that wanted it."""
+        orphan, self._orphan = self._orphan, None
+        return orphan
 
     def _check_tabs(self, start: int, blanks: str) -> None:
         if "\t" not in blanks:
             return
         span = Span(start, start + len(blanks))
         fix = Fix(span, blanks.expandtabs(4), "use four blanks for a tab")
-        message = "a tab in the indentation"
-        self.mistakes.append(
-            diagnose("RMG105", message, self.source, span, help="indent with four blanks", fixes=[fix])
-        )
+        self._report("RMG105", "a tab in the indentation", span, "indent with four blanks", fix)
+
+    def _report(self, code: str, message: str, span: Span, help: str, fix: Fix | None = None) -> None:
+        self.mistakes.append(diagnose(code, message, self.source, span, help=help, fixes=[fix] if fix else []))
 
     def _logical(self, start: int, indent: int) -> LogicalLine:
         self.at = start
@@ -93,15 +112,13 @@ class _Scanner:
         while self.at < len(self.text):
             char = self.text[self.at]
             if char == "\n":
-                if not open_brackets:
-                    break
-                if self._fresh_statement(self.at + 1, indent):
+                if not open_brackets or self._breaks_off(end, indent):
                     break
                 self.at += 1
             elif char == "#":
                 self.at = self._line_end(self.at)
             elif char in "\"'":
-                readable = self._string(indent) and readable
+                readable = self._string(start, indent) and readable
                 end = self.at
             elif char in "()[]":
                 _track(open_brackets, self.text, self.at)
@@ -115,29 +132,47 @@ class _Scanner:
         self.at = self._line_end(self.at) + 1
         return LogicalLine(start, max(end, start), indent, readable)
 
+    def _breaks_off(self, end: int, indent: int) -> bool:
+        """Inside brackets: does the next line begin something new, so that the bracket is never closed?
+
+        A line that ends in a colon opens a block, so what is indented below it is the block's.
+        """
+        at = self.at + 1
+        if self._fresh_statement(at, indent):
+            return True
+        key = _KEY_LINE.match(self.text, at) if self.text[end - 1 : end] == ":" else None
+        return key is not None and key.group(1) in BLOCK_KEYS
+
     def _plain(self) -> int:
         run = _PLAIN.match(self.text, self.at)
         assert run is not None
         self.at = run.end()
         return self.at - (len(run.group()) - len(run.group().rstrip()))
 
-    def _string(self, indent: int) -> bool:
+    # ── strings ──
+
+    def _string(self, start: int, indent: int) -> bool:
         """Step over a string; where it never ends, say so and stop where the next statement begins."""
         triple = self.text.startswith(('"""', "'''"), self.at)
         found = (_TRIPLE if triple else _SINGLE).match(self.text, self.at)
         if found and not (triple and self._swallows(found.start(), found.end(), indent)):
             self.at = found.end()
             return True
-        if not triple and _curly_before(self.source.line_at(self.at), self.source.position(self.at).column - 1):
+        if triple:
+            self._unclosed_block(start, indent)
+            return False
+        if _curly_before(self.text[start : self.at]):
             self.at += 1
             return True
-        self._unclosed_string(triple)
-        self.at = self._resume(indent) if triple else self._line_end(self.at)
+        self._unclosed_text(start)
         return False
 
     def _swallows(self, start: int, end: int, indent: int) -> bool:
-        """Does the string reach over a line that starts a declaration, or a setting beside its own line?"""
+        """Do the closing quotes in truth open another text, with a new statement in between?"""
+        before = self.text[self.text.rfind("\n", 0, end) + 1 : end - 3]
         at = self._line_end(start) + 1
+        if at >= end or not _OPENS_TEXT.search(before):
+            return False
         while at < end:
             if self._fresh_statement(at, indent):
                 return True
@@ -152,6 +187,35 @@ class _Scanner:
             return False
         return len(self.text[at : key.start(1)].expandtabs(4)) <= indent
 
+    def _unclosed_block(self, start: int, indent: int) -> None:
+        """A text of several lines without its closing quotes, or closing quotes without a text."""
+        quotes = self.text[self.at : self.at + 3]
+        wanting = self._line_that_wants_text(start) if self.at == start else None
+        if wanting is not None:
+            span = Span(wanting - 1, wanting)
+            message = f"the text below this line has no opening {quotes}"
+            self._report("RMG106", message, span, f"write {quotes} at the end of this line")
+            self.at = self._line_end(self.at)
+            self._orphan = Span(wanting - 1, self.at)
+            return
+        message = f"the text that starts here has no closing {quotes}"
+        self._report("RMG106", message, Span(self.at, self.at + 3), f"write {quotes} on a line of its own below the text")
+        self.at = self._resume(indent)
+
+    def _line_that_wants_text(self, at: int) -> int | None:
+        """The end of the line above, of the same statement, that ends in `=` or in too few quotes."""
+        for _ in range(200):
+            end = self.text.rfind("\n", 0, at)
+            if end < 0:
+                return None
+            at = self.text.rfind("\n", 0, end) + 1
+            line = self.text[at:end].rstrip()
+            if _WANTS_TEXT.search(line):
+                return at + len(line)
+            if HEAD.match(self.text, at) or '"""' in line or "'''" in line:
+                return None
+        return None
+
     def _resume(self, indent: int) -> int:
         at = self._line_end(self.at) + 1
         while at < len(self.text) and not self._fresh_statement(at, indent):
@@ -162,22 +226,52 @@ class _Scanner:
         found = self.text.find("\n", at)
         return len(self.text) if found < 0 else found
 
-    def _unclosed_string(self, triple: bool) -> None:
-        quotes = self.text[self.at : self.at + (3 if triple else 1)]
-        span = Span(self.at, self.at + len(quotes))
-        help = f"end the text with {quotes}" + (
-            "" if triple else '; a text of several lines stands between """ and """'
-        )
-        self.mistakes.append(
-            diagnose("RMG106", f"the text that starts here has no closing {quotes}", self.source, span, help=help)
-        )
+    def _unclosed_text(self, start: int) -> None:
+        """A `"` without a partner on its line: a quote inside the text, a text of several lines, or a slip."""
+        quote = self.text[self.at]
+        inner = self._ended_inside_a_word(start)
+        below = self._closed_below(quote)
+        if inner is not None:
+            other = '"' if self.text[inner] == "'" else "'"
+            help = f"write \\{self.text[inner]} for a quote inside a text, or put the text between {other} and {other}"
+            self._report("RMG106", "this quote ends the text", Span(inner, inner + 1), help)
+        else:
+            help = (
+                'a text of several lines stands between """ and """'
+                if below
+                else f"write {quote} where the text ends, on this line"
+            )
+            message = f"the text that starts here has no closing {quote}"
+            self._report("RMG106", message, Span(self.at, self.at + 1), help)
+        self.at = below or self._line_end(self.at)
+
+    def _ended_inside_a_word(self, start: int) -> int | None:
+        """The quote earlier on this line after which a word goes on, as in 'it's'."""
+        for found in _SINGLE.finditer(self.text, start, self.at):
+            if self.text[found.end() : found.end() + 1].isalpha():
+                return found.end() - 1
+        return None
+
+    def _closed_below(self, quote: str) -> int | None:
+        """The end of the quote that ends a text of several lines, when only text lies in between."""
+        at = self._line_end(self.at) + 1
+        for _ in range(60):
+            end = self._line_end(at)
+            line = self.text[at:end]
+            if at >= len(self.text) or _KEY_LINE.match(line) or HEAD.match(line) or CRITERION.match(line.strip()):
+                return None
+            if line.count(quote) - line.count("\\" + quote) == 1:
+                found = line.rstrip()
+                return at + len(found) if found.endswith((quote, f"{quote})")) else None
+            if quote in line:
+                return None
+            at = end + 1
+        return None
 
     def _unclosed_bracket(self, at: int) -> None:
         bracket = self.text[at]
-        message = f"`{bracket}` is never closed"
-        self.mistakes.append(
-            diagnose("RMG109", message, self.source, Span(at, at + 1), help=f"add the missing `{_CLOSER[bracket]}`")
-        )
+        help = f"add the missing `{_CLOSER[bracket]}`"
+        self._report("RMG109", f"`{bracket}` is never closed", Span(at, at + 1), help)
 
 
 def _track(open_brackets: list[int], text: str, at: int) -> None:
@@ -187,6 +281,6 @@ def _track(open_brackets: list[int], text: str, at: int) -> None:
         open_brackets.pop()
 
 
-def _curly_before(line: str, column: int) -> bool:
+def _curly_before(text: str) -> bool:
     """Curly quotes earlier on the line: what follows is a word's apostrophe, and the curly ones are the mistake."""
-    return any(quote in line[:column] for quote in "“”„‘’")
+    return any(quote in text for quote in "“”„‘’")

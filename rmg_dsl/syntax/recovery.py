@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -15,13 +16,16 @@ from rmg_dsl.syntax import nodes
 from rmg_dsl.syntax.builder import Builder, TooDeep, check_depth
 from rmg_dsl.syntax.grammar import grammar
 from rmg_dsl.syntax.layout import LayoutError
-from rmg_dsl.syntax.lines import BLOCK_KEYS, KEYWORDS, LogicalLine, split_lines
-from rmg_dsl.syntax.mistakes import Kind, Misread, explain, too_deep
+from rmg_dsl.syntax.lines import BLOCK_KEYS, CRITERION, HEAD, KEYWORDS, LogicalLine, split_lines
+from rmg_dsl.syntax.mistakes import Kind, Misread, explain, no_declaration, too_deep
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _SETTING = re.compile(r"([^\W\d]\w*)[ \t]*=(?!=)")
-_CRITERION = re.compile(r"(?:[+-]?\d[\w.]*|\"[^\"\n]*\"|'[^'\n]*'|True|False|veto)[ \t]*:")
 _RUBRIC = re.compile(r"rubric[ \t]*:?$")
+_NEARLY_RUBRIC = re.compile(r"([^\W\d]\w*)[ \t]*:?$")
+_GOES_ON = re.compile(r"(?:and|or|if|else|in|not in)\b|[-+*/<>|)\]]|[=!]=|->")
+_UNFINISHED = re.compile(r"(?:\b(?:and|or|not|if|else|in)|[=+*/<>|,\\]|(?<!:)-|->)$")
+_BLOCK_HEAD = re.compile(r"(fields|grader|pairwise|ranking|aggregate|refine|validate)\b")
 _BEFORE: dict[Kind, str] = {
     "head": "",
     "setting": "grader x:\n    ",
@@ -47,11 +51,11 @@ def recover(source: Source) -> tuple[list[Any], list[Diagnostic]]:
 
 
 def _chunks(source: Source, lines: list[LogicalLine]) -> Iterator[Chunk]:
-    """Cut at the lines in column 0, except those that only lost their indentation."""
+    """Cut at the lines that start a declaration, and at all in column 0 but those that only lost their indentation."""
     head: LogicalLine | None = None
     body: list[LogicalLine] = []
-    for line in lines:
-        if head is not None and (line.indent or _lost_its_indent(source, head, line)):
+    for at, line in enumerate(lines):
+        if head is not None and _belongs(source, head, line, lines[at + 1 : at + 2]):
             body.append(line)
             continue
         if head is not None:
@@ -61,6 +65,13 @@ def _chunks(source: Source, lines: list[LogicalLine]) -> Iterator[Chunk]:
         yield Chunk(head, tuple(body))
 
 
+def _belongs(source: Source, head: LogicalLine, line: LogicalLine, below: list[LogicalLine]) -> bool:
+    """Is a line part of the declaration above it?"""
+    if HEAD.match(source.text, line.start):
+        return False
+    return line.indent > 0 or _lost_its_indent(source, head, line) or _strayed_in(source, head, line, below)
+
+
 def _lost_its_indent(source: Source, head: LogicalLine, line: LogicalLine) -> bool:
     opening = source.text[head.start : head.end]
     text = source.text[line.start : line.end]
@@ -68,7 +79,22 @@ def _lost_its_indent(source: Source, head: LogicalLine, line: LogicalLine) -> bo
         return False
     setting = _SETTING.match(text)
     known = bool(setting and (setting.group(1) in BLOCK_KEYS or opening.startswith("fields")))
-    return known or bool(_CRITERION.match(text)) or bool(_RUBRIC.match(text))
+    return known or bool(CRITERION.match(text)) or bool(_RUBRIC.match(text))
+
+
+def _strayed_in(source: Source, head: LogicalLine, line: LogicalLine, below: list[LogicalLine]) -> bool:
+    """A line in column 0 that starts nothing, in the middle of a block that goes on below it."""
+    opening = source.text[head.start : head.end]
+    word = _WORD.match(source.text, line.start)
+    if not opening.endswith(":") or source.text[line.end - 1 : line.end] == ":" or _nearest_keyword(word):
+        return False
+    return bool(below) and below[0].indent > 0 and not HEAD.match(source.text, below[0].start)
+
+
+def _nearest_keyword(word: re.Match[str] | None) -> str | None:
+    """The first word of a declaration that a word is, or nearly is."""
+    close = get_close_matches(word.group().lower(), KEYWORDS, 1, 0.7) if word else []
+    return close[0] if close else None
 
 
 class _Reader:
@@ -89,10 +115,11 @@ class _Reader:
         if head.indent:
             self.report("RMG107", "a declaration starts in column 1", self._at(head), "remove the blanks before it")
         text = self._with_known_keyword(head)
-        if text is None or not head.readable:
+        if text is None:
             yield self._broken(chunk)
-            return
-        if text.endswith(":") and _is_block_head(text):
+        elif not head.readable:
+            yield self._unreadable(chunk, text)
+        elif text.endswith(":") and _BLOCK_HEAD.match(text):
             yield self._block(chunk, text)
         elif chunk.body:
             yield self._headless(chunk, text)
@@ -111,26 +138,21 @@ class _Reader:
         word = _WORD.match(text)
         if word and word.group() in KEYWORDS:
             return text
-        span = self._at(head)
-        close = get_close_matches(word.group().lower(), KEYWORDS, 1, 0.7) if word else []
-        if close and word and not re.match(r"\s*=", text[word.end() :]):
-            fix = Fix(span, close[0], f"write `{close[0]}`")
-            self.report("RMG110", f"`{word.group()}` is no declaration", span, f"did you mean `{close[0]}`?", fix)
-            return close[0] + " " * (len(word.group()) - len(close[0])) + text[word.end() :] if head.readable else None
-        self._not_a_declaration(head, text, span)
+        close = _nearest_keyword(word)
+        if close and word and not re.match(r"\s*(?:=|\()", text[word.end() :]):
+            span = self._at(head)
+            fix = Fix(span, close, f"write `{close}`")
+            self.report("RMG110", f"`{word.group()}` is no declaration", span, f"did you mean `{close}`?", fix)
+            return close + " " * (len(word.group()) - len(close)) + text[word.end() :] if head.readable else None
+        span = self._at(head) if head.readable else Span(head.start, head.start + 1)
+        self.report("RMG110", "this starts no declaration", span, no_declaration(text))
         return None
 
-    def _not_a_declaration(self, head: LogicalLine, text: str, span: Span) -> None:
-        if text.startswith(("%", "!")):
-            help = "magics belong into notebooks, above the spec"
-        elif setting := _SETTING.match(text):
-            name = setting.group(1)
-            help = f"`grader {name} = …`, `aggregate {name} = …` or `param {name} = …`? a line of a block is indented"
-        else:
-            help = "a line in column 1 starts with one of: " + ", ".join(k for k in KEYWORDS if k != "internal")
-        self.report(
-            "RMG110", "this starts no declaration", span if head.readable else Span(head.start, head.start + 1), help
-        )
+    def _unreadable(self, chunk: Chunk, text: str) -> nodes.Broken:
+        """A text or a bracket of the head never ends; the lines of its block, if they are some, can still be read."""
+        if chunk.body and _SETTING.match(self.text(chunk.body[0])):
+            self._read_body(chunk, text.split()[0].rstrip(":"))
+        return self._broken(chunk)
 
     def _one_line(self, chunk: Chunk, text: str) -> Any:
         node = self._parse("head", text, chunk.head.start)
@@ -138,30 +160,43 @@ class _Reader:
 
     def _headless(self, chunk: Chunk, text: str) -> Any:
         """Indented lines below a line that opens no block: the colon is missing, or it is one line too much."""
+        if self._goes_on(chunk, text):
+            return self._broken(chunk)
         end = chunk.head.start + len(text)
         if self._reads("head", f"{text}:\n    x = 1"):
             fix = Fix(Span(end, end), ":", "add the colon")
-            self.report(
-                "RMG102",
-                "a colon is missing at the end of this line",
-                Span(end - 1, end),
-                "write `:` before the indented lines",
-                fix,
-            )
+            message = "a colon is missing at the end of this line"
+            self.report("RMG102", message, Span(end - 1, end), "write `:` before the indented lines", fix)
             return self._block(chunk, text + ":")
         node = self._one_line(chunk, text)
-        if not isinstance(node, nodes.Broken):
-            first = chunk.body[0]
-            message = "a declaration is one line or a block, never both"
-            self.report(
-                "RMG115",
-                message,
-                self._at(first),
-                "in a block the value stands on a line of its own: `score = …` or `prompt = …`",
-            )
-            return node
-        self._read_body(chunk, "fields" if text.startswith("fields") else "")
+        if isinstance(node, nodes.Broken):
+            self._read_body(chunk, "fields" if text.startswith("fields") else "")
+        else:
+            self._line_and_block(chunk)
         return node
+
+    def _goes_on(self, chunk: Chunk, text: str) -> bool:
+        """Is the line below the rest of this one? A statement ends with its line, unless a bracket is open."""
+        first = chunk.body[0]
+        help = "a statement ends with its line; it goes on below only inside brackets: put ( and ) around the value"
+        if unfinished := _UNFINISHED.search(text):
+            span = Span(chunk.head.start + unfinished.start(), chunk.head.start + unfinished.end())
+            self.report("RMG101", "the line ends too early", span, help)
+        elif _GOES_ON.match(self.text(first)):
+            self.report("RMG101", "this line cannot go on with the one above it", self._at(first), help)
+        else:
+            return False
+        return True
+
+    def _line_and_block(self, chunk: Chunk) -> None:
+        first = chunk.body[0]
+        if _SETTING.match(self.text(first)):
+            message = "a declaration is one line or a block, never both"
+            help = "in a block the value stands on a line of its own: `score = …` or `prompt = …`"
+            self.report("RMG115", message, self._at(first), help)
+        else:
+            help = "declarations start in column 1; the lines of a block stand below a line that ends in a colon"
+            self.report("RMG107", "this line is indented, and no block is open", self._at(first), help)
 
     def _block(self, chunk: Chunk, text: str) -> Any:
         keyword = text.split()[0].rstrip(":")
@@ -170,12 +205,8 @@ class _Reader:
         if node is None:
             return self._broken(chunk)
         if not chunk.body:
-            self.report(
-                "RMG108",
-                "an indented block is missing below this line",
-                self._at(chunk.head),
-                "indent its lines by four blanks",
-            )
+            help = "indent its lines by four blanks"
+            self.report("RMG108", "an indented block is missing below this line", self._at(chunk.head), help)
         span = Span(node.span.start, lines[-1].span.end if lines else chunk.head.end)
         damaged = damaged or not lines
         if isinstance(node, nodes.Fields):
@@ -195,85 +226,113 @@ class _Reader:
 
     def _read_body(self, chunk: Chunk, keyword: str) -> tuple[list[Any], bool]:
         if keyword == "fields":
-            found = [self._line("field", line) for line in chunk.body]
+            found = self._alike("field", chunk.body)
             self._check_indents(chunk.body)
             return [n for n in found if n is not None], None in found
         return self._settings(chunk.body)
 
+    def _alike(self, kind: Kind, lines: tuple[LogicalLine, ...]) -> list[Any]:
+        """Lines of one kind; of several in a row that are none, only the first is told."""
+        found: list[Any] = []
+        for line in lines:
+            stray = bool(found) and found[-1] is None and not _starts_like(kind, self.text(line))
+            found.append(self._line(kind, line, quiet=stray))
+        return found
+
     def _settings(self, body: tuple[LogicalLine, ...]) -> tuple[list[Any], bool]:
         lines: list[Any] = []
-        damaged = False
+        damaged, failed = False, False
         settings: list[LogicalLine] = []
         at = 0
         while at < len(body):
             line = body[at]
             settings.append(line)
             at += 1
-            if line.readable and _RUBRIC.match(self.text(line)):
-                count = self._count_criteria(line, body[at:])
-                rubric = self._rubric(line, body[at : at + count])
-                at += count
+            criteria = self._criteria_below(line, body[at:])
+            if criteria or (line.readable and _RUBRIC.match(self.text(line))):
+                rubric = self._rubric(line, criteria)
+                at += len(criteria)
+                damaged = damaged or len(rubric.criteria) < len(criteria) or not criteria
                 lines.append(rubric)
-                damaged = damaged or len(rubric.criteria) < count or not count
                 continue
-            node = self._line("setting", line)
-            damaged = damaged or node is None
+            stray = failed and not _starts_like("setting", self.text(line))
+            node = self._line("setting", line, quiet=stray)
+            failed = node is None
+            damaged = damaged or failed
             lines += [node] if node is not None else []
         self._check_indents(tuple(settings))
         return lines, damaged
 
-    def _count_criteria(self, rubric: LogicalLine, below: tuple[LogicalLine, ...]) -> int:
-        for count, line in enumerate(below):
-            if line.indent <= rubric.indent and not _CRITERION.match(self.text(line)):
-                return count
-        return len(below)
+    def _criteria_below(self, line: LogicalLine, below: tuple[LogicalLine, ...]) -> tuple[LogicalLine, ...]:
+        """The lines of a rubric under its first line, which may be damaged itself."""
+        named = _RUBRIC.match(self.text(line)) if line.readable else None
+        if not below or not (named or self._opens_criteria(line, below[0])):
+            return ()
+        for count, one in enumerate(below):
+            text = self.text(one)
+            deeper = one.indent > line.indent and not _known_setting(text) and not _RUBRIC.match(text)
+            if not CRITERION.match(text) and not deeper:
+                return below[:count]
+        return below
+
+    def _opens_criteria(self, line: LogicalLine, first: LogicalLine) -> bool:
+        return first.indent > line.indent and bool(CRITERION.match(self.text(first)))
 
     def _rubric(self, line: LogicalLine, body: tuple[LogicalLine, ...]) -> nodes.Rubric:
-        if not self.text(line).endswith(":"):
-            span = Span(line.end - 1, line.end)
-            self.report(
-                "RMG102",
-                "a colon is missing after `rubric`",
-                span,
-                "write `rubric:`",
-                Fix(Span(line.end, line.end), ":", "add the colon"),
-            )
+        self._check_rubric_line(line)
         if not body:
-            self.report(
-                "RMG108",
-                "the lines of the rubric are missing",
-                self._at(line),
-                'below it stand lines such as `5: "…"`, indented once more',
-            )
-        shallow = next((b for b in body if b.indent <= line.indent), None)
-        if shallow:
-            self.report(
-                "RMG107",
-                "a line of the rubric is indented deeper than `rubric:`",
-                self._at(shallow),
-                "indent it by four more blanks",
-            )
+            help = 'below it stand lines such as `5: "…"`, indented once more'
+            self.report("RMG108", "the lines of the rubric are missing", self._at(line), help)
+        shallow = [b for b in body if b.indent <= line.indent]
+        if len(shallow) * 2 > len(body):
+            message = "a line of the rubric is indented deeper than `rubric:`"
+            self.report("RMG107", message, self._at(shallow[0]), "indent it by four more blanks")
         else:
             self._check_indents(body)
-        criteria = [self._line("criterion", b) for b in body]
+        criteria = self._alike("criterion", body)
         end = body[-1].end if body else line.end
         return nodes.Rubric(tuple(c for c in criteria if c is not None), None, Span(line.start, end))
 
-    def _check_indents(self, lines: tuple[LogicalLine, ...]) -> None:
-        """Lines of one block stand in one column; the first that does not is told."""
-        if any(m.code == "RMG105" for m in self.mistakes):
+    def _check_rubric_line(self, line: LogicalLine) -> None:
+        """The line above the levels: `rubric:`, or what became of it."""
+        text = self.text(line)
+        end = Span(line.end, line.end)
+        word = _NEARLY_RUBRIC.match(text)
+        if text == "rubric:" or not line.readable:
             return
-        odd = next((line for line in lines if line.indent != lines[0].indent or not line.indent), None)
+        if text.startswith("rubric"):
+            tail = Span(line.start + len("rubric"), line.end) if len(text) > len("rubric") else end
+            at = tail if tail != end else Span(line.end - 1, line.end)
+            if not _RUBRIC.match(text) or not text.endswith(":"):
+                message = "a colon is missing after `rubric`"
+                self.report("RMG102", message, at, "write `rubric:`", Fix(tail, ":", "write `rubric:`"))
+        elif word and get_close_matches(word.group(1), ["rubric"], 1, 0.6):
+            span = Span(line.start, line.start + len(word.group(1)))
+            fix = Fix(span, "rubric", "write `rubric`")
+            self.report("RMG210", f"unknown key `{word.group(1)}`", span, "did you mean `rubric`?", fix)
+        elif self._line("setting", line) is not None:
+            message = "levels stand below `rubric:`, and this line is none"
+            self.report("RMG102", message, self._at(line), "add the line `rubric:` between this one and the levels")
+
+    def _check_indents(self, lines: tuple[LogicalLine, ...]) -> None:
+        """Lines of one block stand in one column, that of most of them; the first that does not is told."""
+        plain = [line for line in lines if not line.tabs]
+        counted = Counter(line.indent for line in plain if line.indent)
+        usual = max(counted, key=lambda i: (counted[i], i % 4 == 0, -i), default=4)
+        odd = next((line for line in plain if line.indent != usual), None)
         if odd is not None:
-            help = (
-                f"indent it by {lines[0].indent or 4} blanks like the line above it"
-                if odd is not lines[0]
-                else "indent it by four blanks"
-            )
+            lost = " like the other lines of its block" if len(lines) > 1 else ""
+            help = f"indent it by {usual} blanks{lost}"
             self.report("RMG107", "this line's indentation fits no line above it", self._at(odd), help)
 
-    def _line(self, kind: Kind, line: LogicalLine) -> Any:
-        return self._parse(kind, self.text(line), line.start) if line.readable else None
+    def _line(self, kind: Kind, line: LogicalLine, quiet: bool = False) -> Any:
+        if not line.readable:
+            return None
+        before = len(self.mistakes)
+        node = self._parse(kind, self.text(line), line.start)
+        if quiet and node is None:
+            del self.mistakes[before:]
+        return node
 
     # ── one line through the real parser ──
 
@@ -310,8 +369,14 @@ class _Reader:
         return True
 
 
-def _is_block_head(text: str) -> bool:
-    return bool(re.match(r"(fields|grader|pairwise|ranking|aggregate|refine|validate)\b", text))
+def _known_setting(text: str) -> bool:
+    setting = _SETTING.match(text)
+    return setting is not None and setting.group(1) in BLOCK_KEYS
+
+
+def _starts_like(kind: Kind, text: str) -> bool:
+    """Does a line begin as its kind does, however it ends?"""
+    return bool(CRITERION.match(text) if kind == "criterion" else _SETTING.match(text))
 
 
 _INNER: dict[Kind, Callable[[Any], Any]] = {

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from rmg_dsl.diagnostics import Source, Span
-from rmg_dsl.syntax.formatter import STEP, STRING, block_text, logical_lines, string_piece
+from rmg_dsl.syntax.formatter import STEP, STRING, TextBlock, block_text, logical_lines, string_piece
 from rmg_dsl.syntax.lines import KEYWORDS
+from rmg_dsl.syntax.strings import is_block
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _SETTING = re.compile(r"[^\W\d]\w*[ \t]*=(?!=)")
@@ -69,5 +70,8 @@ def _moved(statement: str, indent: int) -> str:
 
 
 def _in_place(token: str, indent: int) -> str:
-    piece = string_piece(token) if "\n" in token else token
-    return piece if isinstance(piece, str) else block_text(piece, indent + STEP)
+    """A text block moved; its quotes stay, for what is wrong elsewhere may hang on them."""
+    piece = string_piece(token) if "\n" in token and is_block(token) else token
+    if isinstance(piece, str):
+        return token
+    return block_text(TextBlock(token[: 3 + token.startswith("r")], piece.lines), indent + STEP)

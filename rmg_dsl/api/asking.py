@@ -1,0 +1,136 @@
+"""Which model answers for which grader: from declared names, the caller's choice and the environment to open models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from typing import IO, Any
+
+from rmg_dsl.api.options import ModelChoice, Options
+from rmg_dsl.config import Settings
+from rmg_dsl.errors import CallError, DataError, ModelError, UsageError
+from rmg_dsl.messages import Model, Reply, Request
+from rmg_dsl.models import Endpoints, ModelSpec, open_model, parse_model_name
+from rmg_dsl.runtime import Crew
+from rmg_dsl.semantics.names import likely, listed
+from rmg_dsl.semantics.terms import ModelUse
+
+DEFAULT_CONCURRENCY = 20
+_NOT_INHERITED = ("base_url", "api_key_env", "extra_body", "price")
+
+
+def open_crews(
+    uses: Iterable[ModelUse], options: Options, settings: Settings, endpoints: Endpoints
+) -> dict[ModelUse, Crew]:
+    """A model for each use, every one known to be askable before the first call. Raises ModelError, UsageError."""
+    wanted = list(dict.fromkeys(uses))
+    _check_names(wanted, options.model)
+    return {use: _crew(use, options, settings, endpoints) for use in wanted}
+
+
+def _check_names(wanted: list[ModelUse], choice: ModelChoice | Mapping[str, ModelChoice] | None) -> None:
+    if not isinstance(choice, Mapping):
+        return
+    labels = {use.label for use in wanted}
+    for name in choice:
+        if name not in labels:
+            close = likely(name, labels)
+            advice = f"did you mean `{close}`?" if close else f"it asks {listed(labels) or 'no model'}"
+            raise UsageError(f"the spec asks no model named `{name}`: {advice}")
+
+
+def _crew(use: ModelUse, options: Options, settings: Settings, endpoints: Endpoints) -> Crew:
+    chosen = _choice(use, options.model)
+    if chosen is not None and not isinstance(chosen, str):
+        return Crew(chosen, options.concurrency or settings.concurrency or DEFAULT_CONCURRENCY)
+    spec = _spec(use, chosen, settings)
+    concurrency = options.concurrency or spec.settings.get("concurrency") or settings.concurrency or DEFAULT_CONCURRENCY
+    spec = replace(spec, settings={**spec.settings, "concurrency": concurrency})
+    return Crew(open_model(spec, settings, endpoints), concurrency)
+
+
+def _choice(use: ModelUse, choice: ModelChoice | Mapping[str, ModelChoice] | None) -> ModelChoice | None:
+    if isinstance(choice, Mapping):
+        return choice.get(use.label)
+    return choice if use.is_default else None
+
+
+def _spec(use: ModelUse, chosen: str | None, settings: Settings) -> ModelSpec:
+    declared = dict(use.settings)
+    name = chosen or use.name or settings.model
+    if name is None:
+        raise ModelError(
+            "no model is named. Give one with --model or model= (openai/gpt-6-luna, ollama/qwen3 …), in RMG_MODEL, or in "
+            'the spec: `model judge = llm("provider/name")`. `local/lexical` is a baseline that needs no key'
+        )
+    if chosen is not None:
+        declared = {key: value for key, value in declared.items() if key not in _NOT_INHERITED}
+    provider, model = parse_model_name(name)
+    return ModelSpec(provider, model, declared, use.label)
+
+
+# ── the log ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Logged:
+    """A model whose every request and reply is written down, as it was sent and as it came. A key is in neither."""
+
+    def __init__(self, model: Model, write: Callable[[Mapping[str, Any]], None]) -> None:
+        self._model = model
+        self._write = write
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def note(self) -> str:
+        return self._model.note
+
+    async def complete(self, request: Request) -> Reply:
+        entry = {
+            "row": request.row,
+            "grader": request.question.grader,
+            "model": self.name,
+            "again": bool(request.follow_up),
+            "messages": [asdict(message) for message in request.messages],
+        }
+        try:
+            reply = await self._model.complete(request)
+        except CallError as error:
+            failed = {"error": str(error), "status_code": error.status_code, "attempts": error.attempts}
+            self._write({**entry, **failed})
+            raise
+        self._write({**entry, **_said(reply)})
+        return reply
+
+    async def close(self) -> None:
+        await self._model.close()
+
+
+def _said(reply: Reply) -> dict[str, Any]:
+    return {
+        "reply": reply.text,
+        "refusal": reply.refusal,
+        "finish": reply.finish,
+        "attempts": reply.usage.calls,
+        "raw": reply.raw,
+    }
+
+
+def logging_crews(crews: Mapping[ModelUse, Crew], path: str | None, stack: ExitStack) -> dict[ModelUse, Crew]:
+    """The crews, with a log of what they are asked and say where a path is given; the file is closed with `stack`."""
+    if path is None:
+        return dict(crews)
+    try:
+        file: IO[str] = stack.enter_context(open(path, "w", encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"the log {path} cannot be written: {(error.strerror or str(error)).lower()}") from None
+
+    def write(entry: Mapping[str, Any]) -> None:
+        file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
+        file.flush()
+
+    return {use: Crew(Logged(crew.model, write), crew.concurrency) for use, crew in crews.items()}

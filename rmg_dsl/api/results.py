@@ -1,0 +1,204 @@
+"""What a run gives back: the table with its scores, the summary, the failures, the bill."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rmg_dsl import report, tables
+from rmg_dsl.messages import Usage
+from rmg_dsl.plan import result_columns
+from rmg_dsl.report import Column as SeenColumn
+from rmg_dsl.results import Outcome, Score, Status, Unscored
+from rmg_dsl.runtime import RowResult, Verdict, output_of
+from rmg_dsl.scales import Whole
+from rmg_dsl.semantics import Output
+from rmg_dsl.tables import Column, Table
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+FAILURE_COLUMNS = ("row", "grader", "status", "message", "attempts")
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a run really used: `calls` counts every attempt; `cost` is in USD where the models have a `price`."""
+
+    calls: int = 0
+    cached: int = 0
+    retried: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_cached: int = 0
+    cost: float | None = None
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The results of a run while it goes on: cells by column, failures, what was seen of each output."""
+
+    outputs: tuple[Output, ...]
+    cells: dict[str, list[Any]] = field(default_factory=dict)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    seen: list[SeenColumn] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.cells = {column: [] for output in self.outputs for column in result_columns(output)}
+        self.seen = [SeenColumn(output) for output in self.outputs]
+
+    def add(self, result: RowResult) -> dict[str, Any]:
+        """Enter a finished row; returns its new cells."""
+        new: dict[str, Any] = {}
+        for output, seen in zip(self.outputs, self.seen, strict=True):
+            outcome = output_of(result, output.scoring)
+            seen.add(outcome)
+            new |= _cells(output, outcome)
+            if isinstance(outcome, Unscored) and outcome.status is not Status.SKIPPED:
+                self.failures.append(_failure(result.index, output.name, outcome))
+        for name, value in new.items():
+            self.cells[name].append(value)
+        return new
+
+
+def _cells(output: Output, outcome: Outcome) -> dict[str, Any]:
+    score = outcome if isinstance(outcome, Score) else None
+    name = output.name
+    values = {
+        name: score.value if score else None,
+        f"{name}_label": score.label if score else None,
+        f"{name}_reason": score.reason if score else None,
+        f"{name}_status": str(outcome.status),
+    }
+    return {column: values[column] for column in result_columns(output)}
+
+
+def _failure(row: int, grader: str, outcome: Unscored) -> dict[str, Any]:
+    return {
+        "row": row,
+        "grader": grader,
+        "status": str(outcome.status),
+        "message": outcome.message,
+        "attempts": outcome.attempts,
+    }
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Result:
+    """A finished run. `df` is the input with the new columns, `summary` a row for each grader, `failures` a row for
+    each score that is missing and why, `usage` what it cost, `gates` what became of each `require`.
+
+    >>> import rmg_dsl as rmg
+    >>> result = rmg.grade("grader brief = words(response) <= 2", [{"response": "a b"}, {"response": None}])
+    >>> result.df["brief"].tolist(), result.df["brief_status"].tolist()
+    ([True, <NA>], ['ok', 'missing_input'])
+    >>> result.failures["message"].tolist()
+    ['`response` is null']
+    """
+
+    table: Table
+    ledger: Ledger
+    usage: Bill
+    gates: tuple[Verdict, ...] = ()
+    notes: tuple[str, ...] = ()
+    stopped: str = ""
+    interrupted: bool = False
+    by_grader: Mapping[str, Usage] = field(default_factory=dict)
+    costs: Mapping[str, float | None] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        return self.ledger.outputs
+
+    @property
+    def df(self) -> DataFrame:
+        """A new frame: the input's columns, order and index, then the new columns with nullable dtypes."""
+        frame: DataFrame = tables.to_frame(self.table, self.columns)
+        return frame
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """The new columns, by name."""
+        found: dict[str, Column] = {}
+        for output in self.outputs:
+            for name in result_columns(output):
+                found[name] = Column(_kind(output, name, self.ledger.cells[name]), self.ledger.cells[name])
+        return found
+
+    @property
+    def summary(self) -> DataFrame:
+        """A frame with a row for each grader and aggregate: how many rows are scored, the mean, and what is missing."""
+        frame: DataFrame = tables.records_to_frame(self.summary_rows, report.SUMMARY_COLUMNS, report.SUMMARY_KINDS)
+        return frame
+
+    @property
+    def summary_rows(self) -> list[dict[str, Any]]:
+        """The summary as plain data."""
+        return report.summary_rows(self.ledger.seen, self.by_grader, self.costs)
+
+    @property
+    def failures(self) -> DataFrame:
+        """A frame with a row for each score that is missing: row, grader, status, message, attempts."""
+        kinds = {"row": "integer", "grader": "text", "status": "status", "message": "text", "attempts": "integer"}
+        frame: DataFrame = tables.records_to_frame(self.ledger.failures, FAILURE_COLUMNS, kinds)
+        return frame
+
+    @property
+    def holds(self) -> bool:
+        """Do all the gates hold?"""
+        return all(verdict.holds for verdict in self.gates)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The graded rows as plain data, in the order of the input."""
+        new = zip(*self.ledger.cells.values(), strict=True) if self.ledger.cells else iter(())
+        for row, values in zip(self.table, new, strict=False):
+            yield {**row, **dict(zip(self.ledger.cells, values, strict=True))}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the graded rows to csv, jsonl, json or parquet, by the file's ending; whole or not at all."""
+        tables.write_table(path, [*self.table.columns, *self.ledger.cells], self.rows())
+
+    def __str__(self) -> str:
+        parts = [report.summary_text(self.summary_rows, self.ledger.seen), *self.notes]
+        parts += [str(verdict) for verdict in self.gates]
+        parts += [f"stopped: {self.stopped}"] if self.stopped else []
+        return "\n".join([*parts, _bill_line(self.usage)])
+
+    __repr__ = __str__
+
+
+def _bill_line(bill: Bill) -> str:
+    cost = "" if bill.cost is None else f", {bill.cost:.4f} USD"
+    retried = f" ({bill.retried} retried)" if bill.retried else ""
+    tokens = f", {bill.tokens_in:,} tokens in, {bill.tokens_out:,} out" if bill.tokens_in else ""
+    return f"{bill.calls:,} calls{retried}{tokens}{cost}, {bill.seconds:.1f} s"
+
+
+def _kind(output: Output, name: str, values: Sequence[Any]) -> tables.Kind:
+    if name.endswith("_status") and name != output.name:
+        return "status"
+    if name != output.name:
+        return "text"
+    if isinstance(output.type.scale, Whole):
+        return "integer"
+    kinds: Mapping[str, tables.Kind] = {"number": "number", "bool": "bool", "label": "text", "text": "text"}
+    return kinds.get(output.type.kind) or _kind_of(values)
+
+
+def _kind_of(values: Sequence[Any]) -> tables.Kind:
+    """The kind of what a column of the data held: known only now."""
+    types = {type(value) for value in values if value is not None}
+    if types == {bool}:
+        return "bool"
+    if types and types <= {int, float, bool}:
+        return "number"
+    return "text" if types == {str} else "any"
+
+
+def read(path: str | os.PathLike[str]) -> DataFrame:
+    """A saved result as a frame: statuses are categories again, numbers and bools keep their nullable dtypes."""
+    frame: DataFrame = tables.read_frame(path)
+    return frame

@@ -1,0 +1,167 @@
+"""From suite to plan: which steps the wanted outputs need, and whether the data has what they read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from rmg_dsl.diagnostics import Diagnostic, Source, Span, diagnose
+from rmg_dsl.errors import UsageError
+from rmg_dsl.plan.rewrites import rewritten
+from rmg_dsl.plan.steps import Ask, CallPython, Compute, Plan, Step
+from rmg_dsl.semantics import Checked, ColumnUse, Output
+from rmg_dsl.semantics.names import likely, listed
+from rmg_dsl.semantics.terms import (
+    Column,
+    Computed,
+    Default,
+    FromPython,
+    Given,
+    Judged,
+    Later,
+    Term,
+    children,
+    read_by,
+    scorings_in,
+    terms_of,
+    walk,
+)
+
+
+def make_plan(suite: Checked, only: Sequence[str] = ()) -> Plan:
+    """The plan for a suite, or for the part of it that the named outputs need.
+
+    Raises UsageError for a name that the suite does not declare.
+    """
+    outputs = _wanted(suite, only)
+    roots = [o.scoring for o in outputs if o.root or only]
+    if not only:
+        roots += suite.forced
+    steps = tuple(step for n in range(len(suite.scorings)) if (step := _step(n, suite)))
+    plan = Plan(steps, suite.outputs, tuple(dict.fromkeys(roots)), suite.gates)
+    return rewritten(plan)
+
+
+def _wanted(suite: Checked, only: Sequence[str]) -> list[Output]:
+    by_name = {o.name: o for o in suite.outputs}
+    unknown = [name for name in only if name not in by_name]
+    if unknown:
+        close = likely(unknown[0], by_name)
+        advice = f"did you mean `{close}`?" if close else f"declared are {listed(by_name)}"
+        raise UsageError(f"`{unknown[0]}` is no grader or aggregate of this spec: {advice}")
+    return [by_name[name] for name in only] if only else list(suite.outputs)
+
+
+def _step(number: int, suite: Checked) -> Step | None:
+    scoring = suite.scorings[number]
+    names = tuple(o.name for o in suite.outputs if o.scoring == number)
+    match scoring:
+        case Judged():
+            return Ask(number, names, scoring)
+        case Computed():
+            return Compute(number, names, scoring)
+        case FromPython():
+            return CallPython(number, names, scoring)
+        case Later():
+            return None
+
+
+def result_columns(output: Output) -> tuple[str, ...]:
+    """The columns that an output adds to the table.
+
+    A grader adds its score, its reason and its status; an aggregate its value and its status.
+    """
+    name = output.name
+    columns = [name, f"{name}_status"] if output.kind == "aggregate" else [name, f"{name}_reason", f"{name}_status"]
+    if output.type.scale is not None and getattr(output.type.scale, "values", None):
+        columns.insert(1, f"{name}_label")
+    return tuple(columns)
+
+
+def prefixed(plan: Plan, prefix: str) -> Plan:
+    """The plan with every output's columns named with a prefix."""
+    if not prefix:
+        return plan
+    return replace(plan, outputs=tuple(replace(o, name=prefix + o.name) for o in plan.outputs))
+
+
+def bind(suite: Checked, plan: Plan, columns: Iterable[str]) -> tuple[Diagnostic, ...]:
+    """What the data lacks, and what it already has: diagnostics 5xx, before the first call."""
+    known = frozenset(columns)
+    places = {use.name: use for use in suite.columns}
+    missing = [places[name] for name in sorted(_required(plan) - known) if name in places]
+    taken = [(o, c) for o in plan.outputs for c in result_columns(o) if c in known]
+    return (*(_missing(use, known, suite) for use in missing), *(_taken(o, c) for o, c in taken))
+
+
+def _required(plan: Plan) -> frozenset[str]:
+    """The columns that the steps of this plan and its gates cannot do without."""
+    wanted = [term for step in plan.steps for term in _needed_terms(step)] + [gate.condition for gate in plan.gates]
+    return frozenset(name for term in wanted for name in _required_by(term))
+
+
+def _needed_terms(step: Step) -> tuple[Term, ...]:
+    """Of a prompt only what the template cannot do without: a name that it guards by `if` may be missing."""
+    if isinstance(step, Ask):
+        return tuple(term for name, term in step.scoring.bound if name in step.scoring.needs)
+    return terms_of(step.scoring)
+
+
+def _required_by(term: Term) -> Iterator[str]:
+    match term:
+        case Column(name):
+            yield name
+        case Given():
+            return
+        case Default(instead=instead):
+            yield from _required_by(instead)
+        case _:
+            for child in children(term):
+                yield from _required_by(child)
+
+
+def _missing(use: ColumnUse, known: frozenset[str], suite: Checked) -> Diagnostic:
+    close = likely(use.name, known)
+    help = f"did you mean `{close}`?" if close else f"the data has {listed(known, 12) or 'no columns'}"
+    rename = f"\nor say where it is: fields: {use.name} = {close or 'COLUMN'}"
+    message = f"the data has no column `{use.name}`"
+    source, span = _place(use, suite)
+    return diagnose("RMG501", message, source, span, help=help + rename)
+
+
+def _place(use: ColumnUse, suite: Checked) -> tuple[Source, Span]:
+    """In the author's own file where that is possible: a standard grader's prompt is not where the mistake is."""
+    if not use.source.name.startswith("std/"):
+        return use.source, use.span
+    for output in suite.outputs:
+        if use.name in _columns_of(output.scoring, suite):
+            return output.source, output.span
+    return suite.source, Span(0, 1)
+
+
+def _columns_of(number: int, suite: Checked) -> set[str]:
+    found: set[str] = set()
+    for term in terms_of(suite.scorings[number]):
+        found |= {inner.name for inner in walk(term) if isinstance(inner, Column)}
+        for child in scorings_in(term):
+            found |= _columns_of(child, suite)
+    return found
+
+
+def _taken(output: Output, column: str) -> Diagnostic:
+    help = 'rename the declaration, or give the results a prefix: `--prefix judged_`, `prefix="judged_"`'
+    message = f"the data already has a column `{column}`, which `{output.name}` would write"
+    return diagnose("RMG502", message, output.source, output.span, help=help)
+
+
+def needed_by(plan: Plan, number: int) -> frozenset[int]:
+    """A step and all the steps that it can need."""
+    by_number = {step.number: step for step in plan.steps}
+    found: set[int] = set()
+    todo = [number]
+    while todo:
+        current = todo.pop()
+        if current not in found and current in by_number:
+            found.add(current)
+            todo += read_by(by_number[current].scoring)
+    return frozenset(found)

@@ -1,0 +1,94 @@
+"""Rules that make a plan better without changing what it gives: a tuple of functions from plan to plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import reduce
+
+from rmg_dsl.plan.steps import Ask, Calls, Plan, Step
+from rmg_dsl.semantics.terms import (
+    Choose,
+    Connect,
+    Default,
+    Judged,
+    Passed,
+    Scored,
+    ScoreOf,
+    Term,
+    children,
+    read_by,
+    scorings_in,
+    terms_of,
+)
+
+Rule = Callable[[Plan], Plan]
+
+
+def rewritten(plan: Plan) -> Plan:
+    """The plan after every rule, in order."""
+    return reduce(lambda current, rule: rule(current), RULES, plan)
+
+
+def drop_unneeded(plan: Plan) -> Plan:
+    """Without the steps that no root can reach, the outputs they would give, and the gates that read them."""
+    by_number = {step.number: step for step in plan.steps}
+    reached: set[int] = set()
+    todo = [n for n in plan.roots if n in by_number]
+    while todo:
+        number = todo.pop()
+        if number in by_number and number not in reached:
+            reached.add(number)
+            todo += read_by(by_number[number].scoring)
+    return replace(
+        plan,
+        steps=tuple(s for s in plan.steps if s.number in reached),
+        outputs=tuple(o for o in plan.outputs if o.scoring in reached),
+        gates=tuple(g for g in plan.gates if all(n in reached for n in scorings_in(g.condition))),
+    )
+
+
+def code_before_calls(plan: Plan) -> Plan:
+    """In an order that never looks ahead, with all the code that waits for no call in front of the calls."""
+    done: set[int] = set()
+    ordered: list[Step] = []
+    waiting = list(plan.steps)
+    while waiting:
+        ready = [s for s in waiting if read_by(s.scoring) <= done]
+        step = next((s for s in ready if not isinstance(s, Ask)), ready[0])
+        ordered.append(step)
+        done.add(step.number)
+        waiting.remove(step)
+    return replace(plan, steps=tuple(ordered))
+
+
+def count_calls(plan: Plan) -> Plan:
+    """With the least and the most calls of a row: those that are always made, and all that can be."""
+    by_number = {step.number: step for step in plan.steps}
+    certain = {n for root in plan.roots for n in _certain_step(root, by_number)}
+    least = sum(isinstance(by_number[n].scoring, Judged) for n in certain)
+    return replace(plan, calls=Calls(least, len(plan.asks)))
+
+
+def _certain_step(number: int, by_number: dict[int, Step]) -> set[int]:
+    """The steps that are taken whenever this one is."""
+    if number not in by_number:
+        return set()
+    return {number}.union(*(_certain(term, by_number) for term in terms_of(by_number[number].scoring)))
+
+
+def _certain(term: Term, by_number: dict[int, Step]) -> set[int]:
+    match term:
+        case ScoreOf(number) | Scored(number) | Passed(number):
+            return _certain_step(number, by_number)
+        case Choose(then, condition, otherwise):
+            return _certain(condition, by_number) | (_certain(then, by_number) & _certain(otherwise, by_number))
+        case Connect(parts=parts):
+            return _certain(parts[0], by_number)
+        case Default(operand):
+            return _certain(operand, by_number)
+        case _:
+            return set().union(*(_certain(child, by_number) for child in children(term)))
+
+
+RULES: tuple[Rule, ...] = (drop_unneeded, code_before_calls, count_calls)

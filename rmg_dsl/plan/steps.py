@@ -1,0 +1,118 @@
+"""The plan: what is done for one row, as steps in an order that never looks ahead. Plain data that prints itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
+
+from rmg_dsl.scales import Scale
+from rmg_dsl.semantics import Gate, Output
+from rmg_dsl.semantics.terms import Computed, FromPython, Judged, Term, read_by
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question to a model; `names` are the graders whose answer it is."""
+
+    number: int
+    names: tuple[str, ...]
+    scoring: Judged
+
+    @property
+    def scale(self) -> Scale:
+        return self.scoring.scale
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """An expression: no call."""
+
+    number: int
+    names: tuple[str, ...]
+    scoring: Computed
+
+    @property
+    def term(self) -> Term:
+        return self.scoring.term
+
+
+@dataclass(frozen=True, slots=True)
+class CallPython:
+    """A Python function that the caller allowed."""
+
+    number: int
+    names: tuple[str, ...]
+    scoring: FromPython
+
+
+Step: TypeAlias = Ask | Compute | CallPython
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """How many calls one row can cost: exact where both are equal, else a condition decides."""
+
+    least: int
+    most: int
+
+    def __str__(self) -> str:
+        return str(self.least) if self.least == self.most else f"{self.least} to {self.most}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps by number, the outputs they give, the roots that are always wanted, and the gates on the whole run."""
+
+    steps: tuple[Step, ...]
+    outputs: tuple[Output, ...]
+    roots: tuple[int, ...]
+    gates: tuple[Gate, ...]
+    calls: Calls = Calls(0, 0)
+
+    @property
+    def asks(self) -> tuple[Ask, ...]:
+        return tuple(step for step in self.steps if isinstance(step, Ask))
+
+    def __str__(self) -> str:
+        word = "step" if len(self.steps) == 1 else "steps"
+        head = f"{len(self.steps)} {word}, {self.calls} model call{'s' * (self.calls.most != 1)} a row"
+        return "\n".join([head, *(_line(i, step, self) for i, step in enumerate(self.steps, 1))])
+
+
+def _line(place: int, step: Step, plan: Plan) -> str:
+    places = {s.number: i for i, s in enumerate(plan.steps, 1)}
+    reads = sorted(places[n] for n in read_by(step.scoring) if n in places)
+    after = f"  after {', '.join(map(str, reads))}" if reads else ""
+    lazy = (
+        ""
+        if step.number in plan.roots or not isinstance(step, Ask)
+        else "  if needed" * (plan.calls.least < plan.calls.most)
+    )
+    return (
+        f"{place:>3}  {_kind(step):<7}{' = '.join(step.names) or 'a part of another step'}{_detail(step)}{after}{lazy}"
+    )
+
+
+def _kind(step: Step) -> str:
+    match step:
+        case Ask():
+            return "ask"
+        case Compute():
+            return "code"
+        case CallPython():
+            return "python"
+        case _:
+            assert_never(step)
+
+
+def _detail(step: Step) -> str:
+    match step:
+        case Ask():
+            model = step.scoring.model
+            return f"  on {step.scale}  {model.name or model.label}"
+        case CallPython():
+            return f"  on {step.scoring.scale}  {step.scoring.target}"
+        case Compute():
+            return f"  on {step.scoring.scale}" if step.scoring.scale else ""
+        case _:
+            assert_never(step)

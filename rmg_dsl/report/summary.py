@@ -1,0 +1,158 @@
+"""The summary of a run: for each grader and aggregate how many rows it scored, why others have none, and the mean."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rmg_dsl.messages import Usage
+from rmg_dsl.report.statistics import Interval, mean, mean_interval, share_interval
+from rmg_dsl.results import Outcome, Score, Status
+from rmg_dsl.semantics import Output
+
+_NO_SCORE = tuple(status for status in Status if status not in (Status.OK, Status.SKIPPED))
+SUMMARY_COLUMNS = (
+    "name",
+    "kind",
+    "scale",
+    "judge",
+    "n",
+    "mean",
+    "low",
+    "high",
+    "unscored",
+    "skipped",
+    *(str(status) for status in _NO_SCORE),
+    "calls",
+    "tokens_in",
+    "tokens_out",
+    "cost",
+)
+_KINDS = {
+    "name": "text",
+    "kind": "text",
+    "scale": "text",
+    "judge": "text",
+    "mean": "number",
+    "low": "number",
+    "high": "number",
+    "cost": "number",
+}
+SUMMARY_KINDS: Mapping[str, str] = {name: _KINDS.get(name, "integer") for name in SUMMARY_COLUMNS}
+
+
+@dataclass(slots=True)
+class Column:
+    """What has been seen of one output so far."""
+
+    output: Output
+    judge: str = ""
+    statuses: Counter[Status] = field(default_factory=Counter)
+    values: list[float] = field(default_factory=list)
+    labels: Counter[str] = field(default_factory=Counter)
+
+    def add(self, outcome: Outcome) -> None:
+        self.statuses[outcome.status] += 1
+        if not isinstance(outcome, Score):
+            return
+        if isinstance(outcome.value, str):
+            self.labels[outcome.value] += 1
+        else:
+            self.values.append(outcome.value)
+            if outcome.label is not None:
+                self.labels[outcome.label] += 1
+
+    @property
+    def unscored(self) -> int:
+        """Rows that needed a score and have none; a skipped row did not need one."""
+        return sum(self.statuses[status] for status in _NO_SCORE)
+
+    def interval(self) -> Interval | None:
+        if self.output.type.kind == "bool":
+            return share_interval(int(sum(self.values)), len(self.values))
+        return mean_interval(self.values)
+
+
+def summary_rows(
+    columns: Iterable[Column], usage: Mapping[str, Usage], cost: Mapping[str, float | None]
+) -> list[dict[str, Any]]:
+    """The summary as rows, one for each output: the mean and its 95 % bounds over the scored rows, the counts beside it."""
+    return [_row(column, usage.get(column.output.name, Usage()), cost.get(column.output.name)) for column in columns]
+
+
+def _row(column: Column, usage: Usage, cost: float | None) -> dict[str, Any]:
+    interval = column.interval()
+    scale = column.output.type.scale
+    return {
+        "name": column.output.name,
+        "kind": column.output.kind,
+        "scale": str(scale) if scale else _plain(column.output),
+        "judge": column.judge or None,
+        "n": column.statuses[Status.OK],
+        "mean": _rounded(mean(column.values)),
+        "low": _rounded(interval.low) if interval else None,
+        "high": _rounded(interval.high) if interval else None,
+        "unscored": column.unscored,
+        "skipped": column.statuses[Status.SKIPPED],
+        **{str(status): column.statuses[status] for status in _NO_SCORE},
+        "calls": usage.calls,
+        "tokens_in": usage.tokens_in,
+        "tokens_out": usage.tokens_out,
+        "cost": cost,
+    }
+
+
+def _plain(output: Output) -> str:
+    kind = output.type
+    if kind.kind == "bool":
+        return "bool"
+    return str(kind) if kind.kind == "number" and kind.bounded else kind.kind
+
+
+def _rounded(value: float | None) -> float | None:
+    """Twelve digits are more than any judgement has, and leave no trace of the order of adding up."""
+    return None if value is None else round(value, 12)
+
+
+# ── as text ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def summary_text(rows: Sequence[Mapping[str, Any]], columns: Iterable[Column] = ()) -> str:
+    """The summary as an aligned table for a terminal: the count of unscored rows stands beside every mean."""
+    labels = {column.output.name: column.labels for column in columns}
+    head = ("", "scale", "mean", "95 %", "scored", "unscored", "")
+    body = [_cells(row, labels.get(row["name"], Counter())) for row in rows]
+    return aligned([head, *body], right={2, 4, 5})
+
+
+def _cells(row: Mapping[str, Any], labels: Counter[str]) -> tuple[str, ...]:
+    bounds = f"{_number(row['low'])} – {_number(row['high'])}" if row["low"] is not None else ""
+    why = ", ".join(f"{row[status]} {status}" for status in map(str, _NO_SCORE) if row[status])
+    skipped = f"{row['skipped']} skipped" if row["skipped"] else ""
+    shown = ", ".join(f"{label} {n}" for label, n in labels.most_common(4))
+    remarks = "; ".join(part for part in (why, skipped, shown) if part)
+    return (row["name"], row["scale"], _number(row["mean"]), bounds, str(row["n"]), str(row["unscored"]), remarks)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> str:
+    """Rows as columns of text, two blanks between them.
+
+    >>> print(aligned([("a", "n"), ("bb", "10")], right={1}))
+    a    n
+    bb  10
+    """
+    on_the_right = set(right)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            c.rjust(w) if i in on_the_right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

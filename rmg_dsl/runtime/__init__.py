@@ -1,0 +1,21 @@
+"""The run: rows through a plan. Async in one place, with one bridge to ordinary code."""
+
+from rmg_dsl.runtime.bridge import bridge
+from rmg_dsl.runtime.estimate import Bill, estimate
+from rmg_dsl.runtime.evaluate import Evaluator
+from rmg_dsl.runtime.executor import Crew, RowResult, Run, Tally, output_of
+from rmg_dsl.runtime.gates import Gates, Verdict
+
+__all__ = [
+    "Bill",
+    "Crew",
+    "Evaluator",
+    "Gates",
+    "RowResult",
+    "Run",
+    "Tally",
+    "Verdict",
+    "bridge",
+    "estimate",
+    "output_of",
+]

@@ -1,0 +1,206 @@
+"""The run: a fixed pool of workers for each model answers the questions of the rows in sight; results come in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from rmg_dsl.errors import CallError
+from rmg_dsl.judge import follow_up, read
+from rmg_dsl.messages import Model, Question, Reply, Request, Usage
+from rmg_dsl.plan import Ask, Step
+from rmg_dsl.results import Outcome, Status, Unscored
+from rmg_dsl.runtime.evaluate import Evaluator, Row, RowState, caught
+from rmg_dsl.semantics.terms import ModelUse
+
+GRACE_SECONDS = 5.0
+_WINDOW = 1_000
+_SPARE_WORKERS = 2  # for each slot of a model: a worker that waits to try again must not keep another from asking
+_ROWS_BEFORE_A_BREAK = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """A model and how many calls it may have in flight."""
+
+    model: Model
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """A finished row: its place, the row as it came, and the outcome of every step that it needed."""
+
+    index: int
+    row: Row
+    outcomes: Mapping[int, Outcome]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has used and found so far; `stopped` says why it ended early, if it did."""
+
+    usage: Usage = field(default_factory=Usage)
+    by_step: dict[int, Usage] = field(default_factory=dict)
+    rows: int = 0
+    asked: int = 0
+    stopped: str = ""
+
+    def add(self, step: int, usage: Usage) -> None:
+        self.usage += usage
+        self.by_step[step] = self.by_step.get(step, Usage()) + usage
+
+
+class Run:
+    """One run of a plan over rows. Memory does not grow with the rows: at most a window of them is in sight."""
+
+    def __init__(self, evaluator: Evaluator, crews: Mapping[ModelUse, Crew]) -> None:
+        self.tally = Tally()
+        self._evaluator = evaluator
+        self.crews = crews
+        self._queues: dict[ModelUse, asyncio.Queue[tuple[RowState, Ask, Question]]] = {}
+        self._changed = asyncio.Event()
+        self._stopping: Status | None = None
+        self._answering = 0
+
+    def stop(self, status: Status, why: str) -> None:
+        """Ask nothing more: calls in flight may finish, rows not reached get this status."""
+        if self._stopping is None:
+            self._stopping, self.tally.stopped = status, why
+            self._changed.set()
+
+    async def results(self, rows: Iterator[Row]) -> AsyncIterator[RowResult]:
+        """The finished rows, in the order in which they came."""
+        self._queues = {use: asyncio.Queue() for use in self.crews}
+        workers = [
+            asyncio.create_task(self._work(use))
+            for use, crew in self.crews.items()
+            for _ in range(crew.concurrency * _SPARE_WORKERS)
+        ]
+        try:
+            async for result in self._in_order(rows):
+                self.tally.rows += 1
+                yield result
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _in_order(self, rows: Iterator[Row]) -> AsyncIterator[RowResult]:
+        sight: deque[RowState] = deque()
+        numbered = enumerate(rows)
+        more = True
+        while more or sight:
+            while more and len(sight) < _WINDOW and self._stopping is None:
+                more = self._admit(numbered, sight)
+                if sight and sight[-1].index % _ROWS_BEFORE_A_BREAK == 0:
+                    await asyncio.sleep(0)
+                if sight and sight[0].done:
+                    break
+            while sight and sight[0].done:
+                yield _result(sight.popleft())
+            if self._stopping is not None:
+                async for result in self._wind_up(sight, numbered):
+                    yield result
+                return
+            if sight and not sight[0].done and (not more or len(sight) >= _WINDOW):
+                await self._wait()
+
+    def _admit(self, numbered: Iterator[tuple[int, Row]], sight: deque[RowState]) -> bool:
+        try:
+            index, row = next(numbered)
+        except StopIteration:
+            return False
+        state = RowState(index, row)
+        sight.append(state)
+        self._advance(state)
+        return True
+
+    def _advance(self, state: RowState) -> None:
+        for number, question in self._evaluator.advance(state):
+            step = self._evaluator.steps[number]
+            assert isinstance(step, Ask)
+            self._queues[step.scoring.model].put_nowait((state, step, question))
+            self.tally.asked += 1
+        if state.done:
+            self._changed.set()
+
+    async def _wait(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    # ── stopping ──
+
+    async def _wind_up(self, sight: deque[RowState], numbered: Iterator[tuple[int, Row]]) -> AsyncIterator[RowResult]:
+        """Calls in flight have a few seconds; then every row left gets its status, those not reached too."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_SECONDS):
+                while self._answering:
+                    await self._wait()
+        for state in sight:
+            yield self._given_up(state)
+        for index, row in numbered:
+            yield self._given_up(RowState(index, row))
+
+    def _given_up(self, state: RowState) -> RowResult:
+        assert self._stopping is not None
+        status = self._stopping
+        while not state.done:
+            self._evaluator.advance(state)
+            for number in state.asked:
+                state.outcomes.setdefault(number, Unscored(status, self.tally.stopped))
+        return _result(state)
+
+    # ── workers ──
+
+    async def _work(self, use: ModelUse) -> None:
+        queue, crew = self._queues[use], self.crews[use]
+        while True:
+            state, step, question = await queue.get()
+            if self._stopping is not None:
+                continue
+            self._answering += 1
+            try:
+                with caught(lambda unscored, s=state, n=step.number: s.outcomes.__setitem__(n, unscored)):  # type: ignore[misc] # bound per turn
+                    state.outcomes[step.number] = await self._answer(crew.model, state, step, question)
+            finally:
+                self._answering -= 1
+                self._changed.set()
+            if self._stopping is None:
+                self._advance(state)
+
+    async def _answer(self, model: Model, state: RowState, step: Ask, question: Question) -> Outcome:
+        """Ask, and once more where the reply holds no verdict that was offered."""
+        request = Request(question, row=state.index)
+        attempts = 0
+        while True:
+            reply = await self._complete(model, request, step)
+            attempts += reply.usage.calls
+            outcome = read(reply, question)
+            again = follow_up(reply, outcome, question) if isinstance(outcome, Unscored) else None
+            if again is None or request.follow_up:
+                return replace(outcome, attempts=attempts)
+            request = replace(request, follow_up=again)
+
+    async def _complete(self, model: Model, request: Request, step: Step) -> Reply:
+        try:
+            reply = await model.complete(request)
+        except CallError as error:
+            self.tally.add(step.number, Usage(calls=error.attempts, retried=max(0, error.attempts - 1)))
+            if error.fatal:
+                self.stop(Status.CANCELLED, str(error))
+            raise
+        self.tally.add(step.number, reply.usage)
+        return reply
+
+
+def _result(state: RowState) -> RowResult:
+    return RowResult(state.index, state.row, state.outcomes)
+
+
+def output_of(result: RowResult, number: int) -> Outcome:
+    """The outcome of a step on a row; a step that the row never needed was skipped."""
+    return result.outcomes.get(number) or Unscored(Status.SKIPPED)
