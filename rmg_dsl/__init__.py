@@ -13,6 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from rmg_dsl.surfaces.accessor import register
+
 if TYPE_CHECKING:
     from rmg_dsl.api import PlanView, Result, Suite, agrade, check, grade, load, loads, read
     from rmg_dsl.diagnostics import Diagnostic
@@ -61,3 +63,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+register()

@@ -16,9 +16,15 @@ from __future__ import annotations
 class RmgError(Exception):
     """Everything that `rmg_dsl` raises on purpose.
 
+    `code` is a row of the table of diagnostics where there is one: `rmg explain RMG602` says more.
+
     >>> issubclass(SpecError, RmgError) and issubclass(ModelError, RmgError)
     True
     """
+
+    def __init__(self, message: str = "", *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class SpecError(RmgError):

@@ -323,7 +323,7 @@ def line_joined(spec: Spec, random: Random) -> Edit | None:
 def line_broken(spec: Spec, random: Random) -> Edit | None:
     """A line break where no bracket is open."""
     token = spec.pick(random, lambda t: t.text in ("and", "or", "+", "<=", ">=", "if", "else", "->"))
-    return Edit(token.start, token.start, "\n    ") if token else None
+    return Edit(token.start, token.start, "\n    ", 5) if token else None
 
 
 @_maker
@@ -582,8 +582,8 @@ def scale_missing(spec: Spec, random: Random) -> Edit | None:
 
 @_maker
 def weights_off(spec: Spec, random: Random) -> Edit | None:
-    found = spec.search(random, r"(?<=[\w)]=)0\.\d+(?=[,)])")
-    return _over(found, f"{float(found.group()) + 0.05:g}") if found and spec.in_code(found.start()) else None
+    found = spec.search(random, r"(?<=weighted\()[^\n]*?(0\.\d+)(?=[,)])")
+    return _over(found, f"{float(found.group(1)) + 0.05:g}", 1) if found else None
 
 
 @_maker

@@ -6,7 +6,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -17,11 +17,12 @@ from pygments.lexers.python import PythonLexer
 from pygments.token import Error
 
 from rmg_dsl import std
+from rmg_dsl.api.suites import universe
 from rmg_dsl.diagnostics import Diagnostic, Source, codes
 from rmg_dsl.diagnostics.render import as_text
-from rmg_dsl.models import PRESETS, SETTINGS, check_setting
+from rmg_dsl.models import PRESETS, SETTINGS
 from rmg_dsl.results import Status
-from rmg_dsl.semantics import Universe, check
+from rmg_dsl.semantics import check
 from rmg_dsl.semantics.keys import KEYS
 from rmg_dsl.syntax import nodes, parse
 from rmg_dsl.syntax.formatter import format_text
@@ -101,9 +102,7 @@ def diagnosed(text: str, name: str, beside: Mapping[str, str]) -> tuple[Diagnost
             raise FileNotFoundError(2, "No such file or directory", path)
         return Source.of(files[path], path)
 
-    library = std.library("graders.rmg")
-    universe = Universe(std.functions(), library, load, check_setting, tuple(SETTINGS), tuple(PRESETS))
-    return check(parse(Source.of(text, name)), universe).diagnostics
+    return check(parse(Source.of(text, name)), replace(universe(), load=load)).diagnostics
 
 
 def of_the_page(example: Example) -> tuple[Diagnostic, ...]:

@@ -35,7 +35,7 @@ def _check_names(wanted: list[ModelUse], choice: ModelChoice | Mapping[str, Mode
         return
     labels = {use.label for use in wanted}
     for name in choice:
-        if name not in labels:
+        if name and name not in labels:
             close = likely(name, labels)
             advice = f"did you mean `{close}`?" if close else f"it asks {listed(labels) or 'no model'}"
             raise UsageError(f"the spec asks no model named `{name}`: {advice}")
@@ -53,7 +53,7 @@ def _crew(use: ModelUse, options: Options, settings: Settings, endpoints: Endpoi
 
 def _choice(use: ModelUse, choice: ModelChoice | Mapping[str, ModelChoice] | None) -> ModelChoice | None:
     if isinstance(choice, Mapping):
-        return choice.get(use.label)
+        return choice.get(use.label) or (choice.get("") if use.is_default else None)
     return choice if use.is_default else None
 
 

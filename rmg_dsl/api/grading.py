@@ -7,7 +7,8 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 from rmg_dsl import std
@@ -18,12 +19,12 @@ from rmg_dsl.api.results import Bill, Ledger, Result
 from rmg_dsl.api.suites import Suite, checked, raise_errors, recheck, source_of, suite_of
 from rmg_dsl.config import Settings
 from rmg_dsl.diagnostics import Diagnostic, Source, diagnose, in_order
-from rmg_dsl.errors import ModelError, UsageError
+from rmg_dsl.errors import UsageError
 from rmg_dsl.messages import Usage
 from rmg_dsl.models import Endpoints, Price
 from rmg_dsl.plan import Ask, CallPython, Plan, bind, make_plan, prefixed
 from rmg_dsl.report import OVER_ROWS
-from rmg_dsl.results import Status
+from rmg_dsl.results import Status, Unscored
 from rmg_dsl.runtime import Bill as Estimate
 from rmg_dsl.runtime import Crew, Evaluator, Gates, Run, bridge
 from rmg_dsl.runtime import estimate as estimate_rows
@@ -67,6 +68,11 @@ class PlanView:
 
     __repr__ = __str__
 
+    def as_json(self) -> dict[str, Any]:
+        """The counts as plain data: calls a row, and calls in all where there was data."""
+        found: dict[str, Any] = {"steps": len(self.plan.steps), "calls_per_row": asdict(self.plan.calls)}
+        return found | (asdict(self.bill) if self.bill else {})
+
 
 def plan(spec: Spec, data: Any = None, **options: Any) -> PlanView:
     """The steps for a row and, with data, how many calls its rows cost. Calls nobody and needs no model.
@@ -86,6 +92,28 @@ def plan(spec: Spec, data: Any = None, **options: Any) -> PlanView:
     return PlanView(planned, estimate_rows(evaluator, table))
 
 
+def messages_of(
+    spec: Spec, data: Any, row: int, grader: str | None = None, params: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """The messages that one row (counted from 0) would send, for each grader that asks a model, or for one of them."""
+    options = Options(params=params or {}, only=(grader,) if grader else ())
+    table = _table(data, options)
+    _, planned = _planned(spec, table, options)
+    found = next(islice(iter(table), row, None), None) if row >= 0 else None
+    if found is None:
+        raise UsageError(f"there is no row {row}: the data has {table.count} rows, counted from 0")
+    evaluator = Evaluator(planned, _functions(options))
+    return [_asked(evaluator, step, row, found) for step in planned.asks]
+
+
+def _asked(evaluator: Evaluator, step: Ask, row: int, values: Mapping[str, Any]) -> dict[str, Any]:
+    question = evaluator.ask(step.number, row, values)
+    name = " = ".join(step.names)
+    if isinstance(question, Unscored):
+        return {"grader": name, "status": str(question.status), "message": question.message, "messages": []}
+    return {"grader": name, "status": "ok", "message": "", "messages": [asdict(m) for m in question.messages]}
+
+
 # ── preparing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -103,6 +131,10 @@ class Job:
     endpoints: Endpoints
     run: Run
     evaluator: Evaluator
+
+    def bill(self) -> PlanView:
+        """What the run would cost: the plan over the rows, nobody asked."""
+        return PlanView(self.plan, estimate_rows(self.evaluator, self.table))
 
 
 def prepare(spec: Spec, data: Any, options: Options, *, leave_out: tuple[str, ...] = ()) -> Job:
@@ -290,18 +322,3 @@ def _result(job: Job, ledger: Ledger, gates: Gates, seconds: float) -> Result:
 def _cost(step: Ask, usage: Usage) -> float | None:
     price = dict(step.scoring.model.settings).get("price")
     return Price.of(str(price)).cost(usage) if price else None
-
-
-def ensure_done(result: Result) -> Result:
-    """Raise ModelError where the run ended without a single answer; what is finished is never thrown away."""
-    if (
-        result.stopped
-        and not result.interrupted
-        and not any(c.statuses[Status.OK] for c in result.ledger.seen if c.judge)
-    ):
-        raise ModelError(result.stopped)
-    return result
-
-
-def with_options(options: Options, **changes: Any) -> Options:
-    return replace(options, **changes)

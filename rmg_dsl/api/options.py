@@ -40,10 +40,10 @@ class Options:
     def __post_init__(self) -> None:
         for name in ("concurrency", "limit", "sample"):
             _check_count(name, getattr(self, name), least=1 if name == "concurrency" else 0)
-        if isinstance(self.only, str) or isinstance(self.allow_python, str):
+        if any(isinstance(names, str) for names in (self.only, self.allow_python)):
             raise UsageError("`only` and `allow_python` are lists of names")
 
 
-def _check_count(name: str, value: int | None, least: int) -> None:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+def _check_count(name: str, value: object, least: int) -> None:
+    if value is not None and not (type(value) is int and value >= least):
         raise UsageError(f"`{name}` is a whole number from {least}, not {value!r}")

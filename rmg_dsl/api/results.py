@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rmg_dsl import report, tables
+from rmg_dsl.diagnostics.render import visible
+from rmg_dsl.errors import UsageError
 from rmg_dsl.messages import Usage
 from rmg_dsl.plan import result_columns
 from rmg_dsl.report import Column as SeenColumn
@@ -142,7 +145,13 @@ class Result:
     @property
     def failures(self) -> DataFrame:
         """A frame with a row for each score that is missing: row, grader, status, message, attempts."""
-        kinds = {"row": "integer", "grader": "text", "status": "status", "message": "text", "attempts": "integer"}
+        kinds: Mapping[str, tables.Kind] = {
+            "row": "integer",
+            "grader": "text",
+            "status": "status",
+            "message": "text",
+            "attempts": "integer",
+        }
         frame: DataFrame = tables.records_to_frame(self.ledger.failures, FAILURE_COLUMNS, kinds)
         return frame
 
@@ -150,6 +159,56 @@ class Result:
     def holds(self) -> bool:
         """Do all the gates hold?"""
         return all(verdict.holds for verdict in self.gates)
+
+    @property
+    def every_row_failed(self) -> bool:
+        """Was something asked, and did not one row get a score from any judge?"""
+        judged = [seen for seen in self.ledger.seen if seen.judge]
+        failed = any(seen.statuses[Status.ERROR] for seen in judged)
+        return failed and not any(seen.statuses[Status.OK] for seen in judged)
+
+    def groups(self, by: str) -> Iterator[tuple[str, str]]:
+        """A summary for each value of a column: the value and the summary as text. Raises UsageError for no column."""
+        for value, seen in self._seen_by(by).items():
+            yield value, report.summary_text(report.summary_rows(seen, {}, {}), seen)
+
+    def _seen_by(self, by: str) -> dict[str, list[SeenColumn]]:
+        if by not in self.table.columns:
+            raise UsageError(f"the data has no column `{by}` to summarize by")
+        groups: dict[str, list[SeenColumn]] = {}
+        for place, row in enumerate(self.table):
+            value = row[by]
+            name = "(none)" if value is None else str(value)
+            seen = groups.setdefault(name, [SeenColumn(output) for output in self.outputs])
+            for column in seen:
+                column.add(self._outcome(column.output, place))
+        return groups
+
+    def _outcome(self, output: Output, place: int) -> Outcome:
+        status = Status(self.ledger.cells[f"{output.name}_status"][place])
+        if status is not Status.OK:
+            return Unscored(status)
+        labels = self.ledger.cells.get(f"{output.name}_label")
+        return Score(self.ledger.cells[output.name][place], None, labels[place] if labels else None)
+
+    def as_json(self, by: str | None = None) -> dict[str, Any]:
+        """The summary, the usage and the gates as plain data."""
+        found: dict[str, Any] = {
+            "summary": self.summary_rows,
+            "usage": asdict(self.usage),
+            "require": [{"text": g.text, "holds": g.holds, "values": dict(g.values), "why": g.why} for g in self.gates],
+            "notes": list(self.notes),
+            "stopped": self.stopped or None,
+        }
+        if by:
+            found["by"] = {value: report.summary_rows(seen, {}, {}) for value, seen in self._seen_by(by).items()}
+        return found
+
+    def glance(self, rows: int = 5, width: int = 40) -> str:
+        """The first rows as a table of text, long cells cut: the input's columns, then the scores."""
+        names = [*self.table.columns, *(output.name for output in self.outputs)]
+        body = [[_cut(row[name], width) for name in names] for row in islice(self.rows(), rows)]
+        return report.aligned([names, *body])
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The graded rows as plain data, in the order of the input."""
@@ -175,6 +234,13 @@ def _bill_line(bill: Bill) -> str:
     retried = f" ({bill.retried} retried)" if bill.retried else ""
     tokens = f", {bill.tokens_in:,} tokens in, {bill.tokens_out:,} out" if bill.tokens_in else ""
     return f"{bill.calls:,} calls{retried}{tokens}{cost}, {bill.seconds:.1f} s"
+
+
+def _cut(value: Any, width: int) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    text = "–" if value is None else visible(" ".join(str(value).split()))
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _kind(output: Output, name: str, values: Sequence[Any]) -> tables.Kind:

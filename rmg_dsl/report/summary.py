@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from rmg_dsl.messages import Usage
 from rmg_dsl.report.statistics import Interval, mean, mean_interval, share_interval
@@ -30,7 +30,7 @@ SUMMARY_COLUMNS = (
     "tokens_out",
     "cost",
 )
-_KINDS = {
+_KINDS: Mapping[str, Literal["text", "number"]] = {
     "name": "text",
     "kind": "text",
     "scale": "text",
@@ -40,7 +40,7 @@ _KINDS = {
     "high": "number",
     "cost": "number",
 }
-SUMMARY_KINDS: Mapping[str, str] = {name: _KINDS.get(name, "integer") for name in SUMMARY_COLUMNS}
+SUMMARY_KINDS: Mapping[str, Literal["text", "number", "integer"]] = {name: _KINDS.get(name, "integer") for name in SUMMARY_COLUMNS}
 
 
 @dataclass(slots=True)

@@ -109,4 +109,3 @@ def _known_truth(evaluator: Evaluator, condition: Term, state: RowState) -> bool
         return evaluator.truth(condition, state)
     except (Waiting, NoScore):
         return None
-

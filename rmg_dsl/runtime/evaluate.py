@@ -121,6 +121,16 @@ class Evaluator:
             state.outcomes[number] = self._scored(step, state)
         return state.outcomes[number]
 
+    def ask(self, number: int, index: int, row: Row) -> Question | Unscored:
+        """The question of a step about a row, whether or not the row would need it, or why it cannot be asked."""
+        state = RowState(index, row)
+        try:
+            outcome = self.outcome(number, state)
+        except Waiting:
+            return state.asked[number] if number in state.asked else Unscored(Status.SKIPPED, "it waits for another")
+        assert isinstance(outcome, Unscored)
+        return outcome
+
     def _question(self, step: Ask, state: RowState) -> Question:
         try:
             values = {name: self._or_nothing(term, state) for name, term in step.scoring.bound}

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from rmg_dsl.diagnostics import Diagnostic, Fix, Source, Span, diagnose, in_order
+from rmg_dsl.diagnostics import Diagnostic, Span, diagnose, in_order
 from rmg_dsl.semantics import terms
 from rmg_dsl.semantics.files import Files
 from rmg_dsl.semantics.graders import Graders
+from rmg_dsl.semantics.later import LaterChecks
 from rmg_dsl.semantics.models import ModelTable
-from rmg_dsl.semantics.scope import Book, File, Foreign, Graded, Scope, Typed, Universe
+from rmg_dsl.semantics.scope import Book, File, Foreign, Scope, Typed, Universe
 from rmg_dsl.semantics.spec import Checked, Gate, Output
-from rmg_dsl.semantics.terms import Constant, Judged, ModelUse, Term
-from rmg_dsl.semantics.types import ANY, Type
+from rmg_dsl.semantics.terms import Judged, ModelUse, Term
+from rmg_dsl.semantics.types import ANY
 from rmg_dsl.syntax import Parsed, nodes
 
 _SUFFIXES = ("_reason", "_status", "_label", "_spread", "_confidence", "_rank", "_flagged", "_p")
@@ -61,7 +62,7 @@ class _Checker:
         self.models = ModelTable(book)
         self.graders = Graders(book, self.models)
         self.expressions = self.graders.expressions
-        self._gate_uses: set[str] = set()
+        self._later = LaterChecks(book, self.models, self.expressions)
 
     # ── graders and aggregates ──
 
@@ -168,7 +169,7 @@ class _Checker:
     def refinements(self) -> None:
         for node in self.root.module.declarations:
             if isinstance(node, nodes.Refine):
-                self.graders.check_refine(node, self.root)
+                self._later.check_refine(node, self.root)
 
     def validations(self) -> None:
         for node in self.root.module.declarations:
@@ -178,7 +179,7 @@ class _Checker:
                     self.expressions.check(node.name, scope)
                 for column in node.columns:
                     self.expressions.check(column, scope)
-                self.graders.check_validate(node, scope)
+                self._later.check_validate(node, scope)
 
     # ── unused ──
 

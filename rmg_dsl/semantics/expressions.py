@@ -8,6 +8,7 @@ from math import inf
 from typing import assert_never
 
 from rmg_dsl.diagnostics import Fix, Span
+from rmg_dsl.scales import Labels
 from rmg_dsl.semantics import terms
 from rmg_dsl.semantics.names import likely, listed, nearest
 from rmg_dsl.semantics.scope import Foreign, Graded, Scope, Typed
@@ -32,7 +33,7 @@ GradedOf = Callable[[Foreign, Scope], Graded | None]
 CallGrader = Callable[[nodes.Call, Foreign, Scope], Graded | None]
 CallFunction = Callable[["Expressions", nodes.Call, str, Scope], Typed]
 
-_UNKNOWN = Typed(Constant(None, "unknown"), ANY)
+UNKNOWN = Typed(Constant(None, "unknown"), ANY)
 
 
 class Expressions:
@@ -92,18 +93,17 @@ class Expressions:
         if bound is not None:
             return self._in_place(bound, node, scope)
         found = scope.file.find(node.id)
+        if found is None or isinstance(found.file.declared[found.name], nodes.FieldDecl):
+            found = scope.book.root.find_field(node.id)
         if found is not None:
             scope.book.use(scope.file, node.id)
             return self._declared(node, found, scope)
-        root = scope.book.root.find(node.id)
-        if root is not None and isinstance(root.file.declared[root.name], nodes.FieldDecl):
-            return self._declared(node, root, scope)
         return self._in_place(self._column(node, scope), node, scope)
 
     def _in_place(self, found: Typed, node: nodes.Expr, scope: Scope) -> Typed:
         if scope.place == "rows" and not isinstance(found.term, Constant):
             self._row_value_alone(node, scope)
-            return _UNKNOWN
+            return UNKNOWN
         return found
 
     def _row_value_alone(self, node: nodes.Expr, scope: Scope) -> None:
@@ -123,15 +123,15 @@ class Expressions:
                 return self._in_place(self.field(declared, found, scope), node, scope)
             case nodes.ModelDecl():
                 scope.report("RMG218", f"`{node.id}` is a model, and a value is wanted here", node.span)
-                return _UNKNOWN
+                return UNKNOWN
             case nodes.Broken():
-                return _UNKNOWN
+                return UNKNOWN
             case _:
                 return self._in_place(self._score(found, scope), node, scope)
 
     def _score(self, found: Foreign, scope: Scope) -> Typed:
         graded = self._graded_of(found, scope)
-        return Typed(terms.ScoreOf(graded.scoring), graded.type) if graded else _UNKNOWN
+        return Typed(terms.ScoreOf(graded.scoring), graded.type) if graded else UNKNOWN
 
     def _param(self, declared: nodes.Param, found: Foreign, scope: Scope) -> Typed:
         value = scope.book.universe.params.get(_outer_name(found, scope), declared.value.value)
@@ -196,7 +196,7 @@ class Expressions:
 
     def _library_grader(self, node: nodes.Attribute, scope: Scope) -> Typed:
         found = library_grader(node, scope)
-        return self._in_place(self._score(found, scope), node, scope) if found else _UNKNOWN
+        return self._in_place(self._score(found, scope), node, scope) if found else UNKNOWN
 
     def _item(self, node: nodes.Item, scope: Scope) -> Typed:
         base, index = self.check(node.base, scope), self.check(node.index, scope)
@@ -211,33 +211,38 @@ class Expressions:
             return self._call_attribute(node, node.function, scope)
         if not isinstance(node.function, nodes.Name):
             scope.report("RMG204", "only functions and graders can be called", node.function.span)
-            return _UNKNOWN
+            return UNKNOWN
         name = node.function.id
         universe = scope.book.universe
         found = scope.file.find(name)
+        if found is not None and name in universe.functions and _rebinds(node):
+            help = "give the grader another name than the function's"
+            message = f"`{name}` is a function here, and the grader of that name cannot be rebound"
+            scope.report("RMG224", message, node.span, help=help)
+            return UNKNOWN
         if name in universe.functions or name in universe.python_functions:
             return self._call_function(self, node, name, scope)
         if found is not None and scope.place != "field":
             scope.book.use(scope.file, name)
             return self._called_grader(node, found, scope)
         self._unknown_function(node.function, scope)
-        return _UNKNOWN
+        return UNKNOWN
 
     def _call_attribute(self, node: nodes.Call, function: nodes.Attribute, scope: Scope) -> Typed:
         if isinstance(function.base, nodes.Name) and function.base.id == "std":
             found = library_grader(function, scope)
-            return self._called_grader(node, found, scope) if found else _UNKNOWN
+            return self._called_grader(node, found, scope) if found else UNKNOWN
         method = function.key.id
         base = scope.text(function.base)
         functions = scope.book.universe.functions
         help = f"write `{method}({base}, …)`" if method in functions else "functions stand before their arguments"
         scope.report("RMG204", f"there are no methods: `.{method}(…)`", function.key.span, help=help)
-        return _UNKNOWN
+        return UNKNOWN
 
     def _called_grader(self, node: nodes.Call, found: Foreign, scope: Scope) -> Typed:
         graded = self._call_grader(node, found, scope)
         if graded is None:
-            return _UNKNOWN
+            return UNKNOWN
         return self._in_place(Typed(terms.ScoreOf(graded.scoring), graded.type), node, scope)
 
     def _unknown_function(self, name: nodes.Name, scope: Scope) -> None:
@@ -358,7 +363,7 @@ class Expressions:
         self._offered(left, right, scope)
         self._offered(right, left, scope)
         if not _comparable(sign, one, other):
-            help = "labels and texts take `==`, `!=` and `in`" if sign not in ("==", "!=") else ""
+            help = _comparison_help(sign, one, other)
             scope.report("RMG302", f"`{sign}` cannot compare {one} with {other}", span, help=help)
             return
         self._decided(sign, one, other, span, scope)
@@ -421,6 +426,7 @@ class Expressions:
             return True
         library = {g.name.id for g in scope.book.universe.library.declarations if isinstance(g, nodes.Grader)}
         close = likely(node.id, score_names(scope))
+        fix: str | None
         if node.id in library and not close:
             help, fix = f"write `std.{node.id}`", f"std.{node.id}"
         else:
@@ -445,6 +451,11 @@ def score_names(scope: Scope) -> list[str]:
         for name, at in zip(scope.file.names(), found, strict=True)
         if at and isinstance(at.file.declared[at.name], kinds)
     ]
+
+
+def _rebinds(node: nodes.Call) -> bool:
+    """`exact(response = draft)` reads as a grader with a field rebound, not as a call with all its arguments."""
+    return len(node.arguments) == 1 and isinstance(node.arguments[0].label, nodes.Name)
 
 
 def library_grader(node: nodes.Attribute, scope: Scope) -> Foreign | None:
@@ -477,6 +488,13 @@ def _comparable(sign: str, one: Type, other: Type) -> bool:
         return True
     words = ("label", "text")
     return sign in ("==", "!=") and one.kind in words and other.kind in words
+
+
+def _comparison_help(sign: str, one: Type, other: Type) -> str:
+    scales = [kind.scale for kind in (one, other) if isinstance(kind.scale, Labels)]
+    if scales and scales[0].values is not None:
+        return f"labels with values score by their value: {scales[0]}"
+    return "labels and texts take `==`, `!=` and `in`" if sign not in ("==", "!=") else ""
 
 
 def _short(text: str) -> str:

@@ -9,16 +9,18 @@ from rmg_dsl.diagnostics import Fix, Span
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
 from rmg_dsl.semantics import terms
 from rmg_dsl.semantics.calls import call_function
+from rmg_dsl.semantics.draws import check_draws
 from rmg_dsl.semantics.expressions import Expressions, library_grader
 from rmg_dsl.semantics.keys import KEYS, check_plain, settings_of
+from rmg_dsl.semantics.later import LaterChecks
 from rmg_dsl.semantics.models import ModelTable
 from rmg_dsl.semantics.names import likely, listed
-from rmg_dsl.semantics.prompts import CheckedTemplate, check_template, merged
+from rmg_dsl.semantics.prompts import CheckedTemplate, check_template, merged, unquoted_text
 from rmg_dsl.semantics.rubrics import check_rubric
 from rmg_dsl.semantics.scale_nodes import scale_of, scale_problems
 from rmg_dsl.semantics.scope import Bindings, Book, File, Foreign, Graded, Scope, Typed
 from rmg_dsl.semantics.spec import Unready
-from rmg_dsl.semantics.terms import Computed, FromPython, Judged, Later, Scoring
+from rmg_dsl.semantics.terms import Computed, FromPython, Judged, Later, ModelUse, Scoring
 from rmg_dsl.semantics.types import ANY, Type, number, of_scale
 from rmg_dsl.syntax import nodes
 
@@ -94,11 +96,20 @@ class Graders:
             elif label.id not in plain.names:
                 self._not_rebound(label, found.name, plain, scope)
             else:
-                rebound[label.id] = self.expressions.check(argument.value, scope)
+                rebound[label.id] = self._rebinding(label, argument.value, scope)
         graded = self.resolve(found, tuple(sorted(rebound.items(), key=lambda pair: pair[0])), scope.judging)
         if graded:
             scope.touched.update(graded.names - {a.label.id for a in node.arguments if isinstance(a.label, nodes.Name)})
         return graded
+
+    def _rebinding(self, label: nodes.Name, value: nodes.Expr, scope: Scope) -> Typed:
+        found = self.expressions.check(value, scope)
+        if any(True for _ in terms.scorings_in(found.term)):
+            help = "a prompt never sees scores; an aggregate puts them together"
+            scope.report(
+                "RMG405", f"`{scope.text(value)}` is a score, and `{label.id}` is a field", value.span, help=help
+            )
+        return found
 
     def _not_rebound(self, label: nodes.Name, name: str, plain: Graded, scope: Scope) -> None:
         close = likely(label.id, plain.names)
@@ -117,7 +128,8 @@ class Graders:
             case nodes.Aggregate():
                 return self._aggregate(declared, scope)
             case nodes.Pairwise() | nodes.Ranking():
-                return self._later(declared, scope)
+                LaterChecks(self.book, self.models, self.expressions).check_comparison(declared, scope)
+                return self._finish(Later(kind, declared.name.id + repr(scope.bound)), number(0, 1, 1), scope)
 
     def _finish(self, scoring: Scoring, kind: Type, scope: Scope, passing: nodes.Setting | None = None) -> Graded:
         condition = self._passing(passing, kind, scope) if passing else None
@@ -230,9 +242,8 @@ class Graders:
         assert declared.scale is not None
         wanted = of_scale(scale)
         numeric = isinstance(scale, Whole | Real)
-        outside = (
-            numeric and kind.is_numeric and kind.kind != "any" and (kind.high < wanted.low or kind.low > wanted.high)
-        )
+        inside = wanted.low <= kind.low and kind.high <= wanted.high
+        outside = numeric and kind.bounded and kind.kind in ("number", "bool") and not inside
         other = (numeric and not kind.is_numeric) or (isinstance(scale, YesNo) and kind.kind not in ("bool", "any"))
         wrong_words = isinstance(scale, Labels) and kind.kind in ("number", "bool")
         if isinstance(scale, Points):
@@ -243,31 +254,25 @@ class Graders:
                 help="leave the scale out",
             )
         elif outside or other or wrong_words:
-            scope.report("RMG310", f"`{scope.text(value)}` is {kind} and never on {scale}", value.span)
+            scope.report("RMG310", f"`{scope.text(value)}` is {kind}, which does not fit {scale}", value.span)
 
     def _python(self, value: nodes.Call, declared: nodes.Grader, scale: Scale | None, scope: Scope) -> Graded | None:
-        target, *rest = value.arguments or (None,)
-        if (
-            target is None
-            or target.label is not None
-            or not isinstance(target.value, nodes.Text)
-            or ":" not in target.value.value
-        ):
+        first = value.arguments[0].value if value.arguments and value.arguments[0].label is None else None
+        if not isinstance(first, nodes.Text) or ":" not in first.value:
             help = 'write `python("package.module:function", text = response)`'
             scope.report("RMG312", "`python` wants the function's place first", value.span, help=help)
             return None
         arguments: list[tuple[str, terms.Term]] = []
-        for argument in rest:
-            if argument is None or not isinstance(argument.label, nodes.Name):
-                scope.report(
-                    "RMG312", "arguments of `python` have names", (argument or value).span, help="write `name = value`"
-                )
+        for argument in value.arguments[1:]:
+            if not isinstance(argument.label, nodes.Name):
+                help = "write `name = value`"
+                scope.report("RMG312", "arguments of `python` have names", argument.span, help=help)
                 return None
             arguments.append((argument.label.id, self.expressions.check(argument.value, scope).term))
         if scale is None:
             self._scale_missing(declared, scope, "a Python function")
             return None
-        return self._finish(FromPython(target.value.value, tuple(arguments), scale), of_scale(scale), scope)
+        return self._finish(FromPython(first.value, tuple(arguments), scale), of_scale(scale), scope)
 
     @staticmethod
     def _scale_missing(declared: nodes.Grader, scope: Scope, what: str) -> None:
@@ -310,14 +315,9 @@ class Graders:
             return None
         prompt = found["prompt"].value
         if not isinstance(prompt, nodes.Text):
-            self._unquoted(found["prompt"], scope)
+            unquoted_text(found["prompt"], scope)
             return None
         return self._judged(declared, found, self._templates(found, scope), block.rubric, scale, scope)
-
-    @staticmethod
-    def _unquoted(setting: nodes.Setting, scope: Scope) -> None:
-        help = "`{{ name }}` inside the quotes puts a value in"
-        scope.report("RMG111", f"`{setting.key.id}` is a text in quotes", setting.value.span, help=help)
 
     def _templates(self, found: Mapping[str, nodes.Setting], scope: Scope) -> dict[str, nodes.Text]:
         texts: dict[str, nodes.Text] = {}
@@ -327,7 +327,7 @@ class Graders:
                 if isinstance(value, nodes.Text):
                     texts[key] = value
                 else:
-                    self._unquoted(found[key], scope)
+                    unquoted_text(found[key], scope)
         return texts
 
     def _score_block(
@@ -436,6 +436,9 @@ class Graders:
         if scale is None:
             self._scale_missing(declared, scope, "a prompt")
             return None
+        if isinstance(scale, Points) and rubric is None:
+            help = 'add `rubric:` with lines such as `+5: "…"`, or `rubric = FIELD`'
+            scope.report("RMG212", f"{scope.owner} on `points` needs a rubric", declared.name.span, help=help)
         scoring = self._judged_scoring(checked, names, rubric, scale, found, scope)
         return self._judge_or_later(scoring, of_scale(scale), declared, found, scope)
 
@@ -477,131 +480,35 @@ class Graders:
             for s in waiting
             if not (s.key.id == "samples" and isinstance(s.value, nodes.Number) and s.value.value == 1)
         ]
-        self._check_escalation(found, kind, scope)
+        self._check_escalation(found, kind, scoring.model, scope)
+        check_draws(scoring, found, scope)
         what = ""
         if isinstance(scoring.scale, Points):
             what, span = "`points`", (declared.scale or declared).span
         elif waiting:
             what, span = f"`{waiting[0].key.id}`", waiting[0].span
         elif self.models.is_panel(scoring.model):
-            what, span = "`panel`", declared.name.span
+            return self._finish(Later("`panel`", declared.name.id + repr(scope.bound)), kind, scope, found.get("pass"))
         if not what:
             return self._finish(scoring, kind, scope, found.get("pass"))
         self.book.unready.append(Unready(what, scope.file.source, span))
         later = Later(what, declared.name.id + repr(sorted(scope.bound)))
         return self._finish(later, kind, scope, found.get("pass"))
 
-    def _check_escalation(self, found: Mapping[str, nodes.Setting], kind: Type, scope: Scope) -> None:
+    def _check_escalation(self, found: Mapping[str, nodes.Setting], kind: Type, model: ModelUse, scope: Scope) -> None:
         setting = found.get("escalate")
         if setting is None:
             return
         self.models.named(setting, scope)
         if setting.when is None:
             return
+        named = {node.id for node in nodes.walk(setting.when) if isinstance(node, nodes.Name)}
+        if "spread" in named and "samples" not in found and not self.models.is_panel(model):
+            help = "give `samples = 3`, ask a panel, or escalate by `score` or `confidence`"
+            scope.report("RMG322", "one draw has no spread", setting.when.span, help=help)
         words = {
             "score": Typed(terms.Own(), kind),
             "spread": Typed(terms.Own(), number(0, kind.high - kind.low) if kind.bounded else ANY),
             "confidence": Typed(terms.Own(), number(0, 1, 1)),
         }
         self.expressions.condition(setting.when, replace(scope, words=words))
-
-    # ── pairwise and ranking: checked now, run later ──
-
-    def _later(self, declared: nodes.Pairwise | nodes.Ranking, scope: Scope) -> Graded:
-        kind = "pairwise" if isinstance(declared, nodes.Pairwise) else "ranking"
-        found = settings_of(declared.body, kind, scope)
-        words = self._sides(found, scope)
-        for key, setting in found.items():
-            self._check_key(kind, key, setting, replace(scope, words=words))
-        self.book.unready.append(Unready(f"`{kind}`", scope.file.source, declared.span))
-        return self._finish(Later(kind, declared.name.id + repr(scope.bound)), number(0, 1, 1), scope)
-
-    def _sides(self, found: Mapping[str, nodes.Setting], scope: Scope) -> dict[str, Typed]:
-        """`{{ a }}` and `{{ b }}` of a comparison."""
-        setting = found.get("compare")
-        if setting is None:
-            return {}
-        value = setting.value
-        if not isinstance(value, nodes.ListOf) or len(value.items) != 2:
-            scope.report(
-                "RMG322", "`compare` is a list of two fields", value.span, help="write `compare = [response, baseline]`"
-            )
-            return {name: Typed(terms.Constant(None, "unknown"), ANY) for name in ("a", "b")}
-        return {name: self.expressions.check(item, scope) for name, item in zip("ab", value.items, strict=True)}
-
-    def _check_key(self, kind: str, key: str, setting: nodes.Setting, scope: Scope) -> None:
-        spec = KEYS[kind][key]
-        check_plain(setting, spec, scope)
-        if spec.shape == "prompt":
-            if isinstance(setting.value, nodes.Text):
-                check_template(setting.value, self.expressions, scope, f"the {key}")
-            else:
-                self._unquoted(setting, scope)
-        elif spec.shape == "model":
-            self.models.named(setting, scope)
-        elif spec.shape in ("expr", "score"):
-            if spec.shape == "score":
-                self.expressions.wants_score(setting.value, scope, f"`{key}` of {scope.owner}")
-            self.expressions.check(setting.value, scope)
-
-    # ── refine: checked now, run later ──
-
-    def check_refine(self, declared: nodes.Refine, file: File) -> None:
-        scope = Scope(self.book, file, f"refine `{declared.name.id}`")
-        found = settings_of(declared.body, "refine", scope)
-        self.expressions.check(declared.name, scope)
-        words = {"feedback": Typed(terms.Column("feedback"), ANY), "best": Typed(terms.Column("best"), ANY)}
-        for key, setting in found.items():
-            if key == "until":
-                self._until(setting, scope)
-            elif key == "guard":
-                self._guards(setting, scope)
-            elif key == "feedback":
-                self._feedback(setting, scope)
-            else:
-                self._check_key("refine", key, setting, replace(scope, words=words))
-        if not {"by", "until"} & found.keys() and not declared.body.damaged:
-            scope.report(
-                "RMG212",
-                f"{scope.owner} does not say what to improve",
-                declared.name.span,
-                help="add `until = reward >= …` or `by = reward`",
-            )
-        self.book.unready.append(Unready("`refine`", file.source, declared.span))
-
-    def _until(self, setting: nodes.Setting, scope: Scope) -> None:
-        wrong = False
-        for node in nodes.walk(setting.value):
-            if isinstance(node, nodes.Comparison):
-                sides = [node.first, *(operand for _, operand in node.rest)]
-                wrong = (
-                    any(not self.expressions.wants_score(s, scope, f"`until` of {scope.owner}") for s in sides) or wrong
-                )
-        if not wrong:
-            self.expressions.condition(setting.value, scope)
-
-    def _guards(self, setting: nodes.Setting, scope: Scope) -> None:
-        if not isinstance(setting.value, nodes.ListOf):
-            scope.report(
-                "RMG322", "`guard` is a list of graders", setting.value.span, help="write `guard = [harmlessness]`"
-            )
-            return
-        for item in setting.value.items:
-            if self.expressions.wants_score(item, scope, f"`guard` of {scope.owner}"):
-                self.expressions.check(item, scope)
-
-    def _feedback(self, setting: nodes.Setting, scope: Scope) -> None:
-        items = setting.value.items if isinstance(setting.value, nodes.ListOf) else (setting.value,)
-        for item in items:
-            if isinstance(item, nodes.Name) and item.id == "reasons":
-                continue
-            if self.expressions.wants_score(item, scope, f"`feedback` of {scope.owner}"):
-                self.expressions.check(item, scope)
-
-    # ── validate: checked now, run later ──
-
-    def check_validate(self, declared: nodes.Validate, scope: Scope) -> None:
-        if declared.body is not None:
-            for key, setting in settings_of(declared.body, "validate", scope).items():
-                self._check_key("validate", key, setting, scope)
-        self.book.unready.append(Unready("`validate`", scope.file.source, declared.span))

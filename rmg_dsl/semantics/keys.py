@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from rmg_dsl.diagnostics import Fix, Span
 from rmg_dsl.semantics.names import likely, listed
 from rmg_dsl.semantics.scope import Scope
-from rmg_dsl.diagnostics import Fix, Span
 from rmg_dsl.syntax import nodes
 
 Shape = Literal[

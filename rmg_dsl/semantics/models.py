@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rmg_dsl.diagnostics import Fix
 from rmg_dsl.semantics.names import likely, listed
@@ -31,6 +31,8 @@ class ModelTable:
     def default(self, scope: Scope) -> ModelUse:
         """The model named `judge`, or the only one; with none declared, whatever the run is given."""
         declared = self.declared(scope.judging)
+        if not declared and scope.judging is not scope.book.root:
+            return self.default(replace(scope, file=scope.book.root, home=None))
         for local, target in scope.judging.imported.items():
             found = target.file.find(target.name)
             if found and isinstance(found.file.declared[found.name], nodes.ModelDecl) and local == "judge":

@@ -51,6 +51,12 @@ def check_template(
     return CheckedTemplate(node.value, tuple(bound), tuple(constants), needs)
 
 
+def unquoted_text(setting: nodes.Setting, scope: Scope) -> None:
+    """Report a key that wants a text and got something else."""
+    help = "`{{ name }}` inside the quotes puts a value in"
+    scope.report("RMG111", f"`{setting.key.id}` is a text in quotes", setting.value.span, help=help)
+
+
 def _bind(
     variable: Variable,
     node: nodes.Text,
@@ -80,10 +86,9 @@ def _value(name: str, span: Span, expressions: Expressions, scope: Scope, what: 
         return rebound.term
     root = scope.book.root
     found = scope.file.find(name)
-    if found is None or not isinstance(found.file.declared[found.name], nodes.FieldDecl | nodes.Param):
-        other = root.find(name)
-        if other is not None and isinstance(other.file.declared[other.name], nodes.FieldDecl):
-            found = other
+    if found is None or not isinstance(found.file.declared[found.name], nodes.Param):
+        own = found if found and not isinstance(found.file.declared[found.name], nodes.FieldDecl) else None
+        found = root.find_field(name) or own
     declared = found.file.declared[found.name] if found else None
     match declared:
         case nodes.FieldDecl() | nodes.Param():

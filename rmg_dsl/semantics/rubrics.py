@@ -7,8 +7,8 @@ from rmg_dsl.semantics.expressions import Expressions
 from rmg_dsl.semantics.names import likely
 from rmg_dsl.semantics.prompts import check_template
 from rmg_dsl.semantics.scope import Scope
-from rmg_dsl.semantics.terms import Criterion
 from rmg_dsl.semantics.templates import RENDER_FAILURES, Prompt, has_tags
+from rmg_dsl.semantics.terms import Criterion
 from rmg_dsl.syntax import nodes
 
 

@@ -10,7 +10,7 @@ from rmg_dsl.diagnostics import Diagnostic, Fix, Severity, Source, Span, diagnos
 from rmg_dsl.semantics.signatures import Function
 from rmg_dsl.semantics.spec import ColumnUse, Unready
 from rmg_dsl.semantics.terms import Scoring, Term
-from rmg_dsl.semantics.types import ANY, Type
+from rmg_dsl.semantics.types import Type
 from rmg_dsl.syntax import nodes
 
 Literal_ = float | int | bool | str
@@ -78,6 +78,10 @@ class File:
 
     def names(self) -> set[str]:
         return {*self.declared, *self.imported}
+
+    def find_field(self, name: str) -> Foreign | None:
+        """A field of this file; fields are not imported, so those of other files never count."""
+        return Foreign(self, name) if isinstance(self.declared.get(name), nodes.FieldDecl) else None
 
     def find(self, name: str) -> Foreign | None:
         """The file in which a name is declared, through imports."""

@@ -15,8 +15,9 @@ from math import isfinite
 from typing import Any, NoReturn, cast
 
 from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes, pass_context
-from jinja2.runtime import Context, LoopContext, StrictUndefined, Undefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import Context, LoopContext, Undefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_RENDERED = 1_000_000
 MAX_ROUNDS = 100_000
@@ -245,16 +246,13 @@ def _repeats(node: nodes.Mul) -> bool:
 # ── rendering ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class _Missing(StrictUndefined):
+class _Missing(Undefined):
     """A value that is not there: it may be tested and defaulted, never printed or computed with."""
 
     __slots__ = ()
 
-    def __bool__(self) -> bool:
-        return False
-
     def __iter__(self) -> Iterator[Any]:
-        self._fail_with_undefined_error()
+        _missing(self)
 
     def __getattr__(self, name: str) -> Any:
         if name[:2] == "__":
@@ -264,14 +262,16 @@ class _Missing(StrictUndefined):
     def __getitem__(self, name: object) -> Any:
         return self
 
-    def _fail_with_undefined_error(self, *_: Any, **__: Any) -> NoReturn:
-        raise MissingInput(self._undefined_name or "a value")
+    def __hash__(self) -> int:
+        return id(type(self))
 
-    __str__ = __len__ = __add__ = __radd__ = __sub__ = __mul__ = __eq__ = __ne__ = __contains__ = (  # type: ignore[assignment] # each of them fails
-        _fail_with_undefined_error
-    )
-    __lt__ = __le__ = __gt__ = __ge__ = __float__ = __int__ = __call__ = _fail_with_undefined_error  # type: ignore[assignment] # as above
-    __hash__ = object.__hash__
+
+def _missing(value: Undefined, *_: object) -> NoReturn:
+    raise MissingInput(value._undefined_name or "a value")
+
+
+for _operation in "str len eq ne contains add radd sub rsub mul rmul truediv lt le gt ge float int call".split():
+    setattr(_Missing, f"__{_operation}__", _missing)
 
 
 class _Environment(ImmutableSandboxedEnvironment):

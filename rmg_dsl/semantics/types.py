@@ -98,8 +98,11 @@ def _common_direction(parts: Iterable[Type]) -> int:
 
 
 def alike(parts: Iterable[Type]) -> bool:
-    """Do these stand on one scale: the same bounds, no opposite directions? Constants fit where they lie inside."""
-    known = [part for part in parts if part.kind != "any"]
+    """Do these stand on one scale: the same bounds, no opposite directions? Constants fit where they lie inside.
+
+    Of a column, and of what is computed from one, nobody knows the bounds: it may stand anywhere.
+    """
+    known = [part for part in parts if part.kind != "any" and (part.low, part.high) != (-inf, inf)]
     scales = {(part.low, part.high) for part in known if part.low < part.high or part.scale}
     if len(scales) > 1 or len(directions(known)) > 1:
         return False

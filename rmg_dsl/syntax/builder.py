@@ -180,7 +180,19 @@ class Builder:
 
     def range(self, tree: Tree[Token]) -> nodes.Range:
         low, high = self.all(_parts(tree))
-        return nodes.Range(low, high, self.span(tree))
+        span = self.span(tree)
+        if self.source.text[span.start : span.end].endswith("..." + self.source.text[high.span.start + 1 : high.span.end]):
+            high = self._three_points(low, high, span)
+        return nodes.Range(low, high, span)
+
+    def _three_points(self, low: nodes.Number, high: nodes.Number, span: Span) -> nodes.Number:
+        """`1...5` would be a scale from 1 to 0.5, and nobody means that."""
+        digits = self.source.text[high.span.start + 1 : high.span.end]
+        meant = f"{self.source.text[low.span.start : low.span.end]}..{digits}"
+        message = f"a scale from {low.value:g} to {digits} is written `{meant}`"
+        fix = Fix(span, meant, f"write `{meant}`")
+        self.mistakes.append(diagnose("RMG121", message, self.source, span, help=f"write `{meant}`", fixes=[fix]))
+        return nodes.Number(_number(digits), high.span)
 
     def yes_no(self, tree: Tree[Token]) -> nodes.BoolScale:
         return nodes.BoolScale(self.span(tree))

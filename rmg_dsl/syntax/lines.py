@@ -121,7 +121,7 @@ class _Scanner:
                 readable = self._string(start, indent) and readable
                 end = self.at
             elif char in "()[]":
-                _track(open_brackets, self.text, self.at)
+                readable = self._bracket(open_brackets) and readable
                 self.at += 1
                 end = self.at
             else:
@@ -268,17 +268,34 @@ class _Scanner:
             at = end + 1
         return None
 
+    def _bracket(self, open_brackets: list[int]) -> bool:
+        """Keep the brackets that are open; false where one is closed by another kind's."""
+        bracket = self.text[self.at]
+        if bracket in _CLOSER:
+            open_brackets.append(self.at)
+            return True
+        if not open_brackets:
+            return True
+        opening = self.text[open_brackets[-1]]
+        if _CLOSER[opening] == bracket:
+            open_brackets.pop()
+            return True
+        if any(_CLOSER[self.text[at]] == bracket for at in open_brackets):
+            self._unclosed_bracket(open_brackets.pop())
+            while _CLOSER[self.text[open_brackets.pop()]] != bracket:
+                pass
+            return False
+        span = Span(self.at, self.at + 1)
+        fix = Fix(span, _CLOSER[opening], f"write `{_CLOSER[opening]}`")
+        message = f"`{bracket}` does not close the `{opening}` before it"
+        self._report("RMG109", message, span, f"write `{_CLOSER[opening]}`, or remove it", fix)
+        open_brackets.pop()
+        return False
+
     def _unclosed_bracket(self, at: int) -> None:
         bracket = self.text[at]
         help = f"add the missing `{_CLOSER[bracket]}`"
         self._report("RMG109", f"`{bracket}` is never closed", Span(at, at + 1), help)
-
-
-def _track(open_brackets: list[int], text: str, at: int) -> None:
-    if text[at] in "([":
-        open_brackets.append(at)
-    elif open_brackets and _CLOSER[text[open_brackets[-1]]] == text[at]:
-        open_brackets.pop()
 
 
 def _curly_before(text: str) -> bool:

@@ -17,7 +17,8 @@ from rmg_dsl.syntax.builder import Builder, TooDeep, check_depth
 from rmg_dsl.syntax.grammar import grammar
 from rmg_dsl.syntax.layout import LayoutError
 from rmg_dsl.syntax.lines import BLOCK_KEYS, CRITERION, HEAD, KEYWORDS, LogicalLine, split_lines
-from rmg_dsl.syntax.mistakes import Kind, Misread, explain, no_declaration, too_deep
+from rmg_dsl.syntax.mistakes import explain, no_declaration, too_deep
+from rmg_dsl.syntax.misread import Kind, Misread
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _SETTING = re.compile(r"([^\W\d]\w*)[ \t]*=(?!=)")
@@ -216,11 +217,11 @@ class _Reader:
     def _broken(self, chunk: Chunk) -> nodes.Broken:
         text = self.text(chunk.head)
         keyword, *words = _WORD.findall(text.split("->")[0].split("=")[0].split("#")[0]) or [""]
-        names = words[:1]
+        names = words[:1] if keyword in KEYWORDS else [keyword, *words[:1]]
         if keyword == "from":
             names = _WORD.findall(text.partition("import")[2])
         end = chunk.body[-1].end if chunk.body else chunk.head.end
-        return nodes.Broken(tuple(names), Span(chunk.head.start, end))
+        return nodes.Broken(tuple(name for name in names if name), Span(chunk.head.start, end))
 
     # ── bodies ──
 
@@ -252,7 +253,8 @@ class _Reader:
             if criteria or (line.readable and _RUBRIC.match(self.text(line))):
                 rubric = self._rubric(line, criteria)
                 at += len(criteria)
-                damaged = damaged or len(rubric.criteria) < len(criteria) or not criteria
+                whole = len(rubric.criteria) == len(criteria) > 0 and self.text(line) == "rubric:"
+                damaged = damaged or not whole
                 lines.append(rubric)
                 continue
             stray = failed and not _starts_like("setting", self.text(line))

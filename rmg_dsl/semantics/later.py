@@ -1,0 +1,160 @@
+"""Declarations that this version checks and cannot run yet: pairwise, ranking, refine, validate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from rmg_dsl.semantics import terms
+from rmg_dsl.semantics.expressions import Expressions
+from rmg_dsl.semantics.keys import KEYS, check_plain, settings_of
+from rmg_dsl.semantics.models import ModelTable
+from rmg_dsl.semantics.prompts import check_template, unquoted_text
+from rmg_dsl.semantics.scope import Book, File, Scope, Typed
+from rmg_dsl.semantics.spec import Unready
+from rmg_dsl.semantics.templates import outline
+from rmg_dsl.semantics.types import ANY
+from rmg_dsl.syntax import nodes
+
+
+@dataclass(frozen=True, slots=True)
+class LaterChecks:
+    """Checks the blocks of what runs in a later version, so that its mistakes are known now."""
+
+    book: Book
+    models: ModelTable
+    expressions: Expressions
+
+    def check_comparison(self, declared: nodes.Pairwise | nodes.Ranking, scope: Scope) -> None:
+        """`pairwise` and `ranking`: which answer is better."""
+        kind = "pairwise" if isinstance(declared, nodes.Pairwise) else "ranking"
+        found = settings_of(declared.body, kind, scope)
+        words = self._sides(found, scope)
+        for key, setting in found.items():
+            self._check_key(kind, key, setting, replace(scope, words=words))
+        self._check_whole(declared, found, scope)
+        self.book.unready.append(Unready(f"`{kind}`", scope.file.source, declared.span))
+
+    @staticmethod
+    def _check_whole(
+        declared: nodes.Pairwise | nodes.Ranking, found: Mapping[str, nodes.Setting], scope: Scope
+    ) -> None:
+        """Is the comparison all there: both sides in the prompt, one way to rank?"""
+        at = declared.name.span
+        if isinstance(declared, nodes.Pairwise):
+            prompt = found["prompt"].value if "prompt" in found else None
+            if isinstance(prompt, nodes.Text) and not {"a", "b"} <= {v.name for v in outline(prompt.value).variables}:
+                scope.report(
+                    "RMG320",
+                    f"the prompt of {scope.owner} does not show both answers",
+                    prompt.span,
+                    help="put in `{{ a }}` and `{{ b }}`",
+                )
+        elif "by" in found and ("prompt" in found or "among" in found):
+            scope.report(
+                "RMG115",
+                f"{scope.owner} ranks by a judge or by a score, not by both",
+                found["by"].span,
+                help="keep `by`, or `among` and `prompt`",
+            )
+        elif "by" not in found and "prompt" not in found and not declared.body.damaged:
+            scope.report(
+                "RMG212",
+                f"{scope.owner} does not say how to rank",
+                at,
+                help="add `by = reward`, or `among = …` and `prompt = …`",
+            )
+
+    def _sides(self, found: Mapping[str, nodes.Setting], scope: Scope) -> dict[str, Typed]:
+        """`{{ a }}` and `{{ b }}` of a comparison."""
+        setting = found.get("compare")
+        if setting is None:
+            return {}
+        value = setting.value
+        if not isinstance(value, nodes.ListOf) or len(value.items) != 2:
+            scope.report(
+                "RMG322", "`compare` is a list of two fields", value.span, help="write `compare = [response, baseline]`"
+            )
+            return {name: Typed(terms.Constant(None, "unknown"), ANY) for name in ("a", "b")}
+        return {name: self.expressions.check(item, scope) for name, item in zip("ab", value.items, strict=True)}
+
+    def _check_key(self, kind: str, key: str, setting: nodes.Setting, scope: Scope) -> None:
+        spec = KEYS[kind][key]
+        check_plain(setting, spec, scope)
+        if spec.shape == "prompt":
+            if isinstance(setting.value, nodes.Text):
+                check_template(setting.value, self.expressions, scope, f"the {key}")
+            else:
+                unquoted_text(setting, scope)
+        elif spec.shape == "model":
+            self.models.named(setting, scope)
+        elif spec.shape in ("expr", "score"):
+            if spec.shape == "score":
+                self.expressions.wants_score(setting.value, scope, f"`{key}` of {scope.owner}")
+            self.expressions.check(setting.value, scope)
+
+    # ── refine: checked now, run later ──
+
+    def check_refine(self, declared: nodes.Refine, file: File) -> None:
+        scope = Scope(self.book, file, f"refine `{declared.name.id}`")
+        found = settings_of(declared.body, "refine", scope)
+        self.expressions.check(declared.name, scope)
+        words = {"feedback": Typed(terms.Column("feedback"), ANY), "best": Typed(terms.Column("best"), ANY)}
+        for key, setting in found.items():
+            if key == "until":
+                self._until(setting, scope)
+            elif key == "guard":
+                self._guards(setting, scope)
+            elif key == "feedback":
+                self._feedback(setting, scope)
+            else:
+                self._check_key("refine", key, setting, replace(scope, words=words))
+        if not {"by", "until"} & found.keys() and not declared.body.damaged:
+            scope.report(
+                "RMG212",
+                f"{scope.owner} does not say what to improve",
+                declared.name.span,
+                help="add `until = reward >= …` or `by = reward`",
+            )
+        self.book.unready.append(Unready("`refine`", file.source, declared.span))
+
+    def _until(self, setting: nodes.Setting, scope: Scope) -> None:
+        wrong = False
+        for node in nodes.walk(setting.value):
+            if isinstance(node, nodes.Comparison):
+                sides = [node.first, *(operand for _, operand in node.rest)]
+                wrong = (
+                    any(not self.expressions.wants_score(s, scope, f"`until` of {scope.owner}") for s in sides) or wrong
+                )
+        if wrong:
+            return
+        found = self.expressions.condition(setting.value, scope)
+        if not any(True for _ in terms.scorings_in(found.term)) and not scope.file.incomplete:
+            help = "name a grader or an aggregate: `until = reward >= 4`"
+            scope.report("RMG215", f"`until` of {scope.owner} names no score", setting.value.span, help=help)
+
+    def _guards(self, setting: nodes.Setting, scope: Scope) -> None:
+        if not isinstance(setting.value, nodes.ListOf):
+            scope.report(
+                "RMG322", "`guard` is a list of graders", setting.value.span, help="write `guard = [harmlessness]`"
+            )
+            return
+        for item in setting.value.items:
+            if self.expressions.wants_score(item, scope, f"`guard` of {scope.owner}"):
+                self.expressions.check(item, scope)
+
+    def _feedback(self, setting: nodes.Setting, scope: Scope) -> None:
+        items = setting.value.items if isinstance(setting.value, nodes.ListOf) else (setting.value,)
+        for item in items:
+            if isinstance(item, nodes.Name) and item.id == "reasons":
+                continue
+            if self.expressions.wants_score(item, scope, f"`feedback` of {scope.owner}"):
+                self.expressions.check(item, scope)
+
+    # ── validate: checked now, run later ──
+
+    def check_validate(self, declared: nodes.Validate, scope: Scope) -> None:
+        if declared.body is not None:
+            for key, setting in settings_of(declared.body, "validate", scope).items():
+                self._check_key("validate", key, setting, scope)
+        self.book.unready.append(Unready("`validate`", scope.file.source, declared.span))

@@ -1,0 +1,95 @@
+"""`df.rmg`: grading as a method of every pandas frame. Registered when pandas is there, and never the cause of its import."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from rmg_dsl.api import PlanView, Result
+    from rmg_dsl.api.grading import Spec
+
+NAME = "rmg"
+
+
+class Accessor:
+    """Grades the frame that it hangs on; the frame itself is never changed, and nothing is kept on it.
+
+    >>> import pandas as pd
+    >>> import rmg_dsl
+    >>> df = pd.DataFrame({"response": ["a b c", "a"]}, index=[7, 9])
+    >>> df.rmg.score("grader brief = words(response) <= 2")["brief"].to_dict()
+    {7: False, 9: True}
+    """
+
+    def __init__(self, frame: DataFrame) -> None:
+        self._frame = frame
+
+    def score(self, spec: Spec, **options: Any) -> DataFrame:
+        """A new frame with the graders' and aggregates' columns; `refine` declarations are left out."""
+        return self._graded(spec, ("`refine`",), options).df
+
+    def grade(self, spec: Spec, **options: Any) -> Result:
+        """The whole result: frame, summary, failures, usage."""
+        return self._graded(spec, (), options)
+
+    def plan(self, spec: Spec, **options: Any) -> PlanView:
+        """The steps, and how many calls this frame costs."""
+        from rmg_dsl.api import plan
+
+        return plan(spec, self._frame, **options)
+
+    def _graded(self, spec: Spec, leave_out: tuple[str, ...], options: dict[str, Any]) -> Result:
+        from rmg_dsl.api import Options, prepare, run_job
+
+        return run_job(prepare(spec, self._frame, Options(**options), leave_out=leave_out))
+
+
+def register() -> None:
+    """Give every frame its accessor: now if pandas is loaded, else in the moment that it is."""
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and hasattr(pandas, "api"):
+        _register_with(pandas)
+    elif not any(isinstance(finder, _WhenImported) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _WhenImported())
+
+
+def _register_with(pandas: ModuleType) -> None:
+    if not hasattr(pandas.DataFrame, NAME):
+        pandas.api.extensions.register_dataframe_accessor(NAME)(Accessor)
+
+
+class _WhenImported(MetaPathFinder):
+    """Waits for the import of pandas, lets it happen as it would, then registers and is gone."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:  # noqa: ARG002 - the import system's signature
+        if name != "pandas":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _ThenRegister(spec.loader)
+        return spec
+
+
+class _ThenRegister(Loader):
+    """Pandas' own loader, with one step after it."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert module.__spec__ is not None
+        module.__spec__.loader = module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        _register_with(module)

@@ -1,0 +1,168 @@
+"""The `rmg` command: its words, its flags, its exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import rmg_dsl
+from rmg_dsl.errors import DataError, ModelError, RmgError, SpecError, UsageError
+from rmg_dsl.surfaces import commands
+from rmg_dsl.surfaces.terminal import say, show_diagnostics
+
+DONE, FAILED, WRONG, IMPOSSIBLE, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code. 0 done, 1 a gate or a check fails, 2 wrong input, 3 not possible, 130 interrupted."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        code: int = chosen.command(chosen)
+        sys.stdout.flush()
+    except SpecError as error:
+        show_diagnostics(error.diagnostics)
+        code = WRONG
+    except (UsageError, DataError) as error:
+        say(f"rmg: {error}")
+        code = WRONG
+    except ModelError as error:
+        say(f"rmg: {error}")
+        code = IMPOSSIBLE
+    except RmgError as error:
+        say(f"rmg: {error}")
+        code = WRONG
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing is left to say, and Python must not try to flush it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + signal.SIGPIPE
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rmg", description="Grade what models write, by a small declarative spec.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"rmg {rmg_dsl.__version__}")
+    words = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_run(words)
+    _add_check(words)
+    _add_fmt(words)
+    _add_plan(words)
+    _add_render(words)
+    _add_small(words)
+    return parser
+
+
+Words: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add(words: Words, name: str, command: object, help: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = words.add_parser(name, help=help, description=help, allow_abbrev=False)
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _add_run(words: Words) -> None:
+    run = _add(words, "run", commands.run, "Grade the rows of DATA by SPEC.")
+    run.add_argument("spec", metavar="SPEC", help="a .rmg file")
+    run.add_argument("data", metavar="DATA", help="csv, tsv, jsonl, json or parquet; - reads standard input")
+    run.add_argument(
+        "-o",
+        "--output",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="write the graded rows (csv, tsv, jsonl, json, parquet); may be repeated",
+    )
+    _add_choices(run)
+    run.add_argument("--concurrency", type=int, metavar="N", help="calls in flight at once")
+    run.add_argument("--by", metavar="COLUMN", help="a summary for each value of a column")
+    run.add_argument("--log", metavar="FILE", help="write every request and raw reply, one JSON object a line")
+    run.add_argument("--dry-run", action="store_true", help="check everything, show the plan, call nobody")
+    run.add_argument("--quiet", action="store_true", help="no summary, no progress")
+    run.add_argument("--json", action="store_true", help="the summary as JSON on standard output")
+
+
+def _add_choices(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="[NAME=]PROVIDER/NAME",
+        help="the model to ask, or another one for a declared model",
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="PARAM=VALUE", help="another value for a param")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
+    parser.add_argument("--sample", type=int, metavar="N", help="only N rows, drawn at random")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="for --sample")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only these graders or aggregates, and what they need",
+    )
+    parser.add_argument("--prefix", default="", metavar="TEXT", help="put this before every new column")
+    parser.add_argument(
+        "--allow-python",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="let the spec call functions of this module",
+    )
+
+
+def _add_check(words: Words) -> None:
+    check = _add(words, "check", commands.check, "Report every mistake in a spec; nothing is run.")
+    check.add_argument("specs", nargs="+", metavar="SPEC")
+    check.add_argument("--data", metavar="FILE", help="check against the columns of this table too")
+    check.add_argument("--format", choices=("text", "json", "github", "sarif"), default="text")
+    check.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
+    check.add_argument("--fix", action="store_true", help="apply the offered fixes to the files")
+
+
+def _add_fmt(words: Words) -> None:
+    fmt = _add(words, "fmt", commands.fmt, "Rewrite specs in the one layout.")
+    fmt.add_argument("files", nargs="+", metavar="FILE", help="- formats standard input")
+    fmt.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file would change")
+    fmt.add_argument("--reindent", action="store_true", help="rebuild lost indentation first")
+
+
+def _add_plan(words: Words) -> None:
+    plan = _add(words, "plan", commands.plan, "Show the steps for a row and, with DATA, how many calls it costs.")
+    plan.add_argument("spec", metavar="SPEC")
+    plan.add_argument("data", nargs="?", metavar="DATA")
+    _add_choices(plan)
+    plan.add_argument("--json", action="store_true", help="the counts as JSON")
+
+
+def _add_render(words: Words) -> None:
+    render = _add(words, "render", commands.render, "Show the exact messages that a row would send.")
+    render.add_argument("spec", metavar="SPEC")
+    render.add_argument("data", metavar="DATA")
+    render.add_argument("--row", type=int, required=True, metavar="N", help="which row, counted from 0")
+    render.add_argument("--grader", metavar="NAME", help="only this grader")
+    render.add_argument("--set", action="append", default=[], metavar="PARAM=VALUE", help="another value for a param")
+    render.add_argument("--json", action="store_true", help="the messages as JSON")
+
+
+def _add_small(words: Words) -> None:
+    explain = _add(words, "explain", commands.explain, "The long text of a diagnostic's code.")
+    explain.add_argument("code", metavar="CODE")
+    std = _add(words, "std", commands.std, "The standard library, as source.")
+    std.add_argument("name", nargs="?", metavar="NAME")
+    ast = _add(words, "ast", commands.ast, "The tree of a spec, with places.")
+    ast.add_argument("spec", metavar="SPEC")
+    ast.add_argument("--json", action="store_true", help="as JSON (the only form there is)")
+    demo = _add(words, "demo", commands.demo, "Grade the shipped example; needs no key and no network.")
+    demo.add_argument("--model", metavar="PROVIDER/NAME", help="ask a real judge instead of the embedded baseline")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,37 @@
+"""Where output goes: data and summaries to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import IO
+
+from rmg_dsl.config import Settings
+from rmg_dsl.diagnostics import Diagnostic
+from rmg_dsl.diagnostics.render import as_text
+
+
+def say(text: str) -> None:
+    """A word to the person at the terminal: standard error."""
+    print(text, file=sys.stderr)
+
+
+def put(text: str) -> None:
+    """What was asked for: standard output."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def show_diagnostics(diagnostics: Iterable[object], stream: IO[str] | None = None) -> None:
+    """Diagnostics with their places, coloured on a terminal that has not asked for none."""
+    out = stream or sys.stderr
+    found = [d for d in diagnostics if isinstance(d, Diagnostic)]
+    if found:
+        out.write(as_text(found, colour=out.isatty() and Settings.of().colour) + "\n")
+        out.write(f"\n{counted(found)}\n")
+
+
+def counted(found: Iterable[Diagnostic]) -> str:
+    """`2 errors, 1 warning`."""
+    by_severity = [d.severity for d in found]
+    parts = [(by_severity.count(kind), kind) for kind in ("error", "warning", "note")]
+    return ", ".join(f"{n} {kind}{'s' * (n != 1)}" for n, kind in parts if n)
