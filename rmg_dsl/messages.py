@@ -56,9 +56,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens and attempts of one reply, or of many added up."""
+    """Tokens and attempts of one reply, or of many added up; `cached` replies cost no call."""
 
     calls: int = 0
+    cached: int = 0
     retried: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
@@ -67,6 +68,7 @@ class Usage:
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.calls + other.calls,
+            self.cached + other.cached,
             self.retried + other.retried,
             self.tokens_in + other.tokens_in,
             self.tokens_out + other.tokens_out,

@@ -78,7 +78,9 @@ def _block(d: Diagnostic, paint: Paint) -> str:
 
 
 def visible(text: str, keep: str = "") -> str:
-    """One column per character: tabs as blanks, control characters as their pictures, so that no spec can paint a terminal.
+    """Text in which each character takes its place: tabs as blanks, control characters as their pictures.
+
+    No spec can paint a terminal.
 
     >>> visible("a\\tb\\x1b[31m")
     'a b␛[31m'
@@ -131,7 +133,8 @@ def _place(d: Diagnostic, span: Any) -> dict[str, int]:
 def _annotation(d: Diagnostic) -> str:
     place = _place(d, d.span)
     kind = "notice" if d.severity == "note" else d.severity
-    where = f"file={_property(d.source.name)},line={place['line']},col={place['column']},endLine={place['end_line']},endColumn={place['end_column']}"
+    corners = {"line": "line", "col": "column", "endLine": "end_line", "endColumn": "end_column"}
+    where = ",".join([f"file={_property(d.source.name)}", *(f"{ours}={place[name]}" for ours, name in corners.items())])
     message = d.message + (f"\n{d.help}" if d.help else "")
     return f"::{kind} {where},title={d.code}::{_data(message)}"
 

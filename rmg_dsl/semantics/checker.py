@@ -121,7 +121,7 @@ class _Checker:
             for suffix in _SUFFIXES:
                 base = output.name.removesuffix(suffix)
                 if base != output.name and base in names:
-                    help = f"`{base}` writes the columns `{base}`, `{base}_reason` and `{base}_status`; choose another name"
+                    help = f"`{base}` also writes `{base}_reason` and `{base}_status`; choose another name"
                     self._report("RMG217", f"`{output.name}` is also a column of `{base}`", output.span, help)
 
     def _report(self, code: str, message: str, span: Span, help: str = "") -> None:

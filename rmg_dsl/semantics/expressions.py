@@ -408,14 +408,17 @@ class Expressions:
 
     def passing_of(self, node: nodes.Expr, scope: Scope) -> Term | None:
         """What `pass = …` says of the grader that an expression names."""
-        graded: Graded | None = None
-        if isinstance(node, nodes.Name) and (found := scope.file.find(node.id)):
-            graded = self._graded_of(found, scope)
-        elif isinstance(node, nodes.Attribute) and (found := library_grader(node, scope)):
-            graded = self._graded_of(found, scope)
-        elif isinstance(node, nodes.Call) and isinstance(node.function, nodes.Name):
-            found = scope.file.find(node.function.id)
-            graded = self._call_grader(node, found, scope) if found else None
+        target = node.function if isinstance(node, nodes.Call) else node
+        found: Foreign | None = None
+        if isinstance(target, nodes.Name):
+            found = scope.file.find(target.id)
+        elif isinstance(target, nodes.Attribute):
+            found = library_grader(target, scope)
+        if found is None:
+            return None
+        graded = (
+            self._call_grader(node, found, scope) if isinstance(node, nodes.Call) else self._graded_of(found, scope)
+        )
         return graded.passing if graded else None
 
     def wants_score(self, node: nodes.Expr, scope: Scope, wanted_by: str) -> bool:

@@ -377,11 +377,8 @@ class Graders:
             return replace(graded, names=graded.names | scope.touched)
         if not isinstance(base, Judged):
             at = found[keys[0]].key.span if keys else block.span
-            scope.report(
-                "RMG210",
-                f"`{keys[0] if keys else 'rubric'}` is for graders that ask a judge, and `{scope.text(found['score'].value)}` does not",
-                at,
-            )
+            message = f"`{keys[0] if keys else 'rubric'}` is for graders that ask a judge, and this one does not"
+            scope.report("RMG210", message, at)
             return graded
         return self._replaced(base, graded, declared, block, found, scope)
 

@@ -35,7 +35,7 @@ def check_template(
     """Resolve the names of a template; `scope.words` are names that the key itself gives, such as `a` and `b`."""
     found = outline(node.value)
     for objection in found.objections:
-        span = _line_span(node, objection.line, scope)
+        span = _line_span(node, objection.line)
         if objection.code == "RMG402" and _looks_like_format(node.value):
             _format_template(node, scope, what)
         else:
@@ -66,7 +66,7 @@ def _bind(
     bound: list[tuple[str, Term]],
     constants: list[tuple[str, float | int | bool | str]],
 ) -> None:
-    span = name_span(node, variable, scope)
+    span = name_span(node, variable)
     scope.touched.add(variable.name)
     place = replace(scope, optional=True) if variable.optional else scope
     found = _value(variable.name, span, expressions, place, what)
@@ -117,7 +117,7 @@ def _declared_otherwise(name: str, span: Span, declared: object, scope: Scope, w
 # ── places in a template ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def name_span(node: nodes.Text, variable: Variable, scope: Scope) -> Span:
+def name_span(node: nodes.Text, variable: Variable) -> Span:
     """Where a name stands: the template engine knows the line, the name is looked for inside the tags of that line."""
     lines = node.value.split("\n")
     start = sum(len(line) + 1 for line in lines[: variable.line - 1])
@@ -126,11 +126,11 @@ def name_span(node: nodes.Text, variable: Variable, scope: Scope) -> Span:
         opened = max(node.value.rfind("{{", 0, found.start()), node.value.rfind("{%", 0, found.start()))
         closed = max(node.value.rfind("}}", 0, found.start()), node.value.rfind("%}", 0, found.start()))
         if opened > closed:
-            return source_span(node, found.start(), found.end(), scope)
-    return _line_span(node, variable.line, scope)
+            return source_span(node, found.start(), found.end())
+    return _line_span(node, variable.line)
 
 
-def source_span(node: nodes.Text, start: int, end: int, scope: Scope) -> Span:
+def source_span(node: nodes.Text, start: int, end: int) -> Span:
     """A stretch of a string's meaning as a stretch of the source."""
     try:
         origins = [c.origin for c in characters(node.token)]
@@ -143,13 +143,13 @@ def source_span(node: nodes.Text, start: int, end: int, scope: Scope) -> Span:
     return Span(first, max(first + 1, last))
 
 
-def _line_span(node: nodes.Text, line: int, scope: Scope) -> Span:
+def _line_span(node: nodes.Text, line: int) -> Span:
     lines = node.value.split("\n")
     number = min(max(1, line), len(lines))
     start = sum(len(text) + 1 for text in lines[: number - 1])
     text = lines[number - 1]
     indent = len(text) - len(text.lstrip())
-    return source_span(node, start + indent, start + max(len(text.rstrip()), indent + 1), scope)
+    return source_span(node, start + indent, start + max(len(text.rstrip()), indent + 1))
 
 
 # ── templates of another kind ────────────────────────────────────────────────────────────────────────────────────
@@ -165,7 +165,7 @@ def _check_braces(node: nodes.Text, variables: Iterable[Variable], scope: Scope,
         return
     known = _known_names(scope) | {v.name for v in variables}
     for name, start, end in found:
-        span = source_span(node, start, end, scope)
+        span = source_span(node, start, end)
         fix = Fix(span, f"{{{{ {name} }}}}", f"write `{{{{ {name} }}}}`")
         help = f"a value is put in by two braces: `{{{{ {name} }}}}`"
         if not has_tags(node.value):
@@ -182,8 +182,8 @@ def _looks_like_format(text: str) -> bool:
 
 def _format_template(node: nodes.Text, scope: Scope, what: str) -> None:
     name, start, end = (single_braces(node.value) or [("name", 0, 1)])[0]
-    span = source_span(node, start, end, scope)
-    help = f"write `{{{{ {name} }}}}` for `{{{name}}}`, and single braces for doubled ones; the reply's JSON need not be described"
+    span = source_span(node, start, end)
+    help = f"write `{{{{ {name} }}}}` for `{{{name}}}`, and single braces for doubled ones"
     if not any(d.code == "RMG406" and d.span == span for d in scope.book.diagnostics):
         scope.report("RMG406", f"{what} of {scope.owner} is written for `str.format`", span, help=help)
 
@@ -208,7 +208,7 @@ def _note_order(
         return
     tail = re.split(r"\}\}|%\}", node.value)[-1]
     if len(tail) >= _LONG_CONSTANT:
-        span = source_span(node, found.start(), found.end(), scope)
+        span = source_span(node, found.start(), found.end())
         help = "put the constant part first: providers read it once for all rows"
         scope.report("RMG407", "the row's data stands before a long constant part", span, help=help)
 

@@ -93,7 +93,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """A grader or aggregate, resolved: its number in the suite, what it is worth, and the names it can be rebound by."""
+    """A grader or aggregate, resolved: its number in the suite, its type, and the names by which it can be rebound."""
 
     scoring: int
     type: Type

@@ -195,7 +195,7 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A question to a model. `bound` gives the template's names their values; `needs` are those it cannot do without."""
+    """A question to a model: `bound` gives the template's names their values, `needs` are those it must have."""
 
     prompt: str
     system: str
