@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rmg_dsl.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -17,7 +19,6 @@ class Settings:
     """
 
     model: str | None = None
-    concurrency: int | None = None
     cache_dir: Path = Path()
     openai_base_url: str | None = None
     colour: bool = True
@@ -26,15 +27,21 @@ class Settings:
     @classmethod
     def of(cls, environment: Mapping[str, str] | None = None) -> Settings:
         env = os.environ if environment is None else environment
-        concurrency = env.get("RMG_CONCURRENCY", "").strip()
         return cls(
-            model=env.get("RMG_MODEL") or None,
-            concurrency=int(concurrency) if concurrency.isdecimal() and int(concurrency) > 0 else None,
+            model=env.get("RMG_MODEL", "").strip() or None,
             cache_dir=_cache_dir(env),
-            openai_base_url=env.get("OPENAI_BASE_URL") or None,
+            openai_base_url=env.get("OPENAI_BASE_URL", "").strip() or None,
             colour=not env.get("NO_COLOR"),
             _environment=env,
         )
+
+    @property
+    def concurrency(self) -> int | None:
+        """The calls in flight at once, or none where nothing is said. Raises UsageError for what is no such number."""
+        text = self._environment.get("RMG_CONCURRENCY", "").strip()
+        if text and not (text.isascii() and text.isdecimal() and int(text) > 0):
+            raise UsageError(f"RMG_CONCURRENCY is a whole number from 1, not {text!r}")
+        return int(text) if text else None
 
     def key(self, name: str) -> str | None:
         """The secret in the variable `name`, or none; asked for at the moment a client is made."""
@@ -43,6 +50,8 @@ class Settings:
 
 def _cache_dir(env: Mapping[str, str]) -> Path:
     if env.get("RMG_CACHE_DIR"):
-        return Path(env["RMG_CACHE_DIR"]).expanduser()
-    base = env.get("XDG_CACHE_HOME") or str(Path(env.get("HOME") or Path.home()) / ".cache")
-    return Path(base) / "rmg"
+        return Path(os.path.expanduser(env["RMG_CACHE_DIR"]))
+    base = env.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(base):  # the XDG rules: a relative path is none
+        return Path(base, "rmg")
+    return Path(env.get("HOME") or os.path.expanduser("~"), ".cache", "rmg")

@@ -21,7 +21,26 @@ _KEYWORDS = frozenset(
 _DECLARED = re.compile(r"^(?:param|model|grader|pairwise|ranking|aggregate) (\w+)|^    (\w+) = ", re.M)
 _HEAD = re.compile(r"^[a-z]", re.M)
 _RESERVED = ("if", "else", "and", "or", "not", "in", "True", "None")
-_STRAY = ("reward", "5", '"text"', "(", ")", "[", ",", "=", "==", ":", "->", "and", "if", "..", "|", "+", "not", "grader")
+_STRAY = (
+    "reward",
+    "5",
+    '"text"',
+    "(",
+    ")",
+    "[",
+    ",",
+    "=",
+    "==",
+    ":",
+    "->",
+    "and",
+    "if",
+    "..",
+    "|",
+    "+",
+    "not",
+    "grader",
+)
 _JUNK = (
     "asdf qwer",
     "TODO: write this",
@@ -275,7 +294,9 @@ def tab(spec: Spec, random: Random) -> Edit | None:
 @_maker
 def indent_off(spec: Spec, random: Random) -> Edit | None:
     token = _indented(spec, random)
-    return random.choice((Edit(token.start, token.start, " "), Edit(token.start - 1, token.start, ""))) if token else None
+    return (
+        random.choice((Edit(token.start, token.start, " "), Edit(token.start - 1, token.start, ""))) if token else None
+    )
 
 
 @_maker
@@ -480,7 +501,11 @@ def name_misspelt(spec: Spec, random: Random) -> Edit | None:
     """The use of a declared name, not its declaration."""
     uses = r"(?:^(?:aggregate|require|grader)[^\n]*?|until = [^\n]*?|by = |guard = \[)(?<![\w.])"
     found = spec.search(random, uses + r"(?!(?:aggregate|require|grader)\b)([^\W\d]\w{3,})(?![\w(])")
-    if found is None or found.group(1) not in spec.names or re.match(r"\w+ $", spec.text[spec.start_of_line(found.start(1)) : found.start(1)]):
+    if (
+        found is None
+        or found.group(1) not in spec.names
+        or re.match(r"\w+ $", spec.text[spec.start_of_line(found.start(1)) : found.start(1)])
+    ):
         return None
     return _over(found, _slip(found.group(1), random), 1)
 
@@ -550,7 +575,9 @@ def scale_with_three_points(spec: Spec, random: Random) -> Edit | None:
 
 @_maker
 def scale_as_type(spec: Spec, random: Random) -> Edit | None:
-    return _scale(spec, random, random.choice(("int", "float", "int(1, 5)", "Likert", "number", r"\1", r"range(\1, \2)")))
+    return _scale(
+        spec, random, random.choice(("int", "float", "int(1, 5)", "Likert", "number", r"\1", r"range(\1, \2)"))
+    )
 
 
 @_maker

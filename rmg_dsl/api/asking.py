@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -12,7 +13,7 @@ from rmg_dsl.api.options import ModelChoice, Options
 from rmg_dsl.config import Settings
 from rmg_dsl.errors import CallError, DataError, ModelError, UsageError
 from rmg_dsl.messages import Model, Reply, Request
-from rmg_dsl.models import Endpoints, ModelSpec, open_model, parse_model_name
+from rmg_dsl.models import Endpoints, Limited, ModelSpec, Price, open_model, parse_model_name
 from rmg_dsl.runtime import Crew
 from rmg_dsl.semantics.names import likely, listed
 from rmg_dsl.semantics.terms import ModelUse
@@ -22,39 +23,50 @@ _NOT_INHERITED = ("base_url", "api_key_env", "extra_body", "price")
 
 
 def open_crews(
-    uses: Iterable[ModelUse], options: Options, settings: Settings, endpoints: Endpoints
+    uses: Iterable[ModelUse], declared: Iterable[ModelUse], options: Options, settings: Settings, endpoints: Endpoints
 ) -> dict[ModelUse, Crew]:
-    """A model for each use, every one known to be askable before the first call. Raises ModelError, UsageError."""
+    """A model for each use, every one known to be askable before the first call. Raises ModelError, UsageError.
+
+    `declared` are the models of the whole spec: the caller may name one that this run does not need.
+    """
     wanted = list(dict.fromkeys(uses))
-    _check_names(wanted, options.model)
+    _check_names({use.label for use in [*wanted, *declared]}, options.model)
     return {use: _crew(use, options, settings, endpoints) for use in wanted}
 
 
-def _check_names(wanted: list[ModelUse], choice: ModelChoice | Mapping[str, ModelChoice] | None) -> None:
+def _check_names(labels: set[str], choice: ModelChoice | Mapping[str, ModelChoice] | None) -> None:
     if not isinstance(choice, Mapping):
         return
-    labels = {use.label for use in wanted}
     for name in choice:
         if name and name not in labels:
             close = likely(name, labels)
             advice = f"did you mean `{close}`?" if close else f"it asks {listed(labels) or 'no model'}"
-            raise UsageError(f"the spec asks no model named `{name}`: {advice}")
+            raise UsageError(f"the spec asks no model named `{name}`: {advice}", code="RMG223")
 
 
 def _crew(use: ModelUse, options: Options, settings: Settings, endpoints: Endpoints) -> Crew:
     chosen = _choice(use, options.model)
+    declared = dict(use.settings).get("concurrency")
+    most = options.concurrency or (declared if isinstance(declared, int) else settings.concurrency)
+    concurrency = most or DEFAULT_CONCURRENCY
     if chosen is not None and not isinstance(chosen, str):
-        return Crew(chosen, options.concurrency or settings.concurrency or DEFAULT_CONCURRENCY)
+        return Crew(Limited(chosen, concurrency), concurrency)
     spec = _spec(use, chosen, settings)
-    concurrency = options.concurrency or spec.settings.get("concurrency") or settings.concurrency or DEFAULT_CONCURRENCY
     spec = replace(spec, settings={**spec.settings, "concurrency": concurrency})
     return Crew(open_model(spec, settings, endpoints), concurrency)
 
 
 def _choice(use: ModelUse, choice: ModelChoice | Mapping[str, ModelChoice] | None) -> ModelChoice | None:
-    if isinstance(choice, Mapping):
-        return choice.get(use.label) or (choice.get("") if use.is_default else None)
-    return choice if use.is_default else None
+    if not isinstance(choice, Mapping):
+        return choice if use.is_default else None
+    named = choice.get(use.label)
+    return choice.get("") if named is None and use.is_default else named
+
+
+def price_of(use: ModelUse, options: Options) -> Price | None:
+    """What the model's tokens cost: a price is of the declared model, and not of one that took its place."""
+    price = dict(use.settings).get("price")
+    return Price.of(str(price)) if price and _choice(use, options.model) is None else None
 
 
 def _spec(use: ModelUse, chosen: str | None, settings: Settings) -> ModelSpec:
@@ -63,7 +75,8 @@ def _spec(use: ModelUse, chosen: str | None, settings: Settings) -> ModelSpec:
     if name is None:
         raise ModelError(
             "no model is named. Give one with --model or model= (openai/gpt-6-luna, ollama/qwen3 …), in RMG_MODEL, or in "
-            'the spec: `model judge = llm("provider/name")`. `local/lexical` is a baseline that needs no key'
+            'the spec: `model judge = llm("provider/name")`. `local/lexical` is a baseline that needs no key',
+            code="RMG602",
         )
     if chosen is not None:
         declared = {key: value for key, value in declared.items() if key not in _NOT_INHERITED}
@@ -120,14 +133,18 @@ def _said(reply: Reply) -> dict[str, Any]:
     }
 
 
-def logging_crews(crews: Mapping[ModelUse, Crew], path: str | None, stack: ExitStack) -> dict[ModelUse, Crew]:
+def logging_crews(
+    crews: Mapping[ModelUse, Crew], path: str | os.PathLike[str] | None, stack: ExitStack
+) -> dict[ModelUse, Crew]:
     """The crews, with a log of what they are asked and say where a path is given; the file is closed with `stack`."""
     if path is None:
         return dict(crews)
     try:
-        file: IO[str] = stack.enter_context(open(path, "w", encoding="utf-8"))
+        # Half of a surrogate pair, which UTF-8 cannot hold, is written as its escape, which is one of JSON too.
+        file: IO[str] = stack.enter_context(open(path, "w", encoding="utf-8", errors="backslashreplace"))
     except OSError as error:
-        raise DataError(f"the log {path} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        why = (error.strerror or str(error)).lower()
+        raise DataError(f"the log {os.fspath(path)} cannot be written: {why}") from None
 
     def write(entry: Mapping[str, Any]) -> None:
         file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import IO
@@ -45,7 +46,7 @@ class Progress:
         retried = f" ({tally.usage.retried} retried)" if tally.usage.retried else ""
         return f"{tally.rows}{of_all} rows  {rate:.1f} rows/s{left}  {tally.usage.calls} calls{retried}"
 
-    def close(self, tally: Tally) -> None:
+    def close(self) -> None:
         """Take the line away; the summary says it all."""
         if self._stream is not None and self._width:
             self._stream.write("\r" + " " * self._width + "\r")
@@ -53,6 +54,8 @@ class Progress:
 
     def _write(self, text: str) -> None:
         assert self._stream is not None
+        # One column is left free: a terminal that is full to its edge goes on to the next line.
+        text = text[: shutil.get_terminal_size().columns - 1]
         self._stream.write("\r" + text.ljust(self._width))
         self._stream.flush()
         self._width = len(text)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rmg_dsl import report, tables
 from rmg_dsl.diagnostics.render import visible
-from rmg_dsl.errors import UsageError
+from rmg_dsl.errors import DataError, UsageError
 from rmg_dsl.messages import Usage
 from rmg_dsl.plan import result_columns
 from rmg_dsl.report import Column as SeenColumn
@@ -18,11 +18,13 @@ from rmg_dsl.results import Outcome, Score, Status, Unscored
 from rmg_dsl.runtime import RowResult, Verdict, output_of
 from rmg_dsl.scales import Whole
 from rmg_dsl.semantics import Output
-from rmg_dsl.tables import Column, Table
+from rmg_dsl.semantics.names import listed
+from rmg_dsl.tables import Column, Row, Table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+_FAILED = (Status.ERROR, Status.REFUSED, Status.UNPARSED, Status.OFF_SCALE)
 FAILURE_COLUMNS = ("row", "grader", "status", "message", "attempts")
 
 
@@ -42,12 +44,16 @@ class Bill:
 
 @dataclass(slots=True)
 class Ledger:
-    """The results of a run while it goes on: cells by column, failures, what was seen of each output."""
+    """The results of a run while it goes on: cells by column, failures, what was seen of each output.
+
+    `marks` holds a hash of each row where the data may be another when it is read again; else it is None.
+    """
 
     outputs: tuple[Output, ...]
     cells: dict[str, list[Any]] = field(default_factory=dict)
     failures: list[dict[str, Any]] = field(default_factory=list)
     seen: list[SeenColumn] = field(default_factory=list)
+    marks: list[int] | None = None
 
     def __post_init__(self) -> None:
         self.cells = {column: [] for output in self.outputs for column in result_columns(output)}
@@ -56,6 +62,8 @@ class Ledger:
     def add(self, result: RowResult) -> dict[str, Any]:
         """Enter a finished row; returns its new cells."""
         new: dict[str, Any] = {}
+        if self.marks is not None:
+            self.marks.append(_mark(result.row))
         for output, seen in zip(self.outputs, self.seen, strict=True):
             outcome = output_of(result, output.scoring)
             seen.add(outcome)
@@ -87,6 +95,32 @@ def _failure(row: int, grader: str, outcome: Unscored) -> dict[str, Any]:
         "message": outcome.message,
         "attempts": outcome.attempts,
     }
+
+
+def _mark(row: Mapping[str, Any]) -> int:
+    return hash(repr(row))
+
+
+def as_graded(table: Table, ledger: Ledger) -> Table:
+    """The table for the results: where a file is read once more, each row must be the one that was graded."""
+    marks = ledger.marks
+    if marks is None:
+        return table
+
+    return replace(table, rows=lambda: _checked(table, marks), count=len(marks))
+
+
+def _checked(table: Table, marks: Sequence[int]) -> Iterator[Row]:
+    changed = f"{table.name} changed while it was graded"
+    walk = iter(table)
+    for place, mark in enumerate(marks, 1):
+        try:
+            row = next(walk, None)
+        except OSError as error:
+            raise DataError(f"{changed}: it cannot be read any more: {error.strerror}") from error
+        if row is None or _mark(row) != mark:
+            raise DataError(f"{changed}: row {place} is not the one that was scored")
+        yield row
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -161,11 +195,23 @@ class Result:
         return all(verdict.holds for verdict in self.gates)
 
     @property
-    def every_row_failed(self) -> bool:
+    def nothing_scored(self) -> bool:
         """Was something asked, and did not one row get a score from any judge?"""
         judged = [seen for seen in self.ledger.seen if seen.judge]
-        failed = any(seen.statuses[Status.ERROR] for seen in judged)
-        return failed and not any(seen.statuses[Status.OK] for seen in judged)
+        asked = any(seen.statuses[status] for seen in judged for status in _FAILED)
+        return asked and not any(seen.statuses[Status.OK] for seen in judged)
+
+    @property
+    def every_row_failed(self) -> bool:
+        """The same, with at least one call that failed for good: the judge could not be asked."""
+        return self.nothing_scored and any(seen.statuses[Status.ERROR] for seen in self.ledger.seen if seen.judge)
+
+    @property
+    def first_failure(self) -> str:
+        """Why the first row that some judge failed on has no score, for a message."""
+        judged = {seen.output.name for seen in self.ledger.seen if seen.judge}
+        failed = (f for f in self.ledger.failures if f["grader"] in judged and Status(f["status"]) in _FAILED)
+        return next((f"{f['status']}: {f['message']}" for f in failed), "")
 
     def groups(self, by: str) -> Iterator[tuple[str, str]]:
         """A summary for each value of a column: the value and the summary as text. Raises UsageError for no column."""
@@ -173,8 +219,7 @@ class Result:
             yield value, report.summary_text(report.summary_rows(seen, {}, {}), seen)
 
     def _seen_by(self, by: str) -> dict[str, list[SeenColumn]]:
-        if by not in self.table.columns:
-            raise UsageError(f"the data has no column `{by}` to summarize by")
+        check_by(self.table, by)
         groups: dict[str, list[SeenColumn]] = {}
         for place, row in enumerate(self.table):
             value = row[by]
@@ -212,21 +257,30 @@ class Result:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The graded rows as plain data, in the order of the input."""
-        new = zip(*self.ledger.cells.values(), strict=True) if self.ledger.cells else iter(())
-        for row, values in zip(self.table, new, strict=False):
-            yield {**row, **dict(zip(self.ledger.cells, values, strict=True))}
+        cells = self.ledger.cells
+        for place, row in enumerate(self.table):
+            yield {**row, **{name: values[place] for name, values in cells.items()}}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the graded rows to csv, jsonl, json or parquet, by the file's ending; whole or not at all."""
         tables.write_table(path, [*self.table.columns, *self.ledger.cells], self.rows())
 
-    def __str__(self) -> str:
-        parts = [report.summary_text(self.summary_rows, self.ledger.seen), *self.notes]
-        parts += [str(verdict) for verdict in self.gates]
-        parts += [f"stopped: {self.stopped}"] if self.stopped else []
+    @property
+    def overview(self) -> str:
+        """The summary as text, the judges' notes, the gates, and the bill."""
+        parts = [report.summary_text(self.summary_rows, self.ledger.seen), *self.notes, *map(str, self.gates)]
         return "\n".join([*parts, _bill_line(self.usage)])
 
+    def __str__(self) -> str:
+        return self.overview + (f"\nthe run ended early: {self.stopped}" if self.stopped else "")
+
     __repr__ = __str__
+
+
+def check_by(table: Table, by: str) -> None:
+    """Refuse a column to summarize by that the data does not have."""
+    if by not in table.columns:
+        raise UsageError(f"the data has no column `{by}` to summarize by: it has {listed(table.columns, 12)}")
 
 
 def _bill_line(bill: Bill) -> str:

@@ -7,18 +7,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from rmg_dsl import std
 from rmg_dsl.diagnostics import Diagnostic, Source, errors_in
 from rmg_dsl.diagnostics.render import as_text
 from rmg_dsl.errors import SpecError, UsageError
-from rmg_dsl.models import PRESETS, SETTINGS, check_setting
-from rmg_dsl.plan import Plan, make_plan
-from rmg_dsl.report import aligned
+from rmg_dsl.models.presets import PRESETS
+from rmg_dsl.models.settings import SETTINGS, check_setting
 from rmg_dsl.semantics import Checked, CheckResult, Output, Universe
 from rmg_dsl.semantics import check as check_module
 from rmg_dsl.syntax import parse
+
+if TYPE_CHECKING:
+    from rmg_dsl.api.planning import PlanView
+
+Spec: TypeAlias = Union["Suite", str, os.PathLike[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +52,15 @@ class Suite:
         """The declared aggregates, by name."""
         return {o.name: o for o in self.checked.outputs if o.kind == "aggregate"}
 
-    def plan(self, data: Any = None, **options: Any) -> Any:
+    def plan(self, data: Any = None, **options: Any) -> PlanView:
         """The steps for a row and, with data, the calls that its rows cost at most: see `rmg_dsl.plan`."""
-        from rmg_dsl.api.grading import plan
+        from rmg_dsl.api.planning import plan
 
         return plan(self, data, **options)
 
     def __str__(self) -> str:
+        from rmg_dsl.report import aligned
+
         rows = [(o.name, o.kind, _scale(o), o.doc.split("\n")[0]) for o in self.checked.outputs]
         return aligned(rows) if rows else "an empty suite"
 
@@ -90,7 +96,7 @@ def check(spec: str | os.PathLike[str], data: Any = None) -> tuple[Diagnostic, .
     >>> [d.code for d in check("aggregate a = b")]
     ['RMG215']
     """
-    from rmg_dsl.api.grading import bound_diagnostics
+    from rmg_dsl.api.preparing import bound_diagnostics
 
     source = source_of(spec)
     if data is None:
@@ -99,10 +105,7 @@ def check(spec: str | os.PathLike[str], data: Any = None) -> tuple[Diagnostic, .
 
 
 def suite_of(source: Source) -> Suite:
-    return _sound(checked(source))
-
-
-def _sound(found: CheckResult) -> Suite:
+    found = checked(source)
     raise_errors(found.diagnostics)
     return Suite(found.checked, found.diagnostics)
 
@@ -112,17 +115,6 @@ def raise_errors(diagnostics: Iterable[Diagnostic]) -> None:
     found = tuple(diagnostics)
     if errors_in(found):
         raise SpecError(found, "\n" + as_text(d for d in found if d.severity != "note"))
-
-
-def recheck(
-    suite: Suite,
-    params: Mapping[str, float | int | bool | str],
-    columns: Iterable[str] | None,
-    functions: Iterable[str],
-) -> Suite:
-    """The suite once more, under other params and with the data's columns known."""
-    known = frozenset(columns) if columns is not None else None
-    return _sound(checked(suite.source, params, known, frozenset(functions)))
 
 
 def checked(
@@ -181,7 +173,3 @@ def read_source(path: str | os.PathLike[str]) -> Source:
         raise UsageError(f"{name}: cannot be read: {(error.strerror or str(error)).lower()}") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{name}: is not UTF-8 text: byte {error.start} cannot be read") from None
-
-
-def plan_of(suite: Suite, only: Iterable[str] = ()) -> Plan:
-    return make_plan(suite.checked, tuple(only))

@@ -10,7 +10,7 @@ from typing import assert_never
 from rmg_dsl.diagnostics import Fix, Span
 from rmg_dsl.scales import Labels
 from rmg_dsl.semantics import terms
-from rmg_dsl.semantics.names import likely, listed, nearest
+from rmg_dsl.semantics.names import likely, listed
 from rmg_dsl.semantics.scope import Foreign, Graded, Scope, Typed
 from rmg_dsl.semantics.terms import Constant, Term
 from rmg_dsl.semantics.types import (
@@ -160,8 +160,7 @@ class Expressions:
         """A name that nothing declares is a column, unless it is a declared name with a slip."""
         book = scope.book
         known = book.universe.columns or frozenset()
-        declared = (scope.file.names() | book.root.names()) - {scope.own_field}
-        slip = None if name in known or scope.file.is_library else nearest(name, declared)
+        slip = None if name in known or scope.file.is_library else book.slip(name, scope.file, scope.own_field)
         if slip is None or scope.file.incomplete:
             if not scope.file.incomplete or book.universe.columns is None or name in known:
                 book.use_column(name, scope.file.source, span, scope.optional)

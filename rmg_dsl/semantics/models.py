@@ -21,9 +21,13 @@ class ModelTable:
     book: Book
     _known: dict[tuple[int, str], ModelUse | None] = field(default_factory=dict)
     _panels: set[str] = field(default_factory=set)
+    _declared: dict[int, dict[str, nodes.ModelDecl]] = field(default_factory=dict)
 
     def declared(self, file: File) -> dict[str, nodes.ModelDecl]:
-        return {name: d for name, d in file.declared.items() if isinstance(d, nodes.ModelDecl)}
+        """The models of a file, by name."""
+        if id(file) not in self._declared:
+            self._declared[id(file)] = {n: d for n, d in file.declared.items() if isinstance(d, nodes.ModelDecl)}
+        return self._declared[id(file)]
 
     def is_panel(self, model: ModelUse) -> bool:
         return model.label in self._panels and model.name is None

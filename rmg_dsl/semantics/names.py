@@ -12,12 +12,15 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     >>> nearest("anwser", ["answer", "query"]), nearest("docs", ["answer"])
     ('answer', None)
     """
-    ranked = sorted(
-        (distance(name.lower(), c.lower()), c) for c in set(candidates) if c != name and _comparable(name, c)
-    )
-    if ranked and ranked[0][0] <= _tolerated(name):
-        return ranked[0][1]
-    return None
+    most = _tolerated(name)
+    near = (c for c in set(candidates) if c != name and _may_be_near(name, c, most) and _comparable(name, c))
+    ranked = sorted((distance(name.lower(), c.lower()), c) for c in near)
+    return ranked[0][1] if ranked and ranked[0][0] <= most else None
+
+
+def _may_be_near(name: str, other: str, most: int) -> bool:
+    """What no few edits can bridge need not be measured: it keeps a long spec's check linear."""
+    return abs(len(name) - len(other)) <= most and len({*name.lower()} ^ {*other.lower()}) <= 2 * most
 
 
 def likely(name: str, candidates: Iterable[str]) -> str | None:

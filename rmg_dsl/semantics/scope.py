@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from rmg_dsl.diagnostics import Diagnostic, Fix, Severity, Source, Span, diagnose
+from rmg_dsl.semantics.names import nearest
 from rmg_dsl.semantics.signatures import Function
 from rmg_dsl.semantics.spec import ColumnUse, Unready
 from rmg_dsl.semantics.terms import Scoring, Term
@@ -117,6 +118,14 @@ class Book:
     columns: dict[str, ColumnUse] = field(default_factory=dict)
     used: set[tuple[int, str]] = field(default_factory=set)
     unready: list[Unready] = field(default_factory=list)
+    _slips: dict[tuple[int, str, str], str | None] = field(default_factory=dict)
+
+    def slip(self, name: str, file: File, own_field: str) -> str | None:
+        """The declared name that an undeclared one is meant to be, or none; looked for once for each name."""
+        key = (id(file), name, own_field)
+        if key not in self._slips:
+            self._slips[key] = nearest(name, (file.names() | self.root.names()) - {own_field})
+        return self._slips[key]
 
     def number_of(self, scoring: Scoring) -> int:
         return self.scorings.setdefault(scoring, len(self.scorings))

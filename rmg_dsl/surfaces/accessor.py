@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from rmg_dsl.api import PlanView, Result
-    from rmg_dsl.api.grading import Spec
+    from rmg_dsl.api.suites import Spec
 
 NAME = "rmg"
 
@@ -49,7 +49,7 @@ class Accessor:
     def _graded(self, spec: Spec, leave_out: tuple[str, ...], options: dict[str, Any]) -> Result:
         from rmg_dsl.api import Options, prepare, run_job
 
-        return run_job(prepare(spec, self._frame, Options(**options), leave_out=leave_out))
+        return run_job(prepare(spec, self._frame, Options.of(options), leave_out=leave_out))
 
 
 def register() -> None:
@@ -69,21 +69,32 @@ def _register_with(pandas: ModuleType) -> None:
 class _WhenImported(MetaPathFinder):
     """Waits for the import of pandas, lets it happen as it would, then registers and is gone."""
 
+    def __init__(self) -> None:
+        self._asking = False
+
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:  # noqa: ARG002 - the import system's signature
-        if name != "pandas":
+        if name != "pandas" or self._asking:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        # Many libraries only look whether pandas could be imported: the finder stays until it really is.
+        self._asking = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self._asking = False
         if spec is not None and spec.loader is not None:
-            spec.loader = _ThenRegister(spec.loader)
+            spec.loader = _ThenRegister(spec.loader, self)
         return spec
 
 
 class _ThenRegister(Loader):
     """Pandas' own loader, with one step after it."""
 
-    def __init__(self, loader: Loader) -> None:
+    def __init__(self, loader: Loader, finder: MetaPathFinder) -> None:
         self._loader = loader
+        self._finder = finder
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)
@@ -93,3 +104,5 @@ class _ThenRegister(Loader):
         module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
         _register_with(module)
+        if self._finder in sys.meta_path:
+            sys.meta_path.remove(self._finder)

@@ -181,7 +181,9 @@ class Builder:
     def range(self, tree: Tree[Token]) -> nodes.Range:
         low, high = self.all(_parts(tree))
         span = self.span(tree)
-        if self.source.text[span.start : span.end].endswith("..." + self.source.text[high.span.start + 1 : high.span.end]):
+        if self.source.text[span.start : span.end].endswith(
+            "..." + self.source.text[high.span.start + 1 : high.span.end]
+        ):
             high = self._three_points(low, high, span)
         return nodes.Range(low, high, span)
 

@@ -199,7 +199,9 @@ class _Scanner:
             self._orphan = Span(wanting - 1, self.at)
             return
         message = f"the text that starts here has no closing {quotes}"
-        self._report("RMG106", message, Span(self.at, self.at + 3), f"write {quotes} on a line of its own below the text")
+        self._report(
+            "RMG106", message, Span(self.at, self.at + 3), f"write {quotes} on a line of its own below the text"
+        )
         self.at = self._resume(indent)
 
     def _line_that_wants_text(self, at: int) -> int | None:

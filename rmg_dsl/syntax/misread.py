@@ -86,7 +86,9 @@ class Misread:
     def write(self, code: str, message: str, start: int, end: int, text: str, help: str = "") -> Diagnostic:
         """A mistake between two places, and what to write there instead."""
         span = self.span(start, end)
-        return self.say(code, message, span, help or f"write `{text.strip()}`", Fix(span, text, f"write `{text.strip()}`"))
+        return self.say(
+            code, message, span, help or f"write `{text.strip()}`", Fix(span, text, f"write `{text.strip()}`")
+        )
 
 
 Rule: TypeAlias = Callable[[Misread], Diagnostic | None]

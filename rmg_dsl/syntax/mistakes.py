@@ -59,6 +59,7 @@ _OPERATORS = {
     "%": "",
 }
 _OPERATOR_WORDS = {"is": "==", "AND": "and", "OR": "or", "NOT": "not", "equals": "==", "xor": "!="}
+_TRUTHS = {"true": "True", "yes": "True", "on": "True", "false": "False", "no": "False", "off": "False"}
 _CURLY = re.compile("[“”„«»‘’]")
 _BLOCKS = ("fields", "pairwise", "ranking", "refine")
 
@@ -82,15 +83,21 @@ def no_declaration(text: str) -> str:
         return "magics belong into notebooks, above the spec"
     if text.startswith(("#", "//", "/*", "--", ";")):
         return "comments start with #"
+    if re.match(r"-\s+\w", text):
+        return "a spec is no YAML: a declaration is `grader NAME -> SCALE = …`, or its head and an indented block"
     if re.match(r"import\b", text):
         return 'names of another file come by `from "file.rmg" import name`'
     if re.match(r"(?:def|class|return|for|while|print|async|lambda|with)\b", text):
-        return "a spec is no Python program; functions of your own are given by `functions={…}` or called by `python(…)`"
+        return (
+            "a spec is no Python program; functions of your own are given by `functions={…}` or called by `python(…)`"
+        )
     if named:
         name = named.group(1)
         return f"`grader {name} = …`, `aggregate {name} = …` or `param {name} = …`? a line of a block is indented"
     if typed:
-        return f"`{typed.group(1)}` is no declaration: write `grader {typed.group(2)} …` or `aggregate {typed.group(2)} …`"
+        return (
+            f"`{typed.group(1)}` is no declaration: write `grader {typed.group(2)} …` or `aggregate {typed.group(2)} …`"
+        )
     return "a line in column 1 starts with one of: " + ", ".join(k for k in KEYWORDS if k != "internal")
 
 
@@ -149,7 +156,9 @@ def _bare_text(m: Misread) -> Diagnostic | None:
     if not value or m.at < value.end():
         return None
     written = m.text[value.end() :]
-    if not re.match(r"\w+[,.!?:;]?\s+[\w{(\"']", written) or re.match(r"\w+\s+(?:if|for|is)\b|(?:if|lambda)\b", written):
+    if not re.match(r"\w+[,.!?:;]?\s+[\w{(\"']", written) or re.match(
+        r"\w+\s+(?:if|for|is)\b|(?:if|lambda)\b", written
+    ):
         return None
     if m.token not in ("NAME", "INT", "STRING", "COMMA", "COLON", "") or re.search(
         r"[()\[\]=<>+*/]", written[: m.at - value.end()]
@@ -186,7 +195,9 @@ def _name_of_declaration(m: Misread) -> Diagnostic | None:
     keyword, at = head.group(1), head.end()
     rest = m.text[at:]
     if rest[:1] in ("=", ":") or rest.startswith("->"):
-        return m.say("RMG101", f"the name of this {keyword} is missing", m.span(at, at + 1), f"write `{keyword} NAME …`")
+        return m.say(
+            "RMG101", f"the name of this {keyword} is missing", m.span(at, at + 1), f"write `{keyword} NAME …`"
+        )
     if re.match(r"([\"'])\w+\1", rest):
         name = rest[1 : rest.index(rest[0], 1)]
         return m.write("RMG101", "a name stands without quotes", at, at + len(name) + 2, name)
@@ -248,7 +259,7 @@ def _rubric_line(m: Misread) -> Diagnostic | None:
     if "STRING" in m.expected and m.before.rstrip().endswith(":") and m.rest.strip():
         return _quote_it(m, m.at)
     word = re.match(r"[^\W\d]\w*(?=\s*:)", m.text)
-    truth = {"yes": "True", "true": "True", "no": "False", "false": "False"}.get(word.group().lower() if word else "")
+    truth = _TRUTHS.get(word.group().lower()) if word else None
     if m.at == 0 and word and truth:
         return m.write("RMG111", "the levels of a bool are True and False", 0, word.end(), truth)
     return _quote_it(m, 0, word.group()) if m.at == 0 and word else None
@@ -278,13 +289,14 @@ def _value_sign(m: Misread) -> Diagnostic | None:
         message = "types are inferred and never written"
         return m.write("RMG103", message, m.at, m.at + typed.end(), " ", "leave the type out")
     sign = re.match(r"==|:=|:|<-|->|=>|\bis\b|\bto\b", m.rest)
+    help = f"write `{' '.join(m.before.split())} = …`"
     if sign:
         written = "=" if m.before.endswith(" ") else " ="
-        return m.write("RMG103", "a value is given by `=`", m.at, m.at + sign.end(), written, "write `name = value`")
+        return m.write("RMG103", "a value is given by `=`", m.at, m.at + sign.end(), written, help)
     if not re.match(r"[\w\"'(\[{.+-]", m.rest):
         return None
     fix = Fix(m.point(m.at), "= ", "add `=`")
-    return m.say("RMG103", "`=` is missing before this value", m.span(m.at, m.at + 1), "write `name = value`", fix)
+    return m.say("RMG103", "`=` is missing before this value", m.span(m.at, m.at + 1), help, fix)
 
 
 def _doubled_value_sign(m: Misread) -> Diagnostic | None:
@@ -293,7 +305,8 @@ def _doubled_value_sign(m: Misread) -> Diagnostic | None:
         return None
     if not re.match(r"(?:(?:param|model|grader|aggregate)\s+)?\w+\s*(?:->[^=]*)?=$", m.before):
         return None
-    return m.write("RMG103", "a value is given by `=`", m.at - 1, m.at + 1, "=", "write `name = value`")
+    help = f"write `{' '.join(m.before[:-1].split())} = …`"
+    return m.write("RMG103", "a value is given by `=`", m.at - 1, m.at + 1, "=", help)
 
 
 def _import(m: Misread) -> Diagnostic | None:
@@ -311,7 +324,9 @@ def _import(m: Misread) -> Diagnostic | None:
 def _edition(m: Misread) -> Diagnostic | None:
     if m.kind != "head" or not m.text.startswith("rmg"):
         return None
-    return m.say("RMG101", "the edition is a whole number", m.span(min(m.at, len(m.text) - 1), len(m.text)), "write `rmg 1`")
+    return m.say(
+        "RMG101", "the edition is a whole number", m.span(min(m.at, len(m.text) - 1), len(m.text)), "write `rmg 1`"
+    )
 
 
 def _param_value(m: Misread) -> Diagnostic | None:
@@ -321,13 +336,16 @@ def _param_value(m: Misread) -> Diagnostic | None:
         return None
     value = m.text[head.end() :].rstrip()
     span = m.span(head.end(), head.end() + len(value))
-    truth = {"true": "True", "yes": "True", "on": "True", "false": "False", "no": "False", "off": "False"}.get(value.lower())
+    truth = _TRUTHS.get(value.lower())
     if truth:
-        return m.say("RMG101", f"`{value}` is no value of a param", span, f"write `{truth}`", Fix(span, truth, ""))
+        fix = Fix(span, truth, f"write `{truth}`")
+        return m.say("RMG101", f"`{value}` is no value of a param", span, f"write `{truth}`", fix)
     if re.fullmatch(r"[^\W\d][\w ]*", value):
         return _quote_it(m, head.end())
     if re.match(r"[\d.\s+*/()-]+$|[\[({]", value) and not re.match(r"[\d.,_]+$", value):
-        return m.say("RMG101", "a param is one number, one text, True or False", span, "compute with it where it is used")
+        return m.say(
+            "RMG101", "a param is one number, one text, True or False", span, "compute with it where it is used"
+        )
     return None
 
 
@@ -375,7 +393,9 @@ def _operator_word(m: Misread) -> Diagnostic | None:
         return None
     text = word.group()
     if text in _OPERATOR_WORDS:
-        return m.write("RMG116", f"`{text}` is no operator of the language", m.at, m.at + len(text), _OPERATOR_WORDS[text])
+        return m.write(
+            "RMG116", f"`{text}` is no operator of the language", m.at, m.at + len(text), _OPERATOR_WORDS[text]
+        )
     if text in ("then", "?") or (text == "if" and re.search(r"[=(,]\s*$", m.before)):
         return m.say("RMG116", "a choice is written `a if condition else b`", m.span(m.at, m.at + len(text)))
     if text == "for" or re.search(r"\blambda\s*$", m.before):
@@ -393,7 +413,8 @@ def _else_missing(m: Misread) -> Diagnostic | None:
     if m.kind == "setting" and m.text.startswith("escalate"):
         return m.write("RMG123", "`escalate` says when, not if", found.start(), found.end(), "when")
     span = m.span(found.start(), found.end())
-    return m.say("RMG123", "`if` needs its `else`", span, "write `a if condition else b`")
+    help = "write `a if condition else b`: b is the value where the condition does not hold"
+    return m.say("RMG123", "`if` needs its `else`", span, help)
 
 
 def _closing(m: Misread) -> Diagnostic | None:
@@ -408,7 +429,11 @@ def _number(m: Misread) -> Diagnostic | None:
     start = digits.start() if digits else m.at
     shapes = r"0\d+|0[xXbBoO]\w+|\d+[^\W\d_]\w*|\d+\.\d+\.[\d.]*|\d+,\d+"
     found = re.compile(rf"(?<![\w.])(?:{shapes})").match(m.text, start)
-    if not found or found.end() < m.at or not re.search(r"[=(,\[<>+*/-]\s*$|\b(?:if|else|and|or|not|in)\s+$", m.text[:start]):
+    if (
+        not found
+        or found.end() < m.at
+        or not re.search(r"[=(,\[<>+*/-]\s*$|\b(?:if|else|and|or|not|in)\s+$", m.text[:start])
+    ):
         return None
     help = "numbers are written as in Python: 4, 0.5, 1e-3"
     if "," in found.group():
@@ -434,7 +459,9 @@ def _comma_in_value(m: Misread) -> Diagnostic | None:
         return None
     start = re.match(r"[^=]*=\s*", m.text)
     listed = m.text[start.end() :].rstrip() if start else ""
-    help = f"write `[{listed}]`" if listed and len(listed) < 60 and listed[0] not in "[(" else "a list stands in [ and ]"
+    help = (
+        f"write `[{listed}]`" if listed and len(listed) < 60 and listed[0] not in "[(" else "a list stands in [ and ]"
+    )
     return m.say("RMG101", "several values stand in square brackets", m.span(m.at, m.at + 1), help)
 
 
@@ -455,7 +482,9 @@ def _strange_character(m: Misread) -> Diagnostic | None:
     char = m.rest[0]
     if char.isalnum() or char == "_" or char in "\"'":
         return None
-    help = {"\\": "a line goes on inside brackets, without a backslash", ";": "a statement ends with its line"}.get(char, "")
+    help = {"\\": "a line goes on inside brackets, without a backslash", ";": "a statement ends with its line"}.get(
+        char, ""
+    )
     return m.say("RMG117", f"`{char}` has no meaning here", m.span(m.at, m.at + 1), help)
 
 

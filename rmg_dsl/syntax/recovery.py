@@ -17,15 +17,18 @@ from rmg_dsl.syntax.builder import Builder, TooDeep, check_depth
 from rmg_dsl.syntax.grammar import grammar
 from rmg_dsl.syntax.layout import LayoutError
 from rmg_dsl.syntax.lines import BLOCK_KEYS, CRITERION, HEAD, KEYWORDS, LogicalLine, split_lines
-from rmg_dsl.syntax.mistakes import explain, no_declaration, too_deep
 from rmg_dsl.syntax.misread import Kind, Misread
+from rmg_dsl.syntax.mistakes import explain, no_declaration, too_deep
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _SETTING = re.compile(r"([^\W\d]\w*)[ \t]*=(?!=)")
 _RUBRIC = re.compile(r"rubric[ \t]*:?$")
+_MODEL = re.compile(r"model[ \t]+\w+[ \t]*=[ \t]*(?:llm|panel)\b")
+_DECLARES = re.compile(r"\b(?:param|model|grader|pairwise|ranking|aggregate)[ \t]+([^\W\d]\w*)")
 _NEARLY_RUBRIC = re.compile(r"([^\W\d]\w*)[ \t]*:?$")
 _GOES_ON = re.compile(r"(?:and|or|if|else|in|not in)\b|[-+*/<>|)\]]|[=!]=|->")
 _UNFINISHED = re.compile(r"(?:\b(?:and|or|not|if|else|in)|[=+*/<>|,\\]|(?<!:)-|->)$")
+_ON_ONE_LINE = "a statement ends with its line; it goes on below only inside brackets: put ( and ) around the value"
 _BLOCK_HEAD = re.compile(r"(fields|grader|pairwise|ranking|aggregate|refine|validate)\b")
 _BEFORE: dict[Kind, str] = {
     "head": "",
@@ -69,7 +72,8 @@ def _chunks(source: Source, lines: list[LogicalLine]) -> Iterator[Chunk]:
 def _belongs(source: Source, head: LogicalLine, line: LogicalLine, below: list[LogicalLine]) -> bool:
     """Is a line part of the declaration above it?"""
     if HEAD.match(source.text, line.start):
-        return False
+        key = source.text.startswith("model", line.start) and line.indent > 0
+        return key and not _MODEL.match(source.text, line.start)
     return line.indent > 0 or _lost_its_indent(source, head, line) or _strayed_in(source, head, line, below)
 
 
@@ -179,12 +183,11 @@ class _Reader:
     def _goes_on(self, chunk: Chunk, text: str) -> bool:
         """Is the line below the rest of this one? A statement ends with its line, unless a bracket is open."""
         first = chunk.body[0]
-        help = "a statement ends with its line; it goes on below only inside brackets: put ( and ) around the value"
         if unfinished := _UNFINISHED.search(text):
             span = Span(chunk.head.start + unfinished.start(), chunk.head.start + unfinished.end())
-            self.report("RMG101", "the line ends too early", span, help)
+            self.report("RMG101", "the line ends too early", span, _ON_ONE_LINE)
         elif _GOES_ON.match(self.text(first)):
-            self.report("RMG101", "this line cannot go on with the one above it", self._at(first), help)
+            return self._continues(first)
         else:
             return False
         return True
@@ -220,8 +223,9 @@ class _Reader:
         names = words[:1] if keyword in KEYWORDS else [keyword, *words[:1]]
         if keyword == "from":
             names = _WORD.findall(text.partition("import")[2])
+        names += _DECLARES.findall(text)
         end = chunk.body[-1].end if chunk.body else chunk.head.end
-        return nodes.Broken(tuple(name for name in names if name), Span(chunk.head.start, end))
+        return nodes.Broken(tuple(dict.fromkeys(name for name in names if name)), Span(chunk.head.start, end))
 
     # ── bodies ──
 
@@ -257,6 +261,9 @@ class _Reader:
                 damaged = damaged or not whole
                 lines.append(rubric)
                 continue
+            if lines and _GOES_ON.match(self.text(line)) and self._continues(line):
+                damaged = failed = lines.pop() is not None
+                continue
             stray = failed and not _starts_like("setting", self.text(line))
             node = self._line("setting", line, quiet=stray)
             failed = node is None
@@ -264,6 +271,10 @@ class _Reader:
             lines += [node] if node is not None else []
         self._check_indents(tuple(settings))
         return lines, damaged
+
+    def _continues(self, line: LogicalLine) -> bool:
+        self.report("RMG101", "this line cannot go on with the one above it", self._at(line), _ON_ONE_LINE)
+        return True
 
     def _criteria_below(self, line: LogicalLine, below: tuple[LogicalLine, ...]) -> tuple[LogicalLine, ...]:
         """The lines of a rubric under its first line, which may be damaged itself."""
@@ -323,9 +334,10 @@ class _Reader:
         usual = max(counted, key=lambda i: (counted[i], i % 4 == 0, -i), default=4)
         odd = next((line for line in plain if line.indent != usual), None)
         if odd is not None:
-            lost = " like the other lines of its block" if len(lines) > 1 else ""
-            help = f"indent it by {usual} blanks{lost}"
-            self.report("RMG107", "this line's indentation fits no line above it", self._at(odd), help)
+            lost = " like the other lines of its block" if counted else ""
+            fits = "this line's indentation fits no line above it"
+            message = fits if odd.indent else "a line of a block is indented, and this one is not"
+            self.report("RMG107", message, self._at(odd), f"indent it by {usual} blanks{lost}")
 
     def _line(self, kind: Kind, line: LogicalLine, quiet: bool = False) -> Any:
         if not line.readable:
@@ -345,9 +357,8 @@ class _Reader:
             return self._build(kind, f"\n{before}{text}\n", shift)
         except UnexpectedInput as failure:
             written = text if mistakes_until is None else text[:mistakes_until]
-            misread = Misread(
-                self.source, kind, start, written, failure.pos_in_stream - len(before) - 1, failure
-            )
+            stopped = (failure.pos_in_stream or 0) - len(before) - 1
+            misread = Misread(self.source, kind, start, written, stopped, failure)
             self.mistakes.append(explain(misread))
         except LayoutError:
             self.report("RMG107", "this line's indentation fits no line above it", Span(start, start + 1))

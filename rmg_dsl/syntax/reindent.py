@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from rmg_dsl.diagnostics import Source, Span
-from rmg_dsl.syntax.formatter import STEP, STRING, TextBlock, block_text, logical_lines, string_piece
+from rmg_dsl.syntax.formatter import logical_lines
 from rmg_dsl.syntax.lines import KEYWORDS
-from rmg_dsl.syntax.strings import is_block
+from rmg_dsl.syntax.pieces import STEP, TextBlock, block_text
+from rmg_dsl.syntax.printer import string_piece
+from rmg_dsl.syntax.strings import STRING, is_block
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _SETTING = re.compile(r"[^\W\d]\w*[ \t]*=(?!=)")

@@ -6,6 +6,10 @@ import re
 import unicodedata
 from typing import NamedTuple
 
+TRIPLE = r'"""(?:[^"\\]|\\.|"(?!""))*"""' + r"|'''(?:[^'\\]|\\.|'(?!''))*'''"
+SINGLE = r'"(?!"")(?:[^"\\\n]|\\.)*"' + r"|'(?!'')(?:[^'\\\n]|\\.)*'"
+STRING = re.compile(rf"(?:(?<!\w)r)?(?:{TRIPLE}|{SINGLE})", re.S)
+
 _QUOTES = re.compile(r"(r?)(\"\"\"|'''|\"|')", re.S)
 _SIMPLE = {"\\": "\\", "'": "'", '"': '"', "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _ESCAPE = re.compile(

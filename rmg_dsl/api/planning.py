@@ -1,0 +1,96 @@
+"""What a run would do and cost, and what it would send: everything short of asking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any, NoReturn
+
+from rmg_dsl.api.options import Options
+from rmg_dsl.api.preparing import Job, functions_of, planned_for, refuse_unready, table_of
+from rmg_dsl.api.suites import Spec, suite_of
+from rmg_dsl.errors import UsageError
+from rmg_dsl.plan import Ask, CallPython, Plan, make_plan
+from rmg_dsl.results import Unscored
+from rmg_dsl.runtime import Bill as Estimate
+from rmg_dsl.runtime import Evaluator
+from rmg_dsl.runtime import estimate as estimate_rows
+from rmg_dsl.runtime.evaluate import Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """A plan that prints itself and, where there was data, its bill."""
+
+    plan: Plan
+    bill: Estimate | None = None
+
+    def __str__(self) -> str:
+        return str(self.plan) + (f"\n{self.bill}" if self.bill else "")
+
+    __repr__ = __str__
+
+    def as_json(self) -> dict[str, Any]:
+        """The counts as plain data: calls a row, and calls in all where there was data."""
+        found: dict[str, Any] = {"steps": len(self.plan.steps), "calls_per_row": asdict(self.plan.calls)}
+        return found | (asdict(self.bill) if self.bill else {})
+
+
+def plan(spec: Spec, data: Any = None, **options: Any) -> PlanView:
+    """The steps for a row and, with data, how many calls its rows cost. Calls nobody and needs no model.
+
+    >>> print(plan("grader brief = words(response) <= 120", [{"response": "a"}]))
+    1 step, 0 model calls a row
+      1  code   brief
+    1 rows, 0 model calls, about 0 tokens in
+    """
+    return plan_of(spec, data, Options.of(options))
+
+
+def plan_of(spec: Spec, data: Any, options: Options) -> PlanView:
+    """`plan` with its options in one."""
+    if data is None:
+        return PlanView(make_plan(suite_of(spec).checked, options.only))
+    table = table_of(data, options)
+    suite, planned = planned_for(spec, table, options)
+    refuse_unready(suite, options)
+    return PlanView(planned, estimate_rows(_bystander(planned, options), table))
+
+
+def bill_of(job: Job) -> PlanView:
+    """What a prepared run would cost: nobody is asked."""
+    return PlanView(job.plan, estimate_rows(_bystander(job.plan, job.options), job.table))
+
+
+def _bystander(planned: Plan, options: Options) -> Evaluator:
+    """An evaluator that runs no Python of the user's: what such a function will say, nobody knows yet."""
+    targets = {step.scoring.target for step in planned.steps if isinstance(step, CallPython)}
+    return Evaluator(planned, functions_of(options), dict.fromkeys(targets, _not_yet))
+
+
+def _not_yet(**_: Any) -> NoReturn:
+    raise Waiting
+
+
+def messages_of(
+    spec: Spec, data: Any, row: int, grader: str | None = None, params: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """The messages that one row (counted from 0) would send, for each grader that asks a model, or for one of them."""
+    options = Options(params=params or {}, only=(grader,) if grader else ())
+    table = table_of(data, options)
+    _, planned = planned_for(spec, table, options)
+    found = next(islice(iter(table), row, None), None) if row >= 0 else None
+    if found is None:
+        last = f"the data has {table.count} rows, counted from 0"
+        raise UsageError(f"there is no row {row}: {last}")
+    evaluator = _bystander(planned, options)
+    return [_asked(evaluator, step, row, found) for step in planned.asks]
+
+
+def _asked(evaluator: Evaluator, step: Ask, row: int, values: Mapping[str, Any]) -> dict[str, Any]:
+    question = evaluator.ask(step.number, row, values)
+    name = " = ".join(step.names)
+    if isinstance(question, Unscored):
+        return {"grader": name, "status": str(question.status), "message": question.message, "messages": []}
+    return {"grader": name, "status": "ok", "message": "", "messages": [asdict(m) for m in question.messages]}

@@ -1,0 +1,203 @@
+"""Before a run: spec, data, options and models checked against each other, so that what can go wrong does so unpaid."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rmg_dsl import std
+from rmg_dsl.api.asking import open_crews
+from rmg_dsl.api.options import Literal, Options, Written
+from rmg_dsl.api.suites import Spec, Suite, checked, raise_errors, source_of
+from rmg_dsl.config import Settings
+from rmg_dsl.diagnostics import Diagnostic, Source, diagnose, errors_in, in_order
+from rmg_dsl.errors import UsageError
+from rmg_dsl.models import Endpoints
+from rmg_dsl.plan import CallPython, Plan, bind, make_plan, prefixed
+from rmg_dsl.runtime import Crew, Evaluator, Run
+from rmg_dsl.semantics import CheckResult
+from rmg_dsl.semantics.spec import Unready
+from rmg_dsl.semantics.terms import ModelUse
+from rmg_dsl.tables import Table, is_frame, limit_rows, open_table, sample_rows
+
+Functions = Mapping[str, Callable[..., Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything a run needs, checked: nothing has been asked yet. `streamed` where each walk reads the data anew."""
+
+    suite: Suite
+    plan: Plan
+    table: Table
+    options: Options
+    crews: Mapping[ModelUse, Crew]
+    endpoints: Endpoints
+    evaluator: Evaluator
+    run: Run
+    streamed: bool
+
+
+def prepare(spec: Spec, data: Any, options: Options, *, leave_out: tuple[str, ...] = ()) -> Job:
+    """Check spec, data and models against each other, before any call."""
+    settings = Settings.of()
+    table = table_of(data, options)
+    suite, planned = planned_for(spec, table, options)
+    refuse_unready(suite, options, leave_out)
+    python = _python_functions(planned, options)
+    endpoints = Endpoints()
+    uses = [step.scoring.model for step in planned.asks]
+    crews = open_crews(uses, suite.checked.models, options, settings, endpoints)
+    evaluator = Evaluator(planned, functions_of(options), python)
+    streamed = isinstance(data, str | os.PathLike)
+    return Job(suite, planned, table, options, crews, endpoints, evaluator, Run(evaluator, crews), streamed)
+
+
+# ── the data ──
+
+
+def table_of(data: Any, options: Options) -> Table:
+    """The rows that the options leave."""
+    table = limit_rows(open_table(_snapshot(data)), options.limit)
+    return sample_rows(table, options.sample, options.seed)
+
+
+def _snapshot(data: Any) -> Any:
+    """The caller's data as it is now: what they do to it later must not stand beside the scores of what it was."""
+    if is_frame(data):
+        return data.copy()
+    if isinstance(data, list | tuple):
+        return [dict(row) if isinstance(row, Mapping) else row for row in data]
+    return data
+
+
+# ── the spec ──
+
+
+def planned_for(spec: Spec, table: Table, options: Options) -> tuple[Suite, Plan]:
+    """The suite and its plan, checked under the options and against the columns. Raises SpecError, UsageError."""
+    source = spec.source if isinstance(spec, Suite) else source_of(spec)
+    found = checked(source, {}, frozenset(table.columns), frozenset(options.functions))
+    if options.params and not errors_in(found.diagnostics):
+        params = _params(dict(found.checked.params), options.params)
+        found = checked(source, params, frozenset(table.columns), frozenset(options.functions))
+    planned, diagnostics = _bound(found, table, options)
+    raise_errors(diagnostics)
+    return Suite(found.checked, found.diagnostics), planned
+
+
+def _bound(found: CheckResult, table: Table, options: Options) -> tuple[Plan, tuple[Diagnostic, ...]]:
+    """The plan, and everything there is to say about the spec with its data, in one go."""
+    only = () if errors_in(found.diagnostics) else options.only
+    planned = prefixed(make_plan(found.checked, only), options.prefix)
+    return planned, in_order([*found.diagnostics, *bind(found.checked, planned, table.columns)])
+
+
+def bound_diagnostics(source: Source, data: Any) -> tuple[Diagnostic, ...]:
+    """Every diagnostic of a spec together with its data."""
+    table = open_table(data)
+    return _bound(checked(source, columns=frozenset(table.columns)), table, Options())[1]
+
+
+def refuse_unready(suite: Suite, options: Options, leave_out: tuple[str, ...] = ()) -> None:
+    """What this version cannot run yet is an error before the run, not a hole in the results."""
+    parts = [part for part in suite.checked.unready if part.what not in leave_out and not options.only]
+    raise_errors(_unready(part) for part in parts)
+
+
+def _unready(part: Unready) -> Diagnostic:
+    message = f"{part.what} is checked, and cannot be run by this version yet"
+    help = "take it out of the spec, or use `--only`"
+    return diagnose("RMG601", message, part.source, part.span, help=help, severity="error")
+
+
+# ── params ──
+
+
+def _params(declared: Mapping[str, Literal], given: Mapping[str, Literal]) -> dict[str, Literal]:
+    """The caller's params, each known to the spec and of the type of its default."""
+    for name in given:
+        if name not in declared:
+            close = difflib.get_close_matches(str(name), declared, n=1)
+            known = ", ".join(f"`{n}`" for n in declared) or "none"
+            advice = f"did you mean `{close[0]}`?" if close else f"it declares {known}"
+            raise UsageError(f"the spec has no param `{name}`: {advice}", code="RMG223")
+    return {name: _of_type(name, value, declared[name]) for name, value in given.items()}
+
+
+def _of_type(name: str, value: object, default: Literal) -> Literal:
+    read = _read(value, default) if isinstance(value, Written) else value
+    if isinstance(default, bool):
+        fits, wanted = isinstance(read, bool), "True or False"
+    elif isinstance(default, str):
+        fits, wanted = isinstance(read, str), "a text"
+    else:
+        fits, wanted = _is_number(read), "a number"
+    if not fits or not isinstance(read, float | int | bool | str):
+        message = f"param `{name}` is {wanted}, as its default {default!r} is, and {str(value)!r} is none"
+        raise UsageError(message, code="RMG314")
+    return read
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _read(text: str, default: Literal) -> object:
+    """What was typed, by the kind of the default: `007` is a text where one is wanted."""
+    if isinstance(default, str):
+        quoted = len(text) > 1 and text[0] in "\"'" and text[0] == text[-1]
+        return str(text[1:-1] if quoted else text)
+    if isinstance(default, bool):
+        return {"true": True, "false": False}.get(text.lower())
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return None
+
+
+# ── Python functions ──
+
+
+def functions_of(options: Options) -> dict[str, Callable[..., Any]]:
+    """The built-in functions and the caller's own. Raises UsageError where one would take another's place."""
+    built_in = std.functions()
+    if taken := [name for name in options.functions if name in built_in]:
+        raise UsageError(f"functions: `{taken[0]}` is a built-in function; give yours another name")
+    return {**std.implementations(), **options.functions}
+
+
+def _python_functions(planned: Plan, options: Options) -> Functions:
+    """The functions of `python("module:name")`: given by the caller, or imported from a module that the caller allows."""
+    targets = [step.scoring.target for step in planned.steps if isinstance(step, CallPython)]
+    refused = [t for t in targets if t not in options.functions and not _is_allowed(t, options)]
+    if refused:
+        module = refused[0].partition(":")[0]
+        raise UsageError(
+            f'`python("{refused[0]}")` is not allowed: a spec runs Python only where the caller says so, '
+            f"by --allow-python {module}, allow_python=[{module!r}] or functions={{{refused[0]!r}: …}}",
+            code="RMG604",
+        )
+    return {target: options.functions.get(target) or _imported(target) for target in targets}
+
+
+def _is_allowed(target: str, options: Options) -> bool:
+    module = target.partition(":")[0]
+    return any(module == allowed or module.startswith(f"{allowed}.") for allowed in options.allow_python)
+
+
+def _imported(target: str) -> Callable[..., Any]:
+    module, _, name = target.partition(":")
+    try:
+        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, SyntaxError) as error:
+        raise UsageError(f'`python("{target}")` cannot be imported: {error}') from None
+    Options(functions={target: found})  # the same rules as for a function that is given
+    return found

@@ -1,0 +1,279 @@
+"""Nodes as pieces: how each is written, with no bracket more than its meaning needs."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from rmg_dsl.diagnostics import Span
+from rmg_dsl.syntax import nodes
+from rmg_dsl.syntax.pieces import Doc, Group, Part, Piece, TextBlock
+from rmg_dsl.syntax.strings import STRING, characters, is_block, value_of
+
+
+def string_piece(token: str) -> str | TextBlock:
+    r"""A string with double quotes where that needs no more escapes; over several lines it is a block.
+
+    >>> string_piece("'a'"), string_piece("'\"'"), string_piece("'''one\n   two'''").lines
+    ('"a"', '\'"\'', ('one', 'two'))
+    """
+    prefix = "r" if token.startswith("r") else ""
+    bare = token[len(prefix) :]
+    if not is_block(token):
+        return _first_equal(token, f'{prefix}"{bare[1:-1]}"')
+    content = bare[3:-3].rstrip(" \t")
+    if "\n" not in token:
+        return _first_equal(token, f'{prefix}"{content}"', f'{prefix}"""{content}"""')
+    lines = _dedented(token)
+    quotes = bare[:3] if '"""' in "\n".join(lines) and bare[0] == "'" else '"""'
+    return TextBlock(prefix + quotes, lines) if lines else f'{prefix}""'
+
+
+def _dedented(token: str) -> tuple[str, ...]:
+    """The lines of a block as written: read as a raw string, it keeps its escapes. Idle line joins at the top go."""
+    raw = token.startswith("r")
+    lines = "".join(c.text for c in characters(token if raw else f"r{token}")).split("\n")
+    while not raw and lines[:1] == ["\\"]:
+        lines = lines[1:]
+    return tuple(lines) if any(lines) else ()
+
+
+def _first_equal(token: str, *others: str) -> str:
+    """The first way to write a string that is one token and means the same."""
+    return next((t for t in others if STRING.fullmatch(t) and value_of(t) == value_of(token)), token)
+
+
+def _number(value: int | float) -> str:
+    if isinstance(value, float) and math.isinf(value):
+        return "1e999" if value > 0 else "-1e999"
+    return repr(value)
+
+
+def _signed(value: int | float) -> str:
+    text = _number(value)
+    return text if text.startswith("-") else f"+{text}"
+
+
+def _level(expr: nodes.Expr) -> int:
+    """How tightly an expression binds, as in the grammar."""
+    match expr:
+        case nodes.IfElse():
+            return 0
+        case nodes.Logic():
+            return 1 if expr.word == "or" else 2
+        case nodes.Not():
+            return 3
+        case nodes.Comparison():
+            return 4
+        case nodes.Arithmetic():
+            return 5 if expr.rest[0][0] in "+-" else 6
+        case nodes.Sign():
+            return 7
+        case nodes.Call() | nodes.Item() | nodes.Attribute():
+            return 8
+        case nodes.Name() | nodes.Number() | nodes.Text() | nodes.Truth() | nodes.Nothing() | nodes.ListOf():
+            return 9
+        case _:
+            assert_never(expr)
+
+
+def _is_literal(expr: nodes.Expr) -> bool:
+    if isinstance(expr, nodes.Sign):
+        return isinstance(expr.operand, nodes.Number)
+    return isinstance(expr, nodes.Number | nodes.Text | nodes.Truth | nodes.Nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes nodes as pieces; `homes` holds the comments of each bracket."""
+
+    homes: Mapping[Span, list[nodes.Comment]]
+
+    def statement(self, node: object) -> Doc:
+        """The line of a node: of a block its head only."""
+        match node:
+            case nodes.FieldDecl():
+                return (f"{node.name.id} = ", *self.expr(node.value))
+            case nodes.Setting():
+                condition = (" when ", *self.expr(node.when)) if node.when else ()
+                return (f"{node.key.id} = ", *self.expr(node.value), *condition)
+            case nodes.Rubric():
+                return ("rubric = ", *self.expr(node.source)) if node.source else ("rubric:",)
+            case nodes.Criterion():
+                return (*self.criterion_level(node), ": ", string_piece(node.text.token))
+            case nodes.Edition():
+                return (f"rmg {node.number}",)
+            case _:
+                return self.declaration(node)
+
+    def declaration(self, node: object) -> Doc:
+        match node:
+            case nodes.Import():
+                return self.import_(node)
+            case nodes.Param() | nodes.ModelDecl():
+                word = "param" if isinstance(node, nodes.Param) else "model"
+                return (f"{word} {node.name.id} = ", *self.expr(node.value))
+            case nodes.Fields():
+                return ("fields:",)
+            case nodes.Grader():
+                scale = (" -> ", *self.scale(node.scale)) if node.scale else ()
+                return (f"grader {node.name.id}", *scale, *self.body(node.body))
+            case nodes.Aggregate():
+                return (f"aggregate {node.name.id}", *self.body(node.body))
+            case nodes.Pairwise() | nodes.Ranking() | nodes.Refine():
+                return (f"{type(node).__name__.lower()} {node.name.id}:",)
+            case nodes.Require():
+                return ("require ", *self.expr(node.condition))
+            case nodes.Validate():
+                columns = joined((self.expr(column) for column in node.columns), ", ")
+                return (f"validate {node.name.id} against ", *columns, ":" if node.body else "")
+            case nodes.Internal():
+                return self.internal(node)
+            case _:
+                raise AssertionError(f"{type(node).__name__} has no line of its own")
+
+    def import_(self, node: nodes.Import) -> Doc:
+        names = (f"{n.name.id} as {n.alias.id}" if n.alias else n.name.id for n in node.names)
+        return ("from ", string_piece(node.path.token), f" import {', '.join(names)}")
+
+    def internal(self, node: nodes.Internal) -> Doc:
+        spans = [parameter.span for parameter in node.parameters]
+        place = Span(node.name.span.end, node.result.span.start)
+        group = self.group("(", [self.parameter(p) for p in node.parameters], spans, ")", place, ends=False)
+        result = (node.result.id,) if isinstance(node.result, nodes.Name) else self.scale(node.result)
+        return (f"internal {node.name.id}", group, " -> ", *result)
+
+    def parameter(self, node: nodes.Parameter) -> Doc:
+        default = (" = ", *self.expr(node.default)) if node.default else ()
+        return (f"{'*' if node.variadic else ''}{node.name.id}: {node.type.id}", *default)
+
+    def body(self, body: nodes.Expr | nodes.Block) -> Doc:
+        return (":",) if isinstance(body, nodes.Block) else (" = ", *self.expr(body))
+
+    def criterion_level(self, node: nodes.Criterion) -> Doc:
+        if node.signed and isinstance(node.level, nodes.Number):
+            return (_signed(node.level.value),)
+        return self.expr(node.level)
+
+    def scale(self, scale: nodes.ScaleNode) -> Doc:
+        return (*self.scale_kind(scale.kind), " lower" if scale.lower else "")
+
+    def scale_kind(
+        self, kind: nodes.Range | nodes.BoolScale | nodes.PointsScale | nodes.LabelScale | nodes.ValueScale
+    ) -> Doc:
+        match kind:
+            case nodes.Range():
+                return (f"{_number(kind.low.value)}..{_number(kind.high.value)}",)
+            case nodes.BoolScale():
+                return ("bool",)
+            case nodes.PointsScale():
+                return ("points",)
+            case nodes.LabelScale():
+                return joined(((string_piece(label.token),) for label in kind.labels), " | ")
+            case nodes.ValueScale():
+                pairs: list[Doc] = [(string_piece(t.token), f"={_number(n.value)}") for t, n in kind.pairs]
+                spans = [Span(t.span.start, n.span.end) for t, n in kind.pairs]
+                return (self.group("(", pairs, spans, ")", kind.span, separator=" |", ends=False),)
+            case _:
+                assert_never(kind)
+
+    # ── expressions ──
+
+    def expr(self, expr: nodes.Expr, tightness: int = 0) -> Doc:
+        """An expression where one that binds at least that tightly may stand; any other one gets brackets."""
+        doc = self.bare(expr)
+        return doc if _level(expr) >= tightness else ("(", *doc, ")")
+
+    def bare(self, expr: nodes.Expr) -> Doc:
+        match expr:
+            case nodes.Name():
+                return (expr.id,)
+            case nodes.Number():
+                return (_number(expr.value),)
+            case nodes.Text():
+                return (string_piece(expr.token),)
+            case nodes.Truth():
+                return (str(expr.value),)
+            case nodes.Nothing():
+                return ("None",)
+            case nodes.ListOf():
+                spans = [item.span for item in expr.items]
+                return (self.group("[", [self.expr(item) for item in expr.items], spans, "]", expr.span),)
+            case nodes.Call():
+                spans = [argument.span for argument in expr.arguments]
+                group = self.group("(", [self.argument(a) for a in expr.arguments], spans, ")", expr.span)
+                return (*self.expr(expr.function, 8), group)
+            case nodes.Attribute() | nodes.Item():
+                return self.reached(expr)
+            case nodes.Sign() | nodes.Arithmetic() | nodes.Comparison():
+                return self.operation(expr)
+            case nodes.Logic() | nodes.Not() | nodes.IfElse():
+                return self.logic(expr)
+            case _:
+                assert_never(expr)
+
+    def argument(self, node: nodes.Argument) -> Doc:
+        """A weight or a setting is written `a=1`; what is rebound to another part of the spec `a = b`."""
+        if node.label is None:
+            return self.expr(node.value)
+        return (*self.expr(node.label), "=" if _is_literal(node.value) else " = ", *self.expr(node.value))
+
+    def reached(self, node: nodes.Attribute | nodes.Item) -> Doc:
+        if isinstance(node, nodes.Item):
+            return (*self.expr(node.base, 8), "[", *self.expr(node.index), "]")
+        tightness = 10 if isinstance(node.base, nodes.Number) else 8
+        return (*self.expr(node.base, tightness), f".{node.key.id}")
+
+    def operation(self, node: nodes.Sign | nodes.Arithmetic | nodes.Comparison) -> Doc:
+        if isinstance(node, nodes.Sign):
+            return (node.sign, *self.expr(node.operand, 7))
+        tightness = _level(node) + 1
+        rest = [(f" {operator} ", *self.expr(operand, tightness)) for operator, operand in node.rest]
+        return (*self.expr(node.first, tightness), *(piece for doc in rest for piece in doc))
+
+    def logic(self, node: nodes.Logic | nodes.Not | nodes.IfElse) -> Doc:
+        match node:
+            case nodes.Logic():
+                return joined((self.expr(part, _level(node) + 1) for part in node.parts), f" {node.word} ")
+            case nodes.Not():
+                return ("not ", *self.expr(node.operand, 3))
+            case nodes.IfElse():
+                condition = self.expr(node.condition, 1)
+                return (*self.expr(node.then, 1), " if ", *condition, " else ", *self.expr(node.otherwise))
+            case _:
+                assert_never(node)
+
+    def group(
+        self,
+        opening: str,
+        docs: Sequence[Doc],
+        spans: Sequence[Span],
+        closing: str,
+        place: Span,
+        separator: str = ",",
+        ends: bool = True,
+    ) -> Group:
+        """A bracket with its comments: above the part that follows, beside the one they stand behind, or at its end."""
+        above: list[list[nodes.Comment]] = [[] for _ in range(len(docs) + 1)]
+        beside: list[list[nodes.Comment]] = [[] for _ in docs]
+        starts = [span.start for span in spans]
+        for comment in self.homes.get(place, ()):
+            last = bisect_right(starts, comment.span.start) - 1
+            if last >= 0 and comment.span.start < spans[last].end:
+                above[last].append(comment)
+            elif last >= 0 and not comment.alone and not beside[last]:
+                beside[last].append(comment)
+            else:
+                above[last + 1].append(comment)
+        parts = (Part(d, tuple(a), tuple(b)) for d, a, b in zip(docs, above, beside, strict=False))
+        return Group(opening, tuple(parts), tuple(above[-1]), closing, separator, ends)
+
+
+def joined(docs: Iterable[Doc], separator: str) -> Doc:
+    pieces: list[Piece] = []
+    for doc in docs:
+        pieces += [separator, *doc] if pieces else doc
+    return tuple(pieces)
