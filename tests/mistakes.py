@@ -307,7 +307,7 @@ def indent_lost(spec: Spec, random: Random) -> Edit | None:
 
 @_maker
 def head_indented(spec: Spec, random: Random) -> Edit | None:
-    token = random.choice([t for t in spec.firsts() if t.start == spec.start_of_line(t.start)])
+    token = random.choice([t for t in spec.firsts() if t.start == spec.start_of_line(t.start)] or spec.firsts())
     return Edit(token.start, token.start, " " * random.choice((1, 2, 4)))
 
 
@@ -334,7 +334,7 @@ def junk_line(spec: Spec, random: Random) -> Edit | None:
 @_maker
 def line_joined(spec: Spec, random: Random) -> Edit | None:
     """The line break after a statement is lost."""
-    token = random.choice(spec.firsts()[1:])
+    token = random.choice(spec.firsts()[1:] or spec.firsts())
     start = spec.start_of_line(token.start)
     above = spec.text[spec.start_of_line(max(0, start - 1)) : start].strip()
     return Edit(start - 1, token.start, " ") if above and "#" not in above else None
@@ -685,6 +685,8 @@ def token_deleted(spec: Spec, random: Random) -> Edit | None:
 
 @_maker
 def tokens_swapped(spec: Spec, random: Random) -> Edit | None:
+    if len(spec.written) < 2:
+        return None
     at = random.randrange(len(spec.written) - 1)
     one, other = spec.written[at : at + 2]
     between = spec.text[one.end : other.start]
@@ -712,7 +714,7 @@ def character_deleted(spec: Spec, random: Random) -> Edit | None:
 
 
 def candidates(spec: Spec, random: Random) -> Iterator[tuple[str, Edit]]:
-    """Mistakes for a spec, without end, each kind as likely as any other."""
+    """Mistakes for a spec that says something, without end, each kind as likely as any other."""
     kinds = list(MAKERS)
     while True:
         kind = random.choice(kinds)

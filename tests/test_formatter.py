@@ -242,7 +242,7 @@ COMMENT_TEXTS = st.sampled_from(
 def is_token(token: str) -> bool:
     """One string that the language reads; `\\d` in a plain string is none."""
     parsed = parse(f"aggregate x = {token}")
-    return not parsed.diagnostics and getattr(parsed.module.declarations[0], "body", None).__class__.__name__ == "Text"
+    return not parsed.diagnostics and getattr(parsed.module.declarations[0].body, "token", None) == token
 
 
 STRINGS = st.builds(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from rmg_dsl.diagnostics import Diagnostic, Span, diagnose, in_order
+from rmg_dsl.diagnostics import Diagnostic, Span, diagnose, errors_in, in_order
 from rmg_dsl.semantics import terms
 from rmg_dsl.semantics.files import Files
 from rmg_dsl.semantics.graders import Graders
@@ -43,7 +43,8 @@ def check(parsed: Parsed, universe: Universe) -> CheckResult:
     gates = checker.gates()
     checker.refinements()
     checker.validations()
-    checker.unused()
+    if not errors_in(parsed.diagnostics):
+        checker.unused()
     diagnostics = in_order([*parsed.diagnostics, *book.diagnostics, *_unready_notes(book)])
     return CheckResult(checker.checked(outputs, gates, diagnostics), diagnostics)
 

@@ -161,8 +161,9 @@ class Expressions:
         book = scope.book
         known = book.universe.columns or frozenset()
         slip = None if name in known or scope.file.is_library else book.slip(name, scope.file, scope.own_field)
-        if slip is None or scope.file.incomplete:
-            if not scope.file.incomplete or book.universe.columns is None or name in known:
+        hidden = scope.file.incomplete or scope.file.hides_fields or book.root.hides_fields
+        if slip is None or hidden:
+            if not hidden or book.universe.columns is None or name in known:
                 book.use_column(name, scope.file.source, span, scope.optional)
             return
         help = f"did you mean `{slip}`? ({self.whereabouts(slip, scope)})"
@@ -424,7 +425,8 @@ class Expressions:
         """Report a bare name that nothing declares, where only a grader or an aggregate makes sense."""
         if not isinstance(node, nodes.Name) or node.id in scope.words or dict(scope.bound).get(node.id):
             return True
-        if scope.file.find(node.id) or scope.book.root.find(node.id) or scope.file.incomplete:
+        hidden = scope.file.incomplete or scope.file.hides_fields
+        if scope.file.find(node.id) or scope.book.root.find(node.id) or hidden:
             return True
         library = {g.name.id for g in scope.book.universe.library.declarations if isinstance(g, nodes.Grader)}
         close = likely(node.id, score_names(scope))

@@ -36,7 +36,8 @@ class Files:
                 scope.report("RMG222", "`internal` is for the standard library", declared.span, help=help)
             for name, named in _named(declared):
                 self._declare(name, named, file, scope)
-            file.incomplete = file.incomplete or _hides_names(declared)
+            file.incomplete = file.incomplete or (isinstance(declared, nodes.Broken) and not declared.names)
+            file.hides_fields = file.hides_fields or (isinstance(declared, nodes.Fields) and declared.damaged)
         self._open.pop()
 
     def _edition(self, file: File, scope: Scope) -> None:
@@ -78,17 +79,15 @@ class Files:
                     help="import it under another name: `as …`",
                 )
         other = self._other(node, file, scope)
-        if other is None:
-            file.incomplete = True
-            return
         for imported in node.names:
-            if other.find(imported.name.id) is None or isinstance(
-                other.declared.get(imported.name.id), nodes.FieldDecl
-            ):
+            local = imported.local.id
+            if other is not None and _offers(other, imported.name.id):
+                file.imported.setdefault(local, Foreign(other, imported.name.id))
+                continue
+            if other is not None:
                 self._not_there(imported, other, node, scope)
-                file.incomplete = True
-            else:
-                file.imported.setdefault(imported.local.id, Foreign(other, imported.name.id))
+            # The name is meant to be there: its uses are no mistakes of their own.
+            file.declared.setdefault(local, nodes.Broken((local,), imported.span))
 
     def _not_there(self, imported: nodes.Imported, other: File, node: nodes.Import, scope: Scope) -> None:
         names = [n for n in other.names() if not isinstance(other.declared.get(n), nodes.FieldDecl)]
@@ -144,6 +143,10 @@ class Files:
         return other
 
 
+def _offers(other: File, name: str) -> bool:
+    return other.find(name) is not None and not isinstance(other.declared.get(name), nodes.FieldDecl)
+
+
 def _named(declared: nodes.Declaration) -> Iterator[tuple[nodes.Name, Named]]:
     match declared:
         case nodes.Fields(fields):
@@ -158,10 +161,3 @@ def _named(declared: nodes.Declaration) -> Iterator[tuple[nodes.Name, Named]]:
             yield declared.name, declared
         case _:
             return
-
-
-def _hides_names(declared: nodes.Declaration) -> bool:
-    """May a part that could not be read have declared any name?"""
-    if isinstance(declared, nodes.Fields):
-        return declared.damaged
-    return isinstance(declared, nodes.Broken) and not declared.names

@@ -11,7 +11,7 @@ from rmg_dsl.diagnostics import Fix
 from rmg_dsl.semantics import terms
 from rmg_dsl.semantics.expressions import UNKNOWN, Expressions, constant_number
 from rmg_dsl.semantics.scope import Scope, Typed
-from rmg_dsl.semantics.types import BOOL, NUMBER, alike, directions, folded, number
+from rmg_dsl.semantics.types import ANY, BOOL, NUMBER, Type, alike, directions, folded, number
 from rmg_dsl.syntax import nodes
 
 Special: TypeAlias = Callable[[Expressions, nodes.Call, Scope], Typed]
@@ -19,9 +19,11 @@ Special: TypeAlias = Callable[[Expressions, nodes.Call, Scope], Typed]
 
 def weighted(expressions: Expressions, node: nodes.Call, scope: Scope) -> Typed:
     parts = _parts(expressions, node, scope, "weighted", labels_are_parts=True)
+    before = len(scope.book.diagnostics)
     weights = _weights(expressions, node, scope)
-    _check_alike(parts, node, "weighted", scope)
-    kind = folded([p.type for p in parts]) if parts else NUMBER
+    if len(scope.book.diagnostics) == before:
+        _check_alike(parts, node, "weighted", scope)
+    kind = _folded_type(parts)
     return Typed(terms.Fold("weighted", tuple(p.term for p in parts), weights, scope.drop), kind)
 
 
@@ -124,6 +126,13 @@ def _check_alike(parts: list[Typed], node: nodes.Call, name: str, scope: Scope) 
     scope.report(code, message, node.span, help="bring each part to 0..1: `unit(…)`", fixes=fixes)
 
 
+def _folded_type(parts: list[Typed]) -> Type:
+    """Of a part that is itself a mistake nothing is known, and so nothing of the whole."""
+    if any(part.term == UNKNOWN.term for part in parts):
+        return ANY
+    return folded([part.type for part in parts]) if parts else NUMBER
+
+
 def _unit_fix(argument: nodes.Argument, part: Typed, scope: Scope) -> Fix | None:
     target = argument.label or argument.value
     if not part.type.bounded or part.type.low == part.type.high or isinstance(part.term, terms.Unit):
@@ -135,7 +144,7 @@ def least_or_greatest(name: str) -> Special:
     def check(expressions: Expressions, node: nodes.Call, scope: Scope) -> Typed:
         parts = _parts(expressions, node, scope, name)
         _check_alike(parts, node, name, scope)
-        kind = folded([p.type for p in parts]) if parts else NUMBER
+        kind = _folded_type(parts)
         if parts and all(p.type.kind == "number" for p in parts):
             best = min if name == "min" else max
             kind = replace(kind, low=best(p.type.low for p in parts), high=best(p.type.high for p in parts))

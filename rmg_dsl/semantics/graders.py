@@ -11,13 +11,13 @@ from rmg_dsl.semantics import terms
 from rmg_dsl.semantics.calls import call_function
 from rmg_dsl.semantics.draws import check_draws
 from rmg_dsl.semantics.expressions import Expressions, library_grader
-from rmg_dsl.semantics.keys import KEYS, check_plain, settings_of
+from rmg_dsl.semantics.keys import KEYS, check_plain, is_whole, settings_of
 from rmg_dsl.semantics.later import LaterChecks
 from rmg_dsl.semantics.models import ModelTable
 from rmg_dsl.semantics.names import likely, listed
 from rmg_dsl.semantics.prompts import CheckedTemplate, check_template, merged, unquoted_text
 from rmg_dsl.semantics.rubrics import check_rubric
-from rmg_dsl.semantics.scale_nodes import scale_of, scale_problems
+from rmg_dsl.semantics.scale_nodes import scale_of, scale_problems, upright
 from rmg_dsl.semantics.scope import Bindings, Book, File, Foreign, Graded, Scope, Typed
 from rmg_dsl.semantics.spec import Unready
 from rmg_dsl.semantics.terms import Computed, FromPython, Judged, Later, ModelUse, Scoring
@@ -169,7 +169,7 @@ class Graders:
         scale = None
         if declared.scale is not None:
             self.book.diagnostics += scale_problems(declared.scale, scope.file.source)
-            scale = scale_of(declared.scale)
+            scale = upright(scale_of(declared.scale))
         if isinstance(declared.body, nodes.Block):
             return self._grader_block(declared, declared.body, scale, scope)
         return self._scored(declared.body, declared, scale, scope)
@@ -198,7 +198,7 @@ class Graders:
             found = library_grader(target, scope)
             if found is None:
                 return None, Foreign(scope.file, "")
-        if found is None or not isinstance(found.file.declared[found.name], Declared):
+        if found is None or not isinstance(found.file.declared[found.name], Declared | nodes.Broken):
             return None
         if isinstance(target, nodes.Name):
             self.book.use(scope.file, target.id)
@@ -307,7 +307,7 @@ class Graders:
         if "score" in found:
             return self._score_block(declared, block, found, scale, scope)
         if "prompt" not in found:
-            if not block.damaged:
+            if is_whole(block, "grader"):
                 at = declared.name.span
                 scope.report(
                     "RMG212", f"{scope.owner} needs a `prompt` or a `score`", at, help="add the line to its block"
@@ -422,7 +422,7 @@ class Graders:
     ) -> Graded | None:
         checked = {key: check_template(text, self.expressions, scope, f"the {key}") for key, text in texts.items()}
         names = merged(checked)
-        if not names.bound and not self._excused(texts, scope):
+        if not names.bound and not names.needs and not self._excused(texts, scope):
             help = "put the row's values in: `{{ response }}`"
             scope.report(
                 "RMG320",
@@ -433,7 +433,8 @@ class Graders:
         if scale is None:
             self._scale_missing(declared, scope, "a prompt")
             return None
-        if isinstance(scale, Points) and rubric is None:
+        whole = not isinstance(declared.body, nodes.Block) or is_whole(declared.body, "grader")
+        if isinstance(scale, Points) and rubric is None and whole:
             help = 'add `rubric:` with lines such as `+5: "…"`, or `rubric = FIELD`'
             scope.report("RMG212", f"{scope.owner} on `points` needs a rubric", declared.name.span, help=help)
         scoring = self._judged_scoring(checked, names, rubric, scale, found, scope)
@@ -500,7 +501,8 @@ class Graders:
         if setting.when is None:
             return
         named = {node.id for node in nodes.walk(setting.when) if isinstance(node, nodes.Name)}
-        if "spread" in named and "samples" not in found and not self.models.is_panel(model):
+        broken = scope.judging.has_broken
+        if "spread" in named and "samples" not in found and not self.models.is_panel(model) and not broken:
             help = "give `samples = 3`, ask a panel, or escalate by `score` or `confidence`"
             scope.report("RMG322", "one draw has no spread", setting.when.span, help=help)
         words = {

@@ -105,11 +105,16 @@ def settings_of(block: nodes.Block, declaration: str, scope: Scope) -> dict[str,
     if block.rubric is not None and declaration != "grader":
         scope.report("RMG210", f"{scope.owner} takes no rubric", block.rubric.span, help="only graders have one")
     missing = [key for key in REQUIRED[declaration] if key not in found]
-    if missing and not block.damaged:
+    if missing and is_whole(block, declaration):
         scope.report(
             "RMG212", f"{scope.owner} needs `{missing[0]} = …`", _first(block), help="add the line to its block"
         )
     return found
+
+
+def is_whole(block: nodes.Block, declaration: str) -> bool:
+    """Was every line read, and every key known? If not, one of them may be the key that seems to be missing."""
+    return not block.damaged and all(setting.key.id in KEYS[declaration] for setting in block.settings)
 
 
 def _first(block: nodes.Block) -> Span:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from rmg_dsl.semantics import terms
-from rmg_dsl.semantics.expressions import Expressions
-from rmg_dsl.semantics.keys import KEYS, check_plain, settings_of
+from rmg_dsl.semantics.expressions import UNKNOWN, Expressions
+from rmg_dsl.semantics.keys import KEYS, check_plain, is_whole, settings_of
 from rmg_dsl.semantics.models import ModelTable
 from rmg_dsl.semantics.prompts import check_template, unquoted_text
 from rmg_dsl.semantics.scope import Book, File, Scope, Typed
@@ -109,7 +109,7 @@ class LaterChecks:
                 self._feedback(setting, scope)
             else:
                 self._check_key("refine", key, setting, replace(scope, words=words))
-        if not {"by", "until"} & found.keys() and not declared.body.damaged:
+        if not {"by", "until"} & found.keys() and is_whole(declared.body, "refine"):
             scope.report(
                 "RMG212",
                 f"{scope.owner} does not say what to improve",
@@ -129,7 +129,8 @@ class LaterChecks:
         if wrong:
             return
         found = self.expressions.condition(setting.value, scope)
-        if not any(True for _ in terms.scorings_in(found.term)) and not scope.file.incomplete:
+        unknown = any(term == UNKNOWN.term for term in terms.walk(found.term))
+        if not any(True for _ in terms.scorings_in(found.term)) and not unknown and not scope.file.incomplete:
             help = "name a grader or an aggregate: `until = reward >= 4`"
             scope.report("RMG215", f"`until` of {scope.owner} names no score", setting.value.span, help=help)
 

@@ -46,7 +46,7 @@ class ModelTable:
             return _UNNAMED
         name = "judge" if "judge" in declared else next(iter(declared)) if len(declared) == 1 else ""
         if not name:
-            if not scope.judging.incomplete:
+            if not scope.judging.incomplete and not scope.judging.has_broken:
                 first = list(declared.values())[1]
                 help = "name one of them `judge`, or give each grader its `model = …`"
                 message = f"{len(declared)} models and none is the default: {scope.owner} does not know whom to ask"
@@ -188,7 +188,8 @@ class ModelTable:
             value = argument.value
             if argument.label is not None or not isinstance(value, nodes.Name) or value.id not in models:
                 if isinstance(value, nodes.Name) and argument.label is None:
-                    self._unknown(value, scope, False)
+                    if not scope.file.incomplete and not isinstance(scope.file.declared.get(value.id), nodes.Broken):
+                        self._unknown(value, scope, False)
                 else:
                     scope.report("RMG312", "`panel` wants the names of declared models", argument.span)
             else:

@@ -28,6 +28,17 @@ def scale_of(node: nodes.ScaleNode) -> Scale:
             assert_never(node.kind)
 
 
+def upright(scale: Scale) -> Scale:
+    """A scale from low to high; one that was written the other way round is meant so, and was reported."""
+    match scale:
+        case Whole(low, high, lower) if low > high:
+            return Whole(high, low, lower)
+        case Real(low, high, lower) if low > high:
+            return Real(high, low, lower)
+        case _:
+            return scale
+
+
 def scale_problems(node: nodes.ScaleNode, source: Source) -> list[Diagnostic]:
     """What is wrong with a scale: bounds that are none, labels given twice, a direction where there is none."""
     scale = scale_of(node)

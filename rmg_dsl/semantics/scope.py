@@ -64,18 +64,25 @@ class Foreign(NamedTuple):
 class File:
     """One spec file in a check: its declarations by name, and the names it takes from others.
 
-    `incomplete` where a part could not be read, so that an unknown name may be that part's.
+    `incomplete` where a part could not be read, so that an unknown name may be that part's; `hides_fields` where only
+    fields can be meant.
     """
 
     module: nodes.Module
     declared: dict[str, Named] = field(default_factory=dict)
     imported: dict[str, Foreign] = field(default_factory=dict)
     incomplete: bool = False
+    hides_fields: bool = False
     is_library: bool = False
 
     @property
     def source(self) -> Source:
         return self.module.source
+
+    @property
+    def has_broken(self) -> bool:
+        """Is there a declaration that could not be read?"""
+        return any(isinstance(declared, nodes.Broken) for declared in self.declared.values())
 
     def names(self) -> set[str]:
         return {*self.declared, *self.imported}

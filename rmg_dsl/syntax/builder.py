@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ from rmg_dsl.syntax.strings import UnknownEscape, value_of
 
 MAX_DEPTH = 60
 MAX_DIGITS = 300
+_RANGE = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)\.\.(\d{1,20}(?:\.\d{1,20})?)")
 
 
 class TooDeep(Exception):
@@ -69,7 +71,7 @@ class Builder:
 
     def edition(self, tree: Tree[Token]) -> nodes.Edition:
         number = _parts(tree)[1]
-        return nodes.Edition(int(number), Span(self.span(tree).start, self.span(number).end))
+        return nodes.Edition(int(self._value(number)), Span(self.span(tree).start, self.span(number).end))
 
     def import_(self, tree: Tree[Token]) -> nodes.Import:
         path, *names = self.all(_parts(tree))
@@ -181,9 +183,7 @@ class Builder:
     def range(self, tree: Tree[Token]) -> nodes.Range:
         low, high = self.all(_parts(tree))
         span = self.span(tree)
-        if self.source.text[span.start : span.end].endswith(
-            "..." + self.source.text[high.span.start + 1 : high.span.end]
-        ):
+        if self.source.text[low.span.end : high.span.start + 1] == "...":
             high = self._three_points(low, high, span)
         return nodes.Range(low, high, span)
 
@@ -202,8 +202,17 @@ class Builder:
     def points(self, tree: Tree[Token]) -> nodes.PointsScale:
         return nodes.PointsScale(self.span(tree))
 
-    def labels(self, tree: Tree[Token]) -> nodes.LabelScale:
-        return nodes.LabelScale(self.all(_parts(tree)), self.span(tree))
+    def labels(self, tree: Tree[Token]) -> nodes.LabelScale | nodes.Range:
+        labels, span = self.all(_parts(tree)), self.span(tree)
+        quoted = _RANGE.fullmatch(labels[0].value) if len(labels) == 1 else None
+        if quoted is None:
+            return nodes.LabelScale(labels, span)
+        low, high = (nodes.Number(_number(digits), span) for digits in quoted.groups())
+        fix = Fix(span, quoted.group(), f"write `{quoted.group()}`")
+        help = f"write `{quoted.group()}`"
+        message = "a range stands without quotes; in quotes it would be a single label"
+        self.mistakes.append(diagnose("RMG121", message, self.source, span, help=help, fixes=[fix]))
+        return nodes.Range(low, high, span)
 
     def values(self, tree: Tree[Token]) -> nodes.ValueScale:
         return nodes.ValueScale(self.all(_parts(tree)), self.span(tree))

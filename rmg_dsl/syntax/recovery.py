@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, cast
 
 from lark.exceptions import UnexpectedInput
 
@@ -25,6 +25,7 @@ _SETTING = re.compile(r"([^\W\d]\w*)[ \t]*=(?!=)")
 _RUBRIC = re.compile(r"rubric[ \t]*:?$")
 _MODEL = re.compile(r"model[ \t]+\w+[ \t]*=[ \t]*(?:llm|panel)\b")
 _DECLARES = re.compile(r"\b(?:param|model|grader|pairwise|ranking|aggregate)[ \t]+([^\W\d]\w*)")
+_CLOSING = re.compile(r"[)\]]+")
 _NEARLY_RUBRIC = re.compile(r"([^\W\d]\w*)[ \t]*:?$")
 _GOES_ON = re.compile(r"(?:and|or|if|else|in|not in)\b|[-+*/<>|)\]]|[=!]=|->")
 _UNFINISHED = re.compile(r"(?:\b(?:and|or|not|if|else|in)|[=+*/<>|,\\]|(?<!:)-|->)$")
@@ -74,6 +75,8 @@ def _belongs(source: Source, head: LogicalLine, line: LogicalLine, below: list[L
     if HEAD.match(source.text, line.start):
         key = source.text.startswith("model", line.start) and line.indent > 0
         return key and not _MODEL.match(source.text, line.start)
+    if _CLOSING.fullmatch(source.text, line.start, line.end):
+        return True
     return line.indent > 0 or _lost_its_indent(source, head, line) or _strayed_in(source, head, line, below)
 
 
@@ -148,7 +151,7 @@ class _Reader:
             span = self._at(head)
             fix = Fix(span, close, f"write `{close}`")
             self.report("RMG110", f"`{word.group()}` is no declaration", span, f"did you mean `{close}`?", fix)
-            return close + " " * (len(word.group()) - len(close)) + text[word.end() :] if head.readable else None
+            return close + text[word.end() :] if head.readable else None
         span = self._at(head) if head.readable else Span(head.start, head.start + 1)
         self.report("RMG110", "this starts no declaration", span, no_declaration(text))
         return None
@@ -160,14 +163,21 @@ class _Reader:
         return self._broken(chunk)
 
     def _one_line(self, chunk: Chunk, text: str) -> Any:
-        node = self._parse("head", text, chunk.head.start)
-        return node if node is not None else self._broken(chunk)
+        node = self._parse("head", text, self._origin(chunk, text))
+        if node is None:
+            return self._broken(chunk)
+        return replace(node, span=Span(chunk.head.start, node.span.end))
+
+    def _origin(self, chunk: Chunk, text: str) -> int:
+        """Where a head's text would start, counted from its end: its keyword, or its colon, may have been mended."""
+        mended = text.endswith(":") and self.source.text[chunk.head.end - 1] != ":"
+        return chunk.head.end + mended - len(text)
 
     def _headless(self, chunk: Chunk, text: str) -> Any:
         """Indented lines below a line that opens no block: the colon is missing, or it is one line too much."""
         if self._goes_on(chunk, text):
             return self._broken(chunk)
-        end = chunk.head.start + len(text)
+        end = chunk.head.end
         if self._reads("head", f"{text}:\n    x = 1"):
             fix = Fix(Span(end, end), ":", "add the colon")
             message = "a colon is missing at the end of this line"
@@ -184,7 +194,7 @@ class _Reader:
         """Is the line below the rest of this one? A statement ends with its line, unless a bracket is open."""
         first = chunk.body[0]
         if unfinished := _UNFINISHED.search(text):
-            span = Span(chunk.head.start + unfinished.start(), chunk.head.start + unfinished.end())
+            span = Span(chunk.head.end - len(unfinished.group()), chunk.head.end)
             self.report("RMG101", "the line ends too early", span, _ON_ONE_LINE)
         elif _GOES_ON.match(self.text(first)):
             return self._continues(first)
@@ -204,14 +214,14 @@ class _Reader:
 
     def _block(self, chunk: Chunk, text: str) -> Any:
         keyword = text.split()[0].rstrip(":")
-        node = self._parse("head", f"{text}\n    x = 1", chunk.head.start, mistakes_until=len(text))
+        node = self._parse("head", f"{text}\n    x = 1", self._origin(chunk, text), mistakes_until=len(text))
         lines, damaged = self._read_body(chunk, keyword)
         if node is None:
             return self._broken(chunk)
         if not chunk.body:
             help = "indent its lines by four blanks"
             self.report("RMG108", "an indented block is missing below this line", self._at(chunk.head), help)
-        span = Span(node.span.start, lines[-1].span.end if lines else chunk.head.end)
+        span = Span(chunk.head.start, lines[-1].span.end if lines else chunk.head.end)
         damaged = damaged or not lines
         if isinstance(node, nodes.Fields):
             return replace(node, fields=tuple(lines), span=span, damaged=damaged)
@@ -357,7 +367,7 @@ class _Reader:
             return self._build(kind, f"\n{before}{text}\n", shift)
         except UnexpectedInput as failure:
             written = text if mistakes_until is None else text[:mistakes_until]
-            stopped = (failure.pos_in_stream or 0) - len(before) - 1
+            stopped = cast(int, failure.pos_in_stream) - len(before) - 1
             misread = Misread(self.source, kind, start, written, stopped, failure)
             self.mistakes.append(explain(misread))
         except LayoutError:

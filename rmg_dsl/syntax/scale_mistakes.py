@@ -16,7 +16,10 @@ _SCALE = re.compile(
 )
 _GRADER = re.compile(r"grader\s+\w+\s*")
 _KINDS = '`1..5`, `0.0..1.0`, `bool`, `"good" | "bad"`, `("bad"=0 | "good"=1)` or `points`'
-_OTHER_ARROW = re.compile(r"=>|→|–>|—>|-->|->>|>|-(?!>)|:(?=\s*\S)|=(?=\s*(?:\d[\d.]*\.\.|bool\b|points\b)[^=]*[=:])")
+_OTHER_ARROW = re.compile(
+    r"=>|→|–>|—>|-->|->>|>|-(?!>)|:(?=\s*\S)"
+    rf"|=(?=\s*(?:{_NUMBER}\s*\.\.\s*{_NUMBER}|bool\b|points\b)\s*(?:lower\s*)?[=:])"
+)
 
 
 def arrow(m: Misread) -> Diagnostic | None:
