@@ -10,9 +10,9 @@ Importing this loads neither openai nor pandas nor IPython; each comes in when i
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from rmg_dsl.lazy import lazily
 from rmg_dsl.surfaces.accessor import register
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ _HOMES = {
     "errors": "DataError ModelError RmgError SpecError UsageError",
     "models": "ScriptedModel",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "DataError",
@@ -52,13 +51,8 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = found
-    return found
+if not TYPE_CHECKING:  # so that a name which is none stays a mistake for a type checker
+    __getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

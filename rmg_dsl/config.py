@@ -54,4 +54,12 @@ def _cache_dir(env: Mapping[str, str]) -> Path:
     base = env.get("XDG_CACHE_HOME", "")
     if os.path.isabs(base):  # the XDG rules: a relative path is none
         return Path(base, "rmg")
-    return Path(env.get("HOME") or os.path.expanduser("~"), ".cache", "rmg")
+    home = env.get("HOME") or os.path.expanduser("~")
+    return Path(home, ".cache", "rmg") if os.path.isabs(home) else _homeless()
+
+
+def _homeless() -> Path:
+    """A container's user without a home: a folder of their own among the temporary ones."""
+    import tempfile
+
+    return Path(tempfile.gettempdir(), f"rmg-{os.getuid() if hasattr(os, 'getuid') else 'cache'}")

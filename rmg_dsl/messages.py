@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -9,6 +10,8 @@ from typing import Any, Literal, Protocol
 from rmg_dsl.scales import Scale
 
 Role = Literal["system", "user", "assistant"]
+
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,26 @@ class Request:
     draw: int = 0
     follow_up: tuple[Message, ...] = ()
     row: int | None = field(default=None, compare=False)
+    _encoded: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def messages(self) -> tuple[Message, ...]:
         return self.question.messages + self.follow_up
+
+    @property
+    def encoded(self) -> bytes:
+        """The messages as JSON, made once however often they are sent; raises UnicodeEncodeError for half a character.
+
+        >>> from rmg_dsl.scales import YesNo
+        >>> Request(Question("polite", YesNo(), (Message("user", "Polite?"),))).encoded
+        b'[{"role":"user","content":"Polite?"}]'
+        """
+        found = self._encoded
+        if found is None:
+            parts = (f'{{"role":"{m.role}","content":{_as_json(m.content)}}}' for m in self.messages)
+            found = f"[{','.join(parts)}]".encode()
+            object.__setattr__(self, "_encoded", found)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

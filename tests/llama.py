@@ -30,6 +30,8 @@ def llama_server(folder: Path, *, api_key: str | None = None) -> Iterator[str]:
     params.model_alias = {NAME}
     params.port, params.n_ctx, params.n_parallel = 0, 8192, 2
     params.n_gpu_layers, params.warmup, params.verbosity = 0, False, -1
+    # Several threads wait for each other by spinning: on a busy machine that makes a call of 20 ms one of seconds.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     if api_key is not None:
         params.api_keys = [api_key]
     server = xllamacpp.Server(params)

@@ -51,6 +51,7 @@ class Told:
 
     `reset` cuts the connection in the middle of the body, `close` ends it there politely, `drop` before any byte of an
     answer, `hang` never answers, `drip` sends the headers and then never ends the body. `delay` is in seconds.
+    `raw` is sent as it is, instead of all that; `close` then closes the connection after it.
     """
 
     status: int = 200
@@ -58,6 +59,7 @@ class Told:
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: Literal["", "reset", "close", "drop", "hang", "drip"] = ""
     delay: float = 0.0
+    raw: bytes = b""
 
     @property
     def content(self) -> bytes:
@@ -87,14 +89,18 @@ Handler = Callable[[Asked], Told]
 
 
 class Loopback:
-    """The server; a context manager. `url` ends in /v1, `asked` holds every request, `peak` the most at one time."""
+    """The server; a context manager. `url` ends in /v1, `asked` holds every request, `peak` the most at one time.
+
+    `connections` counts those that were opened.
+    """
 
     def __init__(self, script: Told | Sequence[Told] | Handler) -> None:
         self.asked: list[Asked] = []
         self.peak = 0
+        self.connections = 0
         self._busy = 0
         self._script = script
-        self._open: set[asyncio.Task[Any]] = set()
+        self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="loopback")
         self._loop: asyncio.AbstractEventLoop
@@ -125,26 +131,36 @@ class Loopback:
 
     async def _serve(self) -> None:
         self._loop, self._closing = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._closing.wait()
         server.close()
+        # Whoever was just accepted gets in first, so that nobody is left open.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        writers = list(self._open.values())
         for task in list(self._open):
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Not a coroutine: one that is cancelled before it begins would close nothing.
+        self.connections += 1
+        task = self._loop.create_task(self._connection(reader, writer))
+        self._open[task] = writer
+        task.add_done_callback(lambda done: self._open.pop(done, None))
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._open.add(task)
         try:
             while (asked := await _read(reader)) and await self._answer(asked, reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
-            self._open.discard(task)
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
@@ -184,6 +200,10 @@ async def _read(reader: asyncio.StreamReader) -> Asked | None:
 async def _write(told: Told, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     if told.fault in ("drop", "hang"):
         await _gone(told, reader)
+        return
+    if told.raw:
+        writer.write(told.raw)
+        await writer.drain()
         return
     content = told.content
     fixed = {"content-type": "application/json", "content-length": str(len(content))}

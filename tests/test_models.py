@@ -45,7 +45,6 @@ from rmg_dsl.models.answers import Answer, retry_after_of
 from rmg_dsl.models.completions import reply_of
 from rmg_dsl.models.faults import fault_of
 from rmg_dsl.models.lexical import verdict_on
-from rmg_dsl.models.openai import chat_body
 from rmg_dsl.models.schemas import reply_schema
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
 
@@ -179,7 +178,7 @@ def test_settings_reach_the_wire(settings: dict[str, Any], draw: int, sent: dict
 def test_openai_itself_knows_the_limit_by_its_newer_name() -> None:
     model = open_model(ModelSpec("openai", "x", {"max_tokens": 9}), environment(OPENAI_API_KEY=KEY))
     chat_model = model._model._model  # type: ignore[attr-defined]
-    body = chat_body("x", {"max_tokens": 9}, asking(), chat_model._manners)
+    body = json.loads(chat_model._body(asking(), chat_model._manners))
     assert body["max_completion_tokens"] == 9
     assert "max_tokens" not in body
 

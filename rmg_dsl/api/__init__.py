@@ -5,8 +5,9 @@ Each name is loaded when it is first asked for, so that checking a spec does not
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rmg_dsl.lazy import lazily
 
 if TYPE_CHECKING:
     from rmg_dsl.api.grading import agrade, grade, run_job
@@ -24,7 +25,6 @@ _HOMES = {
     "results": "Bill Result read",
     "suites": "Suite check load loads read_source",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "Bill",
@@ -49,10 +49,5 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = found
-    return found
+if not TYPE_CHECKING:  # so that a name which is none stays a mistake for a type checker
+    __getattr__ = lazily(__name__, _HOMES)

@@ -74,8 +74,8 @@ def _spec(use: ModelUse, chosen: str | None, settings: Settings) -> ModelSpec:
     name = chosen or use.name or settings.model
     if name is None:
         raise ModelError(
-            "no model is named. Give one with --model or model= (openai/gpt-6-luna, ollama/qwen3 …), in RMG_MODEL, or in "
-            'the spec: `model judge = llm("provider/name")`. `local/lexical` is a baseline that needs no key',
+            "no model is named. Give one with --model or model= (openai/gpt-6-luna, ollama/qwen3 …), in RMG_MODEL, "
+            'or in the spec: `model judge = llm("provider/name")`. `local/lexical` is a baseline that needs no key',
             code="RMG602",
         )
     if chosen is not None:
@@ -141,10 +141,12 @@ def logging_crews(
         return dict(crews)
     try:
         # Half of a surrogate pair, which UTF-8 cannot hold, is written as its escape, which is one of JSON too.
-        file: IO[str] = stack.enter_context(open(path, "w", encoding="utf-8", errors="backslashreplace"))
+        opened = open(path, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - closed with `stack`
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise DataError(f"the log {os.fspath(path)} cannot be written: {why}") from None
+
+    file: IO[str] = stack.enter_context(opened)
 
     def write(entry: Mapping[str, Any]) -> None:
         file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack, aclosing
-from typing import Any
+from typing import Any, cast
 
 from rmg_dsl.api.asking import logging_crews, price_of
 from rmg_dsl.api.options import Options
@@ -18,7 +18,7 @@ from rmg_dsl.messages import Usage
 from rmg_dsl.plan import Ask
 from rmg_dsl.report import OVER_ROWS
 from rmg_dsl.results import Status
-from rmg_dsl.runtime import Gates, Tally, bridge
+from rmg_dsl.runtime import Gates, RowResult, Tally, bridge
 
 
 def grade(spec: Spec, data: Any, **options: Any) -> Result:
@@ -42,15 +42,22 @@ async def agrade(spec: Spec, data: Any, **options: Any) -> Result:
     return await _run(prepare(spec, data, Options.of(options)))
 
 
-def run_job(job: Job) -> Result:
-    """Run a prepared job on the bridge; a first Ctrl-C ends it early with what is finished, a second one is raised."""
+def run_job(job: Job, *, stop_on_interrupt: bool = True) -> Result:
+    """Run a prepared job on the bridge; a first Ctrl-C ends it early with what is finished, a second one is raised.
+
+    Without `stop_on_interrupt` the first one is raised: for a caller that handles the signal by itself (`stopper`).
+    """
     progress = Progress.on_terminal(job.options.progress, job.table.count)
 
     def interrupt() -> None:
         job.run.stop(Status.CANCELLED, "interrupted")
 
     try:
-        return bridge().run(_run(job), on_tick=lambda: progress.draw(job.run.tally), on_interrupt=interrupt)
+        return bridge().run(
+            _run(job),
+            on_tick=lambda: progress.draw(job.run.tally),
+            on_interrupt=interrupt if stop_on_interrupt else None,
+        )
     finally:
         progress.close()
 
@@ -73,7 +80,8 @@ async def _run(job: Job) -> Result:
         job.run.crews = logging_crews(job.crews, job.options.log, stack)
         try:
             # Closed here and not by the garbage collector: an `on_row` that fails must leave no worker asking.
-            async with aclosing(job.run.results(iter(job.table))) as results:
+            running = cast("AsyncGenerator[RowResult]", job.run.results(iter(job.table)))
+            async with aclosing(running) as results:
                 async for result in results:
                     gates.add(result)
                     cells = ledger.add(result)

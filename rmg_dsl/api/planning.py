@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 
 from rmg_dsl.api.options import Options
 from rmg_dsl.api.preparing import Job, functions_of, planned_for, refuse_unready, table_of
-from rmg_dsl.api.suites import Spec, suite_of
+from rmg_dsl.api.suites import Spec
 from rmg_dsl.errors import UsageError
-from rmg_dsl.plan import Ask, CallPython, Plan, make_plan
+from rmg_dsl.plan import Ask, CallPython, Plan
 from rmg_dsl.results import Unscored
 from rmg_dsl.runtime import Bill as Estimate
 from rmg_dsl.runtime import Evaluator
@@ -50,11 +50,11 @@ def plan(spec: Spec, data: Any = None, **options: Any) -> PlanView:
 
 def plan_of(spec: Spec, data: Any, options: Options) -> PlanView:
     """`plan` with its options in one."""
-    if data is None:
-        return PlanView(make_plan(suite_of(spec).checked, options.only))
-    table = table_of(data, options)
+    table = None if data is None else table_of(data, options)
     suite, planned = planned_for(spec, table, options)
     refuse_unready(suite, options)
+    if table is None:
+        return PlanView(planned)
     return PlanView(planned, estimate_rows(_bystander(planned, options), table))
 
 

@@ -79,29 +79,31 @@ def _snapshot(data: Any) -> Any:
 # ── the spec ──
 
 
-def planned_for(spec: Spec, table: Table, options: Options) -> tuple[Suite, Plan]:
+def planned_for(spec: Spec, table: Table | None, options: Options) -> tuple[Suite, Plan]:
     """The suite and its plan, checked under the options and against the columns. Raises SpecError, UsageError."""
     source = spec.source if isinstance(spec, Suite) else source_of(spec)
-    found = checked(source, {}, frozenset(table.columns), frozenset(options.functions))
+    columns = None if table is None else frozenset(table.columns)
+    found = checked(source, {}, columns, frozenset(options.functions))
     if options.params and not errors_in(found.diagnostics):
         params = _params(dict(found.checked.params), options.params)
-        found = checked(source, params, frozenset(table.columns), frozenset(options.functions))
-    planned, diagnostics = _bound(found, table, options)
+        found = checked(source, params, columns, frozenset(options.functions))
+    planned, diagnostics = _bound(found, columns, options)
     raise_errors(diagnostics)
     return Suite(found.checked, found.diagnostics), planned
 
 
-def _bound(found: CheckResult, table: Table, options: Options) -> tuple[Plan, tuple[Diagnostic, ...]]:
+def _bound(found: CheckResult, columns: frozenset[str] | None, options: Options) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """The plan, and everything there is to say about the spec with its data, in one go."""
     only = () if errors_in(found.diagnostics) else options.only
     planned = prefixed(make_plan(found.checked, only), options.prefix)
-    return planned, in_order([*found.diagnostics, *bind(found.checked, planned, table.columns)])
+    lacking = () if columns is None else bind(found.checked, planned, columns)
+    return planned, in_order([*found.diagnostics, *lacking])
 
 
 def bound_diagnostics(source: Source, data: Any) -> tuple[Diagnostic, ...]:
     """Every diagnostic of a spec together with its data."""
-    table = open_table(data)
-    return _bound(checked(source, columns=frozenset(table.columns)), table, Options())[1]
+    columns = frozenset(open_table(data).columns)
+    return _bound(checked(source, columns=columns), columns, Options())[1]
 
 
 def refuse_unready(suite: Suite, options: Options, leave_out: tuple[str, ...] = ()) -> None:
@@ -175,7 +177,7 @@ def functions_of(options: Options) -> dict[str, Callable[..., Any]]:
 
 
 def _python_functions(planned: Plan, options: Options) -> Functions:
-    """The functions of `python("module:name")`: given by the caller, or imported from a module that the caller allows."""
+    """The functions of `python("module:name")`: given by the caller, or imported from a module that they allow."""
     targets = [step.scoring.target for step in planned.steps if isinstance(step, CallPython)]
     refused = [t for t in targets if t not in options.functions and not _is_allowed(t, options)]
     if refused:

@@ -27,7 +27,7 @@ Spec: TypeAlias = Union["Suite", str, os.PathLike[str]]
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A checked spec, ready to grade: `graders` and `aggregates` by name, with scales and docs. Made by `load`, `loads`.
+    """A checked spec, ready to grade: `graders` and `aggregates` by name, with scales and docs. `load` makes it.
 
     >>> import rmg_dsl as rmg
     >>> suite = rmg.loads("grader brief = words(response) <= 120")
@@ -89,18 +89,18 @@ def loads(text: str, name: str = "<spec>") -> Suite:
 
 
 def check(spec: str | os.PathLike[str], data: Any = None) -> tuple[Diagnostic, ...]:
-    """Every mistake, doubt and remark about a spec (a text or a file), in the order of its lines; never raises for them.
+    """Every mistake, doubt and remark about a spec (a text or a file), in the order of its lines; raises for none.
 
     With `data`, its real columns are known too.
 
     >>> [d.code for d in check("aggregate a = b")]
     ['RMG215']
     """
-    from rmg_dsl.api.preparing import bound_diagnostics
-
     source = source_of(spec)
     if data is None:
         return checked(source).diagnostics
+    from rmg_dsl.api.preparing import bound_diagnostics
+
     return bound_diagnostics(source, data)
 
 

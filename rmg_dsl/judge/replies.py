@@ -1,30 +1,50 @@
 """From a reply to a score: one reader for every model, which takes a verdict that was offered, or none.
 
 A reply is hostile input: it may be cut, wrapped, doubled, or quote the row's own text. Whatever is not clearly the
-judge's one verdict is no score.
+judge's one verdict is no score; to ask once more costs little, a wrong number costs all.
+
+What is clear: a reply that is one JSON object and nothing else, code fence and thoughts aside. Its `verdict` counts,
+whatever other keys there are; without one, a lone `score`, `rating` or `grade` (`label` for labels) does, if nothing
+but a reason stands beside it.
+
+What is nearly as clear: an object with a `verdict` and prose around it, if it begins the reply or ends its line, the
+reply was not cut, nothing else in it looks like JSON (or the object is the fenced end of the reply), and all such
+objects agree. An object that the question holds does not count, and where the row's own text speaks of a verdict, no
+object in prose does: a quotation and a verdict look the same there.
+
+What a verdict may be: a JSON number, or plain digits as text, on a scale of numbers; true, false, or "yes", "no",
+"true", "false" as text, for a bool; an offered word, in whatever capitals, for labels. `true` is no number, 1 is no
+bool, the value of a label is not its word, "4/5" and "four" are nothing. What is inside lists, objects, strings or
+Python's quotes is not looked for, and an object that gives a key twice says nothing.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NamedTuple, assert_never
 
 from rmg_dsl.judge.questions import reply_form
 from rmg_dsl.messages import Message, Question, Reply
 from rmg_dsl.results import Outcome, Score, Status, Unscored
 from rmg_dsl.scales import Labels, Points, Real, Scale, Value, Whole, YesNo
+from rmg_dsl.semantics.templates import folded
 
 KEY = "verdict"
-_OTHER_KEYS = ("score", "rating", "grade", "label", "answer")
-_THOUGHT = re.compile(r"<(think|thinking|thought|reasoning)>.*?(?:</\1>|\Z)", re.S | re.I)
-_THOUGHT_END = re.compile(r"\A.*</(?:think|thinking|thought|reasoning)>", re.S | re.I)
-_FENCE = re.compile(r"\A```[\w-]*\s*\n(.*?)\n?```\s*\Z", re.S)
-_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?\Z")
+_REASONS = frozenset({"reason", "reasons", "reasoning", "explanation", "rationale", "justification", "comment"})
+_MARK = re.compile(r"[<\[]\s*(/?)\s*(?:think|thinking|thoughts?|reasoning|reflection|analysis)\s*[>\]]", re.I)
+_LANGUAGE = re.compile(r"[\w+-]*\s*")
+_FENCED_END = re.compile(r"^[ \t]*```[^\n`{]*\n(?:(?!```).)*```\Z", re.S | re.M)
+_BRACKET = re.compile(r"[\[{]")
+_LINE_END = re.compile(r"[ \t\r.`*]*(?:\n|\Z)")
+_CITED = re.compile(r"\[[^\[\]{}\"'`\n]*\]")
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.A)
 _YES = {"true": True, "yes": True, "false": False, "no": False}
-_MAX_READ = 200_000
+_UNSEEN = "\ufeff\u200b\u200c\u200d\u2060\x00"
+_MAX_READ = 1_000_000
+_MOST_OBJECTS = 20
 
 
 class OffScale(Exception):
@@ -36,11 +56,11 @@ class NoVerdict(Exception):
 
 
 class _Found(NamedTuple):
-    """An object in a reply, and whether the reply is nothing else."""
+    """An object in prose: what it holds, how it is written, and whether it stands apart from the sentences."""
 
     value: dict[str, Any]
     text: str
-    alone: bool
+    apart: bool
 
 
 class _Twice(dict[str, Any]):
@@ -57,14 +77,12 @@ def read(reply: Reply, question: Question) -> Outcome:
     >>> read(Reply("4 out of 5"), question).status
     <Status.UNPARSED: 'unparsed'>
     """
-    if reply.refusal:
+    if reply.refusal and reply.refusal.strip():
         return Unscored(Status.REFUSED, _short(reply.refusal))
     if reply.finish == "content_filter":
         return Unscored(Status.REFUSED, "the provider filtered the reply")
     try:
-        found = _the_object(reply.text[:_MAX_READ], question)
-        verdict = _verdict(found, question.scale)
-        return _score(verdict, found, question.scale)
+        return _score(_the_object(reply, question), question.scale)
     except OffScale as error:
         return Unscored(Status.OFF_SCALE, str(error))
     except NoVerdict as error:
@@ -84,55 +102,125 @@ def follow_up(reply: Reply, unscored: Unscored, question: Question) -> tuple[Mes
 # ── the one object ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _the_object(text: str, question: Question) -> dict[str, Any]:
-    """The JSON object that holds the verdict: the only one, or several that agree."""
-    said = _without_thoughts(text).strip()
-    if not said:
+def _the_object(reply: Reply, question: Question) -> dict[str, Any]:
+    """The JSON object that holds the verdict: the whole reply, or one in prose."""
+    text = _trimmed(reply.text)
+    if not text:
         raise NoVerdict("the reply is empty")
-    fenced = _FENCE.match(said)
-    objects = list(_objects(fenced.group(1).strip() if fenced else said))
-    speaking = [found for found in objects if _key(found.value)]
-    own = [found for found in speaking if found.alone or found.text not in question.text]
-    if not own:
-        raise NoVerdict(
-            "no JSON object with a verdict" if not speaking else "the only verdict in it is the material's own"
-        )
-    verdicts = {json.dumps(found.value[_key(found.value)], sort_keys=True) for found in own}
-    if len(verdicts) > 1:
+    if len(text) > _MAX_READ:
+        raise NoVerdict("the reply is longer than anybody reads")
+    whole = _whole(text)
+    if whole is None and reply.finish == "length":
+        raise NoVerdict("it ends before the verdict does")
+    if whole is None:
+        said = _without_thoughts(text)
+        whole = _whole(said)
+    return _in_prose(said, question) if whole is None else whole
+
+
+def _trimmed(text: str) -> str:
+    return text.strip().strip(_UNSEEN).strip()
+
+
+def _whole(text: str) -> dict[str, Any] | None:
+    """The object that a text is, with or without a fence; none where it is anything but JSON."""
+    inside = _unfenced(text)
+    try:
+        value, end = _DECODER.raw_decode(inside)
+    except (ValueError, RecursionError):
+        return None
+    if end < len(inside):
+        return None
+    if not isinstance(value, dict):
+        raise NoVerdict("the reply is JSON, but no object")
+    return value
+
+
+def _unfenced(text: str) -> str:
+    mark = text[:3]
+    if mark not in ("```", "~~~") or not text.endswith(mark):
+        return text
+    inside = text.strip(mark[0])
+    language = _LANGUAGE.match(inside)
+    return inside[language.end() if language else 0 :].strip()
+
+
+def _without_thoughts(text: str) -> str:
+    """What is said outside the thoughts. One that never began, as some servers cut it, reaches back to the start."""
+    said: list[str] = []
+    depth = last = 0
+    for mark in _MARK.finditer(text):
+        if not mark.group(1):
+            said += [text[last : mark.start()]] if not depth else []
+            depth += 1
+            continue
+        if not depth:
+            if text.startswith(("{", "[", "`")):
+                raise NoVerdict("a thought ends that never began")
+            said.clear()
+        depth = max(0, depth - 1)
+        if not depth and not last and _whole(_trimmed(text[mark.end() :])):
+            return _trimmed(text[mark.end() :])
+        last = mark.end()
+    if depth:
+        raise NoVerdict("a thought that never ends")
+    return _trimmed("\n".join([*said, text[last:]]))
+
+
+# ── an object in prose ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _in_prose(text: str, question: Question) -> dict[str, Any]:
+    """The object with a verdict that prose surrounds: the only one, or the last of several that agree."""
+    speaking = [found for found in _objects_in(text) if f'"{KEY}"' in found.text.casefold() and _key(found.value)]
+    if not speaking:
+        raise NoVerdict("no JSON object with a verdict")
+    asked = _bare(question.text)
+    if any(KEY in folded(value) for value in question.material.values()):
+        raise NoVerdict("the material speaks of a verdict too, so that only a bare JSON object counts")
+    own = [found for found in speaking if _bare(found.text) not in asked]
+    if not any(found.apart for found in own):
+        raise NoVerdict("the only verdict in it is quoted")
+    if len({_verdict(found.value, question.scale) for found in own}) > 1:
         raise NoVerdict("two verdicts that differ")
     return own[-1].value
 
 
-def _without_thoughts(text: str) -> str:
-    """What is said after the thinking; a thought that never ends leaves nothing."""
-    said = _THOUGHT.sub("", text)
-    return _THOUGHT_END.sub("", said)
+def _bare(text: str) -> str:
+    return re.sub(r"\s+", "", text)
+
+
+def _objects_in(text: str) -> list[_Found]:
+    """The objects of a text. Where it holds other brackets too, only an object that is its fenced end is clear."""
+    try:
+        found = list(islice(_objects(text), _MOST_OBJECTS + 1))
+        if len(found) > _MOST_OBJECTS:
+            raise NoVerdict("more objects in it than a verdict needs")
+        return found
+    except NoVerdict:
+        end = _FENCED_END.search(text)
+        if end is None or KEY in text[: end.start()].casefold():
+            raise
+        value = _whole(end.group().strip())
+        return [_Found(value, end.group(), True)] if value else []
 
 
 def _objects(text: str) -> Iterator[_Found]:
-    """The JSON objects that stand at the top of a text, in prose or alone; lists and what is inside them do not count."""
-    decoder = json.JSONDecoder(object_pairs_hook=_pairs)
+    """The JSON objects at the top of a text. A bracket that opens no JSON may hide anything, and ends the search."""
     at = 0
-    while (found := _next_bracket(text, at)) >= 0:
-        try:
-            value, end = decoder.raw_decode(text, found)
-        except (ValueError, RecursionError):
-            at = _skip(text, found)
+    while (opened := _BRACKET.search(text, at)) is not None:
+        start = opened.start()
+        cited = _CITED.match(text, start)
+        if cited is not None:
+            at = cited.end()
             continue
-        if isinstance(value, dict):
-            yield _Found(value, text[found:end], found == 0 and end == len(text))
-        at = end
-
-
-def _next_bracket(text: str, at: int) -> int:
-    found = re.compile(r"[\[{]").search(text, at)
-    return found.start() if found else -1
-
-
-def _skip(text: str, at: int) -> int:
-    """Past a bracket that opens no JSON. What was cut off must not give up its inner parts as verdicts."""
-    was_cut = re.compile(r"\{\s*\"|\[\s*[\[{\"]").match(text, at)
-    return len(text) if was_cut else at + 1
+        try:
+            value, at = _DECODER.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            raise NoVerdict("a bracket in it opens no JSON") from None
+        if not isinstance(value, dict):
+            raise NoVerdict("a list in it is no verdict")
+        yield _Found(value, text[start:at], start == 0 or _LINE_END.match(text, at) is not None)
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -140,28 +228,37 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found if len(found) == len(pairs) else _Twice(found)
 
 
-def _key(value: dict[str, Any]) -> str:
-    """The key that holds the verdict: ours, or another common word for it where only one of them is there."""
-    if KEY in value:
-        return KEY
-    others = [key for key in _OTHER_KEYS if key in value]
-    return others[0] if len(others) == 1 else ""
+# Models break lines inside of strings, which strict JSON forbids and nobody can mistake.
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, strict=False)
 
 
 # ── the verdict ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _key(value: dict[str, Any], others: tuple[str, ...] = ()) -> str:
+    """The key that holds the verdict: ours, or one of the others where nothing but a reason stands beside it."""
+    ours = [key for key in value if key.strip().casefold() == KEY]
+    if len(ours) > 1:
+        raise NoVerdict("an object that gives a key twice")
+    rest = {key.strip().casefold() for key in value} - _REASONS
+    other = next((key for key in value if {key.strip().casefold()} == rest and key.strip().casefold() in others), "")
+    return ours[0] if ours else other
+
+
 def _verdict(found: dict[str, Any], scale: Scale) -> Value:
     if isinstance(found, _Twice):
         raise NoVerdict("an object that gives a key twice")
-    raw = found[_key(found)]
+    key = _key(found, ("score", "rating", "grade", *(["label"] if isinstance(scale, Labels) else [])))
+    if not key:
+        raise NoVerdict("no JSON object with a verdict")
+    raw = found[key]
     if raw is None:
         raise NoVerdict("the verdict is null")
     if isinstance(raw, dict | list):
         raise NoVerdict("the verdict is a list or an object")
     match scale:
         case Whole() | Real():
-            return _number(raw, scale)
+            return _on_scale(_number(raw, scale), scale)
         case YesNo():
             return _truth(raw)
         case Labels(labels):
@@ -172,25 +269,26 @@ def _verdict(found: dict[str, Any], scale: Scale) -> Value:
             assert_never(scale)
 
 
-def _number(raw: object, scale: Whole | Real) -> Value:
+def _number(raw: object, scale: Scale) -> float:
     if isinstance(raw, bool):
         raise NoVerdict(f"the verdict is {str(raw).lower()}, not a number")
     if isinstance(raw, str):
         written = raw.strip()
         if written.lower().lstrip("+-") in ("nan", "inf", "infinity"):
             raise OffScale(f"the verdict {written} is no number on {scale}")
-        if not _NUMBER.match(written):
+        if not _NUMBER.fullmatch(written):
             raise NoVerdict(f'the verdict "{_short(written)}" is no number')
-        raw = float(written)
+        return float(written)
     assert isinstance(raw, int | float)
-    return _on_scale(raw, scale)
+    return raw
 
 
 def _on_scale(number: float, scale: Whole | Real) -> Value:
-    if not math.isfinite(number) or not scale.low <= number <= scale.high:
+    # Neither NaN nor an infinity is between two numbers; an int of 400 digits can be compared, but not converted.
+    if not scale.low <= number <= scale.high:
         raise OffScale(f"the verdict {_short(str(number))} is not on {scale}")
     if isinstance(scale, Real):
-        return float(number)
+        return float(number) + 0.0  # no minus before a zero
     if number != int(number):
         raise OffScale(f"the verdict {number} is no whole number on {scale}")
     return int(number)
@@ -206,14 +304,15 @@ def _truth(raw: object) -> bool:
 
 def _label(raw: object, labels: tuple[str, ...]) -> str:
     if isinstance(raw, str):
-        for label in labels:
-            if raw.strip().casefold() == label.strip().casefold():
-                return label
+        same = [label for label in labels if raw.strip().casefold() == label.strip().casefold()]
+        if len(same) == 1 or raw in same:
+            return raw if raw in same else same[0]
     raise NoVerdict(f"the verdict {_short(json.dumps(raw))} was never offered")
 
 
-def _score(verdict: Value, found: dict[str, Any], scale: Scale) -> Score:
-    reason = found.get("reason")
+def _score(found: dict[str, Any], scale: Scale) -> Score:
+    verdict = _verdict(found, scale)
+    reason = next((found[key] for key in found if key.strip().casefold() == "reason"), None)
     text = reason.strip() or None if isinstance(reason, str) else None
     if isinstance(scale, Labels) and scale.values is not None:
         return Score(scale.value_of(str(verdict)), text, str(verdict))

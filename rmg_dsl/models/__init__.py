@@ -6,36 +6,48 @@ reads the tables of presets and settings, and has no use for an event loop.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rmg_dsl.lazy import lazily
 
 if TYPE_CHECKING:
     from rmg_dsl.models.base import ModelSpec, open_model, parse_model_name
+    from rmg_dsl.models.cache import FILE_NAME, CacheError, CacheInfo, ReplyCache
+    from rmg_dsl.models.cached import Cached, Flights
     from rmg_dsl.models.endpoints import Endpoint, Endpoints
     from rmg_dsl.models.lexical import Lexical
     from rmg_dsl.models.openai import OpenAIChat
     from rmg_dsl.models.presets import PRESETS, Preset
     from rmg_dsl.models.scripted import ScriptedModel
     from rmg_dsl.models.settings import SETTINGS, Price, Setting, check_setting
-    from rmg_dsl.models.traffic import Limited, Paced, Retrying
+    from rmg_dsl.models.throttle import Throttle
+    from rmg_dsl.models.traffic import Gate, Limited, Paced, Retrying
 
 _HOMES = {
     "base": "ModelSpec open_model parse_model_name",
+    "cache": "FILE_NAME CacheError CacheInfo ReplyCache",
+    "cached": "Cached Flights",
     "endpoints": "Endpoint Endpoints",
     "lexical": "Lexical",
     "openai": "OpenAIChat",
     "presets": "PRESETS Preset",
     "scripted": "ScriptedModel",
     "settings": "SETTINGS Price Setting check_setting",
-    "traffic": "Limited Paced Retrying",
+    "throttle": "Throttle",
+    "traffic": "Gate Limited Paced Retrying",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "FILE_NAME",
     "PRESETS",
     "SETTINGS",
+    "CacheError",
+    "CacheInfo",
+    "Cached",
     "Endpoint",
     "Endpoints",
+    "Flights",
+    "Gate",
     "Lexical",
     "Limited",
     "ModelSpec",
@@ -43,19 +55,16 @@ __all__ = [
     "Paced",
     "Preset",
     "Price",
+    "ReplyCache",
     "Retrying",
     "ScriptedModel",
     "Setting",
+    "Throttle",
     "check_setting",
     "open_model",
     "parse_model_name",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = found
-    return found
+if not TYPE_CHECKING:  # so that a name which is none stays a mistake for a type checker
+    __getattr__ = lazily(__name__, _HOMES)

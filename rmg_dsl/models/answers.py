@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from types import MappingProxyType
+
+_UNITS = MappingProxyType({"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0})
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,30 @@ def retry_after_of(headers: Mapping[str, str]) -> float | None:
     if plain is not None:
         return plain
     until, now = _date(asked), _date(headers.get("date"))
-    return max(0.0, until.timestamp() - now.timestamp()) if until and now else None
+    if until and now:
+        return max(0.0, until.timestamp() - now.timestamp())
+    return pause_of(headers) or None
+
+
+def pause_of(headers: Mapping[str, str]) -> float:
+    """The seconds until a provider that counts has anything left, from `x-ratelimit-…`; 0 where it has some.
+
+    >>> pause_of({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1m0.5s"})
+    60.5
+    """
+    empty = [kind for kind in ("requests", "tokens") if headers.get(f"x-ratelimit-remaining-{kind}") == "0"]
+    return max((_duration(headers.get(f"x-ratelimit-reset-{kind}")) for kind in empty), default=0.0)
+
+
+def _duration(text: str | None) -> float:
+    """Such as `6m0s`, `120ms` or a bare number of seconds; anything else is 0."""
+    plain = _seconds(text)
+    if plain is not None:
+        return plain
+    parts = _PART.findall(text or "")
+    if "".join(number + unit for number, unit in parts) != text:
+        return 0.0
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def _seconds(text: str | None) -> float | None:

@@ -9,12 +9,14 @@ from typing import Any
 from rmg_dsl.config import Settings
 from rmg_dsl.errors import ModelError
 from rmg_dsl.messages import Model
+from rmg_dsl.models.cache import ReplyCache
+from rmg_dsl.models.cached import Cached
 from rmg_dsl.models.endpoints import Endpoints
 from rmg_dsl.models.lexical import NAME, Lexical
 from rmg_dsl.models.openai import OpenAIChat
 from rmg_dsl.models.presets import LOCAL, PRESETS, unknown_provider
 from rmg_dsl.models.settings import check_setting
-from rmg_dsl.models.traffic import DEFAULT_CONCURRENCY, DEFAULT_RETRIES, Limited, Paced, Retrying
+from rmg_dsl.models.traffic import DEFAULT_RETRIES, Gate, Limited, Paced, Retrying
 
 OPENAI = "openai"
 
@@ -49,22 +51,34 @@ def parse_model_name(text: str) -> tuple[str, str]:
     return provider, name
 
 
-def open_model(spec: ModelSpec, settings: Settings, endpoints: Endpoints | None = None) -> Model:
+def open_model(
+    spec: ModelSpec,
+    settings: Settings,
+    endpoints: Endpoints | None = None,
+    *,
+    cache: ReplyCache | None = None,
+    refresh: bool = False,
+) -> Model:
     """The model that `spec` declares, ready to be asked; nothing is sent yet, and no vendor's library is imported.
 
     >>> open_model(ModelSpec("local", "lexical"), Settings()).name
     'local/lexical'
 
     Models opened with the same `endpoints` share one client per endpoint, and whoever made these closes them; without,
-    the model's own `close()` does. Raises ModelError for a wrong setting, an unknown provider, a missing key.
+    the model's own `close()` does. What a `cache` holds is not asked again, unless `refresh` says so; whoever opened
+    it closes it, after the last reply. Raises ModelError for a wrong setting, an unknown provider, a missing key.
     """
     problems = [found for name, value in spec.settings.items() if (found := check_setting(name, value))]
     if problems:
         raise ModelError(f"model {spec.full_name}: {'; '.join(problems)}")
     if spec.provider == LOCAL:
         return _local(spec)
-    # The seam for a cache: `Cached(...)` goes around what is returned here, so that what it holds costs no attempt.
-    return _with_traffic(_chat(spec, settings, endpoints), spec.settings, settings)
+    chat = _chat(spec, settings, endpoints)
+    model = _with_traffic(chat, chat.gate, spec.settings, settings)
+    if cache is None:
+        return model
+    flights = endpoints.flights if endpoints else None
+    return Cached(model, cache, chat.identity, refresh=refresh, flights=flights)
 
 
 def _local(spec: ModelSpec) -> Model:
@@ -73,9 +87,8 @@ def _local(spec: ModelSpec) -> Model:
     return Lexical()
 
 
-def _with_traffic(model: Model, asked: Mapping[str, Any], settings: Settings) -> Model:
-    concurrency = asked.get("concurrency") or settings.concurrency or DEFAULT_CONCURRENCY
-    limited: Model = Limited(model, concurrency)
+def _with_traffic(model: Model, gate: Gate, asked: Mapping[str, Any], settings: Settings) -> Model:
+    limited: Model = Limited(model, asked.get("concurrency") or settings.concurrency, gate)
     if "rpm" in asked or "tpm" in asked:
         limited = Paced(limited, asked.get("rpm"), asked.get("tpm"))
     return Retrying(limited, asked.get("max_retries", DEFAULT_RETRIES))

@@ -83,7 +83,7 @@ def usage_of(found: object) -> Usage:
     """One call, and the tokens it reports; a count that is no count is 0.
 
     >>> usage_of({"prompt_tokens": 20, "completion_tokens": "many", "prompt_tokens_details": {"cached_tokens": 19}})
-    Usage(calls=1, retried=0, tokens_in=20, tokens_out=0, tokens_cached=19)
+    Usage(calls=1, cached=0, retried=0, tokens_in=20, tokens_out=0, tokens_cached=19)
     """
     if not isinstance(found, Mapping):
         return Usage(calls=1)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rmg_dsl.errors import CallError
-from rmg_dsl.models.answers import Answer, retry_after_of
+from rmg_dsl.models.answers import Answer, pause_of, retry_after_of
+from rmg_dsl.models.cached import Flights
 from rmg_dsl.models.faults import capped
+from rmg_dsl.models.traffic import Gate
 
 if TYPE_CHECKING:
     import httpx2
@@ -31,8 +32,10 @@ class Endpoint:
 
     def __init__(self, base_url: str, key: str | None = None) -> None:
         self.base_url = base_url.rstrip("/")
+        self.gate = Gate()
         self._key = key
         self._client: AsyncOpenAI | None = None
+        self._options: dict[float, Any] = {}
 
     def __repr__(self) -> str:
         return f"Endpoint({self.base_url!r})"
@@ -41,7 +44,7 @@ class Endpoint:
     def has_key(self) -> bool:
         return self._key is not None
 
-    async def post(self, path: str, body: Mapping[str, Any], timeout: float) -> Answer:
+    async def post(self, path: str, body: bytes, timeout: float) -> Answer:
         """The answer, good or bad, within `timeout` seconds in all; raises CallError where none came."""
         import openai
 
@@ -53,21 +56,28 @@ class Endpoint:
             raise CallError(f"{self.base_url} did not answer within {timeout:g} s", retryable=True) from None
         except openai.APIConnectionError as error:
             raise self._unreachable(error) from None
-        except UnicodeEncodeError:
-            raise CallError("the prompt holds half a character (a lone surrogate), which cannot be sent") from None
         return self._answer(response)
 
-    async def _send(self, path: str, body: Mapping[str, Any], timeout: float) -> httpx2.Response:
+    async def _send(self, path: str, body: bytes, timeout: float) -> httpx2.Response:
         import httpx2
-        from openai import Omit
 
         # httpx2 counts every phase and chunk anew; the bound from outside also ends a reply that only drips.
-        limits = httpx2.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT))
-        headers = {} if self._key else {"Authorization": Omit()}
         async with asyncio.timeout(timeout):
             return await self._opened().post(
-                path, body=body, cast_to=httpx2.Response, options={"timeout": limits, "headers": headers}
+                self.base_url + path, content=body, cast_to=httpx2.Response, options=self._options_for(timeout)
             )
+
+    def _options_for(self, timeout: float) -> Any:
+        """What every call with this timeout says, made once."""
+        known = self._options.get(timeout)
+        if known is None:
+            import httpx2
+            from openai import Omit
+
+            limits = httpx2.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT))
+            known = {"timeout": limits, "headers": {} if self._key else {"Authorization": Omit()}}
+            self._options[timeout] = known
+        return known
 
     def _opened(self) -> AsyncOpenAI:
         if self._client is None:
@@ -75,12 +85,18 @@ class Endpoint:
         return self._client
 
     def _answer(self, response: httpx2.Response) -> Answer:
-        content = self._scrubbed(response.content, response.is_success)
+        good = response.is_success
+        content = self._scrubbed(response.content, good)
         try:
             body, text = json.loads(content), ""
         except (ValueError, RecursionError):
             body, text = None, content[:_GLIMPSE].decode("utf-8", "replace")
-        return Answer(response.status_code, body, text, retry_after_of(response.headers))
+        if not good:
+            return Answer(response.status_code, body, text, retry_after_of(response.headers))
+        # A look at the bare pairs first: a header that is asked for by name takes longer than all of them.
+        if any(value == b"0" for _, value in response.headers.raw) and (seconds := pause_of(response.headers)):
+            self.gate.hold(seconds)
+        return Answer(response.status_code, body, text)
 
     def _scrubbed(self, content: bytes, good: bool) -> bytes:
         key = (self._key or "").encode()
@@ -114,6 +130,7 @@ class Endpoints:
     """
 
     def __init__(self) -> None:
+        self.flights = Flights()
         self._known: dict[tuple[str, str | None], Endpoint] = {}
 
     def at(self, base_url: str, key: str | None = None) -> Endpoint:
@@ -131,8 +148,19 @@ def _client(base_url: str, key: str | None) -> AsyncOpenAI:
     from openai import AsyncOpenAI
 
     # Without a key of our own the client would look for one in the environment; "none" is never sent.
-    client = AsyncOpenAI(api_key=key or "none", base_url=base_url, max_retries=0)
+    client = AsyncOpenAI(api_key=key or "none", base_url=base_url, max_retries=0, http_client=_transport())
     if not (urlsplit(base_url).hostname or "").endswith("openai.com"):
         # The client takes these from the environment for whatever host it talks to; they are OpenAI's business only.
         client.organization = client.project = None
     return client
+
+
+def _transport() -> httpx2.AsyncClient | None:
+    """Our own lean transport under the client's own behaviour; with proxies about the stock one, which knows them."""
+    from urllib.request import getproxies
+
+    if getproxies().keys() & {"http", "https", "all", "socks"}:
+        return None
+    from rmg_dsl.models.wire import LeanClient
+
+    return LeanClient()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from itertools import count
@@ -16,6 +18,7 @@ from rmg_dsl.models.endpoints import Endpoint, Endpoints
 from rmg_dsl.models.faults import fault_of
 from rmg_dsl.models.schemas import response_format
 from rmg_dsl.models.settings import extra_body_of
+from rmg_dsl.models.traffic import Gate
 from rmg_dsl.scales import Scale
 
 DEFAULT_TIMEOUT = 120.0
@@ -40,8 +43,12 @@ class Manners:
         return Manners(max(self.form, other.form), self.dropped | other.dropped, limit)
 
 
-def chat_body(model: str, settings: Mapping[str, Any], request: Request, manners: Manners) -> dict[str, Any]:
-    """The body of one call: our defaults, then what the author wrote, `extra_body` last.
+def chat_settings(settings: Mapping[str, Any], scale: Scale, draw: int, manners: Manners) -> dict[str, Any]:
+    """What a call says beside its messages: our defaults, then what the author wrote, `extra_body` last.
+
+    >>> from rmg_dsl.scales import Whole
+    >>> chat_settings({"top_p": 0.5, "seed": 7}, Whole(1, 5), 2, Manners(form=FREE))
+    {'temperature': 1, 'top_p': 0.5, 'seed': 9}
 
     The temperature is 0 for draw 0 and 1 for the draws from 1 on, unless the author set one. A seed moves on with
     the draw: repeats with one and the same seed would be no repeats.
@@ -50,11 +57,10 @@ def chat_body(model: str, settings: Mapping[str, Any], request: Request, manners
     if "max_tokens" in settings:
         written[manners.limit] = settings["max_tokens"]
     if "seed" in settings:
-        written["seed"] = settings["seed"] + request.draw
-    messages = [{"role": message.role, "content": message.content} for message in request.messages]
-    ours = {"temperature": 1 if request.draw else 0, "response_format": _form(request.question.scale, manners.form)}
+        written["seed"] = settings["seed"] + draw
+    ours = {"temperature": 1 if draw else 0, "response_format": _form(scale, manners.form)}
     kept = {name: value for name, value in ours.items() if value is not None and name not in manners.dropped}
-    return {"model": model, "messages": messages, **kept, **written, **settings.get("extra_body", {})}
+    return {**kept, **written, **settings.get("extra_body", {})}
 
 
 def _form(scale: Scale, form: int) -> dict[str, Any] | None:
@@ -93,9 +99,16 @@ class OpenAIChat:
         self._key_variable = key_variable
         self._owned = owned
         self._manners = Manners(limit=limit)
+        self._around: dict[tuple[Scale, int, Manners], tuple[bytes, bytes]] = {}
+        self._hashes: dict[tuple[Scale, int], hashlib._Hash] = {}
 
     def __repr__(self) -> str:
         return f"OpenAIChat({self.name!r}, {self._endpoint!r})"
+
+    @property
+    def gate(self) -> Gate:
+        """What the models on this endpoint have to pass."""
+        return self._endpoint.gate
 
     @property
     def note(self) -> str:
@@ -103,6 +116,24 @@ class OpenAIChat:
         parts = [f"`{name}` was left out, the endpoint rejects ours" for name in sorted(self._manners.dropped)]
         parts += ["replies are not held to a schema, the endpoint rejects it"] if self._manners.form else []
         return f"{self.name}: {'; '.join(parts)}" if parts else ""
+
+    def identity(self, request: Request) -> bytes | None:
+        """The key of a request in a cache: equal where endpoint, model, messages, settings, schema and draw are.
+
+        It says what is asked for, not what is sent in the end: what an endpoint was found to reject does not count.
+        None where the request cannot be sent.
+        """
+        known = self._hashes.get(key := (request.question.scale, request.draw))
+        if known is None:
+            settings = chat_settings(self._settings, *key, Manners())
+            asked = [1, self._endpoint.base_url, self._model, settings, request.draw]
+            known = self._hashes[key] = hashlib.sha256(json.dumps(asked, sort_keys=True).encode())
+        found = known.copy()
+        try:
+            found.update(request.encoded)
+        except UnicodeEncodeError:
+            return None
+        return found.digest()
 
     async def complete(self, request: Request) -> Reply:
         for attempt in count(1):
@@ -118,11 +149,22 @@ class OpenAIChat:
         raise AssertionError("a count has no end")
 
     async def _asked(self, request: Request, manners: Manners, attempt: int) -> Answer:
-        body = chat_body(self._model, self._settings, request, manners)
         try:
+            body = self._body(request, manners)
             return await self._endpoint.post("/chat/completions", body, self._settings.get("timeout", DEFAULT_TIMEOUT))
         except CallError as error:
             raise _counted(error, attempt) from None
+        except UnicodeEncodeError:
+            raise CallError("the prompt holds half a character (a lone surrogate), which cannot be sent") from None
+
+    def _body(self, request: Request, manners: Manners) -> bytes:
+        """The body of a call. What surrounds the messages is the same for all of a grader, and is made once."""
+        around = self._around.get(key := (request.question.scale, request.draw, manners))
+        if around is None:
+            settings = json.dumps(chat_settings(self._settings, *key))[1:-1]
+            head = f'{{"model": {json.dumps(self._model)}, "messages": '.encode()
+            around = self._around[key] = head, (f", {settings}}}" if settings else "}").encode()
+        return around[0] + request.encoded + around[1]
 
     def _reply(self, answer: Answer, attempt: int) -> Reply:
         try:

@@ -31,12 +31,14 @@ from rmg_dsl.semantics.terms import (
 def make_plan(suite: Checked, only: Sequence[str] = ()) -> Plan:
     """The plan for a suite, or for the part of it that the named outputs need.
 
-    Raises UsageError for a name that the suite does not declare.
+    Raises UsageError for a name that the suite does not declare, or that needs what this version cannot run.
     """
     outputs = _wanted(suite, only)
     roots = [o.scoring for o in outputs if o.root or only]
     if not only:
         roots += suite.forced
+    if only:
+        _refuse_later(suite, roots)
     steps = tuple(step for n in range(len(suite.scorings)) if (step := _step(n, suite)))
     plan = Plan(steps, suite.outputs, tuple(dict.fromkeys(roots)), suite.gates)
     return rewritten(plan)
@@ -50,6 +52,20 @@ def _wanted(suite: Checked, only: Sequence[str]) -> list[Output]:
         advice = f"did you mean `{close}`?" if close else f"declared are {listed(by_name)}"
         raise UsageError(f"`{unknown[0]}` is no grader or aggregate of this spec: {advice}")
     return [by_name[name] for name in only] if only else list(suite.outputs)
+
+
+def _refuse_later(suite: Checked, roots: Iterable[int]) -> None:
+    """What is asked for by name must be there to be run."""
+    seen: set[int] = set()
+    todo = list(roots)
+    while todo:
+        number = todo.pop()
+        scoring = suite.scorings[number]
+        if isinstance(scoring, Later):
+            raise UsageError(f"{scoring.what} is checked, and cannot be run by this version yet", code="RMG601")
+        if number not in seen:
+            seen.add(number)
+            todo += read_by(scoring)
 
 
 def _step(number: int, suite: Checked) -> Step | None:

@@ -53,8 +53,9 @@ def code_before_calls(plan: Plan) -> Plan:
     done: set[int] = set()
     ordered: list[Step] = []
     waiting = list(plan.steps)
+    known = {step.number for step in plan.steps}
     while waiting:
-        ready = [s for s in waiting if read_by(s.scoring) <= done]
+        ready = [s for s in waiting if read_by(s.scoring) & known <= done]
         step = next((s for s in ready if not isinstance(s, Ask)), ready[0])
         ordered.append(step)
         done.add(step.number)

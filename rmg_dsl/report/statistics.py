@@ -21,7 +21,12 @@ def mean(values: Sequence[float]) -> float | None:
     >>> mean([1, 2, 6]), mean([])
     (3.0, None)
     """
-    return math.fsum(values) / len(values) if values else None
+    if not values:
+        return None
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:
+        return math.fsum(value / len(values) for value in values)
 
 
 def median(values: Sequence[float]) -> float | None:
@@ -57,10 +62,13 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
     >>> round(low, 3), round(high, 3)
     (1.614, 4.386)
     """
-    if len(values) < 2:
+    centre = mean(values)
+    if centre is None or len(values) < 2:
         return None
-    centre = math.fsum(values) / len(values)
-    half = Z95 * plain.stdev(values, centre) / math.sqrt(len(values))
+    try:
+        half = Z95 * math.sqrt(math.fsum((v - centre) ** 2 for v in values) / (len(values) - 1) / len(values))
+    except OverflowError:
+        return None
     return Interval(centre - half, centre + half)
 
 

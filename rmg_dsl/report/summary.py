@@ -40,7 +40,9 @@ _KINDS: Mapping[str, Literal["text", "number"]] = {
     "high": "number",
     "cost": "number",
 }
-SUMMARY_KINDS: Mapping[str, Literal["text", "number", "integer"]] = {name: _KINDS.get(name, "integer") for name in SUMMARY_COLUMNS}
+SUMMARY_KINDS: Mapping[str, Literal["text", "number", "integer"]] = {
+    name: _KINDS.get(name, "integer") for name in SUMMARY_COLUMNS
+}
 
 
 @dataclass(slots=True)
@@ -78,7 +80,7 @@ class Column:
 def summary_rows(
     columns: Iterable[Column], usage: Mapping[str, Usage], cost: Mapping[str, float | None]
 ) -> list[dict[str, Any]]:
-    """The summary as rows, one for each output: the mean and its 95 % bounds over the scored rows, the counts beside it."""
+    """The summary as rows, one for each output: mean and 95 % bounds over the scored rows, the counts beside them."""
     return [_row(column, usage.get(column.output.name, Usage()), cost.get(column.output.name)) for column in columns]
 
 

@@ -1,4 +1,4 @@
-"""The one road from ordinary code to the async engine: a daemon thread with one loop, and a wait that can be interrupted."""
+"""The one road from ordinary code to the async engine: a daemon thread with one loop, and an interruptible wait."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ class Bridge:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._owner = 0
+        self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
     def loop(self) -> asyncio.AbstractEventLoop:
         with self._starting:
-            if self._loop is None or self._owner != os.getpid():
+            alive = self._thread is not None and self._thread.is_alive()
+            if self._loop is None or self._owner != os.getpid() or not alive:
                 self._loop, self._owner = asyncio.new_event_loop(), os.getpid()
-                threading.Thread(target=self._loop.run_forever, name="rmg", daemon=True).start()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="rmg", daemon=True)
+                self._thread.start()
             return self._loop
 
     def run(

@@ -74,7 +74,7 @@ def caught(record: Callable[[Unscored], None]) -> Iterator[None]:
         record(Unscored(status, f"{code}{error}", error.attempts))
     except Waiting:
         raise
-    except Exception as error:  # noqa: BLE001 - a failing row never takes the others with it
+    except (Exception, SystemExit) as error:  # a failing row never takes the others with it
         message = f"{type(error).__name__}: {error}".strip().rstrip(":")
         record(Unscored(Status.ERROR, message[:500], trace=traceback.format_exc()))
 
@@ -154,12 +154,13 @@ class Evaluator:
     def _scored(self, step: Compute | CallPython, state: RowState) -> Score:
         if isinstance(step, CallPython):
             arguments = {name: self.value(term, state) for name, term in step.scoring.arguments}
-            missing = next((name for name, value in arguments.items() if value is None), None)
+            missing = next((name for name, value in arguments.items() if _is_null(value) or _has_null(value)), None)
             if missing is not None:
                 _fail(Status.MISSING_INPUT, f"`{missing}` is null")
-            return _as_score(self._python[step.scoring.target](**arguments), step.scoring.scale)
+            target = step.scoring.target
+            return _as_score(_returned(self._python[target](**arguments), target), step.scoring.scale)
         value = self.value(step.term, state)
-        if value is None:
+        if _is_null(value):
             _fail(Status.MISSING_INPUT, f"{_named(step.term)} is null")
         label = self._label_of(step.term, state)
         score = _as_score(value, step.scoring.scale)
@@ -198,15 +199,18 @@ class Evaluator:
         """A value as a number: True counts as 1, False as 0."""
         if isinstance(value, bool):
             return int(value)
+        if _is_null(value):
+            _fail(Status.MISSING_INPUT, f"{_named(term)} is null")
         if isinstance(value, int | float):
             return value
-        if value is None:
-            _fail(Status.MISSING_INPUT, f"{_named(term)} is null")
         return _fail(Status.ERROR, f"{_named(term)} is no number: {_short(value)}")
 
     def truth(self, term: Term, state: RowState) -> bool:
-        value = self.value(term, state)
-        if value is None:
+        return self.condition(self.value(term, state), term)
+
+    def condition(self, value: Any, term: Term) -> bool:
+        """A value as a condition: a bool, and nothing that Python would take for one."""
+        if _is_null(value):
             _fail(Status.MISSING_INPUT, f"{_named(term)} is null")
         if isinstance(value, bool):
             return value
@@ -230,14 +234,27 @@ class Evaluator:
 
     def apply(self, function: str, arguments: Sequence[Any], parts: Sequence[Term]) -> Any:
         for value, part in zip(arguments, parts, strict=True):
-            if value is None or has_blank_item_null(value):
+            if _is_null(value) or _has_null(value):
                 _fail(Status.MISSING_INPUT, f"{_named(part)} is null")
-        return self._functions[function](*arguments)
+        return _returned(self._functions[function](*arguments), function)
 
 
-def has_blank_item_null(value: Any) -> bool:
+def _is_null(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value != value)
+
+
+def _has_null(value: Any) -> bool:
     """A list with a null in it: what stands there, nobody knows."""
-    return isinstance(value, list) and any(item is None for item in value)
+    return isinstance(value, list) and any(map(_is_null, value))
+
+
+def _returned(value: Any, function: str) -> Any:
+    """What a function gave, as plain Python: numpy's scalars are numbers and bools too. NaN is no result."""
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+        value = value.item()
+    if isinstance(value, float) and value != value:
+        _fail(Status.ERROR, f"`{function}(…)` gave NaN, not a number")
+    return value
 
 
 def _grader(step: Ask) -> str:
@@ -302,7 +319,8 @@ def _fitted(value: Value, scale: Scale) -> Score:
 
 
 def _column(_: Evaluator, term: terms.Column, state: RowState) -> Any:
-    return state.row.get(term.name)
+    value = state.row.get(term.name)
+    return None if _is_null(value) else value
 
 
 def _reach(evaluator: Evaluator, term: terms.Reach, state: RowState) -> Any:
@@ -338,41 +356,63 @@ def _chain(evaluator: Evaluator, term: terms.Chain, state: RowState) -> Any:
 
 
 def _operate(sign: str, one: float, other: float) -> float:
-    if sign == "+":
-        return one + other
-    if sign == "-":
-        return one - other
-    if sign == "*":
-        return one * other
-    return one / other if other else _fail(Status.ERROR, "a division by zero")
+    if sign == "/" and not other:
+        _fail(Status.ERROR, "a division by zero")
+    found = _ARITHMETIC[sign](one, other)
+    if not math.isfinite(found):
+        _fail(Status.ERROR, f"{_short(one)} {sign} {_short(other)} is {found}, not a number")
+    return found
+
+
+_ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+}
 
 
 def _compare(evaluator: Evaluator, term: terms.Compare, state: RowState) -> bool:
     parts = (term.first, *(part for _, part in term.rest))
     values = evaluator.values(parts, state)
     for value, part in zip(values, parts, strict=True):
-        if value is None:
+        if _is_null(value):
             _fail(Status.MISSING_INPUT, f"{_named(part)} is null")
     return all(_holds(sign, one, other) for (sign, _), one, other in zip(term.rest, values, values[1:], strict=False))
 
 
 def _holds(sign: str, one: Any, other: Any) -> bool:
+    """Values of one kind are compared; a text beside a number is a mistake in the row, not a difference."""
     if sign in ("in", "not in"):
-        if not isinstance(other, list | str | Mapping) or (isinstance(other, str) and not isinstance(one, str)):
-            _fail(Status.ERROR, f"`in` cannot look for {_short(one)} in {_short(other)}")
-        return (one in other) == (sign == "in")
-    if sign in ("==", "!="):
-        return bool(one == other) == (sign == "==")
-    if (
-        isinstance(one, str) != isinstance(other, str)
-        or not isinstance(one, int | float | str)
-        or not isinstance(other, int | float | str)
-    ):
+        return _is_in(one, other) == (sign == "in")
+    kind = _kind(one)
+    if kind != _kind(other) or (sign not in ("==", "!=") and kind not in ("number", "text")):
         _fail(Status.ERROR, f"`{sign}` cannot compare {_short(one)} with {_short(other)}")
     return bool(_ORDER[sign](one, other))
 
 
+def _is_in(one: Any, other: Any) -> bool:
+    if isinstance(other, list):
+        if any(_kind(item) == _kind(one) and item == one for item in other):
+            return True
+        if _has_null(other):
+            _fail(Status.MISSING_INPUT, "an item of a list is null")
+        if not other or any(_kind(item) == _kind(one) for item in other):
+            return False
+    elif isinstance(other, str | Mapping) and isinstance(one, str):
+        return one in other
+    return _fail(Status.ERROR, f"`in` cannot look for {_short(one)} in {_short(other)}")
+
+
+def _kind(value: Any) -> str:
+    """Numbers and bools are of one kind, since a bool counts as 0 or 1."""
+    kinds = {int | float: "number", str: "text", list: "list", Mapping: "object"}
+    return next((name for types, name in kinds.items() if isinstance(value, types)), type(value).__name__)
+
+
 _ORDER: Mapping[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
@@ -392,8 +432,15 @@ def _choose(evaluator: Evaluator, term: terms.Choose, state: RowState) -> Any:
     return evaluator.value(term.then if evaluator.truth(term.condition, state) else term.otherwise, state)
 
 
+# What never was asked has neither a score nor a failure: nothing may follow from its absence.
+_NEVER_ASKED = (Status.SKIPPED, Status.OVER_BUDGET, Status.CANCELLED)
+
+
 def _scored(evaluator: Evaluator, term: terms.Scored, state: RowState) -> bool:
-    return isinstance(evaluator.outcome(term.scoring, state), Score)
+    found = evaluator.outcome(term.scoring, state)
+    if found.status in _NEVER_ASKED:
+        evaluator.score_of(term.scoring, state)
+    return isinstance(found, Score)
 
 
 def _passed(evaluator: Evaluator, term: terms.Passed, state: RowState) -> bool:
@@ -439,7 +486,8 @@ def _fold(evaluator: Evaluator, term: terms.Fold, state: RowState) -> Any:
     if not found:
         _fail(Status.MISSING_INPUT, f"`{term.function}` of an empty list")
     if term.function in ("any", "all"):
-        return (any if term.function == "any" else all)(_true(v) for v in found)
+        conditions = [evaluator.condition(v, p) for v, p in zip(found, _cycled(term.parts, len(found)), strict=True)]
+        return any(conditions) if term.function == "any" else all(conditions)
     numbers = [evaluator.number(v, p) for v, p in zip(found, _cycled(term.parts, len(found)), strict=True)]
     if term.function == "weighted":
         return _mean(numbers, weights)
@@ -454,40 +502,44 @@ def _parts(evaluator: Evaluator, term: terms.Fold, state: RowState) -> tuple[lis
     weights = list(term.weights) or [1.0] * len(term.parts)
     if not term.drop:
         return evaluator.values(term.parts, state), weights
-    kept: list[tuple[Any, float]] = []
-    failure: NoScore | None = None
+    found = _tried(evaluator, term.parts, state)
+    kept = [(value, weight) for value, weight in zip(found, weights, strict=True) if not isinstance(value, NoScore)]
+    failures = [value for value in found if isinstance(value, NoScore)]
+    stopped = [failure for failure in failures if failure.unscored.status in _NEVER_ASKED]
+    if stopped or (failures and not any(weight for _, weight in kept)):
+        raise (stopped or failures)[0]
+    return [value for value, _ in kept], [weight for _, weight in kept]
+
+
+def _tried(evaluator: Evaluator, parts: Iterable[Term], state: RowState) -> list[Any]:
+    """The values of all parts, and in place of one that is missing the reason, once nothing is left to wait for."""
+    found: list[Any] = []
     waiting = False
-    for part, weight in zip(term.parts, weights, strict=True):
+    for part in parts:
         try:
-            kept.append((evaluator.value(part, state), weight))
+            value = evaluator.value(part, state)
+            if _is_null(value):
+                _fail(Status.MISSING_INPUT, f"{_named(part)} is null")
+            found.append(value)
         except NoScore as error:
-            failure = failure or error
+            found.append(error)
         except Waiting:
             waiting = True
     if waiting:
         raise Waiting
-    if failure and not any(weight for _, weight in kept):
-        raise failure
-    return [v for v, _ in kept], [w for _, w in kept]
+    return found
 
 
 def _cycled(parts: Sequence[Term], count: int) -> list[Term]:
     return list(parts) if len(parts) == count else [parts[0]] * count
 
 
-def _true(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if value is None:
-        _fail(Status.MISSING_INPUT, "a condition is null")
-    return _fail(Status.ERROR, f"a condition is neither True nor False: {_short(value)}")
-
-
 def _mean(numbers: Sequence[float], weights: Sequence[float]) -> float:
-    """A weighted mean that never leaves the range of its parts through rounding."""
-    total = math.fsum(weights)
-    mean = math.fsum(n * w for n, w in zip(numbers, weights, strict=True)) / total
-    return min(max(round(mean, 12), min(numbers)), max(numbers))
+    """A weighted mean, in the 15 digits that a float can hold for sure, that never leaves the range of its parts."""
+    mean = math.fsum(n * w for n, w in zip(numbers, weights, strict=True)) / math.fsum(weights)
+    if not math.isfinite(mean):
+        _fail(Status.ERROR, f"the mean is {mean}, not a number")
+    return min(max(float(f"{mean:.15g}"), min(numbers)), max(numbers))
 
 
 _RULES: Mapping[type, Callable[[Evaluator, Any, RowState], Any]] = {

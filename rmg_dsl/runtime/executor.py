@@ -62,6 +62,7 @@ class Run:
         self._evaluator = evaluator
         self.crews = crews
         self._queues: dict[ModelUse, asyncio.Queue[tuple[RowState, Ask, Question]]] = {}
+        self._workers: list[asyncio.Task[None]] = []
         self._changed = asyncio.Event()
         self._stopping: Status | None = None
         self._answering = 0
@@ -75,19 +76,24 @@ class Run:
     async def results(self, rows: Iterator[Row]) -> AsyncIterator[RowResult]:
         """The finished rows, in the order in which they came."""
         self._queues = {use: asyncio.Queue() for use in self.crews}
-        workers = [
+        self._workers = [
             asyncio.create_task(self._work(use))
             for use, crew in self.crews.items()
             for _ in range(crew.concurrency * _SPARE_WORKERS)
         ]
+        for worker in self._workers:
+            worker.add_done_callback(lambda _: self._changed.set())
         try:
             async for result in self._in_order(rows):
                 self.tally.rows += 1
                 yield result
         finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+            await self._dismiss()
+
+    async def _dismiss(self) -> None:
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
 
     async def _in_order(self, rows: Iterator[Row]) -> AsyncIterator[RowResult]:
         sight: deque[RowState] = deque()
@@ -129,8 +135,12 @@ class Run:
             self._changed.set()
 
     async def _wait(self) -> None:
+        """Until something has changed. A worker that broke would leave rows that nobody ends: its error is raised."""
         self._changed.clear()
         await self._changed.wait()
+        for worker in self._workers:
+            if worker.done():
+                worker.result()
 
     # ── stopping ──
 
@@ -140,6 +150,7 @@ class Run:
             async with asyncio.timeout(GRACE_SECONDS):
                 while self._answering:
                     await self._wait()
+        await self._dismiss()
         for state in sight:
             yield self._given_up(state)
         for index, row in numbered:
@@ -177,7 +188,11 @@ class Run:
         request = Request(question, row=state.index)
         attempts = 0
         while True:
-            reply = await self._complete(model, request, step)
+            try:
+                reply = await self._complete(model, request, step)
+            except CallError as error:
+                error.attempts += attempts
+                raise
             attempts += reply.usage.calls
             outcome = read(reply, question)
             again = follow_up(reply, outcome, question) if isinstance(outcome, Unscored) else None

@@ -8,12 +8,14 @@ from typing import Any
 
 from rmg_dsl.plan import Plan
 from rmg_dsl.results import Status, Unscored
-from rmg_dsl.runtime.evaluate import Evaluator, NoScore, RowState
+from rmg_dsl.runtime.evaluate import Evaluator, NoScore, RowState, caught
 from rmg_dsl.runtime.executor import RowResult
 from rmg_dsl.semantics import Gate
 from rmg_dsl.semantics.terms import OverRows, ScoreOf, walk
 
 MOST_UNSCORED = 0.05
+
+_OF_CONDITIONS = ("share", "count")
 
 Statistic = Callable[[Sequence[Any]], Any]
 
@@ -39,10 +41,10 @@ def _shown(value: float | None) -> str:
 
 @dataclass(slots=True)
 class _Seen:
-    """The values of one statistic's argument, and the rows that needed one and have none, by the step that failed."""
+    """The values of one statistic's argument, and for the rows that needed one and have none the step that failed."""
 
     values: list[Any] = field(default_factory=list)
-    failed: list[int] = field(default_factory=list)
+    failed: list[int | None] = field(default_factory=list)
 
 
 class Gates:
@@ -67,14 +69,25 @@ class Gates:
             self._take(term, seen, state)
 
     def _take(self, term: OverRows, seen: _Seen, state: RowState) -> None:
-        try:
-            value = self._evaluator.value(term.arguments[0], state)
-        except NoScore as error:
-            if error.step is not None and error.unscored.status is not Status.SKIPPED:
-                seen.failed.append(error.step)
-            return
-        if value is not None:
-            seen.values.append(value)
+        """A skipped row and a gap in a column are left out; all else without a value is a row that has failed."""
+        with caught(lambda _: seen.failed.append(None)):
+            try:
+                value = self._value(term, state)
+            except NoScore as error:
+                if not _is_gap(error):
+                    seen.failed.append(error.step)
+                return
+            seen.values += [] if value is None else [value]
+
+    def _value(self, term: OverRows, state: RowState) -> Any:
+        """What a statistic is about, of the kind that it can count with."""
+        argument = term.arguments[0]
+        value = self._evaluator.value(argument, state)
+        if value is None or term.function == "unscored":
+            return value
+        if term.function in _OF_CONDITIONS:
+            return self._evaluator.condition(value, argument)
+        return self._evaluator.number(value, argument)
 
     def verdicts(self) -> tuple[Verdict, ...]:
         return tuple(self._judge(gate) for gate in self._gates)
@@ -89,11 +102,11 @@ class Gates:
         unseen = next((why for term in terms if (why := self._unseen(term))), "")
         if unseen:
             return Verdict(gate.text, False, shown, unseen)
-        try:
+        failures: list[Unscored] = []
+        holds = False
+        with caught(failures.append):
             holds = self._evaluator.truth(gate.condition, RowState(-1, numbers))
-        except NoScore as error:
-            return Verdict(gate.text, False, shown, error.unscored.message)
-        return Verdict(gate.text, holds, shown)
+        return Verdict(gate.text, holds, shown, failures[0].message if failures else "")
 
     def _statistic(self, term: OverRows) -> float | None:
         seen = self._seen[term]
@@ -120,6 +133,11 @@ class Gates:
         terms = list(_statistics_in(gate))
         same = [t for t in terms if t.function == term.function]
         return term.function if len(same) == 1 else f"{term.function} {same.index(term) + 1}"
+
+
+def _is_gap(error: NoScore) -> bool:
+    status = error.unscored.status
+    return status is Status.SKIPPED or (status is Status.MISSING_INPUT and error.step is None)
 
 
 def _statistics_in(gate: Gate) -> Iterator[OverRows]:

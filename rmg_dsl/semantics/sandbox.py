@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn, cast
 
 from jinja2 import nodes, pass_context
@@ -35,6 +35,7 @@ FILTERS = frozenset(
 METHODS = frozenset(
     "items keys values get upper lower strip lstrip rstrip split splitlines startswith endswith".split()
 )
+_OF_LOOPS = frozenset("index index0 revindex revindex0 first last length depth depth0 previtem nextitem".split())
 # Names with a blank: nothing in a template can read, call or replace them.
 TAG, BUDGET = "fence tag", "render budget"
 _FENCED, _BARE, _COUNTED, _WEIGHED, _NEEDED, _JOINED = (
@@ -136,9 +137,10 @@ def guarded(value: Any, name: str) -> Any:
 class Budget:
     """What one rendering may still do; `weight` is about how many characters one operation may have to look at."""
 
-    weight: int
+    weight: int = 0
     rounds: int = 0
     work: int = 0
+    known: dict[int, tuple[object, int]] = field(default_factory=dict)
 
     def allow(self, size: int) -> None:
         """Raises TemplateTooBig for a value that is larger than a prompt and larger than what the row brought."""
@@ -151,23 +153,21 @@ class Budget:
         if self.rounds > MAX_ROUNDS or self.work > MAX_WORK:
             raise TemplateTooBig
 
+    def weigh(self, value: Any) -> int:
+        """How many characters and items a value has. A part that is used twice counts twice, and is counted once.
 
-def weigh(value: Any, most: int | None = None) -> int:
-    """How many characters and items a value has, a part that is used twice counted twice. Stops beyond `most`.
-
-    >>> weigh({"a": ["bc", 1]})
-    6
-    """
-    total, todo = 0, [value]
-    while todo and (most is None or total <= most):
-        item = todo.pop()
-        total += len(item) if isinstance(item, str) else 1
-        if isinstance(item, Mapping):
-            total += sum(len(str(key)) for key in item)
-            todo.extend(item.values())
-        elif isinstance(item, list | tuple):
-            todo.extend(item)
-    return total
+        >>> Budget().weigh({"a": ["bc", 1]})
+        7
+        """
+        if isinstance(value, str):
+            return 1 + len(value)
+        if not isinstance(value, list | tuple | Mapping) or isinstance(value, Undefined):
+            return 1
+        held = self.known.get(id(value))
+        if held is None:
+            parts = [*value, *value.values()] if isinstance(value, Mapping) else value
+            held = self.known[id(value)] = (value, 1 + sum(map(self.weigh, parts)))
+        return held[1]
 
 
 def _budget(context: Context) -> Budget:
@@ -186,11 +186,16 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.tests = {**self.tests, "none": is_blank}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
+        """A key of an object, one of the methods, or what `loop` knows; nothing else that Python would give."""
         if isinstance(obj, Mapping):
             return self.getitem(obj, attribute)
-        return self._present(super().getattr(obj, attribute), attribute)
+        if attribute in METHODS or (isinstance(obj, LoopContext) and attribute in _OF_LOOPS):
+            return super().getattr(obj, attribute)
+        return Missing(name=attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
+        if not isinstance(obj, Mapping) and isinstance(argument, str):
+            return Missing(name=argument)
         if isinstance(obj, Mapping) and argument not in obj and argument in METHODS:
             return super().getattr(obj, argument)
         return self._present(super().getitem(obj, argument), argument)
@@ -253,9 +258,7 @@ def _settled(context: Context, value: Any) -> Any:
     if isinstance(value, Iterator) or type(value) in _VIEWS:
         value = list(_rounds(context, value, 0))
     if isinstance(value, list | tuple | Mapping):
-        most = MAX_RENDERED + _budget(context).weight
-        if weigh(value, most) > most:
-            raise TemplateTooBig
+        _budget(context).allow(_budget(context).weigh(value))
     elif not isinstance(value, str | int | float | Undefined | None):
         raise TypeError(f"a {type(value).__name__} cannot be printed")
     return value
@@ -292,10 +295,8 @@ def _rounds(context: Context, items: Iterable[Any], operations: int) -> Iterator
 def _weighed(context: Context, value: Any) -> Any:
     """What a `set` names: lists of lists of lists would else grow beyond all bounds."""
     budget = _budget(context)
-    most = MAX_RENDERED + budget.weight
-    weight = weigh(value, most)
-    if weight > most:
-        raise TemplateTooBig
+    weight = budget.weigh(value)
+    budget.allow(weight)
     budget.weight = max(budget.weight, weight)
     return value
 

@@ -30,7 +30,6 @@ from rmg_dsl.semantics.sandbox import (
     guarded,
     names_in,
     operations_in,
-    weigh,
 )
 
 __all__ = [
@@ -329,7 +328,8 @@ class Prompt:
         """
         template, operations = _compiled(self.text, tuple(name for name, _ in self.constants))
         present = {name: guarded(value, name) for name, value in values.items()}
-        budget = Budget(sum(weigh(value) for value in values.values()))
+        budget = Budget()
+        budget.weight = sum(map(budget.weigh, present.values()))
         budget.spend(operations, rounds=0)
         pieces: list[str] = []
         size = 0

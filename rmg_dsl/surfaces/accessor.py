@@ -1,4 +1,4 @@
-"""`df.rmg`: grading as a method of every pandas frame. Registered when pandas is there, and never the cause of its import."""
+"""`df.rmg`: grading as a method of every pandas frame. Registered once pandas is there, and no cause of its import."""
 
 from __future__ import annotations
 

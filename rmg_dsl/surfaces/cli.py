@@ -7,34 +7,29 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import TypeAlias
 
 import rmg_dsl
-from rmg_dsl.errors import DataError, ModelError, RmgError, SpecError, UsageError
-from rmg_dsl.surfaces import commands
-from rmg_dsl.surfaces.terminal import say, show_diagnostics
-
-DONE, FAILED, WRONG, IMPOSSIBLE, INTERRUPTED = 0, 1, 2, 3, 130
+from rmg_dsl.errors import ModelError, RmgError, SpecError
+from rmg_dsl.surfaces.terminal import IMPOSSIBLE, INTERRUPTED, WRONG, escape_unprintable, say, show_diagnostics
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code. 0 done, 1 a gate or a check fails, 2 wrong input, 3 not possible, 130 interrupted."""
+    """Run one command; returns its exit code (see `terminal`)."""
+    escape_unprintable()
     chosen = _parser().parse_args(arguments)
     try:
-        code: int = chosen.command(chosen)
+        # Loaded only now: a check does not wait for what only a run needs.
+        room = import_module(f"rmg_dsl.surfaces.{chosen.room}")
+        code: int = getattr(room, chosen.word)(chosen)
         sys.stdout.flush()
     except SpecError as error:
         show_diagnostics(error.diagnostics)
         code = WRONG
-    except (UsageError, DataError) as error:
-        say(f"rmg: {error}")
-        code = WRONG
-    except ModelError as error:
-        say(f"rmg: {error}")
-        code = IMPOSSIBLE
     except RmgError as error:
-        say(f"rmg: {error}")
-        code = WRONG
+        say(_told(error))
+        code = IMPOSSIBLE if isinstance(error, ModelError) else WRONG
     except BrokenPipeError:
         # Whoever read our output has seen enough; nothing is left to say, and Python must not try to flush it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -42,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         code = INTERRUPTED
     return code
+
+
+def _told(error: RmgError) -> str:
+    return f"rmg: {error}" + (f" (rmg explain {error.code})" if error.code else "")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,14 +61,14 @@ def _parser() -> argparse.ArgumentParser:
 Words: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def _add(words: Words, name: str, command: object, help: str) -> argparse.ArgumentParser:
+def _add(words: Words, room: str, name: str, help: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = words.add_parser(name, help=help, description=help, allow_abbrev=False)
-    parser.set_defaults(command=command)
+    parser.set_defaults(room=room, word=name)
     return parser
 
 
 def _add_run(words: Words) -> None:
-    run = _add(words, "run", commands.run, "Grade the rows of DATA by SPEC.")
+    run = _add(words, "running", "run", "Grade the rows of DATA by SPEC.")
     run.add_argument("spec", metavar="SPEC", help="a .rmg file")
     run.add_argument("data", metavar="DATA", help="csv, tsv, jsonl, json or parquet; - reads standard input")
     run.add_argument(
@@ -81,7 +80,7 @@ def _add_run(words: Words) -> None:
         help="write the graded rows (csv, tsv, jsonl, json, parquet); may be repeated",
     )
     _add_choices(run)
-    run.add_argument("--concurrency", type=int, metavar="N", help="calls in flight at once")
+    run.add_argument("--concurrency", type=int, metavar="N", help="calls in flight at once, for each model")
     run.add_argument("--by", metavar="COLUMN", help="a summary for each value of a column")
     run.add_argument("--log", metavar="FILE", help="write every request and raw reply, one JSON object a line")
     run.add_argument("--dry-run", action="store_true", help="check everything, show the plan, call nobody")
@@ -119,7 +118,7 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_check(words: Words) -> None:
-    check = _add(words, "check", commands.check, "Report every mistake in a spec; nothing is run.")
+    check = _add(words, "checking", "check", "Report every mistake in a spec; nothing is run.")
     check.add_argument("specs", nargs="+", metavar="SPEC")
     check.add_argument("--data", metavar="FILE", help="check against the columns of this table too")
     check.add_argument("--format", choices=("text", "json", "github", "sarif"), default="text")
@@ -128,14 +127,14 @@ def _add_check(words: Words) -> None:
 
 
 def _add_fmt(words: Words) -> None:
-    fmt = _add(words, "fmt", commands.fmt, "Rewrite specs in the one layout.")
+    fmt = _add(words, "checking", "fmt", "Rewrite specs in the one layout.")
     fmt.add_argument("files", nargs="+", metavar="FILE", help="- formats standard input")
     fmt.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file would change")
     fmt.add_argument("--reindent", action="store_true", help="rebuild lost indentation first")
 
 
 def _add_plan(words: Words) -> None:
-    plan = _add(words, "plan", commands.plan, "Show the steps for a row and, with DATA, how many calls it costs.")
+    plan = _add(words, "showing", "plan", "Show the steps for a row and, with DATA, how many calls it costs.")
     plan.add_argument("spec", metavar="SPEC")
     plan.add_argument("data", nargs="?", metavar="DATA")
     _add_choices(plan)
@@ -143,7 +142,7 @@ def _add_plan(words: Words) -> None:
 
 
 def _add_render(words: Words) -> None:
-    render = _add(words, "render", commands.render, "Show the exact messages that a row would send.")
+    render = _add(words, "showing", "render", "Show the exact messages that a row would send.")
     render.add_argument("spec", metavar="SPEC")
     render.add_argument("data", metavar="DATA")
     render.add_argument("--row", type=int, required=True, metavar="N", help="which row, counted from 0")
@@ -153,14 +152,14 @@ def _add_render(words: Words) -> None:
 
 
 def _add_small(words: Words) -> None:
-    explain = _add(words, "explain", commands.explain, "The long text of a diagnostic's code.")
+    explain = _add(words, "showing", "explain", "The long text of a diagnostic's code.")
     explain.add_argument("code", metavar="CODE")
-    std = _add(words, "std", commands.std, "The standard library, as source.")
+    std = _add(words, "showing", "std", "The standard library, as source.")
     std.add_argument("name", nargs="?", metavar="NAME")
-    ast = _add(words, "ast", commands.ast, "The tree of a spec, with places.")
+    ast = _add(words, "showing", "ast", "The tree of a spec, with places.")
     ast.add_argument("spec", metavar="SPEC")
     ast.add_argument("--json", action="store_true", help="as JSON (the only form there is)")
-    demo = _add(words, "demo", commands.demo, "Grade the shipped example; needs no key and no network.")
+    demo = _add(words, "running", "demo", "Grade the shipped example; needs no key and no network.")
     demo.add_argument("--model", metavar="PROVIDER/NAME", help="ask a real judge instead of the embedded baseline")
 
 

@@ -1,7 +1,8 @@
-"""Where output goes: data and summaries to standard output, everything else to standard error."""
+"""Where output goes: data and summaries to standard output, everything else to standard error; and the exit codes."""
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable
 from typing import IO
@@ -9,6 +10,9 @@ from typing import IO
 from rmg_dsl.config import Settings
 from rmg_dsl.diagnostics import Diagnostic
 from rmg_dsl.diagnostics.render import as_text
+
+# Done; a gate or a check fails; a wrong command line, spec or data; the run could not be done; Ctrl-C.
+DONE, FAILED, WRONG, IMPOSSIBLE, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def say(text: str) -> None:
@@ -19,6 +23,13 @@ def say(text: str) -> None:
 def put(text: str) -> None:
     """What was asked for: standard output."""
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def escape_unprintable() -> None:
+    """What a terminal's encoding has no character for is shown as an escape: a dash must not end a run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def show_diagnostics(diagnostics: Iterable[object], stream: IO[str] | None = None) -> None:

@@ -1,7 +1,16 @@
 """Text and tree: the parser, the nodes, the formatter. The only room that knows lark."""
 
-from rmg_dsl.syntax.formatter import format_source, format_text
-from rmg_dsl.syntax.parser import Parsed, parse
-from rmg_dsl.syntax.reindent import reindent
+from __future__ import annotations
 
-__all__ = ["Parsed", "format_source", "format_text", "parse", "reindent"]
+from typing import TYPE_CHECKING
+
+from rmg_dsl.lazy import lazily
+from rmg_dsl.syntax.parser import Parsed, parse
+
+if TYPE_CHECKING:
+    from rmg_dsl.syntax.formatter import format_source, format_text
+
+__all__ = ["Parsed", "format_source", "format_text", "parse"]
+
+if not TYPE_CHECKING:  # so that a name which is none stays a mistake for a type checker
+    __getattr__ = lazily(__name__, {"formatter": "format_source format_text"})

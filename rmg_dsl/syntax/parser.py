@@ -14,7 +14,6 @@ from rmg_dsl.syntax import nodes
 from rmg_dsl.syntax.builder import Builder, TooDeep, check_depth
 from rmg_dsl.syntax.grammar import grammar
 from rmg_dsl.syntax.layout import LayoutError
-from rmg_dsl.syntax.recovery import recover
 
 _TOKEN = re.compile(
     r'"""(?:[^"\\]|\\.|"(?!""))*"""|\'\'\'(?:[^\'\\]|\\.|\'(?!\'\'))*\'\'\'|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*',
@@ -49,6 +48,9 @@ def parse(source: Source | str) -> Parsed:
         check_depth(tree, -1)
         found, mistakes = list(builder.all(tree.children)), builder.mistakes
     except (UnexpectedInput, LayoutError, TooDeep) as failure:
+        # Loaded for a broken text only: most are sound.
+        from rmg_dsl.syntax.recovery import recover
+
         found, mistakes = recover(source)
         if not mistakes:
             mistakes = [_unlocated(source, failure)]

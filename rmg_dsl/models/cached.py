@@ -1,0 +1,136 @@
+"""Around a model, outermost: what was asked before is answered from the cache, what is being asked is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+from rmg_dsl.errors import CallError
+from rmg_dsl.messages import Model, Reply, Request, Usage
+from rmg_dsl.models.answers import Answer
+from rmg_dsl.models.cache import ReplyCache
+from rmg_dsl.models.completions import reply_of
+
+Identity = Callable[[Request], bytes | None]
+Flight = asyncio.Future[Reply | CallError | None]
+
+_HIT = Usage(cached=1)
+_HITS_BEFORE_A_BREAK = 64
+
+
+class Flights:
+    """The questions that are being asked right now, by what they ask: models of one run share it."""
+
+    def __init__(self) -> None:
+        self.by_key: dict[bytes, Flight] = {}
+
+
+class Cached:
+    """Answers from the cache what it holds, asks the rest once, and keeps each reply as it came, verdict or not.
+
+    `identity` gives the key of a request, the same for all that would get the same reply; none is never cached. A
+    reply from the cache has `Usage(cached=1)`: no call, no tokens. Of identical requests at one time the first is
+    asked, and the others wait for its reply; where it is cancelled, the next one asks. Where it fails they fail too,
+    with no attempt of their own. With `refresh` what was in the cache before this was made is asked anew.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        cache: ReplyCache,
+        identity: Identity,
+        *,
+        refresh: bool = False,
+        flights: Flights | None = None,
+    ) -> None:
+        self._model = model
+        self._cache = cache
+        self._identity = identity
+        self._since = cache.clock() if refresh else 0.0
+        self._flights = (Flights() if flights is None else flights).by_key
+        self._hits = 0
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def note(self) -> str:
+        return self._model.note
+
+    def key(self, request: Request) -> bytes | None:
+        """What makes a request this one and no other; equal keys are asked once."""
+        return self._identity(request)
+
+    def knows(self, request: Request) -> bool:
+        """Whether the request would cost nothing now."""
+        key = self._identity(request)
+        return key is not None and self._cache.holds(key, self._since)
+
+    async def complete(self, request: Request) -> Reply:
+        key = self._identity(request)
+        if key is None:
+            return await self._model.complete(request)
+        while True:
+            known = self._known(key)
+            if known is not None:
+                return await self._hit(known)
+            flight = self._flights.get(key)
+            if flight is None:
+                return await self._asked(key, request)
+            # Not `await flight`: whoever is cancelled while waiting would cancel it for all.
+            await asyncio.wait((flight,))
+            outcome = flight.result()
+            if isinstance(outcome, CallError):
+                raise _shared(outcome)
+            if outcome is not None:
+                return await self._hit(outcome)
+
+    async def _asked(self, key: bytes, request: Request) -> Reply:
+        flight: Flight = asyncio.get_running_loop().create_future()
+        self._flights[key] = flight
+        outcome: Reply | CallError | None = None
+        try:
+            outcome = reply = await self._model.complete(request)
+            self._keep(key, reply)
+            return reply
+        except CallError as error:
+            outcome = error
+            raise
+        finally:
+            del self._flights[key]
+            flight.set_result(outcome)
+
+    def _keep(self, key: bytes, reply: Reply) -> None:
+        if reply.raw is not None:
+            self._cache.put(key, json.dumps(reply.raw, separators=(",", ":")).encode(), self._since)
+
+    def _known(self, key: bytes) -> Reply | None:
+        value = self._cache.get(key, self._since)
+        if value is None:
+            return None
+        try:
+            return reply_of(Answer(200, json.loads(value)), self.name)
+        except (ValueError, RecursionError, CallError):
+            # A value that was damaged on disk: asked anew.
+            return None
+
+    async def _hit(self, reply: Reply) -> Reply:
+        self._hits += 1
+        if self._hits % _HITS_BEFORE_A_BREAK == 0:
+            # Nothing else here waits: without a break a warm cache would keep everyone else from the loop.
+            await asyncio.sleep(0)
+        return replace(reply, usage=_HIT)
+
+    async def close(self) -> None:
+        await self._model.close()
+
+
+def _shared(error: CallError) -> CallError:
+    """The same failure for one who only waited: its attempts are counted where they were made."""
+    same = copy.copy(error)
+    same.attempts = 0
+    return same

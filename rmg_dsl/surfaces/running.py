@@ -1,0 +1,124 @@
+"""`rmg run` and `rmg demo`: what asks a judge. Each returns its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+from pathlib import Path
+from types import FrameType
+
+from rmg_dsl import api
+from rmg_dsl.api.grading import stopper
+from rmg_dsl.api.planning import bill_of
+from rmg_dsl.api.preparing import Job
+from rmg_dsl.api.results import Result, check_by
+from rmg_dsl.errors import UsageError
+from rmg_dsl.surfaces.choices import options_of
+from rmg_dsl.surfaces.terminal import DONE, FAILED, IMPOSSIBLE, INTERRUPTED, put, say
+from rmg_dsl.tables import check_writable
+
+
+def run(chosen: Namespace) -> int:
+    """Grade; write the rows and the summary."""
+    job = _prepared(chosen)
+    if chosen.dry_run:
+        put(str(bill_of(job)))
+        return DONE
+    if job.table.count == 0:
+        say("rmg: warning: the data has no rows: there is nothing to grade (rmg explain RMG504)")
+    with first_interrupt_stops(job):
+        result = api.run_job(job, stop_on_interrupt=False)
+        for path in chosen.output:
+            result.save(path)
+    _show(result, chosen)
+    return _exit_code(result)
+
+
+def _prepared(chosen: Namespace) -> Job:
+    """The job, and everything that could go wrong after it tried before it."""
+    for path in chosen.output:
+        check_writable(path)
+        if _same_file(path, chosen.data):
+            raise UsageError(f"-o {path} would overwrite the data; give the results another name")
+    if chosen.allow_python:
+        sys.path.insert(0, os.getcwd())
+    progress = False if chosen.quiet else None
+    options = options_of(chosen, concurrency=chosen.concurrency, log=chosen.log, progress=progress)
+    job = api.prepare(Path(chosen.spec), chosen.data, options)
+    if chosen.by:
+        check_by(job.table, chosen.by)
+    return job
+
+
+def _same_file(one: str, other: str) -> bool:
+    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
+
+
+@contextmanager
+def first_interrupt_stops(job: Job) -> Iterator[None]:
+    """The first Ctrl-C ends the job, and what is finished is still written; the second one leaves at once."""
+    stop = stopper(job)
+
+    def first(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        # Past Python's own buffer, which the interrupted line may be writing to.
+        os.write(sys.stderr.fileno(), b"\nrmg: stopping with what is finished; Ctrl-C again leaves at once\n")
+        stop()
+
+    before = signal.getsignal(signal.SIGINT)
+    # A shell starts what runs in the background with interrupts ignored: so it stays.
+    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _exit_code(result: Result) -> int:
+    if result.interrupted:
+        return INTERRUPTED
+    if result.stopped or result.every_row_failed:
+        return IMPOSSIBLE
+    return DONE if result.holds else FAILED
+
+
+def _show(result: Result, chosen: Namespace) -> None:
+    if result.stopped:
+        say(f"rmg: the run ended early: {result.stopped}")
+    elif result.nothing_scored:
+        say(f"rmg: no row could be graded: {result.first_failure}")
+    if chosen.json:
+        put(json.dumps(result.as_json(chosen.by), ensure_ascii=False))
+    elif not chosen.quiet:
+        for name, group in result.groups(chosen.by) if chosen.by else ():
+            put(f"{chosen.by} = {name}\n{group}\n")
+        put(result.overview)
+    elif not result.holds:
+        say("\n".join(str(verdict) for verdict in result.gates if not verdict.holds))
+
+
+def demo(chosen: Namespace) -> int:
+    """The shipped example, from inside the package."""
+    folder = files("rmg_dsl") / "examples"
+    with as_file(folder / "support.rmg") as spec, as_file(folder / "support.csv") as data:
+        put(spec.read_text("utf-8"))
+        job = api.prepare(spec, str(data), api.Options(model=chosen.model))
+        with first_interrupt_stops(job):
+            result = api.run_job(job, stop_on_interrupt=False)
+        put(result.glance())
+    if result.stopped:
+        say(f"rmg: the run ended early: {result.stopped}")
+    put(result.overview)
+    if chosen.model is None:
+        put("\nThis was the embedded word-overlap baseline. A real judge: rmg demo --model openai/gpt-6-luna")
+    return _exit_code(result)

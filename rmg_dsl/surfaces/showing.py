@@ -1,0 +1,103 @@
+"""`rmg plan`, `render`, `explain`, `std`, `ast`: what only shows. Each returns its exit code."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from rmg_dsl import api
+from rmg_dsl.diagnostics import Source, Span, codes, errors_in
+from rmg_dsl.errors import UsageError
+from rmg_dsl.surfaces.choices import options_of, params_of
+from rmg_dsl.surfaces.terminal import DONE, FAILED, put, show_diagnostics
+from rmg_dsl.syntax import nodes, parse
+
+
+def plan(chosen: Namespace) -> int:
+    """The steps, and the calls they cost."""
+    found = api.plan_of(Path(chosen.spec), chosen.data, options_of(chosen))
+    put(json.dumps(found.as_json(), ensure_ascii=False) if chosen.json else str(found))
+    return DONE
+
+
+def render(chosen: Namespace) -> int:
+    """The exact messages of one row."""
+    found = api.messages_of(Path(chosen.spec), chosen.data, chosen.row, chosen.grader, params_of(chosen.set))
+    if chosen.json:
+        put(json.dumps(found, ensure_ascii=False))
+        return DONE
+    for asked in found:
+        put(f"── {asked['grader'] or 'a part of another grader'} ──")
+        if asked["status"] != "ok":
+            put(f"not asked: {asked['status']}: {asked['message']}\n")
+        for message in asked["messages"]:
+            put(f"[{message['role']}]\n{message['content']}\n")
+    if not found:
+        put(f"`{chosen.grader}` asks no model: it is code" if chosen.grader else "this spec asks no model: it is code")
+    return DONE
+
+
+def explain(chosen: Namespace) -> int:
+    """The long text of a code."""
+    digits = chosen.code.upper().removeprefix("RMG")
+    row = codes().get(f"RMG{digits}")
+    if row is None:
+        raise UsageError(f"there is no diagnostic {chosen.code}; codes look like RMG401")
+    put(f"{row.code} ({row.severity}): {row.title}\n\n{row.text}")
+    return DONE
+
+
+# ── the standard library ──
+
+
+def std(chosen: Namespace) -> int:
+    """The standard library, or one name of it, as its source."""
+    from rmg_dsl import std as library
+
+    modules = [library.library(name) for name in library.FILES]
+    if chosen.name is None:
+        put("\n\n".join(module.source.text.strip() for module in modules))
+        return DONE
+    wanted = chosen.name.removeprefix("std.")
+    for module in modules:
+        for declared in module.declarations:
+            if isinstance(declared, nodes.Grader | nodes.Internal) and declared.name.id == wanted:
+                put(_with_doc(module.source.text, declared.span, declared.doc))
+                return DONE
+    raise UsageError(f"the standard library has no `{wanted}`; `rmg std` shows all of it")
+
+
+def _with_doc(text: str, span: Span, doc: str) -> str:
+    above = "".join(f"## {line}".rstrip() + "\n" for line in doc.split("\n")) if doc else ""
+    return above + text[span.start : span.end]
+
+
+# ── the tree ──
+
+
+def ast(chosen: Namespace) -> int:
+    """The tree as JSON."""
+    source = api.read_source(chosen.spec)
+    parsed = parse(source)
+    put(json.dumps(_tree(parsed.module, source), ensure_ascii=False))
+    if errors_in(parsed.diagnostics):
+        show_diagnostics(parsed.diagnostics)
+        return FAILED
+    return DONE
+
+
+def _tree(node: object, source: Source) -> Any:
+    if isinstance(node, Span):
+        start, end = source.position(node.start), source.position(node.end)
+        return {"line": start.line, "column": start.column, "end_line": end.line, "end_column": end.column}
+    if isinstance(node, Source):
+        return node.name
+    if isinstance(node, tuple):
+        return [_tree(item, source) for item in node]
+    if is_dataclass(node):
+        kind = {"node": type(node).__name__}
+        return kind | {f.name: _tree(getattr(node, f.name), source) for f in fields(node)}
+    return node

@@ -1,0 +1,199 @@
+"""What needs no network: a warm cache, memory, start-up, parse and check, code graders. `python -m tests.bench.local`
+
+Name some of `warm start check code memory` to measure only these. Each figure is of a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.bench.server import endpoint
+
+WARM = 'model judge = llm("vllm/bench", base_url="{url}", concurrency=256)\n\n' + "\n\n".join(
+    f'grader g{number} -> 1..5 = """\n'
+    f"How well does the response answer the query, from side {number}?\n\n"
+    'Query: {{{{ query }}}}\n\nResponse: {{{{ response }}}}\n"""\n'
+    for number in range(3)
+)
+CODE = """
+grader brief = words(response) <= 120
+grader same = exact(response, reference)
+grader near = levenshtein(response, reference)
+grader overlap = rouge_l(response, reference)
+"""
+SIXTY_WORDS = "the quick brown fox jumps over the lazy dog and runs away " * 5
+
+
+def _rows(count: int) -> list[dict[str, str]]:
+    return [
+        {"query": f"What does fox {n} do?", "response": f"{n}: {SIXTY_WORDS}", "reference": f"{SIXTY_WORDS} {n}"}
+        for n in range(count)
+    ]
+
+
+def _took(work: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.perf_counter()
+    found = work()
+    return time.perf_counter() - start, found
+
+
+def warm(rows: int = 10_000) -> None:
+    """The same run twice: the second one is all from the cache."""
+    import rmg_dsl as rmg
+
+    data = _rows(rows)
+    with endpoint(0.0) as url, tempfile.TemporaryDirectory() as folder:
+        os.environ["RMG_CACHE_DIR"] = folder
+        spec = WARM.format(url=url)
+        cold, _ = _took(lambda: rmg.grade(spec, data, progress=False))
+        took, result = _took(lambda: rmg.grade(spec, data, progress=False))
+        size = sum(file.stat().st_size for file in Path(folder).iterdir())
+    cells = rows * 3
+    print(f"cold   {cells:,} cells in {cold:.2f} s: {cells / cold:,.0f} a second")
+    print(f"warm   {cells:,} cells in {took:.2f} s: {cells / took:,.0f} a second, {result.usage.calls} calls")
+    print(f"cache  {size / cells:.0f} bytes a reply on disk")
+
+
+def store(count: int = 30_000) -> None:
+    """The cache by itself: what a look-up and a put cost, hashing and reading the reply among them."""
+    import asyncio
+
+    from rmg_dsl.messages import Message, Question, Request
+    from rmg_dsl.models import Cached, Endpoint, OpenAIChat, ReplyCache, ScriptedModel
+    from rmg_dsl.scales import Whole
+    from tests.bench.server import BODY
+
+    prompt = "How well does the response answer the query? " * 4
+    requests = [
+        Request(Question("g", Whole(1, 5), (Message("system", prompt), Message("user", f"{n} {SIXTY_WORDS}"))))
+        for n in range(count)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        cache = ReplyCache(Path(folder) / "replies")
+        chat = OpenAIChat(Endpoint("http://h/v1"), "m")
+        model = Cached(ScriptedModel({}), cache, chat.identity)
+
+        def put_all() -> None:
+            for request in requests:
+                cache.put(chat.identity(request) or b"", BODY)
+            cache.close()
+
+        async def get_all() -> None:
+            for request in requests:
+                await model.complete(request)
+
+        put, _ = _took(put_all)
+        get, _ = _took(lambda: asyncio.run(get_all()))
+        cache.close()
+    print(f"store  put {put / count * 1e6:.0f} µs, get {get / count * 1e6:.0f} µs")
+
+
+def start() -> None:
+    """The least of five, each in a new process."""
+    with tempfile.TemporaryDirectory() as folder:
+        spec = Path(folder) / "small.rmg"
+        spec.write_text("grader brief = words(response) <= 120\n")
+        commands = {
+            "python -c pass": ["-c", "pass"],
+            "import rmg_dsl": ["-c", "import rmg_dsl"],
+            "rmg check": ["-c", "from rmg_dsl.surfaces.cli import main; main()", "check", str(spec)],
+        }
+        for name, command in commands.items():
+            least = min(_took(lambda c=command: _run(c))[0] for _ in range(5))  # type: ignore[misc] # bound per turn
+            print(f"start  {name}: {least * 1e3:.0f} ms")
+
+
+def _run(command: list[str]) -> None:
+    subprocess.run([sys.executable, *command], check=False, capture_output=True)
+
+
+def check() -> None:
+    """Parse and check of specs of growing length, the least of three."""
+    import rmg_dsl as rmg
+
+    for lines in (250, 500, 1000, 2000):
+        graders = (
+            f'grader g{n} -> 1..5 = """\nHow good is {{{{ response }}}}, case {n}?\n"""\n' for n in range(lines // 4)
+        )
+        text = "\n".join(graders)
+        least = min(_took(lambda t=text, k=k: rmg.loads(f"{t}\n# {k}\n"))[0] for k in range(3))  # type: ignore[misc]
+        print(f"check  {text.count(chr(10)) + 1:,} lines: {least * 1e3:.0f} ms")
+
+
+def code(rows: int = 20_000) -> None:
+    import rmg_dsl as rmg
+
+    data = _rows(rows)
+    rmg.grade(CODE, data[:10], progress=False)
+    took, _ = _took(lambda: rmg.grade(CODE, data, progress=False))
+    print(f"code   {rows * 4:,} cells in {took:.2f} s: {rows * 4 / took:,.0f} a second")
+
+
+def memory() -> None:
+    """The peak of a code-only stream from file to file, for two lengths, each in a process of its own."""
+    for rows in (10_000, 100_000):
+        command = [sys.executable, "-m", "tests.bench.local", "--stream", str(rows)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        print(done.stdout.strip() or f"memory {rows:,} rows failed: {done.stderr.strip().splitlines()[-1]}")
+
+
+def stream(rows: int) -> None:
+    from rmg_dsl.surfaces.cli import main as rmg_main
+
+    with tempfile.TemporaryDirectory() as folder:
+        data, spec, out = (Path(folder) / name for name in ("data.jsonl", "spec.rmg", "out.jsonl"))
+        spec.write_text("grader brief = words(response) <= 120\n")
+        with data.open("w") as file:
+            for number in range(rows):
+                file.write(json.dumps({"id": number, "response": SIXTY_WORDS}) + "\n")
+        sys.argv = ["rmg", "run", str(spec), str(data), "-o", str(out), "--quiet"]
+        stdout, sys.stdout = sys.stdout, sys.stderr
+        try:
+            rmg_main()
+        except SystemExit:
+            pass
+        finally:
+            sys.stdout = stdout
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"memory {rows:,} rows: peak {peak:.0f} MB")
+
+
+PARTS: dict[str, Callable[[], None]] = {
+    "warm": warm,
+    "store": store,
+    "start": start,
+    "check": check,
+    "code": code,
+    "memory": memory,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=" ".join(PARTS))
+    parser.add_argument("--only", choices=PARTS, help=argparse.SUPPRESS)
+    parser.add_argument("--stream", type=int, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if unknown := set(asked.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    if asked.stream:
+        stream(asked.stream)
+    elif asked.only:
+        PARTS[asked.only]()
+    else:
+        for part in asked.parts or PARTS:
+            subprocess.run([sys.executable, "-m", "tests.bench.local", "--only", part], check=False)
+
+
+if __name__ == "__main__":
+    main()

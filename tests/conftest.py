@@ -1,0 +1,81 @@
+"""What all tests share: an environment without anybody's keys, and the `rmg` command as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+Run = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobodys_environment(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """No key, model or endpoint of the machine's reaches a test, and no test writes to anybody's cache."""
+    patch = pytest.MonkeyPatch()
+    for name in list(os.environ):
+        if name.startswith(("RMG_", "OPENAI_")) or name.endswith(("_API_KEY", "_TOKEN")) or name == "NO_COLOR":
+            patch.delenv(name)
+    patch.setenv("RMG_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+    yield
+    patch.undo()
+
+
+@dataclass(frozen=True)
+class Command:
+    """The `rmg` command in a folder; `files` are written there first, and every warning of Python's is an error."""
+
+    folder: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        return {**os.environ, "PYTHONUTF8": "1", "COLUMNS": "100", **self.variables, **(more or {})}
+
+    @staticmethod
+    def words(*arguments: str | Path) -> list[str]:
+        return [sys.executable, "-W", "error", "-m", "rmg_dsl", *map(str, arguments)]
+
+    def write(self, files: Mapping[str, str | bytes]) -> None:
+        for name, text in files.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    def __call__(self, *arguments: str | Path, input: str | bytes = "", **variables: str) -> Run:
+        given = input.encode() if isinstance(input, str) else input
+        found = subprocess.run(
+            self.words(*arguments),
+            cwd=self.folder,
+            env=self.environment(variables),
+            input=given,
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+        out, err = found.stdout.decode(), found.stderr.decode()
+        assert "Traceback" not in err, err
+        assert "Warning" not in err, err
+        return subprocess.CompletedProcess(found.args, found.returncode, out, err)
+
+    def start(self, *arguments: str | Path, **variables: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.words(*arguments),
+            cwd=self.folder,
+            env=self.environment(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture
+def rmg_command(tmp_path: Path) -> Command:
+    return Command(tmp_path)

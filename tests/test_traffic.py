@@ -1,0 +1,440 @@
+"""How many calls at once: the bookkeeping by tables and laws, without real time; gates and holds; a fault drill."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from loopback import Asked, Loopback, Told, chat, error, verdict
+
+from rmg_dsl.config import Settings
+from rmg_dsl.errors import CallError
+from rmg_dsl.messages import Message, Model, Question, Reply, Request, Usage
+from rmg_dsl.models import Endpoint, Endpoints, Gate, Limited, ModelSpec, OpenAIChat, Retrying, Throttle, open_model
+from rmg_dsl.models.answers import pause_of, retry_after_of
+from rmg_dsl.models.throttle import CEILING, LONGEST_HOLD, START
+from rmg_dsl.scales import Whole
+
+
+def asking(text: str = "How good?") -> Request:
+    return Request(Question("good", Whole(1, 5), (Message("user", text),)))
+
+
+# The bookkeeping
+
+
+def window(throttle: Throttle, seconds: float = 0.2, windows: int = 1) -> int:
+    """Windows of successes at full use; returns the limit after them."""
+    for _ in range(windows):
+        for ticket in [throttle.begin(0.0) for _ in range(throttle.limit)]:
+            throttle.succeed(ticket, seconds, throttle.limit)
+    return throttle.limit
+
+
+def test_it_starts_low_and_doubles_while_latency_holds() -> None:
+    throttle = Throttle()
+    assert [throttle.limit] + [window(throttle) for _ in range(7)] == [20, 40, 80, 160, 320, 512, 512, 512]
+
+
+def test_it_stands_while_latency_does_not_hold_and_goes_on_in_small_steps() -> None:
+    throttle = Throttle()
+    assert [window(throttle, seconds) for seconds in (0.2, 0.2, 0.5, 0.5, 0.2, 0.2)] == [40, 80, 80, 80, 85, 90]
+
+
+def test_a_latency_that_stays_is_taken_for_what_it_is() -> None:
+    throttle = Throttle()
+    window(throttle, 0.2)
+    limits = [window(throttle, 0.4) for _ in range(40)]
+    assert limits[0] == 40 < limits[-1]
+
+
+def test_one_slow_call_is_no_slow_endpoint() -> None:
+    throttle = Throttle()
+    for number in range(40):
+        throttle.succeed(throttle.begin(0.0), 60.0 if number % 20 == 3 else 0.2, throttle.limit)
+    assert throttle.limit == 40
+
+
+def test_what_was_not_at_full_use_teaches_nothing() -> None:
+    throttle = Throttle()
+    for _ in range(100):
+        throttle.succeed(throttle.begin(0.0), 0.2, 5)
+    assert throttle.limit == START
+
+
+def test_an_episode_of_refusals_cuts_once_and_it_recovers() -> None:
+    throttle = Throttle(100, 100)
+    tickets = [throttle.begin(0.0) for _ in range(100)]
+    for ticket in tickets:
+        throttle.refuse(ticket, 1.0)
+    assert throttle.limit == 70
+    throttle.refuse(throttle.begin(2.0), 2.0)
+    assert throttle.limit == 49
+    for ticket in tickets[:50]:
+        throttle.succeed(ticket, 0.2, throttle.limit)
+    assert throttle.limit == 49
+    recovered = [window(throttle) for _ in range(20)]
+    assert recovered[:3] == [52, 55, 58]
+    assert recovered[-1] == 100
+
+
+def test_refusals_at_random_never_starve_a_run() -> None:
+    chances = random.Random(0)
+    throttle = Throttle(32, 32)
+    for _ in range(200):
+        for ticket in [throttle.begin(0.0) for _ in range(throttle.limit)]:
+            if chances.random() < 0.2:
+                throttle.refuse(ticket, 0.0)
+            else:
+                throttle.succeed(ticket, 0.1, throttle.limit)
+    assert throttle.limit >= 16
+
+
+def test_where_most_is_refused_it_goes_down_to_one() -> None:
+    throttle = Throttle()
+    for _ in range(20):
+        throttle.refuse(throttle.begin(0.0), 0.0)
+    assert throttle.limit == 1
+
+
+def test_a_refusal_with_a_time_holds_all_but_one() -> None:
+    throttle = Throttle()
+    throttle.refuse(throttle.begin(10.0), 10.0, wait=5.0)
+    assert throttle.admits(0, 11.0)
+    probe = throttle.begin(11.0)
+    assert (throttle.admits(1, 11.0), throttle.held_for(11.0)) == (False, 4.0)
+    throttle.refuse(probe, 12.0, wait=5.0)
+    assert (throttle.admits(0, 14.9), throttle.admits(0, 17.0)) == (False, True)
+
+
+def test_a_probe_that_is_answered_ends_the_hold() -> None:
+    throttle = Throttle()
+    throttle.refuse(throttle.begin(10.0), 10.0, wait=50.0)
+    throttle.succeed(throttle.begin(10.1), 0.2, 1)
+    assert throttle.admits(5, 10.3)
+
+
+def test_what_is_announced_holds_without_a_probe() -> None:
+    throttle = Throttle()
+    throttle.announce(10.0, 6.0)
+    assert [throttle.admits(0, now) for now in (10.0, 15.9, 16.0)] == [False, False, True]
+
+
+def test_nobody_is_held_for_longer_than_anyone_waits() -> None:
+    throttle = Throttle()
+    throttle.announce(0.0, LONGEST_HOLD + 1)
+    throttle.refuse(throttle.begin(0.0), 0.0, wait=3600.0)
+    assert throttle.held_for(0.0) == 0.0
+
+
+EVENTS = st.lists(
+    st.tuples(st.sampled_from(["begin", "good", "bad", "announce"]), st.integers(0, 9), st.floats(0, 200)), max_size=200
+)
+
+
+@given(EVENTS, st.integers(1, 600), st.integers(0, 600))
+def test_whatever_happens_the_limit_is_within_bounds_and_someone_gets_in(
+    events: list[tuple[str, int, float]], start: int, more: int
+) -> None:
+    throttle, now, open_tickets = Throttle(start, start + more), 0.0, []
+    for what, which, number in events:
+        now += number / 100
+        if what == "begin" and throttle.admits(len(open_tickets), now):
+            open_tickets.append(throttle.begin(now))
+        elif what == "announce":
+            throttle.announce(now, number)
+        elif open_tickets and what in ("good", "bad"):
+            busy, ticket = len(open_tickets), open_tickets.pop(which % len(open_tickets))
+            throttle.succeed(ticket, number, busy) if what == "good" else throttle.refuse(ticket, now, number or None)
+        assert 1 <= throttle.limit <= start + more
+        assert len(open_tickets) < throttle.limit or not throttle.admits(len(open_tickets), now)
+        assert throttle.held_for(now) <= LONGEST_HOLD
+        assert throttle.admits(0, now + throttle.held_for(now) + 1e-6)
+
+
+# What a provider says it has left
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 0.0),
+        ({"x-ratelimit-remaining-requests": "1", "x-ratelimit-reset-requests": "6s"}, 0.0),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6s"}, 6.0),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "120ms"}, 0.12),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1h2m3.5s"}, 3723.5),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "2.5"}, 2.5),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "soon"}, 0.0),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6s or so"}, 0.0),
+        ({"x-ratelimit-remaining-requests": "0"}, 0.0),
+        (
+            {
+                "x-ratelimit-remaining-requests": "0",
+                "x-ratelimit-reset-requests": "1s",
+                "x-ratelimit-remaining-tokens": "0",
+                "x-ratelimit-reset-tokens": "6m0s",
+            },
+            360.0,
+        ),
+    ],
+)
+def test_what_is_left_is_read(headers: dict[str, str], seconds: float) -> None:
+    assert pause_of(headers) == seconds
+    assert retry_after_of(headers) == (seconds or None)
+    assert retry_after_of({**headers, "retry-after": "1"}) == 1.0
+
+
+# The gate
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Gated:
+    """A model whose calls stay open until they are let go, each with its outcome."""
+
+    name, note = "gated", "a note"
+
+    def __init__(self) -> None:
+        self.open: list[asyncio.Future[CallError | None]] = []
+        self.begun = asyncio.Event()
+
+    async def complete(self, request: Request) -> Reply:  # noqa: ARG002
+        future: asyncio.Future[CallError | None] = asyncio.get_running_loop().create_future()
+        self.open.append(future)
+        self.begun.set()
+        found = await future
+        if found is not None:
+            raise found
+        return Reply("4")
+
+    async def close(self) -> None:
+        return None
+
+
+async def turns(count: int = 20) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def crowd(model: Model, number: int) -> list[asyncio.Task[Reply]]:
+    return [asyncio.create_task(model.complete(asking())) for _ in range(number)]
+
+
+async def let_go(gated: Gated, outcomes: Sequence[CallError | None]) -> None:
+    now, gated.open = gated.open[: len(outcomes)], gated.open[len(outcomes) :]
+    for future, outcome in zip(now, outcomes, strict=True):
+        future.set_result(outcome)
+    await turns()
+
+
+@pytest.mark.parametrize(
+    ("wishes", "limit"), [([None], 20), ([256], 256), ([3], 3), ([4, 64], 64), ([None, 4], 20), ([None, 99], 99)]
+)
+def test_the_models_of_one_endpoint_share_a_gate(wishes: list[int | None], limit: int) -> None:
+    endpoints = Endpoints()
+    for wish in wishes:
+        settings: dict[str, Any] = {"base_url": "http://h/v1"} | ({"concurrency": wish} if wish else {})
+        open_model(ModelSpec("vllm", "tiny", settings), Settings(), endpoints)
+    assert endpoints.at("http://h/v1").gate.limit == limit
+    assert endpoints.at("http://other/v1").gate.limit == START
+
+
+def test_a_gate_grows_while_it_is_full() -> None:
+    async def main() -> list[int]:
+        gated = Gated()
+        model = Limited(gated)
+        tasks = crowd(model, 200)
+        seen = []
+        for _ in range(3):
+            await turns(60)
+            seen.append(len(gated.open))
+            await let_go(gated, [None] * len(gated.open))
+        await turns(60)
+        await let_go(gated, [None] * len(gated.open))
+        await asyncio.gather(*tasks)
+        return seen
+
+    assert asyncio.run(main()) == [20, 40, 80]
+
+
+def test_a_stated_number_is_used_from_the_start_and_never_passed() -> None:
+    async def main() -> list[int]:
+        gated = Gated()
+        tasks = crowd(Limited(gated, 50), 150)
+        seen = []
+        for _ in range(3):
+            await turns(60)
+            seen.append(len(gated.open))
+            await let_go(gated, [None] * len(gated.open))
+        await asyncio.gather(*tasks)
+        return seen
+
+    assert asyncio.run(main()) == [50, 50, 50]
+
+
+def test_each_model_keeps_its_own_number_at_a_shared_gate() -> None:
+    async def main() -> tuple[int, int]:
+        one, other, gate = Gated(), Gated(), Gate()
+        tasks = crowd(Limited(one, 2, gate), 9) + crowd(Limited(other, 5, gate), 9)
+        await turns()
+        peaks = len(one.open), len(other.open)
+        while one.open or other.open:
+            await let_go(one, [None] * len(one.open))
+            await let_go(other, [None] * len(other.open))
+        await asyncio.gather(*tasks)
+        return peaks
+
+    assert asyncio.run(main()) == (2, 3)
+
+
+@given(st.lists(st.integers(0, 9), max_size=10), st.integers(1, 4))
+def test_who_is_cancelled_takes_no_slot_along(cancelled: list[int], limit: int) -> None:
+    async def main() -> int:
+        gated = Gated()
+        gate = Gate()
+        tasks = crowd(Limited(gated, limit, gate), 10)
+        await asyncio.sleep(0)
+        for number in cancelled:
+            tasks[number].cancel()
+            await asyncio.sleep(0)
+        while not all(task.done() for task in tasks):
+            gated.open = [future for future in gated.open if not future.done()]
+            await let_go(gated, [None] * len(gated.open))
+        later = crowd(Limited(gated, None, gate), 99)
+        await turns(200)
+        free = len([future for future in gated.open if not future.done()])
+        for task in later:
+            task.cancel()
+        await asyncio.gather(*tasks, *later, return_exceptions=True)
+        return free
+
+    assert asyncio.run(main()) >= START
+
+
+def test_a_hold_lets_one_in_and_then_the_rest() -> None:
+    busy = CallError("busy", status_code=429, retryable=True, retry_after=30.0)
+
+    async def main() -> list[int]:
+        gated, clock = Gated(), Clock()
+        tasks = crowd(Limited(gated, 4, clock=clock), 10)
+        await turns()
+        seen = [len(gated.open)]
+        await let_go(gated, [busy] * 4)
+        seen.append(len(gated.open))
+        await let_go(gated, [None])
+        seen.append(len(gated.open))
+        while gated.open:
+            await let_go(gated, [None] * len(gated.open))
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return seen
+
+    assert asyncio.run(main()) == [4, 1, 2]
+
+
+def test_a_hold_that_ends_by_the_clock_is_noticed() -> None:
+    async def main() -> str:
+        gate, gated = Gate(), Gated()
+        gate.hold(0.05)
+        task = asyncio.create_task(Limited(gated, 1, gate).complete(asking()))
+        await turns()
+        assert not gated.open
+        await gated.begun.wait()
+        await let_go(gated, [None])
+        return (await task).text
+
+    assert asyncio.run(main()) == "4"
+
+
+def test_a_reply_that_announces_an_empty_account_holds_the_next() -> None:
+    told = chat('{"verdict": 4}')
+    empty = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "90s"}
+
+    async def main(url: str) -> bool:
+        endpoint = Endpoint(url)
+        await OpenAIChat(endpoint, "tiny").complete(asking())
+        waiting = asyncio.create_task(endpoint.gate.enter())
+        await turns()
+        held = not waiting.done()
+        waiting.cancel()
+        await endpoint.close()
+        return held
+
+    with Loopback(Told(200, told.body, empty)) as server:
+        assert asyncio.run(main(server.url))
+
+
+# The drill
+
+
+def ill(asked: Asked, chances: random.Random) -> Told:
+    """An endpoint on a bad day."""
+    number = chances.random()
+    if number < 0.20:
+        return error(429, "slow down", headers={"retry-after": "0"})
+    if number < 0.30:
+        return error(500, "oops")
+    if number < 0.35:
+        return Told(body={"choices": "long" * 500}, fault="reset")
+    if number < 0.40:
+        return Told(body="<html>upstream sent too big a header</html>")
+    if number < 0.42:
+        return Told(fault="hang")
+    return chat(asked.prompt)
+
+
+@pytest.mark.parametrize(("retries", "concurrency"), [(5, None), (5, 32), (1, 32), (0, 8)])
+def test_on_a_bad_day_every_request_ends_and_every_attempt_is_counted(retries: int, concurrency: int | None) -> None:
+    chances = random.Random(retries)
+    requests = [asking(f"question {number}") for number in range(400)]
+    settings = {"timeout": 0.3, "concurrency": concurrency}
+
+    async def main(url: str) -> list[Reply | BaseException]:
+        endpoints = Endpoints()
+        endpoint = endpoints.at(url)
+        chat_model = OpenAIChat(endpoint, "tiny", settings={"timeout": settings["timeout"]})
+        model = Retrying(Limited(chat_model, concurrency, endpoint.gate), retries, first=0.001)
+        try:
+            return await asyncio.gather(*(model.complete(each) for each in requests), return_exceptions=True)
+        finally:
+            await endpoints.close()
+
+    with Loopback(lambda asked: ill(asked, chances)) as server:
+        found = asyncio.run(main(server.url))
+    replies = [each for each in found if isinstance(each, Reply)]
+    errors = [each for each in found if isinstance(each, CallError)]
+    assert len(replies) + len(errors) == len(requests)
+    total = sum((reply.usage for reply in replies), Usage())
+    assert len(server.asked) == total.calls + sum(each.attempts for each in errors)
+    assert total.retried == total.calls - len(replies)
+    for request, reply in zip(requests, found, strict=True):
+        assert isinstance(reply, CallError) or (isinstance(reply, Reply) and reply.text == request.question.text)
+    assert all(each.attempts == retries + 1 and each.retryable for each in errors)
+    assert all(each.status_code in (429, 500, 200, None) for each in errors)
+    assert server.peak <= (concurrency or CEILING)
+    assert len(errors) < (400 * 0.42 ** (retries + 1)) * 1.5 + 5
+
+
+def test_the_verdict_of_the_drill_is_the_endpoint_s_own() -> None:
+    with Loopback([error(503, "busy", headers={"retry-after-ms": "1"}), verdict(4)]) as server:
+        model = open_model(ModelSpec("vllm", "tiny", {"base_url": server.url}), Settings())
+
+        async def main() -> Reply:
+            try:
+                return await model.complete(asking())
+            finally:
+                await model.close()
+
+        assert asyncio.run(main()).usage == Usage(calls=2, retried=1, tokens_in=10, tokens_out=5)
