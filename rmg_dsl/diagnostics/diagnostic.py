@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from rmg_dsl.diagnostics.source import Source, Span
@@ -63,7 +62,10 @@ def codes() -> dict[str, Code]:
     >>> codes()["RMG401"].title
     'unknown name in a prompt'
     """
-    table = tomllib.loads(files(__package__).joinpath("codes.toml").read_text("utf-8"))
+    # A spec without a mistake needs none of this.
+    import tomllib
+
+    table = tomllib.loads((Path(__file__).parent / "codes.toml").read_text("utf-8"))
     return {
         code: Code(code, row["title"], row.get("severity", "error"), row["text"].strip()) for code, row in table.items()
     }

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from rmg_dsl.models.lexical import Lexical
     from rmg_dsl.models.openai import OpenAIChat
     from rmg_dsl.models.presets import PRESETS, Preset
+    from rmg_dsl.models.prices import Price
     from rmg_dsl.models.scripted import ScriptedModel
-    from rmg_dsl.models.settings import SETTINGS, Price, Setting, check_setting
+    from rmg_dsl.models.settings import SETTINGS, Setting, check_setting
     from rmg_dsl.models.throttle import Throttle
     from rmg_dsl.models.traffic import Gate, Limited, Paced, Retrying
 
@@ -32,7 +33,8 @@ _HOMES = {
     "openai": "OpenAIChat",
     "presets": "PRESETS Preset",
     "scripted": "ScriptedModel",
-    "settings": "SETTINGS Price Setting check_setting",
+    "prices": "Price",
+    "settings": "SETTINGS Setting check_setting",
     "throttle": "Throttle",
     "traffic": "Gate Limited Paced Retrying",
 }

@@ -10,46 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
 
-from rmg_dsl.messages import Usage
+from rmg_dsl.models.prices import Price
 
 _OURS = ("messages", "model", "stream")
 _MOST = 10**9
 _DAY = 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """What a model costs, in USD per million tokens: read, written, and read from the provider's own cache.
-
-    >>> Price.of("0.10/0.40").cost(Usage(tokens_in=1_000_000, tokens_out=500_000))
-    0.3
-    """
-
-    tokens_in: float
-    tokens_out: float
-    tokens_cached: float
-
-    @classmethod
-    def of(cls, text: str) -> Price:
-        """Reads "in/out" or "in/out/cached"; without a third number cached tokens cost as much as others.
-
-        Raises ValueError for anything else.
-
-        >>> Price.of("1/2/0.5")
-        Price(tokens_in=1.0, tokens_out=2.0, tokens_cached=0.5)
-        """
-        parts = [float(part) for part in text.split("/")]
-        if len(parts) not in (2, 3) or not all(math.isfinite(part) and part >= 0 for part in parts):
-            raise ValueError(text)
-        return cls(parts[0], parts[1], parts[-1] if len(parts) == 3 else parts[0])
-
-    def cost(self, usage: Usage) -> float:
-        """In USD. A provider counts its cached tokens among those it read."""
-        cached = min(usage.tokens_cached, usage.tokens_in)
-        plain = usage.tokens_in - cached
-        return (plain * self.tokens_in + cached * self.tokens_cached + usage.tokens_out * self.tokens_out) / 1e6
 
 
 def extra_body_of(value: Any) -> dict[str, Any] | None:
@@ -101,6 +67,9 @@ def _is_price(value: Any) -> bool:
 def _is_base_url(value: Any) -> bool:
     if not isinstance(value, str) or re.search(r"\s", value):
         return False
+    # Few specs name a URL, and the others need not wait for this.
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(value)
         # A password in a URL would show in every message about the endpoint.

@@ -34,7 +34,7 @@ class Typed(NamedTuple):
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Universe:
     """All that a check may know besides the text: handed in, so that nothing here looks outside.
 
@@ -60,7 +60,7 @@ class Foreign(NamedTuple):
     name: str
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class File:
     """One spec file in a check: its declarations by name, and the names it takes from others.
 
@@ -99,7 +99,7 @@ class File:
         return found.file.find(found.name) if found else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Graded:
     """A grader or aggregate, resolved: its number in the suite, its type, and the names by which it can be rebound."""
 
@@ -113,7 +113,7 @@ Bindings = tuple[tuple[str, Typed], ...]
 Place = Literal["field", "row", "rows", "setting"]
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Book:
     """What a check finds, in one place: diagnostics, ways of scoring (each once), columns, uses."""
 
@@ -146,7 +146,7 @@ class Book:
             self.columns[name] = ColumnUse(name, source, span, optional)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Scope:
     """How names are read at one place: `place` says what kind of value is wanted, `words` are the key's own.
 

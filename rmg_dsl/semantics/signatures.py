@@ -23,15 +23,17 @@ _RESULTS: Mapping[str, Type] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Parameter:
+    """A parameter of a built-in function: what it takes, and what stands in for it."""
+
     name: str
     type: str
     default: nodes.Expr | None
     variadic: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Function:
     """A built-in: `over_rows` functions stand in `require`, all others belong to one row."""
 

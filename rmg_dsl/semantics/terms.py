@@ -9,50 +9,77 @@ from typing import Literal, TypeAlias
 from rmg_dsl.scales import Scale
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Value:
+    """What all terms share: equal where kind and parts are, so that equal work is done once.
+
+    Written here and not generated for each class, which would double the time of every start of `rmg`.
+    """
+
+    __slots__ = ()
+    __match_args__: tuple[str, ...] = ()
+
+    def _parts(self) -> tuple[object, ...]:
+        return (type(self), *(getattr(self, name) for name in self.__match_args__))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Value) and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash(self._parts())
+
+    def __repr__(self) -> str:
+        parts = self._parts()[1:]
+        return f"{type(self).__name__}({', '.join(map(repr, parts))})"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Constant(Value):
     """A literal; `kind` keeps 1, 1.0 and True apart, which Python calls equal."""
 
     value: float | int | bool | str | None
     kind: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Column(Value):
+    """The value of a column."""
+
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Reach(Value):
     """`.key` of an object; of a list: of each item."""
 
     base: Term
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class At:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class At(Value):
     """`[i]` of a list, `["key"]` of an object."""
 
     base: Term
     index: Term
 
 
-@dataclass(frozen=True, slots=True)
-class Many:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Many(Value):
+    """A list of terms."""
+
     items: tuple[Term, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Apply:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Apply(Value):
     """A call of a function of a row, by its name; every parameter has its argument."""
 
     function: str
     arguments: tuple[Term, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Fold:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Fold(Value):
     """`weighted min max sum any all` of the parts; with `drop`, parts without a score are left out."""
 
     function: str
@@ -61,8 +88,8 @@ class Fold:
     drop: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Unit(Value):
     """A number mapped from its scale to 0..1, turned round where lower is better."""
 
     operand: Term
@@ -71,79 +98,97 @@ class Unit:
     lower: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Negative:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Negative(Value):
+    """`-x`."""
+
     operand: Term
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Chain(Value):
     """Arithmetic of one precedence, from left to right."""
 
     first: Term
     rest: tuple[tuple[str, Term], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Compare(Value):
+    """`a < b <= c`: chained as in Python."""
+
     first: Term
     rest: tuple[tuple[str, Term], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Connect(Value):
+    """`and` or `or`, from left to right and no further than needed."""
+
     word: Literal["and", "or"]
     parts: tuple[Term, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Inverse:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Inverse(Value):
+    """`not x`."""
+
     operand: Term
 
 
-@dataclass(frozen=True, slots=True)
-class Choose:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Choose(Value):
+    """`then if condition else otherwise`: only one branch is taken."""
+
     then: Term
     condition: Term
     otherwise: Term
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreOf:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ScoreOf(Value):
     """The score of a way of scoring, by its number in the suite."""
 
     scoring: int
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Scored(Value):
+    """Has the row a score from this way of scoring?"""
+
     scoring: int
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Own(Value):
     """The score itself, inside `pass = …`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Passed(Value):
+    """Does its score pass, by this condition on it?"""
+
     scoring: int
     condition: Term
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Given(Value):
+    """Is the field there, and not blank?"""
+
     operand: Term
 
 
-@dataclass(frozen=True, slots=True)
-class Default:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Default(Value):
+    """The field, or something instead where it is blank."""
+
     operand: Term
     instead: Term
 
 
-@dataclass(frozen=True, slots=True)
-class OverRows:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class OverRows(Value):
     """A function over the rows of the run, in a `require`."""
 
     function: str
@@ -177,8 +222,8 @@ Term: TypeAlias = (
 # ── Ways of scoring ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class ModelUse:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ModelUse(Value):
     """A declared model: `name` is `provider/model`. Without a name it is whatever the run is given."""
 
     label: str
@@ -187,14 +232,16 @@ class ModelUse:
     is_default: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Criterion:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Criterion(Value):
+    """A line of a rubric."""
+
     level: float | int | bool | str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Judged(Value):
     """A question to a model: `bound` gives the template's names their values, `needs` are those it must have."""
 
     prompt: str
@@ -207,16 +254,16 @@ class Judged:
     model: ModelUse
 
 
-@dataclass(frozen=True, slots=True)
-class Computed:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Computed(Value):
     """An expression; a `scale` that was written is checked on every row."""
 
     term: Term
     scale: Scale | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FromPython:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FromPython(Value):
     """A Python function, `module:name`, that the caller of the run must allow."""
 
     target: str
@@ -224,8 +271,8 @@ class FromPython:
     scale: Scale
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Later(Value):
     """Something the language has and this version cannot run yet; `what` names it for the diagnostic."""
 
     what: str

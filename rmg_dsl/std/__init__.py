@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from rmg_dsl.diagnostics import Source
 from rmg_dsl.semantics import Function, functions_of
 from rmg_dsl.syntax import nodes, parse
+from rmg_dsl.syntax.grammar import parser_version
+from rmg_dsl.syntax.kept import kept, private_file
 
 FILES = ("graders.rmg", "functions.rmg")
 
@@ -17,7 +19,12 @@ FILES = ("graders.rmg", "functions.rmg")
 @cache
 def library(name: str) -> nodes.Module:
     """A file of the standard library, parsed; it ships with the package, so a mistake in it is a bug of ours."""
-    parsed = parse(Source.of(files(__package__).joinpath(name).read_text("utf-8"), f"std/{name}"))
+    text = (Path(__file__).parent / name).read_text("utf-8")
+    return kept(private_file("std", parser_version(), text), lambda: _parsed(name, text))
+
+
+def _parsed(name: str, text: str) -> nodes.Module:
+    parsed = parse(Source.of(text, f"std/{name}"))
     assert not parsed.diagnostics, parsed.diagnostics
     return parsed.module
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from importlib.abc import Loader, MetaPathFinder
+    from importlib.machinery import ModuleSpec
+
     from pandas import DataFrame
 
     from rmg_dsl.api import PlanView, Result
@@ -58,7 +58,8 @@ def register() -> None:
     if pandas is not None and hasattr(pandas, "api"):
         _register_with(pandas)
     elif not any(isinstance(finder, _WhenImported) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _WhenImported())
+        finder: MetaPathFinder = _WhenImported()  # type: ignore[assignment] # a finder by its method: the base class would load half of importlib
+        sys.meta_path.insert(0, finder)
 
 
 def _register_with(pandas: ModuleType) -> None:
@@ -66,7 +67,7 @@ def _register_with(pandas: ModuleType) -> None:
         pandas.api.extensions.register_dataframe_accessor(NAME)(Accessor)
 
 
-class _WhenImported(MetaPathFinder):
+class _WhenImported:
     """Waits for the import of pandas, lets it happen as it would, then registers and is gone."""
 
     def __init__(self) -> None:
@@ -78,15 +79,17 @@ class _WhenImported(MetaPathFinder):
         # Many libraries only look whether pandas could be imported: the finder stays until it really is.
         self._asking = True
         try:
-            spec = importlib.util.find_spec(name)
+            from importlib.util import find_spec
+
+            spec = find_spec(name)
         finally:
             self._asking = False
         if spec is not None and spec.loader is not None:
-            spec.loader = _ThenRegister(spec.loader, self)
+            spec.loader = _ThenRegister(spec.loader, self)  # type: ignore[assignment,arg-type] # by their methods, as above
         return spec
 
 
-class _ThenRegister(Loader):
+class _ThenRegister:
     """Pandas' own loader, with one step after it."""
 
     def __init__(self, loader: Loader, finder: MetaPathFinder) -> None:

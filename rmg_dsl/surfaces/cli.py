@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -18,10 +19,14 @@ from rmg_dsl.surfaces.terminal import IMPOSSIBLE, INTERRUPTED, WRONG, escape_unp
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (see `terminal`)."""
     escape_unprintable()
+    # A start makes many objects and no garbage, and a look at a spec ends before there is any; a run turns it on again.
+    gc.disable()
     chosen = _parser().parse_args(arguments)
     try:
         # Loaded only now: a check does not wait for what only a run needs.
         room = import_module(f"rmg_dsl.surfaces.{chosen.room}")
+        if chosen.room == "running":
+            gc.enable()
         code: int = getattr(room, chosen.word)(chosen)
         sys.stdout.flush()
     except SpecError as error:
@@ -36,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         code = INTERRUPTED
+    finally:
+        # What is alive now lives until the process ends, and need not be looked through on the way out.
+        gc.freeze()
+        gc.enable()
     return code
 
 

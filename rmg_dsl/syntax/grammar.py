@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import stat
-import sys
 from functools import cache
 from pathlib import Path
 
 import lark
 from lark import Lark
 
-from rmg_dsl.config import Settings
+from rmg_dsl.syntax.kept import private_file
 from rmg_dsl.syntax.layout import Layout
 
 
@@ -32,33 +28,19 @@ def _grammar_file(name: str) -> Path:
     return next((place for place in places if place.is_file()), places[0])
 
 
+def parser_version() -> str:
+    """What decides over the trees that come out of a text: the grammar and the modules that build nodes."""
+    rooms = ("nodes.py", "builder.py", "parser.py", "strings.py")
+    return grammar_text() + "".join((Path(__file__).parent / room).read_text("utf-8") for room in rooms)
+
+
 @cache
 def grammar() -> Lark:
     """The one parser; it keeps no state between parses, so threads may share it."""
     text = grammar_text()
     options = {"parser": "lalr", "lexer": "contextual", "postlex": Layout(), "propagate_positions": True}
-    place = _cache_file(text)
+    place = private_file("grammar", lark.__version__, text)
     try:
         return Lark(text, cache=str(place) if place else False, maybe_placeholders=True, **options)
     except OSError:
         return Lark(text, maybe_placeholders=True, **options)
-
-
-def _cache_file(text: str) -> Path | None:
-    """A file that only this user can write: a cached parser is a pickle, and a pickle is code."""
-    key = hashlib.sha256(f"{lark.__version__} {sys.version} {text}".encode()).hexdigest()[:16]
-    folder = Settings.of().cache_dir
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owned = _is_private(folder)
-    except OSError:
-        return None
-    return folder / f"grammar-{key}.lark" if owned else None
-
-
-def _is_private(folder: Path) -> bool:
-    if not hasattr(os, "getuid"):
-        return os.access(folder, os.W_OK)
-    state = folder.stat()
-    shared = state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return state.st_uid == os.getuid() and not shared and os.access(folder, os.W_OK)

@@ -3,6 +3,9 @@
 Module ── Declaration ── Block ── Setting | Rubric
               │                      │
               └──────────── Expr ────┘
+
+Nodes have no equality of their own: two are compared by `meaning`, without their places. (A class with less generated
+code is also made in half the time, and every start of `rmg` makes all of them.)
 """
 
 from __future__ import annotations
@@ -16,19 +19,23 @@ from rmg_dsl.diagnostics import Source, Span
 # ── Expressions ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Name:
+    """A name, where it is declared or used."""
+
     id: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Number:
+    """A number; whole ones are ints."""
+
     value: int | float
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Text:
     """A string: `value` is what it means, `token` how it is written, quotes and prefix included."""
 
@@ -37,38 +44,48 @@ class Text:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Truth:
+    """`True` or `False`."""
+
     value: bool
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Nothing:
+    """`None`."""
+
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ListOf:
+    """`[a, b]`."""
+
     items: tuple[Expr, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Attribute:
+    """`base.key`."""
+
     base: Expr
     key: Name
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Item:
+    """`base[index]`."""
+
     base: Expr
     index: Expr
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Argument:
     """One argument: with a `label` before its `=` it is a keyword (a name) or a weighted part (any expression)."""
 
@@ -77,21 +94,25 @@ class Argument:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Call:
+    """`function(arguments)`."""
+
     function: Expr
     arguments: tuple[Argument, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Sign:
+    """`-x` or `+x`."""
+
     sign: str
     operand: Expr
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Arithmetic:
     """`first` and what follows it, of one precedence, from left to right: flat, so that a long sum is not deep."""
 
@@ -100,7 +121,7 @@ class Arithmetic:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Comparison:
     """`a < b <= c`: chained as in Python."""
 
@@ -109,21 +130,27 @@ class Comparison:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Logic:
+    """`a and b and c`, or the same with `or`."""
+
     word: str
     parts: tuple[Expr, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Not:
+    """`not x`."""
+
     operand: Expr
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class IfElse:
+    """`then if condition else otherwise`."""
+
     then: Expr
     condition: Expr
     otherwise: Expr
@@ -151,37 +178,49 @@ Expr: TypeAlias = (
 # ── Scales ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Range:
+    """`1..5`."""
+
     low: Number
     high: Number
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class BoolScale:
+    """`bool`."""
+
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PointsScale:
+    """`points`."""
+
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LabelScale:
+    """`"a" | "b"`."""
+
     labels: tuple[Text, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ValueScale:
+    """`("a"=0 | "b"=1)`."""
+
     pairs: tuple[tuple[Text, Number], ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ScaleNode:
+    """A scale as it was written, and whether `lower` stands behind it."""
+
     kind: Range | BoolScale | PointsScale | LabelScale | ValueScale
     lower: bool
     span: Span
@@ -190,15 +229,17 @@ class ScaleNode:
 # ── Blocks ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Setting:
+    """`key = value`, and of `escalate` its `when`."""
+
     key: Name
     value: Expr
     when: Expr | None
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Criterion:
     """A line of a rubric: `level` is what stands before the colon, `points` of a signed number its sign and size."""
 
@@ -208,7 +249,7 @@ class Criterion:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Rubric:
     """The lines of a `rubric:`, or the expression of a `rubric = FIELD`."""
 
@@ -217,7 +258,7 @@ class Rubric:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Block:
     """The indented lines; `damaged` when some of them could not be read, so that nothing is called missing."""
 
@@ -237,15 +278,19 @@ class Block:
 # ── Declarations ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Edition:
+    """`rmg 1`."""
+
     number: int
     span: Span
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Imported:
+    """One name of an import: `a`, or `a as b`."""
+
     name: Name
     alias: Name | None
     span: Span
@@ -255,47 +300,59 @@ class Imported:
         return self.alias or self.name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Import:
+    """`from "file.rmg" import a, b as c`."""
+
     path: Text
     names: tuple[Imported, ...]
     span: Span
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Param:
+    """`param NAME = literal`."""
+
     name: Name
     value: Number | Text | Truth
     span: Span
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ModelDecl:
+    """`model NAME = llm(…)`."""
+
     name: Name
     value: Expr
     span: Span
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class FieldDecl:
+    """A line of `fields:`."""
+
     name: Name
     value: Expr
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Fields:
+    """`fields:` with its lines."""
+
     fields: tuple[FieldDecl, ...]
     span: Span
     doc: str = ""
     damaged: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Grader:
+    """`grader NAME -> SCALE = …`, or its block."""
+
     name: Name
     scale: ScaleNode | None
     body: Expr | Block
@@ -303,47 +360,59 @@ class Grader:
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Pairwise:
+    """`pairwise NAME:`."""
+
     name: Name
     body: Block
     span: Span
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Ranking:
+    """`ranking NAME:`."""
+
     name: Name
     body: Block
     span: Span
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Aggregate:
+    """`aggregate NAME = …`, or its block."""
+
     name: Name
     body: Expr | Block
     span: Span
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Refine:
+    """`refine FIELD:`."""
+
     name: Name
     body: Block
     span: Span
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Require:
+    """`require CONDITION`."""
+
     condition: Expr
     span: Span
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Validate:
+    """`validate NAME against COLUMN, …`."""
+
     name: Name
     columns: tuple[Expr, ...]
     body: Block | None
@@ -351,8 +420,10 @@ class Validate:
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Parameter:
+    """A parameter of an `internal` function."""
+
     name: Name
     type: Name
     default: Number | Text | Truth | Nothing | None
@@ -360,7 +431,7 @@ class Parameter:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Internal:
     """What Python implements; only the standard library's own files may declare one."""
 
@@ -371,7 +442,7 @@ class Internal:
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Broken:
     """A declaration that could not be read: its names stay known, so that their uses are not called mistakes."""
 
@@ -397,7 +468,7 @@ Declaration: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Comment:
     """A `#` comment: `alone` when nothing stands before it on its line; a doc line starts with `##`."""
 
@@ -410,8 +481,10 @@ class Comment:
         return self.alone and self.text.startswith("##")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Module:
+    """A whole spec."""
+
     source: Source
     edition: Edition | None
     declarations: tuple[Declaration, ...]
