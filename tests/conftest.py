@@ -23,9 +23,24 @@ def _nobodys_environment(tmp_path_factory: pytest.TempPathFactory) -> Any:
     for name in list(os.environ):
         if name.startswith(("RMG_", "OPENAI_")) or name.endswith(("_API_KEY", "_TOKEN")) or name == "NO_COLOR":
             patch.delenv(name)
-    patch.setenv("RMG_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-    yield
+    folder = tmp_path_factory.mktemp("cache")
+    patch.setenv("RMG_CACHE_DIR", str(folder))
+    # One start fills the folder with the parser's tables, which every test's own folder gets.
+    subprocess.run([sys.executable, "-m", "rmg_dsl", "std", "words"], check=True, capture_output=True)
+    yield folder
     patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def _own_replies(
+    _nobodys_environment: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each test has a reply cache of its own: what one paid for, none finds again by chance of a port."""
+    folder = tmp_path_factory.mktemp("replies")
+    for table in _nobodys_environment.iterdir():
+        if table.name.startswith(("grammar-", "std-")):
+            os.link(table, folder / table.name)
+    monkeypatch.setenv("RMG_CACHE_DIR", str(folder))
 
 
 @dataclass(frozen=True)

@@ -135,10 +135,10 @@ class Loopback:
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._closing.wait()
-        server.close()
-        # Whoever was just accepted gets in first, so that nobody is left open.
-        for _ in range(3):
+        # Whoever is being accepted gets in first: a server that is closed by then leaves the socket open.
+        while asyncio.all_tasks() - {asyncio.current_task(), *self._open}:
             await asyncio.sleep(0)
+        server.close()
         writers = list(self._open.values())
         for task in list(self._open):
             task.cancel()

@@ -6,24 +6,46 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import IO, Any
 
 from rmg_dsl.api.options import ModelChoice, Options
 from rmg_dsl.config import Settings
 from rmg_dsl.errors import CallError, DataError, ModelError, UsageError
-from rmg_dsl.messages import Model, Reply, Request
-from rmg_dsl.models import Endpoints, Limited, ModelSpec, Price, open_model, parse_model_name
-from rmg_dsl.runtime import Crew
+from rmg_dsl.messages import Model, Reply, Request, Usage
+from rmg_dsl.models import FILE_NAME, Endpoints, Limited, ModelSpec, Price, ReplyCache, open_model, parse_model_name
+from rmg_dsl.models.throttle import CEILING, START
+from rmg_dsl.plan import Ask, Plan
+from rmg_dsl.runtime import Crew, Spending, Tally
 from rmg_dsl.semantics.names import likely, listed
 from rmg_dsl.semantics.terms import ModelUse
 
-DEFAULT_CONCURRENCY = 20
 _NOT_INHERITED = ("base_url", "api_key_env", "extra_body", "price")
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the models of one run share: connections, and the cache of replies where there is one."""
+
+    endpoints: Endpoints
+    cache: ReplyCache | None
+
+    @classmethod
+    def of(cls, options: Options, settings: Settings) -> Shared:
+        return cls(Endpoints(), ReplyCache(settings.cache_dir / FILE_NAME) if options.cache else None)
+
+    async def close(self) -> None:
+        await self.endpoints.close()
+        if self.cache is not None:
+            self.cache.close()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (self.cache.note,) if self.cache is not None and self.cache.note else ()
+
+
 def open_crews(
-    uses: Iterable[ModelUse], declared: Iterable[ModelUse], options: Options, settings: Settings, endpoints: Endpoints
+    uses: Iterable[ModelUse], declared: Iterable[ModelUse], options: Options, settings: Settings, shared: Shared
 ) -> dict[ModelUse, Crew]:
     """A model for each use, every one known to be askable before the first call. Raises ModelError, UsageError.
 
@@ -31,7 +53,7 @@ def open_crews(
     """
     wanted = list(dict.fromkeys(uses))
     _check_names({use.label for use in [*wanted, *declared]}, options.model)
-    return {use: _crew(use, options, settings, endpoints) for use in wanted}
+    return {use: _crew(use, options, settings, shared) for use in wanted}
 
 
 def _check_names(labels: set[str], choice: ModelChoice | Mapping[str, ModelChoice] | None) -> None:
@@ -44,16 +66,19 @@ def _check_names(labels: set[str], choice: ModelChoice | Mapping[str, ModelChoic
             raise UsageError(f"the spec asks no model named `{name}`: {advice}", code="RMG223")
 
 
-def _crew(use: ModelUse, options: Options, settings: Settings, endpoints: Endpoints) -> Crew:
+def _crew(use: ModelUse, options: Options, settings: Settings, shared: Shared) -> Crew:
+    """The model, and how many calls it may have in flight; where nobody says how many, its limiter finds out."""
     chosen = _choice(use, options.model)
     declared = dict(use.settings).get("concurrency")
     most = options.concurrency or (declared if isinstance(declared, int) else settings.concurrency)
-    concurrency = most or DEFAULT_CONCURRENCY
     if chosen is not None and not isinstance(chosen, str):
-        return Crew(Limited(chosen, concurrency), concurrency)
+        return Crew(Limited(chosen, most or START), most or START)
     spec = _spec(use, chosen, settings)
-    spec = replace(spec, settings={**spec.settings, "concurrency": concurrency})
-    return Crew(open_model(spec, settings, endpoints), concurrency)
+    if most is not None:
+        spec = replace(spec, settings={**spec.settings, "concurrency": most})
+    refresh = options.cache == "refresh"
+    model = open_model(spec, settings, shared.endpoints, cache=shared.cache, refresh=refresh)
+    return Crew(model, most or CEILING)
 
 
 def _choice(use: ModelUse, choice: ModelChoice | Mapping[str, ModelChoice] | None) -> ModelChoice | None:
@@ -67,6 +92,33 @@ def price_of(use: ModelUse, options: Options) -> Price | None:
     """What the model's tokens cost: a price is of the declared model, and not of one that took its place."""
     price = dict(use.settings).get("price")
     return Price.of(str(price)) if price and _choice(use, options.model) is None else None
+
+
+def cost_of(plan: Plan, options: Options, tally: Tally) -> float | None:
+    """What was spent so far, in USD; none where a model that was asked has no price."""
+    costs = [step_cost(step, options, tally) for step in plan.asks if tally.by_step.get(step.number, Usage()).calls]
+    known = [cost for cost in costs if cost is not None]
+    return round(sum(known), 12) if known and len(known) == len(costs) else None
+
+
+def step_cost(step: Ask, options: Options, tally: Tally) -> float | None:
+    """What one grader's questions cost."""
+    price = price_of(step.scoring.model, options)
+    return price.cost(tally.by_step.get(step.number, Usage())) if price else None
+
+
+def budget_guard(uses: Iterable[ModelUse], options: Options, cost: Callable[[Tally], float | None]) -> Spending:
+    """What stops a run at its budget. Raises UsageError where a model has no price: nobody would know what is spent."""
+    budget = options.budget
+    if budget is None:
+        return lambda _: ""
+    for use in uses:
+        if price_of(use, options) is None and (_choice(use, options.model) or use.name) != "local/lexical":
+            raise UsageError(
+                f"`budget` needs the price of every model, and `{use.label}` has none: "
+                'write llm("…", price="0.10/0.40"), USD per million tokens in and out'
+            )
+    return lambda tally: f"the budget of {budget:g} USD is spent" if (cost(tally) or 0.0) >= budget else ""
 
 
 def _spec(use: ModelUse, chosen: str | None, settings: Settings) -> ModelSpec:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import ExitStack, aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import ExitStack, aclosing, contextmanager
 from typing import Any, cast
 
-from rmg_dsl.api.asking import logging_crews, price_of
+from rmg_dsl.api.asking import cost_of, logging_crews, step_cost
 from rmg_dsl.api.options import Options
 from rmg_dsl.api.preparing import Job, prepare
 from rmg_dsl.api.progress import Progress
 from rmg_dsl.api.results import Bill, Ledger, Result, as_graded
 from rmg_dsl.api.suites import Spec
 from rmg_dsl.messages import Usage
-from rmg_dsl.plan import Ask
 from rmg_dsl.report import OVER_ROWS
 from rmg_dsl.results import Status
-from rmg_dsl.runtime import Gates, RowResult, Tally, bridge
+from rmg_dsl.runtime import Gates, RowResult, bridge
 
 
 def grade(spec: Spec, data: Any, **options: Any) -> Result:
@@ -76,7 +76,7 @@ async def _run(job: Job) -> Result:
     started = time.monotonic()
     gates = Gates(job.plan, job.evaluator, OVER_ROWS)  # type: ignore[arg-type] # a table of statistics by name
     ledger = Ledger(job.plan.outputs, marks=[] if job.streamed else None)
-    with ExitStack() as stack:
+    with ExitStack() as stack, _settled_heap():
         job.run.crews = logging_crews(job.crews, job.options.log, stack)
         try:
             # Closed here and not by the garbage collector: an `on_row` that fails must leave no worker asking.
@@ -88,7 +88,7 @@ async def _run(job: Job) -> Result:
                     if job.options.on_row is not None:
                         job.options.on_row({**result.row, **cells})
         finally:
-            await job.endpoints.close()
+            await job.shared.close()
     return _result(job, ledger, gates, time.monotonic() - started)
 
 
@@ -98,15 +98,14 @@ def _result(job: Job, ledger: Ledger, gates: Gates, seconds: float) -> Result:
     for seen in ledger.seen:
         if step := asks.get(seen.output.scoring):
             seen.judge = job.crews[step.scoring.model].model.name
-    costs = {number: _cost(job, step, tally) for number, step in asks.items()}
-    paid = [cost for number, cost in costs.items() if tally.by_step.get(number, Usage()).calls]
+    costs = {number: step_cost(step, job.options, tally) for number, step in asks.items()}
     outputs = [output for output in ledger.outputs if output.scoring in asks]
     return Result(
         as_graded(job.table, ledger),
         ledger,
-        _bill(tally.usage, paid, seconds),
+        _bill(job, seconds),
         gates.verdicts(),
-        tuple(dict.fromkeys(crew.model.note for crew in job.crews.values() if crew.model.note)),
+        tuple(dict.fromkeys([*(crew.model.note for crew in job.crews.values() if crew.model.note), *job.shared.notes])),
         tally.stopped,
         tally.stopped == "interrupted",
         {output.name: tally.by_step.get(output.scoring, Usage()) for output in outputs},
@@ -114,21 +113,32 @@ def _result(job: Job, ledger: Ledger, gates: Gates, seconds: float) -> Result:
     )
 
 
-def _bill(usage: Usage, costs: list[float | None], seconds: float) -> Bill:
-    """The bill; what it comes to is known only where the cost of every judge is."""
-    known = [cost for cost in costs if cost is not None]
+def _bill(job: Job, seconds: float) -> Bill:
+    """The bill; what it comes to is known only where the price of every judge is."""
+    usage = job.run.tally.usage
     return Bill(
         usage.calls,
-        0,
+        usage.cached,
         usage.retried,
         usage.tokens_in,
         usage.tokens_out,
         usage.tokens_cached,
-        round(sum(known), 12) if known and len(known) == len(costs) else None,
+        cost_of(job.plan, job.options, job.run.tally),
         seconds,
     )
 
 
-def _cost(job: Job, step: Ask, tally: Tally) -> float | None:
-    price = price_of(step.scoring.model, job.options)
-    return price.cost(tally.by_step.get(step.number, Usage())) if price else None
+@contextmanager
+def _settled_heap() -> Iterator[None]:
+    """What was imported is not looked through for garbage again and again while a run makes its many small objects.
+
+    The switch is one for the whole process: whoever has set it already keeps it.
+    """
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

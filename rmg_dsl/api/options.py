@@ -33,6 +33,8 @@ class Options:
     models by their names. `params` override the spec's params, `functions` are Python functions that it may call,
     `allow_python` names modules whose functions `python("module:function")` may import. `concurrency` is how many
     calls each model may have in flight. `limit` and `sample` (drawn by `seed`) take fewer rows, `only` fewer graders.
+    `cache` keeps every reply and asks nothing twice; False does without, "refresh" asks anew and keeps that. `budget` is
+    the most to spend, in USD, where the models have a `price`: what is not reached then is `over_budget`.
     `prefix` goes before the name of every new column. `on_row` is called with each finished row, in order. `log` is a
     file that gets every request and reply, one JSON object a line. `progress` shows or hides the line on a terminal.
     """
@@ -41,6 +43,8 @@ class Options:
     params: Mapping[str, Literal] = field(default_factory=dict)
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     concurrency: int | None = None
+    budget: float | None = None
+    cache: bool | str = True
     limit: int | None = None
     sample: int | None = None
     seed: int = 0
@@ -67,6 +71,10 @@ class Options:
             _check_count(name, getattr(self, name), least=1 if name == "concurrency" else 0)
         if any(isinstance(names, str) for names in (self.only, self.allow_python)):
             raise UsageError('`only` and `allow_python` are lists of names, such as only=["relevance"]')
+        if self.cache not in (True, False, "refresh"):
+            raise UsageError(f'`cache` is True, False or "refresh", not {self.cache!r}')
+        if self.budget is not None and not self.budget > 0:
+            raise UsageError(f"`budget` is an amount in USD above 0, not {self.budget!r}")
         _check_kind("seed", self.seed, int, "a whole number")
         _check_kind("prefix", self.prefix, str, "a text")
         _check_kind("params", self.params, Mapping, "a dict of values by name")

@@ -31,6 +31,11 @@ class PlanView:
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        from rmg_dsl.report.html import plan_html
+
+        return plan_html(self.plan, str(self.bill or ""))
+
     def as_json(self) -> dict[str, Any]:
         """The counts as plain data: calls a row, and calls in all where there was data."""
         found: dict[str, Any] = {"steps": len(self.plan.steps), "calls_per_row": asdict(self.plan.calls)}

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from rmg_dsl import std
-from rmg_dsl.api.asking import open_crews
+from rmg_dsl.api.asking import Shared, budget_guard, cost_of, open_crews
 from rmg_dsl.api.options import Literal, Options, Written
 from rmg_dsl.api.suites import Spec, Suite, checked, raise_errors, source_of
 from rmg_dsl.config import Settings
 from rmg_dsl.diagnostics import Diagnostic, Source, diagnose, errors_in, in_order
 from rmg_dsl.errors import UsageError
-from rmg_dsl.models import Endpoints
 from rmg_dsl.plan import CallPython, Plan, bind, make_plan, prefixed
 from rmg_dsl.runtime import Crew, Evaluator, Run
 from rmg_dsl.semantics import CheckResult
@@ -37,7 +36,7 @@ class Job:
     table: Table
     options: Options
     crews: Mapping[ModelUse, Crew]
-    endpoints: Endpoints
+    shared: Shared
     evaluator: Evaluator
     run: Run
     streamed: bool
@@ -50,12 +49,14 @@ def prepare(spec: Spec, data: Any, options: Options, *, leave_out: tuple[str, ..
     suite, planned = planned_for(spec, table, options)
     refuse_unready(suite, options, leave_out)
     python = _python_functions(planned, options)
-    endpoints = Endpoints()
+    shared = Shared.of(options, settings)
     uses = [step.scoring.model for step in planned.asks]
-    crews = open_crews(uses, suite.checked.models, options, settings, endpoints)
+    crews = open_crews(uses, suite.checked.models, options, settings, shared)
+    guard = budget_guard(uses, options, lambda tally: cost_of(planned, options, tally))
     evaluator = Evaluator(planned, functions_of(options), python)
+    run = Run(evaluator, crews, guard)
     streamed = isinstance(data, str | os.PathLike)
-    return Job(suite, planned, table, options, crews, endpoints, evaluator, Run(evaluator, crews), streamed)
+    return Job(suite, planned, table, options, crews, shared, evaluator, run, streamed)
 
 
 # ── the data ──

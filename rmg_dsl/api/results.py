@@ -276,6 +276,11 @@ class Result:
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        from rmg_dsl.report.html import result_html
+
+        return result_html(self)
+
 
 def check_by(table: Table, by: str) -> None:
     """Refuse a column to summarize by that the data does not have."""

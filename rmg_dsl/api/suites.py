@@ -67,6 +67,11 @@ class Suite:
     def __repr__(self) -> str:
         return f"<Suite {self.source.name}>\n{self}"
 
+    def _repr_html_(self) -> str:
+        from rmg_dsl.report.html import suite_html
+
+        return suite_html(self.checked)
+
 
 def _scale(output: Output) -> str:
     if output.type.scale is not None:

@@ -75,8 +75,10 @@ class Endpoint:
             from openai import Omit
 
             limits = httpx2.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT))
-            known = {"timeout": limits, "headers": {} if self._key else {"Authorization": Omit()}}
-            self._options[timeout] = known
+            headers = {} if self._key else {"Authorization": Omit()}
+            # The last three are what they would be anyway; said here, they are not copied anew for each call.
+            rest = {"max_retries": 0, "params": {}, "security": {"bearer_auth": True}}
+            known = self._options[timeout] = {"timeout": limits, "headers": headers, **rest}
         return known
 
     def _opened(self) -> AsyncOpenAI:

@@ -3,7 +3,7 @@
 from rmg_dsl.runtime.bridge import bridge
 from rmg_dsl.runtime.estimate import Bill, estimate
 from rmg_dsl.runtime.evaluate import Evaluator
-from rmg_dsl.runtime.executor import Crew, RowResult, Run, Tally, output_of
+from rmg_dsl.runtime.executor import Crew, RowResult, Run, Spending, Tally, output_of
 from rmg_dsl.runtime.gates import Gates, Verdict
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Gates",
     "RowResult",
     "Run",
+    "Spending",
     "Tally",
     "Verdict",
     "bridge",

@@ -1,20 +1,23 @@
-"""The run: a fixed pool of workers for each model answers the questions of the rows in sight; results come in order."""
+"""The run: a pool of workers for each model answers the questions of the rows in sight; results come in order."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from rmg_dsl.errors import CallError
 from rmg_dsl.judge import follow_up, read
 from rmg_dsl.messages import Model, Question, Reply, Request, Usage
-from rmg_dsl.plan import Ask, Step
+from rmg_dsl.plan import Ask
 from rmg_dsl.results import Outcome, Status, Unscored
 from rmg_dsl.runtime.evaluate import Evaluator, Row, RowState, caught
 from rmg_dsl.semantics.terms import ModelUse
+
+Spending = Callable[["Tally"], str]
+"""Says why a run must stop where it has cost too much, else nothing."""
 
 GRACE_SECONDS = 5.0
 _WINDOW = 1_000
@@ -24,7 +27,7 @@ _ROWS_BEFORE_A_BREAK = 256
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """A model and how many calls it may have in flight."""
+    """A model and how many calls it may ever have in flight; how many it has just now, its limiter decides."""
 
     model: Model
     concurrency: int
@@ -57,12 +60,16 @@ class Tally:
 class Run:
     """One run of a plan over rows. Memory does not grow with the rows: at most a window of them is in sight."""
 
-    def __init__(self, evaluator: Evaluator, crews: Mapping[ModelUse, Crew]) -> None:
+    def __init__(
+        self, evaluator: Evaluator, crews: Mapping[ModelUse, Crew], overspent: Spending = lambda _: ""
+    ) -> None:
         self.tally = Tally()
-        self._evaluator = evaluator
         self.crews = crews
+        self._evaluator = evaluator
+        self._overspent = overspent
         self._queues: dict[ModelUse, asyncio.Queue[tuple[RowState, Ask, Question]]] = {}
-        self._workers: list[asyncio.Task[None]] = []
+        self._workers: dict[ModelUse, list[asyncio.Task[None]]] = {}
+        self._idle: Counter[ModelUse] = Counter()
         self._changed = asyncio.Event()
         self._stopping: Status | None = None
         self._answering = 0
@@ -76,13 +83,7 @@ class Run:
     async def results(self, rows: Iterator[Row]) -> AsyncIterator[RowResult]:
         """The finished rows, in the order in which they came."""
         self._queues = {use: asyncio.Queue() for use in self.crews}
-        self._workers = [
-            asyncio.create_task(self._work(use))
-            for use, crew in self.crews.items()
-            for _ in range(crew.concurrency * _SPARE_WORKERS)
-        ]
-        for worker in self._workers:
-            worker.add_done_callback(lambda _: self._changed.set())
+        self._workers = {use: [] for use in self.crews}
         try:
             async for result in self._in_order(rows):
                 self.tally.rows += 1
@@ -91,9 +92,10 @@ class Run:
             await self._dismiss()
 
     async def _dismiss(self) -> None:
-        for worker in self._workers:
+        workers = [worker for crew in self._workers.values() for worker in crew]
+        for worker in workers:
             worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        await asyncio.gather(*workers, return_exceptions=True)
 
     async def _in_order(self, rows: Iterator[Row]) -> AsyncIterator[RowResult]:
         sight: deque[RowState] = deque()
@@ -130,16 +132,32 @@ class Run:
             step = self._evaluator.steps[number]
             assert isinstance(step, Ask)
             self._queues[step.scoring.model].put_nowait((state, step, question))
+            self._hire(step.scoring.model)
             self.tally.asked += 1
         if state.done:
             self._changed.set()
 
+    def _hire(self, use: ModelUse) -> None:
+        """One more worker where all are busy, up to what the model may ever need."""
+        crew = self._workers[use]
+        most = self.crews[use].concurrency * _SPARE_WORKERS
+        if self._queues[use].qsize() > self._idle[use] and len(crew) < most:
+            worker = asyncio.create_task(self._work(use))
+            worker.add_done_callback(lambda _: self._changed.set())
+            crew.append(worker)
+            # Until it has started, it is as good as idle: the next question is not its to hire for.
+            self._idle[use] += 1
+
     async def _wait(self) -> None:
         """Until something has changed. A worker that broke would leave rows that nobody ends: its error is raised."""
         self._changed.clear()
+        self._check_workers()
         await self._changed.wait()
-        for worker in self._workers:
-            if worker.done():
+        self._check_workers()
+
+    def _check_workers(self) -> None:
+        for worker in (worker for crew in self._workers.values() for worker in crew):
+            if worker.done() and not worker.cancelled():
                 worker.result()
 
     # ── stopping ──
@@ -171,7 +189,9 @@ class Run:
         queue, crew = self._queues[use], self.crews[use]
         while True:
             state, step, question = await queue.get()
+            self._idle[use] -= 1
             if self._stopping is not None:
+                self._idle[use] += 1
                 continue
             self._answering += 1
             try:
@@ -179,6 +199,7 @@ class Run:
                     state.outcomes[step.number] = await self._answer(crew.model, state, step, question)
             finally:
                 self._answering -= 1
+                self._idle[use] += 1
                 self._changed.set()
             if self._stopping is None:
                 self._advance(state)
@@ -200,15 +221,24 @@ class Run:
                 return replace(outcome, attempts=attempts)
             request = replace(request, follow_up=again)
 
-    async def _complete(self, model: Model, request: Request, step: Step) -> Reply:
+    def _give_up_on(self, use: ModelUse, why: str) -> None:
+        """No other call to this model can do better: what waits for it is not tried, calls to others may finish."""
+        self.stop(Status.CANCELLED, why)
+        for worker in self._workers[use]:
+            if worker is not asyncio.current_task():
+                worker.cancel()
+
+    async def _complete(self, model: Model, request: Request, step: Ask) -> Reply:
         try:
             reply = await model.complete(request)
         except CallError as error:
             self.tally.add(step.number, Usage(calls=error.attempts, retried=max(0, error.attempts - 1)))
             if error.fatal:
-                self.stop(Status.CANCELLED, str(error))
+                self._give_up_on(step.scoring.model, str(error))
             raise
         self.tally.add(step.number, reply.usage)
+        if why := self._overspent(self.tally):
+            self.stop(Status.OVER_BUDGET, why)
         return reply
 
 

@@ -90,6 +90,11 @@ def _add_run(words: Words) -> None:
     )
     _add_choices(run)
     run.add_argument("--concurrency", type=int, metavar="N", help="calls in flight at once, for each model")
+    run.add_argument(
+        "--budget", type=float, metavar="USD", help="stop when this much is spent; needs the models' price"
+    )
+    run.add_argument("--no-cache", action="store_true", help="neither read nor keep replies")
+    run.add_argument("--refresh", action="store_true", help="ask anew what is in the cache, and keep that")
     run.add_argument("--by", metavar="COLUMN", help="a summary for each value of a column")
     run.add_argument("--log", metavar="FILE", help="write every request and raw reply, one JSON object a line")
     run.add_argument("--dry-run", action="store_true", help="check everything, show the plan, call nobody")
@@ -168,6 +173,9 @@ def _add_small(words: Words) -> None:
     ast = _add(words, "showing", "ast", "The tree of a spec, with places.")
     ast.add_argument("spec", metavar="SPEC")
     ast.add_argument("--json", action="store_true", help="as JSON (the only form there is)")
+    cache = _add(words, "caching", "cache", "The reply cache: how much it holds; less of it; none of it.")
+    cache.add_argument("action", choices=("info", "prune", "clear"))
+    cache.add_argument("--most", type=float, default=1024.0, metavar="MB", help="prune: keep so much, the latest used")
     demo = _add(words, "running", "demo", "Grade the shipped example; needs no key and no network.")
     demo.add_argument("--model", metavar="PROVIDER/NAME", help="ask a real judge instead of the embedded baseline")
 

@@ -50,7 +50,16 @@ def _prepared(chosen: Namespace) -> Job:
     if chosen.allow_python:
         sys.path.insert(0, os.getcwd())
     progress = False if chosen.quiet else None
-    options = options_of(chosen, concurrency=chosen.concurrency, log=chosen.log, progress=progress)
+    if chosen.no_cache and chosen.refresh:
+        raise UsageError("`--no-cache` and `--refresh` ask for two things: leave one out")
+    options = options_of(
+        chosen,
+        concurrency=chosen.concurrency,
+        budget=chosen.budget,
+        cache="refresh" if chosen.refresh else not chosen.no_cache,
+        log=chosen.log,
+        progress=progress,
+    )
     job = api.prepare(Path(chosen.spec), chosen.data, options)
     if chosen.by:
         check_by(job.table, chosen.by)
