@@ -55,6 +55,13 @@ if not TYPE_CHECKING:  # so that a name which is none stays a mistake for a type
     __getattr__ = lazily(__name__, _HOMES)
 
 
+def load_ipython_extension(shell: object) -> None:
+    """`%load_ext rmg_dsl` gives a notebook the magics `%%grade`, `%grade` and `%%rmg`."""
+    from rmg_dsl.surfaces.magics import load
+
+    load(shell)
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from rmg_dsl.diagnostics import errors_in
 from rmg_dsl.syntax.formatter import format_source, format_text, logical_lines
-from rmg_dsl.syntax.printer import string_piece
 from rmg_dsl.syntax.nodes import meaning
 from rmg_dsl.syntax.parser import parse
+from rmg_dsl.syntax.printer import string_piece
 from rmg_dsl.syntax.reindent import reindent
 
 CASES = Path(__file__).parent / "cases" / "format"

@@ -160,10 +160,11 @@ def test_a_large_reply_is_read_in_no_time(name: str) -> None:
 
 
 PIECES = st.sampled_from(
-    '{ } [ ] " \' , : \\ ``` ```json \n <think> </think> [THINK] "verdict" verdict: "reason": "score": 4 1e999 NaN true '
-    'null "kind" "ok" "x": {"verdict":4} {"verdict": 2} {"verdict":"kind"} {"verdict":true} // ~~~ \ufeff \ud800 ٤ 9'.split(
-        " "
-    )
+    (
+        '{ } [ ] " \' , : \\ ``` ```json ~~~ \n // <think> </think> [THINK] "verdict" verdict: "reason": "score": "x": '
+        '4 9 ٤ 1e999 NaN true null "kind" "ok" {"verdict":4} {"verdict":2} {"verdict":"kind"} {"verdict":true} '
+        "\ufeff \ud800"
+    ).split(" ")
 )
 TEXTS = st.one_of(st.text(), st.lists(PIECES, max_size=14).map("".join), st.lists(PIECES, max_size=14).map(" ".join))
 JSON = st.recursive(

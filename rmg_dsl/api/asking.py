@@ -96,9 +96,10 @@ def price_of(use: ModelUse, options: Options) -> Price | None:
 
 def cost_of(plan: Plan, options: Options, tally: Tally) -> float | None:
     """What was spent so far, in USD; none where a model that was asked has no price."""
-    costs = [step_cost(step, options, tally) for step in plan.asks if tally.by_step.get(step.number, Usage()).calls]
-    known = [cost for cost in costs if cost is not None]
-    return round(sum(known), 12) if known and len(known) == len(costs) else None
+    priced = {step.number: step_cost(step, options, tally) for step in plan.asks}
+    known = [cost for cost in priced.values() if cost is not None]
+    unknown = any(cost is None and tally.by_step.get(number, Usage()).calls for number, cost in priced.items())
+    return round(sum(known), 12) if known and not unknown else None
 
 
 def step_cost(step: Ask, options: Options, tally: Tally) -> float | None:

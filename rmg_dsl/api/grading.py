@@ -39,7 +39,7 @@ def grade(spec: Spec, data: Any, **options: Any) -> Result:
 
 async def agrade(spec: Spec, data: Any, **options: Any) -> Result:
     """`grade` for programs with an event loop of their own: awaits instead of blocking."""
-    return await _run(prepare(spec, data, Options.of(options)))
+    return await graded(prepare(spec, data, Options.of(options)))
 
 
 def run_job(job: Job, *, stop_on_interrupt: bool = True) -> Result:
@@ -54,7 +54,7 @@ def run_job(job: Job, *, stop_on_interrupt: bool = True) -> Result:
 
     try:
         return bridge().run(
-            _run(job),
+            graded(job),
             on_tick=lambda: progress.draw(job.run.tally),
             on_interrupt=interrupt if stop_on_interrupt else None,
         )
@@ -72,7 +72,8 @@ def _stop_on(loop: asyncio.AbstractEventLoop, job: Job) -> None:
     loop.call_soon_threadsafe(job.run.stop, Status.CANCELLED, "interrupted")
 
 
-async def _run(job: Job) -> Result:
+async def graded(job: Job) -> Result:
+    """The result of a prepared job, for who waits in a way of their own."""
     started = time.monotonic()
     gates = Gates(job.plan, job.evaluator, OVER_ROWS)  # type: ignore[arg-type] # a table of statistics by name
     ledger = Ledger(job.plan.outputs, marks=[] if job.streamed else None)

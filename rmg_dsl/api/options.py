@@ -33,8 +33,8 @@ class Options:
     models by their names. `params` override the spec's params, `functions` are Python functions that it may call,
     `allow_python` names modules whose functions `python("module:function")` may import. `concurrency` is how many
     calls each model may have in flight. `limit` and `sample` (drawn by `seed`) take fewer rows, `only` fewer graders.
-    `cache` keeps every reply and asks nothing twice; False does without, "refresh" asks anew and keeps that. `budget` is
-    the most to spend, in USD, where the models have a `price`: what is not reached then is `over_budget`.
+    `cache` keeps every reply and asks nothing twice; False does without it, "refresh" asks anew and keeps that.
+    `budget` is the most to spend, in USD, where the models have a `price`: what is not reached is `over_budget`.
     `prefix` goes before the name of every new column. `on_row` is called with each finished row, in order. `log` is a
     file that gets every request and reply, one JSON object a line. `progress` shows or hides the line on a terminal.
     """

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _FAILED = (Status.ERROR, Status.REFUSED, Status.UNPARSED, Status.OFF_SCALE)
+PAGES = (".html", ".htm")
 FAILURE_COLUMNS = ("row", "grader", "status", "message", "attempts")
 
 
@@ -262,7 +263,15 @@ class Result:
             yield {**row, **{name: values[place] for name, values in cells.items()}}
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the graded rows to csv, jsonl, json or parquet, by the file's ending; whole or not at all."""
+        """Write the graded rows to csv, jsonl, json or parquet, by the file's ending, or to html what a notebook shows.
+
+        The file is there whole or not at all. Raises UsageError for another ending, DataError where it cannot be.
+        """
+        if os.fspath(path).lower().endswith(PAGES):
+            from rmg_dsl.report.html import report_page
+
+            tables.write_text(path, report_page(self))
+            return
         tables.write_table(path, [*self.table.columns, *self.ledger.cells], self.rows())
 
     @property

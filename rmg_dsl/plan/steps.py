@@ -75,7 +75,7 @@ class Plan:
 
     def __str__(self) -> str:
         word = "step" if len(self.steps) == 1 else "steps"
-        head = f"{len(self.steps)} {word}, {self.calls} model call{'s' * (self.calls.most != 1)} a row"
+        head = f"{len(self.steps)} {word}, {self.calls} model call{'s' * (self.calls != Calls(1, 1))} a row"
         return "\n".join([head, *(_line(i, step, self) for i, step in enumerate(self.steps, 1))])
 
 

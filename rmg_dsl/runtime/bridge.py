@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from typing import Any, TypeVar
 
@@ -46,18 +47,24 @@ class Bridge:
         future = asyncio.run_coroutine_threadsafe(work, self.loop())
         while True:
             try:
-                return future.result(TICK_SECONDS)
-            except NotYet:
-                if future.done():
-                    raise
-                if on_tick:
-                    on_tick()
+                return _awaited(future, on_tick)
             except KeyboardInterrupt:
                 if on_interrupt is None:
                     future.cancel()
                     raise
                 self.loop().call_soon_threadsafe(on_interrupt)
                 on_interrupt = None
+
+
+def _awaited(future: Future[Result], on_tick: Callable[[], None] | None) -> Result:
+    while True:
+        try:
+            return future.result(TICK_SECONDS)
+        except NotYet:
+            if future.done():
+                raise
+        if on_tick:
+            on_tick()
 
 
 _BRIDGE = Bridge()

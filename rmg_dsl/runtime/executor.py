@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -42,6 +42,16 @@ class RowResult:
     outcomes: Mapping[int, Outcome]
 
 
+@dataclass(eq=False, slots=True)
+class _Desk:
+    """Where the questions for one model wait, and the workers that take them."""
+
+    crew: Crew
+    queue: asyncio.Queue[tuple[RowState, Ask, Question]] = field(default_factory=asyncio.Queue)
+    workers: list[asyncio.Task[None]] = field(default_factory=list)
+    idle: int = 0
+
+
 @dataclass(slots=True)
 class Tally:
     """What a run has used and found so far; `stopped` says why it ended early, if it did."""
@@ -67,9 +77,8 @@ class Run:
         self.crews = crews
         self._evaluator = evaluator
         self._overspent = overspent
-        self._queues: dict[ModelUse, asyncio.Queue[tuple[RowState, Ask, Question]]] = {}
-        self._workers: dict[ModelUse, list[asyncio.Task[None]]] = {}
-        self._idle: Counter[ModelUse] = Counter()
+        self._desks: list[_Desk] = []
+        self._desk_of: dict[int, _Desk] = {}
         self._changed = asyncio.Event()
         self._stopping: Status | None = None
         self._answering = 0
@@ -82,8 +91,9 @@ class Run:
 
     async def results(self, rows: Iterator[Row]) -> AsyncIterator[RowResult]:
         """The finished rows, in the order in which they came."""
-        self._queues = {use: asyncio.Queue() for use in self.crews}
-        self._workers = {use: [] for use in self.crews}
+        desks = {use: _Desk(crew) for use, crew in self.crews.items()}
+        self._desks = list(desks.values())
+        self._desk_of = {step.number: desks[step.scoring.model] for step in self._evaluator.plan.asks}
         try:
             async for result in self._in_order(rows):
                 self.tally.rows += 1
@@ -92,7 +102,7 @@ class Run:
             await self._dismiss()
 
     async def _dismiss(self) -> None:
-        workers = [worker for crew in self._workers.values() for worker in crew]
+        workers = [worker for desk in self._desks for worker in desk.workers]
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
@@ -131,22 +141,21 @@ class Run:
         for number, question in self._evaluator.advance(state):
             step = self._evaluator.steps[number]
             assert isinstance(step, Ask)
-            self._queues[step.scoring.model].put_nowait((state, step, question))
-            self._hire(step.scoring.model)
+            desk = self._desk_of[number]
+            desk.queue.put_nowait((state, step, question))
+            self._hire(desk)
             self.tally.asked += 1
         if state.done:
             self._changed.set()
 
-    def _hire(self, use: ModelUse) -> None:
+    def _hire(self, desk: _Desk) -> None:
         """One more worker where all are busy, up to what the model may ever need."""
-        crew = self._workers[use]
-        most = self.crews[use].concurrency * _SPARE_WORKERS
-        if self._queues[use].qsize() > self._idle[use] and len(crew) < most:
-            worker = asyncio.create_task(self._work(use))
+        if desk.queue.qsize() > desk.idle and len(desk.workers) < desk.crew.concurrency * _SPARE_WORKERS:
+            worker = asyncio.create_task(self._work(desk))
             worker.add_done_callback(lambda _: self._changed.set())
-            crew.append(worker)
+            desk.workers.append(worker)
             # Until it has started, it is as good as idle: the next question is not its to hire for.
-            self._idle[use] += 1
+            desk.idle += 1
 
     async def _wait(self) -> None:
         """Until something has changed. A worker that broke would leave rows that nobody ends: its error is raised."""
@@ -156,7 +165,7 @@ class Run:
         self._check_workers()
 
     def _check_workers(self) -> None:
-        for worker in (worker for crew in self._workers.values() for worker in crew):
+        for worker in (worker for desk in self._desks for worker in desk.workers):
             if worker.done() and not worker.cancelled():
                 worker.result()
 
@@ -185,21 +194,20 @@ class Run:
 
     # ── workers ──
 
-    async def _work(self, use: ModelUse) -> None:
-        queue, crew = self._queues[use], self.crews[use]
+    async def _work(self, desk: _Desk) -> None:
         while True:
-            state, step, question = await queue.get()
-            self._idle[use] -= 1
+            state, step, question = await desk.queue.get()
+            desk.idle -= 1
             if self._stopping is not None:
-                self._idle[use] += 1
+                desk.idle += 1
                 continue
             self._answering += 1
             try:
                 with caught(lambda unscored, s=state, n=step.number: s.outcomes.__setitem__(n, unscored)):  # type: ignore[misc] # bound per turn
-                    state.outcomes[step.number] = await self._answer(crew.model, state, step, question)
+                    state.outcomes[step.number] = await self._answer(desk.crew.model, state, step, question)
             finally:
                 self._answering -= 1
-                self._idle[use] += 1
+                desk.idle += 1
                 self._changed.set()
             if self._stopping is None:
                 self._advance(state)
@@ -221,10 +229,10 @@ class Run:
                 return replace(outcome, attempts=attempts)
             request = replace(request, follow_up=again)
 
-    def _give_up_on(self, use: ModelUse, why: str) -> None:
+    def _give_up_on(self, desk: _Desk, why: str) -> None:
         """No other call to this model can do better: what waits for it is not tried, calls to others may finish."""
         self.stop(Status.CANCELLED, why)
-        for worker in self._workers[use]:
+        for worker in desk.workers:
             if worker is not asyncio.current_task():
                 worker.cancel()
 
@@ -234,7 +242,7 @@ class Run:
         except CallError as error:
             self.tally.add(step.number, Usage(calls=error.attempts, retried=max(0, error.attempts - 1)))
             if error.fatal:
-                self._give_up_on(step.scoring.model, str(error))
+                self._give_up_on(self._desk_of[step.number], str(error))
             raise
         self.tally.add(step.number, reply.usage)
         if why := self._overspent(self.tally):

@@ -38,6 +38,7 @@ METHODS = frozenset(
 _OF_LOOPS = frozenset("index index0 revindex revindex0 first last length depth depth0 previtem nextitem".split())
 # Names with a blank: nothing in a template can read, call or replace them.
 TAG, BUDGET = "fence tag", "render budget"
+_NOTHING = "to miss"
 _FENCED, _BARE, _COUNTED, _WEIGHED, _NEEDED, _JOINED = (
     "to fence",
     "to bare",
@@ -180,7 +181,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"*", "**", "%", "+"})
 
     def __init__(self) -> None:
-        super().__init__(undefined=Missing, autoescape=False, keep_trailing_newline=True)
+        # Unoptimized: Jinja's folding of constants takes for ever on a long chain of operators.
+        super().__init__(undefined=Missing, autoescape=False, keep_trailing_newline=True, optimized=False)
         self.globals.clear()
         self.filters = {name: self.filters[name] for name in FILTERS} | _OWN_FILTERS
         self.tests = {**self.tests, "none": is_blank}
@@ -227,6 +229,12 @@ def _product_size(left: Any, right: Any) -> int:
     if bits > _MOST_BITS:
         raise TemplateTooBig
     return 1
+
+
+def parsed(text: str) -> tuple[Sandbox, nodes.Template]:
+    """A template as a tree, and the sandbox that it can be made ready in. Raises what Jinja's parser does."""
+    environment = Sandbox()
+    return environment, cast(nodes.Template, Plainer().visit(environment.parse(text)))
 
 
 # ── what is put around the parts of a template ───────────────────────────────────────────────────────────────────
@@ -299,6 +307,11 @@ def _weighed(context: Context, value: Any) -> Any:
     budget.allow(weight)
     budget.weight = max(budget.weight, weight)
     return value
+
+
+def _nothing(_: object) -> Missing:
+    """What `none` is, written in a template: nothing that could be printed."""
+    return Missing(name="none")
 
 
 def _needed(value: Any) -> Any:
@@ -384,6 +397,7 @@ _OWN_FILTERS: dict[str, Callable[..., Any]] = {
     _WEIGHED: _weighed,
     _NEEDED: _needed,
     _JOINED: _joined,
+    _NOTHING: _nothing,
     "join": _join,
     "replace": _replace,
     "sum": _sum,
@@ -399,14 +413,30 @@ _OPERATIONS = (nodes.Filter, nodes.Test, nodes.Call, nodes.Compare, nodes.BinExp
 
 
 def operations_in(tree: nodes.Node) -> int:
-    """How many places of a template may look at a whole value."""
-    return sum(1 for _ in tree.find_all(_OPERATIONS))
+    """How many times a part of a template may look at a whole value; what makes many small ones of it counts more."""
+    found = [tree, *tree.find_all(nodes.Expr)]
+    return sum(10 if isinstance(node, nodes.Call) else isinstance(node, _OPERATIONS) for node in found)
 
 
 def names_in(node: nodes.Node) -> frozenset[str]:
     """The names that an expression reads or a target sets."""
     found = {name.name for name in node.find_all(nodes.Name)}
     return frozenset(found | ({node.name} if isinstance(node, nodes.Name) else set()))
+
+
+class Plainer(NodeTransformer):
+    """Writes `x == none` as the test that it means."""
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
+        self.generic_visit(node)
+        if len(node.ops) != 1 or node.ops[0].op not in ("eq", "ne"):
+            return node
+        sides = [node.expr, node.ops[0].expr]
+        values = [side for side in sides if not (isinstance(side, nodes.Const) and side.value is None)]
+        if len(values) != 1:
+            return node
+        test = nodes.Test(values[0], "none", [], [], None, None, lineno=node.lineno)
+        return test if node.ops[0].op == "eq" else nodes.Not(test, lineno=node.lineno)
 
 
 class Bounded(NodeTransformer):
@@ -439,6 +469,17 @@ class Bounded(NodeTransformer):
     def visit_Assign(self, node: nodes.Assign) -> nodes.Node:
         self.generic_visit(node)
         node.node = _filtered(node.node, _WEIGHED)
+        return node
+
+    def visit_Const(self, node: nodes.Const) -> nodes.Node:
+        return _filtered(node, _NOTHING) if node.value is None else node
+
+    def visit_Filter(self, node: nodes.Filter) -> nodes.Node:
+        """Arguments of a filter may be None, which says that the default is meant."""
+        if node.node is not None:
+            node.node = self.visit(node.node)
+        node.args = [part if isinstance(part, nodes.Const) else self.visit(part) for part in node.args]
+        node.kwargs = [part if isinstance(part.value, nodes.Const) else self.visit(part) for part in node.kwargs]
         return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:

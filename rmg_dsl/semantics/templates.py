@@ -30,6 +30,7 @@ from rmg_dsl.semantics.sandbox import (
     guarded,
     names_in,
     operations_in,
+    parsed,
 )
 
 __all__ = [
@@ -123,7 +124,7 @@ def outline(text: str) -> Outline:
     [('a', False), ('b', True)]
     """
     try:
-        tree = Sandbox().parse(text)
+        _, tree = parsed(text)
         objections = tuple(_objections(tree))
         if not objections:
             _compiled(text, ())
@@ -188,7 +189,7 @@ class _Reader:
                 self.read(node.left, guarded | _asked(node.left), local)
                 self.read(node.right, guarded | _sure(node.left, isinstance(node, nodes.And)), local)
             case nodes.Filter(name="default" | "d") | nodes.Test(name="defined" | "undefined" | "none"):
-                inside = guarded | names_in(node.node) if node.node else guarded
+                inside = guarded | _asked(node.node) if node.node else guarded
                 self._read_all(node.iter_child_nodes(), inside, local)
             case _:
                 self._read_all(node.iter_child_nodes(), guarded, local)
@@ -221,7 +222,7 @@ def _asked(test: nodes.Node) -> _Names:
         case nodes.And() | nodes.Or():
             return _asked(test.left) | _asked(test.right)
         case nodes.Test(name="defined" | "undefined" | "none"):
-            return names_in(test.node)
+            return _asked(test.node)
         case _:
             return frozenset()
 
@@ -239,7 +240,7 @@ def _sure(test: nodes.Node, truth: bool) -> _Names:
             one, other = _sure(test.left, truth), _sure(test.right, truth)
             return one | other if isinstance(test, nodes.And) == truth else one & other
         case nodes.Test(name="defined" | "undefined" | "none" as name):
-            return names_in(test.node) if (name == "defined") == truth else frozenset()
+            return _asked(test.node) if (name == "defined") == truth else frozenset()
         case _:
             return frozenset()
 
@@ -343,8 +344,7 @@ class Prompt:
 
 @lru_cache(maxsize=256)
 def _compiled(text: str, constants: tuple[str, ...]) -> tuple[Template, int]:
-    environment = Sandbox()
-    tree = environment.parse(text)
+    environment, tree = parsed(text)
     operations = operations_in(tree)
     Bounded(frozenset(constants) - _set_in(tree)).visit(tree)
     return environment.from_string(tree), operations

@@ -222,8 +222,8 @@ Term: TypeAlias = (
 # ── Ways of scoring ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ModelUse(Value):
+@dataclass(frozen=True, slots=True)
+class ModelUse:
     """A declared model: `name` is `provider/model`. Without a name it is whatever the run is given."""
 
     label: str

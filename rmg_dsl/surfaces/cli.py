@@ -86,7 +86,7 @@ def _add_run(words: Words) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="write the graded rows (csv, tsv, jsonl, json, parquet); may be repeated",
+        help="write the graded rows (csv, tsv, jsonl, json, parquet) or a report (html); may be repeated",
     )
     _add_choices(run)
     run.add_argument("--concurrency", type=int, metavar="N", help="calls in flight at once, for each model")

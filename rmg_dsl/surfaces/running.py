@@ -18,7 +18,7 @@ from rmg_dsl import api
 from rmg_dsl.api.grading import stopper
 from rmg_dsl.api.planning import bill_of
 from rmg_dsl.api.preparing import Job
-from rmg_dsl.api.results import Result, check_by
+from rmg_dsl.api.results import PAGES, Result, check_by
 from rmg_dsl.errors import UsageError
 from rmg_dsl.surfaces.choices import options_of
 from rmg_dsl.surfaces.terminal import DONE, FAILED, IMPOSSIBLE, INTERRUPTED, put, say
@@ -44,7 +44,7 @@ def run(chosen: Namespace) -> int:
 def _prepared(chosen: Namespace) -> Job:
     """The job, and everything that could go wrong after it tried before it."""
     for path in chosen.output:
-        check_writable(path)
+        check_writable(path, also=PAGES)
         if _same_file(path, chosen.data):
             raise UsageError(f"-o {path} would overwrite the data; give the results another name")
     if chosen.allow_python:

@@ -1,0 +1,162 @@
+"""Small pictures as inline SVG: how scores are spread, and the steps of a plan. No script, no ids, no outside file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from unicodedata import east_asian_width
+
+from rmg_dsl.report.markup import number, text
+from rmg_dsl.report.summary import Column
+from rmg_dsl.scales import Labels, Whole
+
+BINS = 10
+_MOST_BARS = 24
+_LEAST_STEP, _MOST_STEP, _WIDE, _GAP, _TALL = 13, 30, 72, 2, 26
+
+
+# ── how scores are spread ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def spread(column: Column) -> list[tuple[str, int]]:
+    """How often each verdict was given, in the order of the scale; numbers without levels in ten equal parts."""
+    scale = column.output.type.scale
+    if isinstance(scale, Labels):
+        return [(label, column.labels[label]) for label in scale.labels]
+    if column.labels:
+        return column.labels.most_common(_MOST_BARS)
+    if column.output.type.kind == "bool":
+        return [(str(level), column.values.count(level)) for level in (False, True)]
+    if isinstance(scale, Whole) and len(scale.levels) <= _MOST_BARS and set(column.values) <= set(scale.levels):
+        return [(str(level), column.values.count(level)) for level in scale.levels]
+    return _binned(column)
+
+
+def _binned(column: Column) -> list[tuple[str, int]]:
+    values, kind = column.values, column.output.type
+    if not values:
+        return []
+    # A value outside the bounds would vanish from the picture: then the values say where it begins and ends.
+    inside = kind.bounded and kind.low <= min(values) and max(values) <= kind.high
+    low, high = (kind.low, kind.high) if inside else (min(values), max(values))
+    if low == high:
+        return [(number(low), len(values))]
+    counts = [0] * BINS
+    for value in values:
+        counts[min(BINS - 1, int((value - low) / (high - low) * BINS))] += 1
+    edges = [low + (high - low) * i / BINS for i in range(BINS + 1)]
+    return [(f"{number(edges[i])} to {number(edges[i + 1])}", count) for i, count in enumerate(counts)]
+
+
+def bars(counts: Sequence[tuple[str, int]], *, ends: bool = True) -> str:
+    """A bar for each count, and all of them in words for who hovers or listens; `ends` names the first and the last.
+
+    >>> bars([("1", 0), ("2", 3)]).count("<rect")
+    1
+    """
+    most = max((count for _, count in counts), default=0)
+    if not most:
+        return ""
+    step = max(_LEAST_STEP, min(_MOST_STEP, _WIDE / len(counts)))
+    width = f"{len(counts) * step:.0f}"
+    words = text(", ".join(f"{label}: {count:,}" for label, count in counts))
+    drawn = "".join(_bar(place * step, step - _GAP, count / most) for place, (_, count) in enumerate(counts) if count)
+    axis = f'<line class="axis" x1="0" x2="{width}" y1="{_TALL + 0.5}" y2="{_TALL + 0.5}"/>'
+    size = f'width="{width}" height="{_TALL + 12 * ends + 2}"'
+    names = _ends(counts, width) if ends else ""
+    return f'<svg {size} role="img" aria-label="{words}"><title>{words}</title>{axis}{drawn}{names}</svg>'
+
+
+def _bar(x: float, width: float, share: float) -> str:
+    tall = max(1.5, share * _TALL)
+    return f'<rect class="bar" x="{x:.1f}" y="{_TALL - tall:.1f}" width="{width:.1f}" height="{tall:.1f}"/>'
+
+
+def _ends(counts: Sequence[tuple[str, int]], width: str) -> str:
+    """The names of the first bar and the last: where a bar is a part of a line of numbers, its outer edge."""
+    first, last = counts[0][0].split(" to ")[0], counts[-1][0].split(" to ")[-1]
+    left = f'<text x="0" y="{_TALL + 10}">{text(first)}</text>'
+    right = f'<text x="{width}" y="{_TALL + 10}" text-anchor="end">{text(last)}</text>'
+    return left + right if len(counts) > 1 else left
+
+
+# ── the steps of a plan ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A step as it is drawn: `after` are the places of the boxes that it reads, all before it."""
+
+    name: str
+    more: str
+    kind: str = ""
+    after: tuple[int, ...] = ()
+
+
+_HIGH, _DOWN, _ACROSS, _LETTER, _MOST_LETTERS = 38, 14, 46, 7.6, 34
+
+
+def graph(boxes: Sequence[Box]) -> str:
+    """Boxes from left to right, each behind all that it reads, with an arrow from each of these.
+
+    >>> drawn = graph([Box("a", "1..5"), Box("b", "code", after=(0,))])
+    >>> drawn.count('class="box'), drawn.count('class="edge"')
+    (2, 1)
+    """
+    if not boxes:
+        return ""
+    places = _places(boxes)
+    widths = [_width(box) for box in boxes]
+    width = max(x + w for (x, _), w in zip(places.values(), widths, strict=True))
+    high = max(y for _, y in places.values()) + _HIGH
+    edges = "".join(_edge(places, widths, one, i) for i, box in enumerate(boxes) for one in box.after)
+    drawn = "".join(_box(box, *places[i], widths[i]) for i, box in enumerate(boxes))
+    names = text(", ".join(box.name for box in boxes))
+    w, h = f"{width + 2:.0f}", f"{high + 2:.0f}"
+    frame = f'width="{w}" height="{h}" viewBox="-1 -1 {w} {h}" role="img" aria-label="{names}"'
+    return f'<svg class="graph" {frame}>{edges}{drawn}</svg>'
+
+
+def _places(boxes: Sequence[Box]) -> dict[int, tuple[float, float]]:
+    """The corner of each box: as many columns as the longest chain has steps."""
+    levels: list[int] = []
+    for box in boxes:
+        levels.append(1 + max((levels[one] for one in box.after), default=-1))
+    columns = [[i for i, level in enumerate(levels) if level == each] for each in range(max(levels) + 1)]
+    found: dict[int, tuple[float, float]] = {}
+    x = 0.0
+    for column in columns:
+        for row, i in enumerate(column):
+            found[i] = (x, row * (_HIGH + _DOWN))
+        x += max(_width(boxes[i]) for i in column) + _ACROSS
+    return {i: found[i] for i in range(len(boxes))}
+
+
+def _width(box: Box) -> float:
+    return 18 + _LETTER * max(_letters(_cut(box.name)), 0.92 * _letters(_cut(box.more)))
+
+
+def _letters(shown: str) -> int:
+    return sum(2 if east_asian_width(char) in "WF" else 1 for char in shown)
+
+
+def _cut(shown: str) -> str:
+    return shown if len(shown) <= _MOST_LETTERS else shown[: _MOST_LETTERS - 1] + "…"
+
+
+def _box(box: Box, x: float, y: float, width: float) -> str:
+    return (
+        f'<rect class="box {box.kind}" x="{x:.0f}" y="{y:.0f}" width="{width:.0f}" height="{_HIGH}" rx="5"/>'
+        f'<text class="name" x="{x + 9:.0f}" y="{y + 16:.0f}">{text(_cut(box.name))}'
+        f"<title>{text(box.name)}</title></text>"
+        f'<text class="more" x="{x + 9:.0f}" y="{y + 30:.0f}">{text(_cut(box.more))}</text>'
+    )
+
+
+def _edge(places: Mapping[int, tuple[float, float]], widths: Sequence[float], one: int, other: int) -> str:
+    x1, y1 = places[one][0] + widths[one], places[one][1] + _HIGH / 2
+    x2, y2 = places[other][0] - 5, places[other][1] + _HIGH / 2
+    half = (x2 - x1) / 2
+    curve = f"M{x1:.0f} {y1:.0f}C{x1 + half:.0f} {y1:.0f} {x2 - half:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
+    tip = f"{x2 + 5:.0f},{y2:.0f} {x2 - 2:.0f},{y2 - 4:.0f} {x2 - 2:.0f},{y2 + 4:.0f}"
+    return f'<path class="edge" d="{curve}"/><polygon class="tip" points="{tip}"/>'
