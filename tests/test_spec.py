@@ -17,7 +17,7 @@ from pygments.lexers.python import PythonLexer
 from pygments.token import Error
 
 from rmg_dsl import std
-from rmg_dsl.api.suites import universe
+from rmg_dsl.api.sources import universe
 from rmg_dsl.diagnostics import Diagnostic, Source, codes
 from rmg_dsl.diagnostics.render import as_text
 from rmg_dsl.models import PRESETS, SETTINGS

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from rmg_dsl.api.planning import PlanView, messages_of, plan, plan_of
     from rmg_dsl.api.preparing import Job, prepare
     from rmg_dsl.api.results import Bill, Result, read
-    from rmg_dsl.api.suites import Suite, check, load, loads, read_source
+    from rmg_dsl.api.sources import read_source
+    from rmg_dsl.api.suites import Suite, check, load, loads
 
 _HOMES = {
     "grading": "agrade grade run_job",
@@ -23,7 +24,8 @@ _HOMES = {
     "planning": "PlanView messages_of plan plan_of",
     "preparing": "Job prepare",
     "results": "Bill Result read",
-    "suites": "Suite check load loads read_source",
+    "sources": "read_source",
+    "suites": "Suite check load loads",
 }
 
 __all__ = [

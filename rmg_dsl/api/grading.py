@@ -14,7 +14,7 @@ from rmg_dsl.api.options import Options
 from rmg_dsl.api.preparing import Job, prepare
 from rmg_dsl.api.progress import Progress
 from rmg_dsl.api.results import Bill, Ledger, Result, as_graded
-from rmg_dsl.api.suites import Spec
+from rmg_dsl.api.sources import Spec
 from rmg_dsl.messages import Usage
 from rmg_dsl.report import OVER_ROWS
 from rmg_dsl.results import Status

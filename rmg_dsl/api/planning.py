@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from rmg_dsl.api.options import Options
 from rmg_dsl.api.preparing import Job, functions_of, planned_for, refuse_unready, table_of
-from rmg_dsl.api.suites import Spec
+from rmg_dsl.api.sources import Spec
 from rmg_dsl.errors import UsageError
 from rmg_dsl.plan import Ask, CallPython, Plan
 from rmg_dsl.results import Unscored

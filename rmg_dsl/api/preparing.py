@@ -13,7 +13,7 @@ from typing import Any
 from rmg_dsl import std
 from rmg_dsl.api.asking import Shared, budget_guard, cost_of, open_crews
 from rmg_dsl.api.options import Literal, Options, Written
-from rmg_dsl.api.suites import Spec, Suite, checked, raise_errors, source_of
+from rmg_dsl.api.sources import Spec, checked, raise_errors, source_of
 from rmg_dsl.config import Settings
 from rmg_dsl.diagnostics import Diagnostic, Source, diagnose, errors_in, in_order
 from rmg_dsl.errors import UsageError
@@ -31,7 +31,7 @@ Functions = Mapping[str, Callable[..., Any]]
 class Job:
     """Everything a run needs, checked: nothing has been asked yet. `streamed` where each walk reads the data anew."""
 
-    suite: Suite
+    suite: CheckResult
     plan: Plan
     table: Table
     options: Options
@@ -80,9 +80,9 @@ def _snapshot(data: Any) -> Any:
 # ── the spec ──
 
 
-def planned_for(spec: Spec, table: Table | None, options: Options) -> tuple[Suite, Plan]:
+def planned_for(spec: Spec, table: Table | None, options: Options) -> tuple[CheckResult, Plan]:
     """The suite and its plan, checked under the options and against the columns. Raises SpecError, UsageError."""
-    source = spec.source if isinstance(spec, Suite) else source_of(spec)
+    source = source_of(spec)
     columns = None if table is None else frozenset(table.columns)
     found = checked(source, {}, columns, frozenset(options.functions))
     if options.params and not errors_in(found.diagnostics):
@@ -90,7 +90,7 @@ def planned_for(spec: Spec, table: Table | None, options: Options) -> tuple[Suit
         found = checked(source, params, columns, frozenset(options.functions))
     planned, diagnostics = _bound(found, columns, options)
     raise_errors(diagnostics)
-    return Suite(found.checked, found.diagnostics), planned
+    return found, planned
 
 
 def _bound(found: CheckResult, columns: frozenset[str] | None, options: Options) -> tuple[Plan, tuple[Diagnostic, ...]]:
@@ -107,7 +107,7 @@ def bound_diagnostics(source: Source, data: Any) -> tuple[Diagnostic, ...]:
     return _bound(checked(source, columns=columns), columns, Options())[1]
 
 
-def refuse_unready(suite: Suite, options: Options, leave_out: tuple[str, ...] = ()) -> None:
+def refuse_unready(suite: CheckResult, options: Options, leave_out: tuple[str, ...] = ()) -> None:
     """What this version cannot run yet is an error before the run, not a hole in the results."""
     parts = [part for part in suite.checked.unready if part.what not in leave_out and not options.only]
     raise_errors(_unready(part) for part in parts)

@@ -1,28 +1,18 @@
-"""Loading and checking: from a text or a file to a suite."""
+"""Suites: specs that are sound, loaded and ready to grade."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from rmg_dsl import std
-from rmg_dsl.diagnostics import Diagnostic, Source, errors_in
-from rmg_dsl.diagnostics.render import as_text
-from rmg_dsl.errors import SpecError, UsageError
-from rmg_dsl.models.presets import PRESETS
-from rmg_dsl.models.settings import SETTINGS, check_setting
-from rmg_dsl.semantics import Checked, CheckResult, Output, Universe
-from rmg_dsl.semantics import check as check_module
-from rmg_dsl.syntax import parse
+from rmg_dsl.api.sources import checked, raise_errors, read_source, source_of
+from rmg_dsl.diagnostics import Diagnostic, Source
+from rmg_dsl.semantics import Checked, Output
 
 if TYPE_CHECKING:
     from rmg_dsl.api.planning import PlanView
-
-Spec: TypeAlias = Union["Suite", str, os.PathLike[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,68 +103,3 @@ def suite_of(source: Source) -> Suite:
     found = checked(source)
     raise_errors(found.diagnostics)
     return Suite(found.checked, found.diagnostics)
-
-
-def raise_errors(diagnostics: Iterable[Diagnostic]) -> None:
-    """Raise one SpecError that holds everything, where at least one diagnostic is an error."""
-    found = tuple(diagnostics)
-    if errors_in(found):
-        raise SpecError(found, "\n" + as_text(d for d in found if d.severity != "note"))
-
-
-def checked(
-    source: Source,
-    params: Mapping[str, float | int | bool | str] | None = None,
-    columns: frozenset[str] | None = None,
-    functions: frozenset[str] = frozenset(),
-) -> CheckResult:
-    extra = replace(universe(), columns=columns, params=params or {}, python_functions=functions)
-    return check_module(parse(source), extra)
-
-
-@cache
-def universe() -> Universe:
-    """What every check knows: the standard library, the table of model settings, the files beside a spec."""
-    return Universe(
-        std.functions(), std.library("graders.rmg"), _beside, check_setting, tuple(SETTINGS), tuple(PRESETS)
-    )
-
-
-def _beside(path: str, importer: str) -> Source:
-    """An imported file: its path counts from the folder of the file that imports it."""
-    if os.path.isabs(path) or "\0" in path:
-        raise ValueError("an import is a relative path")
-    place = os.path.normpath(os.path.join(os.path.dirname(importer), path))
-    return Source.of(Path(place).read_text("utf-8"), place)
-
-
-# ── text or path ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def source_of(spec: str | os.PathLike[str]) -> Source:
-    """A text as it is; a path where it ends in `.rmg`, or names a file and has no line break."""
-    if isinstance(spec, os.PathLike):
-        return read_source(spec)
-    if not isinstance(spec, str):
-        raise UsageError(f"a spec is a suite, a text or a path, not {type(spec).__name__}")
-    if "\n" not in spec and (spec.endswith(".rmg") or _is_file(spec)):
-        return read_source(spec)
-    return Source.of(spec)
-
-
-def _is_file(text: str) -> bool:
-    try:
-        return os.path.isfile(text)
-    except ValueError:
-        return False
-
-
-def read_source(path: str | os.PathLike[str]) -> Source:
-    """A file's text. Raises UsageError where it cannot be read, with the reason."""
-    name = os.fspath(path)
-    try:
-        return Source.of(Path(name).read_text("utf-8"), name)
-    except OSError as error:
-        raise UsageError(f"{name}: cannot be read: {(error.strerror or str(error)).lower()}") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{name}: is not UTF-8 text: byte {error.start} cannot be read") from None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from rmg_dsl.api import PlanView, Result
-    from rmg_dsl.api.suites import Spec
+    from rmg_dsl.api.sources import Spec
 
 NAME = "rmg"
 

@@ -260,7 +260,8 @@ def _blank_lines_above(shell: Shell, cell: str) -> int:
 
 def _file_source(rest: str, names: Mapping[str, object]) -> tuple[Source, str]:
     """The file, or the suite, that `%grade` names first, and what comes after it."""
-    from rmg_dsl.api.suites import Suite, read_source
+    from rmg_dsl.api.sources import read_source
+    from rmg_dsl.api.suites import Suite
 
     found = _FIRST_WORD.match(rest)
     word = next((part for part in found.groups() if part is not None), "") if found else ""
@@ -274,7 +275,8 @@ def _file_source(rest: str, names: Mapping[str, object]) -> tuple[Source, str]:
 
 def _unchecked(source: Source) -> Suite:
     """A suite that may have mistakes: they are told once, with those that only the data shows."""
-    from rmg_dsl.api.suites import Suite, checked
+    from rmg_dsl.api.sources import checked
+    from rmg_dsl.api.suites import Suite
 
     found = checked(source)
     return Suite(found.checked, found.diagnostics)
