@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rmg_dsl.judge import Asker, follow_up, read
@@ -196,6 +196,8 @@ def test_what_the_reason_holds_never_changes_the_verdict(text: str, verdict: int
 @settings(max_examples=300, deadline=None)
 @given(TEXTS, TEXTS, st.integers(1, 5))
 def test_prose_around_a_verdict_never_makes_another_of_it(before: str, after: str, verdict: int) -> None:
+    """But for a thought that ends after it: then the verdict was a part of that."""
+    assume("<" not in after and "[" not in after)
     question = asking(Whole(1, 5), f'{before} {{"verdict": {6 - verdict}}}')
     found = read(Reply(f'{before}\n{{"verdict": {verdict}}}\n{after}'), question)
     assert value_of(found) in (verdict, "unparsed", "off_scale")

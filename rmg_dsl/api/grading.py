@@ -106,12 +106,21 @@ def _result(job: Job, ledger: Ledger, gates: Gates, seconds: float) -> Result:
         ledger,
         _bill(job, seconds),
         gates.verdicts(),
-        tuple(dict.fromkeys([*(crew.model.note for crew in job.crews.values() if crew.model.note), *job.shared.notes])),
+        _notes(job),
         tally.stopped,
         tally.stopped == "interrupted",
         {output.name: tally.by_step.get(output.scoring, Usage()) for output in outputs},
         {output.name: costs[output.scoring] for output in outputs},
     )
+
+
+def _notes(job: Job) -> tuple[str, ...]:
+    """What must stand beside the numbers: doubts about the spec, and what the models say of themselves."""
+    doubts = (
+        f"warning[{d.code}]: line {d.line}: {d.message}" for d in job.suite.diagnostics if d.severity == "warning"
+    )
+    models = (crew.model.note for crew in job.crews.values() if crew.model.note)
+    return tuple(dict.fromkeys([*doubts, *models, *job.shared.notes]))
 
 
 def _bill(job: Job, seconds: float) -> Bill:

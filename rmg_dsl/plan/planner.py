@@ -139,7 +139,8 @@ def _required_by(term: Term) -> Iterator[str]:
 def _missing(use: ColumnUse, known: frozenset[str], suite: Checked) -> Diagnostic:
     close = likely(use.name, known)
     help = f"did you mean `{close}`?" if close else f"the data has {listed(known, 12) or 'no columns'}"
-    rename = f"\nor say where it is: fields: {use.name} = {close or 'COLUMN'}"
+    in_field = any(isinstance(t, Column) and t.name == use.name for _, term in suite.fields for t in walk(term))
+    rename = "" if in_field else f"\nor say where it is: fields: {use.name} = {close or 'COLUMN'}"
     message = f"the data has no column `{use.name}`"
     source, span = _place(use, suite)
     return diagnose("RMG501", message, source, span, help=help + rename)

@@ -84,4 +84,4 @@ def share_interval(hits: int, n: int) -> Interval | None:
     z2 = Z95 * Z95
     centre = (hits + z2 / 2) / (n + z2)
     half = Z95 / (n + z2) * math.sqrt(hits * (n - hits) / n + z2 / 4)
-    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+    return Interval(max(0.0, centre - half) if hits else 0.0, min(1.0, centre + half) if hits < n else 1.0)

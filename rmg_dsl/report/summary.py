@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from unicodedata import combining, east_asian_width
 
 from rmg_dsl.messages import Usage
 from rmg_dsl.report.statistics import Interval, mean, mean_interval, share_interval
@@ -72,9 +73,12 @@ class Column:
         return sum(self.statuses[status] for status in _NO_SCORE)
 
     def interval(self) -> Interval | None:
+        """The 95 % bounds of the mean; no mean lies off the scale, so neither do they."""
         if self.output.type.kind == "bool":
             return share_interval(int(sum(self.values)), len(self.values))
-        return mean_interval(self.values)
+        found = mean_interval(self.values)
+        kind = self.output.type
+        return Interval(max(found.low, kind.low), min(found.high, kind.high)) if found else None
 
 
 def summary_rows(
@@ -114,8 +118,8 @@ def _plain(output: Output) -> str:
 
 
 def _rounded(value: float | None) -> float | None:
-    """Twelve digits are more than any judgement has, and leave no trace of the order of adding up."""
-    return None if value is None else round(value, 12)
+    """The 15 digits that a float holds for sure: what lies beyond them is a trace of the arithmetic."""
+    return None if value is None else float(f"{value:.15g}")
 
 
 # ── as text ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -150,11 +154,19 @@ def aligned(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> str:
     bb  10
     """
     on_the_right = set(right)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
+        gaps = [" " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
         cells = [
-            c.rjust(w) if i in on_the_right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+            gap + cell if i in on_the_right else cell + gap for i, (cell, gap) in enumerate(zip(row, gaps, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def _width(text: str) -> int:
+    """The columns that a text takes on a terminal: two for a wide character, none for an accent of its own."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)

@@ -25,8 +25,11 @@ class Bridge:
 
     def loop(self) -> asyncio.AbstractEventLoop:
         with self._starting:
-            alive = self._thread is not None and self._thread.is_alive()
-            if self._loop is None or self._owner != os.getpid() or not alive:
+            ours = self._owner == os.getpid()
+            alive = ours and self._thread is not None and self._thread.is_alive()
+            if self._loop is not None and ours and not alive:
+                self._loop.close()
+            if self._loop is None or not alive:
                 self._loop, self._owner = asyncio.new_event_loop(), os.getpid()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="rmg", daemon=True)
                 self._thread.start()

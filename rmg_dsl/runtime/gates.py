@@ -99,14 +99,15 @@ class Gates:
         empty = next((term for term, value in numbers.items() if value is None), None)
         if empty is not None:
             return Verdict(gate.text, False, shown, "no row has a value for it")
-        unseen = next((why for term in terms if (why := self._unseen(term))), "")
-        if unseen:
-            return Verdict(gate.text, False, shown, unseen)
         failures: list[Unscored] = []
         holds = False
         with caught(failures.append):
             holds = self._evaluator.truth(gate.condition, RowState(-1, numbers))
-        return Verdict(gate.text, holds, shown, failures[0].message if failures else "")
+        unseen = next((why for term in terms if (why := self._unseen(term))), "")
+        said = [failures[0].message if failures else "" if holds else "the condition is false", unseen]
+        return Verdict(
+            gate.text, holds and not unseen, shown, "; ".join(part for part in said if part and (unseen or failures))
+        )
 
     def _statistic(self, term: OverRows) -> float | None:
         seen = self._seen[term]

@@ -21,10 +21,21 @@ def weighted(expressions: Expressions, node: nodes.Call, scope: Scope) -> Typed:
     parts = _parts(expressions, node, scope, "weighted", labels_are_parts=True)
     before = len(scope.book.diagnostics)
     weights = _weights(expressions, node, scope)
+    _check_once(node, parts, scope)
     if len(scope.book.diagnostics) == before:
         _check_alike(parts, node, "weighted", scope)
     kind = _folded_type(parts)
     return Typed(terms.Fold("weighted", tuple(p.term for p in parts), weights, scope.drop), kind)
+
+
+def _check_once(node: nodes.Call, parts: list[Typed], scope: Scope) -> None:
+    """A part that stands twice is a slip of the pen: surely another one was meant."""
+    for place, (argument, part) in enumerate(zip(node.arguments, parts, strict=True)):
+        target = argument.label
+        if target is not None and part.term != UNKNOWN.term and part.term in [p.term for p in parts[:place]]:
+            help = "was another part meant? if not, add up the weights"
+            scope.report("RMG305", f"`{scope.text(target)}` is weighed twice", target.span, help=help)
+            return
 
 
 def _weights(expressions: Expressions, node: nodes.Call, scope: Scope) -> tuple[float, ...]:

@@ -24,13 +24,15 @@ def _may_be_near(name: str, other: str, most: int) -> bool:
 
 
 def likely(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that a slip or a forgotten word may stand for: more generous, for advice only."""
+    """The candidate that a slip or a forgotten word may stand for: for advice only. Of two alike none."""
     names = list(candidates)
     close = nearest(name, names)
     if close:
         return close
-    ranked = sorted((distance(name.lower(), c.lower()), c) for c in names if c != name)
-    return ranked[0][1] if ranked and ranked[0][0] <= max(1, len(name) // 3) else None
+    ranked = sorted((distance(name.lower(), c.lower()), c) for c in set(names) if c != name)
+    if not ranked or ranked[0][0] > max(1, len(name) // 3):
+        return None
+    return None if len(ranked) > 1 and ranked[0][0] == ranked[1][0] else ranked[0][1]
 
 
 def _tolerated(name: str) -> int:

@@ -158,7 +158,7 @@ class Budget:
         """How many characters and items a value has. A part that is used twice counts twice, and is counted once.
 
         >>> Budget().weigh({"a": ["bc", 1]})
-        7
+        8
         """
         if isinstance(value, str):
             return 1 + len(value)

@@ -71,20 +71,34 @@ def _fix(path: str, data: str | None) -> None:
     """Apply the fixes that leave no choice; those of one round can open the way for more."""
     for _ in range(_MOST_ROUNDS):
         source = api.read_source(path)
-        text = fixed(source, [d for d in api.check(Path(path), data) if d.source.name == source.name])
+        chosen = chosen_fixes([d for d in api.check(Path(path), data) if d.source.name == source.name])
+        text = fixed(source, chosen)
         if text == source.text:
             return
         _write(path, text)
+        for fix in chosen:
+            before = source.text[fix.span.start : fix.span.end]
+            line = source.position(fix.span.start).line
+            say(
+                f"{path}:{line}: `{before}` is now `{fix.text.strip()}`"
+                if before
+                else f"{path}:{line}: added `{fix.text.strip()}`"
+            )
 
 
-def fixed(source: Source, diagnostics: Iterable[Diagnostic]) -> str:
-    """The text with the fixes that leave no choice: each diagnostic's all or none, and no two in one place."""
+def chosen_fixes(diagnostics: Iterable[Diagnostic]) -> list[Fix]:
+    """The fixes that leave no choice: each diagnostic's all or none, and no two in one place."""
     chosen: list[Fix] = []
     for diagnostic in diagnostics:
         fixes = list(dict.fromkeys(Fix(fix.span, fix.text) for fix in diagnostic.fixes))
         new = [fix for fix in fixes if fix not in chosen]
         if not _collide(fixes) and not _collide([*chosen, *new]):
             chosen += new
+    return chosen
+
+
+def fixed(source: Source, chosen: Iterable[Fix]) -> str:
+    """The text with these fixes, if it can still be read then."""
     text = source.text
     for fix in sorted(chosen, reverse=True):
         text = text[: fix.span.start] + fix.text + text[fix.span.end :]
