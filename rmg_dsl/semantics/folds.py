@@ -21,21 +21,22 @@ def weighted(expressions: Expressions, node: nodes.Call, scope: Scope) -> Typed:
     parts = _parts(expressions, node, scope, "weighted", labels_are_parts=True)
     before = len(scope.book.diagnostics)
     weights = _weights(expressions, node, scope)
-    _check_once(node, parts, scope)
+    _check_once(node, scope)
     if len(scope.book.diagnostics) == before:
         _check_alike(parts, node, "weighted", scope)
     kind = _folded_type(parts)
     return Typed(terms.Fold("weighted", tuple(p.term for p in parts), weights, scope.drop), kind)
 
 
-def _check_once(node: nodes.Call, parts: list[Typed], scope: Scope) -> None:
+def _check_once(node: nodes.Call, scope: Scope) -> None:
     """A part that stands twice is a slip of the pen: surely another one was meant."""
-    for place, (argument, part) in enumerate(zip(node.arguments, parts, strict=True)):
-        target = argument.label
-        if target is not None and part.term != UNKNOWN.term and part.term in [p.term for p in parts[:place]]:
+    seen: list[object] = []
+    for label in (argument.label for argument in node.arguments if argument.label is not None):
+        if nodes.meaning(label) in seen:
             help = "was another part meant? if not, add up the weights"
-            scope.report("RMG305", f"`{scope.text(target)}` is weighed twice", target.span, help=help)
+            scope.report("RMG305", f"`{scope.text(label)}` is weighed twice", label.span, help=help)
             return
+        seen.append(nodes.meaning(label))
 
 
 def _weights(expressions: Expressions, node: nodes.Call, scope: Scope) -> tuple[float, ...]:
