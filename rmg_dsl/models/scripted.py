@@ -61,7 +61,7 @@ class ScriptedModel:
         key = _key(script, request)
         value = script[key]
         if not isinstance(value, list | tuple):
-            return value  # type: ignore[return-value]
+            return value  # type: ignore[return-value] # no list: the case above
         if not value:
             raise CallError(f"the script has an empty list for `{key}`")
         self._used[key] += 1

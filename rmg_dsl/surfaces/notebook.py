@@ -80,7 +80,7 @@ def _bundle(line: str, share: float | None = None) -> dict[str, str]:
 def _displayed(bundle: dict[str, str]) -> Any:
     from IPython.display import display
 
-    return display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+    return display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call] # IPython has no types
 
 
 def show_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
@@ -89,7 +89,7 @@ def show_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
 
     found = tuple(diagnostics)
     if found:
-        display({"text/plain": as_text(found), "text/html": as_html(found)}, raw=True)  # type: ignore[no-untyped-call]
+        display({"text/plain": as_text(found), "text/html": as_html(found)}, raw=True)  # type: ignore[no-untyped-call] # IPython has no types
 
 
 # ── an interrupt ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -136,7 +136,7 @@ def without_frames(error: BaseException, *, colour: bool) -> BaseException:
     shown = _shown(error, colour).split("\n")
     error.__cause__ = error.__context__ = error.__traceback__ = None
     # IPython asks the exception itself; an ExceptionGroup in its context would be shown instead.
-    error._render_traceback_ = lambda: shown  # type: ignore[attr-defined]
+    error._render_traceback_ = lambda: shown  # type: ignore[attr-defined] # IPython looks for it
     return error
 
 

@@ -68,7 +68,7 @@ def _rename(odd: Sequence[object]) -> str:
 
 def take(origin: object, places: Sequence[int]) -> object:
     """The rows of a frame at these places, in this order; of anything else nothing."""
-    return origin.iloc[list(places)] if is_frame(origin) else None  # type: ignore[attr-defined]
+    return origin.iloc[list(places)] if is_frame(origin) else None  # type: ignore[attr-defined] # a frame, by `is_frame`
 
 
 def to_frame(table: Table, new_columns: Mapping[str, Column]) -> pd.DataFrame:
@@ -89,7 +89,7 @@ def to_frame(table: Table, new_columns: Mapping[str, Column]) -> pd.DataFrame:
         raise DataError(f"{table.name} has the columns {quoted(clash)} already; rename them, or give a prefix")
     if not is_frame(table.origin):
         return _framed({**_input_columns(table), **new_columns})
-    frame: pd.DataFrame = table.origin.copy(deep=False)  # type: ignore[attr-defined]
+    frame: pd.DataFrame = table.origin.copy(deep=False)  # type: ignore[attr-defined] # a frame, by `is_frame`
     return _widened(frame, new_columns) if new_columns else frame
 
 
