@@ -15,6 +15,7 @@ from rmg_dsl.errors import CallError, DataError, ModelError, UsageError
 from rmg_dsl.messages import Model, Reply, Request, Usage
 from rmg_dsl.models import FILE_NAME, Endpoints, Limited, ModelSpec, Price, ReplyCache, open_model, parse_model_name
 from rmg_dsl.models.throttle import CEILING, START
+from rmg_dsl.models.wrapped import Wrapped
 from rmg_dsl.plan import Ask, Plan
 from rmg_dsl.runtime import Crew, Spending, Tally
 from rmg_dsl.semantics.names import likely, listed
@@ -140,20 +141,12 @@ def _spec(use: ModelUse, chosen: str | None, settings: Settings) -> ModelSpec:
 # ── the log ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Logged:
+class Logged(Wrapped):
     """A model whose every request and reply is written down, as it was sent and as it came. A key is in neither."""
 
     def __init__(self, model: Model, write: Callable[[Mapping[str, Any]], None]) -> None:
-        self._model = model
+        super().__init__(model)
         self._write = write
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    @property
-    def note(self) -> str:
-        return self._model.note
 
     async def complete(self, request: Request) -> Reply:
         entry = {
@@ -171,9 +164,6 @@ class Logged:
             raise
         self._write({**entry, **_said(reply)})
         return reply
-
-    async def close(self) -> None:
-        await self._model.close()
 
 
 def _said(reply: Reply) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from rmg_dsl.messages import Model, Reply, Request, Usage
 from rmg_dsl.models.answers import Answer
 from rmg_dsl.models.cache import ReplyCache
 from rmg_dsl.models.completions import reply_of
+from rmg_dsl.models.wrapped import Wrapped
 
 Identity = Callable[[Request], bytes | None]
 Flight = asyncio.Future[Reply | CallError | None]
@@ -28,7 +29,7 @@ class Flights:
         self.by_key: dict[bytes, Flight] = {}
 
 
-class Cached:
+class Cached(Wrapped):
     """Answers from the cache what it holds, asks the rest once, and keeps each reply as it came, verdict or not.
 
     `identity` gives the key of a request, the same for all that would get the same reply; none is never cached. A
@@ -46,20 +47,12 @@ class Cached:
         refresh: bool = False,
         flights: Flights | None = None,
     ) -> None:
-        self._model = model
+        super().__init__(model)
         self._cache = cache
         self._identity = identity
         self._since = cache.clock() if refresh else 0.0
         self._flights = (Flights() if flights is None else flights).by_key
         self._hits = 0
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    @property
-    def note(self) -> str:
-        return self._model.note
 
     def key(self, request: Request) -> bytes | None:
         """What makes a request this one and no other; equal keys are asked once."""
@@ -124,9 +117,6 @@ class Cached:
             # Nothing else here waits: without a break a warm cache would keep everyone else from the loop.
             await asyncio.sleep(0)
         return replace(reply, usage=_HIT)
-
-    async def close(self) -> None:
-        await self._model.close()
 
 
 def _shared(error: CallError) -> CallError:

@@ -14,6 +14,7 @@ from itertools import count
 from rmg_dsl.errors import CallError
 from rmg_dsl.messages import Model, Reply, Request
 from rmg_dsl.models.throttle import CEILING, START, Throttle
+from rmg_dsl.models.wrapped import Wrapped
 
 DEFAULT_RETRIES = 5
 
@@ -103,7 +104,7 @@ class Gate:
         self._rouse()
 
 
-class Limited:
+class Limited(Wrapped):
     """At most `concurrency` calls at once, and no more than the `gate` of its endpoint lets in.
 
     >>> from rmg_dsl.models import ScriptedModel
@@ -122,20 +123,12 @@ class Limited:
         *,
         clock: Clock = time.monotonic,
     ) -> None:
-        self._model = model
+        super().__init__(model)
         self._gate = Gate(clock=clock) if gate is None else gate
         self._gate.wanted(concurrency)
         # Others at the same gate may have more.
         self._own = asyncio.Semaphore(concurrency) if gate and concurrency else nullcontext()
         self._clock = clock
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    @property
-    def note(self) -> str:
-        return self._model.note
 
     async def complete(self, request: Request) -> Reply:
         async with self._own:
@@ -153,11 +146,8 @@ class Limited:
             finally:
                 self._gate.leave()
 
-    async def close(self) -> None:
-        await self._model.close()
 
-
-class Paced:
+class Paced(Wrapped):
     """At most `rpm` calls and `tpm` tokens a minute, evenly spaced: a provider's limits met before it has to say no.
 
     >>> from rmg_dsl.models import ScriptedModel
@@ -176,21 +166,13 @@ class Paced:
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self._model = model
+        super().__init__(model)
         self._per_call = 60 / rpm if rpm else 0.0
         self._per_token = 60 / tpm if tpm else 0.0
         self._clock = clock
         self._sleep = sleep
         self._calls_free = 0.0
         self._tokens_free = 0.0
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    @property
-    def note(self) -> str:
-        return self._model.note
 
     async def complete(self, request: Request) -> Reply:
         guess = sum(len(message.content) for message in request.messages) // _LETTERS_PER_TOKEN
@@ -209,11 +191,8 @@ class Paced:
         self._tokens_free = max(now, self._tokens_free) + self._per_token * tokens
         return start - now
 
-    async def close(self) -> None:
-        await self._model.close()
 
-
-class Retrying:
+class Retrying(Wrapped):
     """Tries again what may pass, at most `max_retries` times, and counts every attempt.
 
     >>> from rmg_dsl.messages import Message, Question
@@ -240,7 +219,7 @@ class Retrying:
         longest: float = 30.0,
         patience: float = 120.0,
     ) -> None:
-        self._model = model
+        super().__init__(model)
         self._max_retries = max_retries
         self._sleep = sleep
         self._random = random
@@ -248,14 +227,6 @@ class Retrying:
         self._longest = longest
         self._patience = patience
         self._answered = False
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    @property
-    def note(self) -> str:
-        return self._model.note
 
     async def complete(self, request: Request) -> Reply:
         spent = 0
@@ -284,6 +255,3 @@ class Retrying:
             return None
         jitter = self._random() * min(self._longest, self._first * 2.0 ** min(tries, 32))
         return asked + self._random() * self._first if asked else jitter
-
-    async def close(self) -> None:
-        await self._model.close()

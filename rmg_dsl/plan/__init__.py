@@ -1,6 +1,7 @@
 """The work as a graph: steps, the planner that finds them, and the rules that order them."""
 
-from rmg_dsl.plan.planner import bind, make_plan, needed_by, prefixed, result_columns
+from rmg_dsl.plan.planner import bind, make_plan, prefixed, result_columns
+from rmg_dsl.plan.rewrites import needed_by
 from rmg_dsl.plan.steps import Ask, CallPython, Calls, Compute, Plan, Step
 
 __all__ = [

@@ -169,16 +169,3 @@ def _taken(output: Output, column: str) -> Diagnostic:
     help = 'rename the declaration, or give the results a prefix: `--prefix judged_`, `prefix="judged_"`'
     message = f"the data already has a column `{column}`, which `{output.name}` would write"
     return diagnose("RMG502", message, output.source, output.span, help=help)
-
-
-def needed_by(plan: Plan, number: int) -> frozenset[int]:
-    """A step and all the steps that it can need."""
-    by_number = {step.number: step for step in plan.steps}
-    found: set[int] = set()
-    todo = [number]
-    while todo:
-        current = todo.pop()
-        if current not in found and current in by_number:
-            found.add(current)
-            todo += read_by(by_number[current].scoring)
-    return frozenset(found)

@@ -30,16 +30,22 @@ def rewritten(plan: Plan) -> Plan:
     return reduce(lambda current, rule: rule(current), RULES, plan)
 
 
+def needed_by(plan: Plan, *numbers: int) -> frozenset[int]:
+    """These steps and all the steps that they can need."""
+    by_number = {step.number: step for step in plan.steps}
+    found: set[int] = set()
+    todo = list(numbers)
+    while todo:
+        current = todo.pop()
+        if current not in found and current in by_number:
+            found.add(current)
+            todo += read_by(by_number[current].scoring)
+    return frozenset(found)
+
+
 def drop_unneeded(plan: Plan) -> Plan:
     """Without the steps that no root can reach, the outputs they would give, and the gates that read them."""
-    by_number = {step.number: step for step in plan.steps}
-    reached: set[int] = set()
-    todo = [n for n in plan.roots if n in by_number]
-    while todo:
-        number = todo.pop()
-        if number in by_number and number not in reached:
-            reached.add(number)
-            todo += read_by(by_number[number].scoring)
+    reached = needed_by(plan, *plan.roots)
     return replace(
         plan,
         steps=tuple(s for s in plan.steps if s.number in reached),

@@ -63,12 +63,13 @@ class _Checker:
         self.models = ModelTable(book)
         self.graders = Graders(book, self.models)
         self.expressions = self.graders.expressions
+        self._field_terms: tuple[tuple[str, Term], ...] = ()
         self._later = LaterChecks(book, self.models, self.expressions)
 
     # ── graders and aggregates ──
 
     def outputs(self) -> list[Output]:
-        self._fields()
+        self._field_terms = self._fields()
         for name in self.models.declared(self.root):
             self.models.model(self.root, name)
         found = [output for declared in self._of(*_OUTPUTS) if (output := self._output(declared))]
@@ -84,11 +85,14 @@ class _Checker:
                 assert declared.name.id == name
                 yield declared  # type: ignore[misc] # narrowed by the kinds that the callers pass
 
-    def _fields(self) -> None:
-        for declared in self.root.declared.values():
+    def _fields(self) -> tuple[tuple[str, Term], ...]:
+        """Every field with what it stands for. Its columns may be missing here: whether one is needed, its uses say."""
+        found: list[tuple[str, Term]] = []
+        for name, declared in self.root.declared.items():
             if isinstance(declared, nodes.FieldDecl):
-                scope = Scope(self.book, self.root, f"field `{declared.name.id}`", optional=True)
-                self.expressions.field(declared, Foreign(self.root, declared.name.id), scope)
+                scope = Scope(self.book, self.root, f"field `{name}`", optional=True)
+                found.append((name, self.expressions.field(declared, Foreign(self.root, name), scope).term))
+        return tuple(found)
 
     def _output(self, declared: nodes.Grader | nodes.Aggregate | nodes.Pairwise | nodes.Ranking) -> Output | None:
         graded = self.graders.resolve(Foreign(self.root, declared.name.id))
@@ -229,7 +233,7 @@ class _Checker:
             tuple(dict.fromkeys(n for n in forced if n not in used)),
             tuple(gates),
             tuple(self.book.columns.values()),
-            self._field_terms(),
+            self._field_terms,
             tuple(self.book.unready),
             diagnostics,
         )
@@ -244,12 +248,3 @@ class _Checker:
     @staticmethod
     def _models(scorings: Iterable[terms.Scoring]) -> tuple[ModelUse, ...]:
         return tuple(dict.fromkeys(s.model for s in scorings if isinstance(s, Judged)))
-
-    def _field_terms(self) -> tuple[tuple[str, Term], ...]:
-        muted = _Checker(Book(self.book.universe, self.root, self.book.library))
-        scope = Scope(muted.book, self.root, "fields")
-        return tuple(
-            (name, muted.expressions.field(d, Foreign(self.root, name), scope).term)
-            for name, d in self.root.declared.items()
-            if isinstance(d, nodes.FieldDecl)
-        )

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from rmg_dsl.diagnostics import Diagnostic, Fix, Source, Span, diagnose
+from rmg_dsl.syntax.strings import TRIPLE
 
 KEYWORDS = (
     "rmg",
@@ -34,7 +35,7 @@ HEAD = re.compile(
 CRITERION = re.compile(r"(?:[+-]?\d[\w.]*|\"[^\"\n]*\"|'[^'\n]*'|True|False|veto)[ \t]*:")
 _KEY_LINE = re.compile(r"[ \t]*([^\W\d]\w*)[ \t]*(?:=(?!=)|:)")
 _BLANKS = re.compile(r"[ \t\f]*")
-_TRIPLE = re.compile(r'"""(?:[^"\\]|\\.|"(?!""))*"""|\'\'\'(?:[^\'\\]|\\.|\'(?!\'\'))*\'\'\'', re.S)
+_TRIPLE = re.compile(TRIPLE, re.S)
 _SINGLE = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'')
 _PLAIN = re.compile(r"[^\"'#()\[\]\n]+")
 _OPENS_TEXT = re.compile(r"[=:(,\[][ \t]*r?$")

@@ -14,11 +14,9 @@ from rmg_dsl.syntax import nodes
 from rmg_dsl.syntax.builder import Builder, TooDeep, check_depth
 from rmg_dsl.syntax.grammar import grammar
 from rmg_dsl.syntax.layout import LayoutError
+from rmg_dsl.syntax.strings import TRIPLE
 
-_TOKEN = re.compile(
-    r'"""(?:[^"\\]|\\.|"(?!""))*"""|\'\'\'(?:[^\'\\]|\\.|\'(?!\'\'))*\'\'\'|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*',
-    re.S,
-)
+_TOKEN = re.compile(rf'{TRIPLE}|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*', re.S)
 
 Documented = TypeVar("Documented", bound=nodes.Declaration | nodes.Edition)
 

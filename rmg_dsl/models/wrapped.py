@@ -1,0 +1,28 @@
+"""What every wrapper around a model shares: it has the model's name and note, and closes it."""
+
+from __future__ import annotations
+
+from rmg_dsl.messages import Model
+
+
+class Wrapped:
+    """A model around a model; each wrapper adds its own `complete`.
+
+    >>> from rmg_dsl.models import Lexical
+    >>> Wrapped(Lexical()).name
+    'local/lexical'
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def note(self) -> str:
+        return self._model.note
+
+    async def close(self) -> None:
+        await self._model.close()
