@@ -16,7 +16,7 @@ from rmg_dsl.results import Unscored
 from rmg_dsl.runtime import Bill as Estimate
 from rmg_dsl.runtime import Evaluator
 from rmg_dsl.runtime import estimate as estimate_rows
-from rmg_dsl.runtime.evaluate import Waiting
+from rmg_dsl.runtime.rows import Waiting
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from rmg_dsl.messages import Question
 from rmg_dsl.plan import Ask
 from rmg_dsl.results import Status, Unscored
-from rmg_dsl.runtime.evaluate import Evaluator, NoScore, Row, RowState, Waiting
+from rmg_dsl.runtime.evaluate import Evaluator
+from rmg_dsl.runtime.rows import NoScore, Row, RowState, Waiting
 from rmg_dsl.semantics.terms import Choose, Connect, Default, Passed, Scored, ScoreOf, Term, children, terms_of
 
 _LETTERS_PER_TOKEN = 4

@@ -13,7 +13,8 @@ from rmg_dsl.judge import follow_up, read
 from rmg_dsl.messages import Model, Question, Reply, Request, Usage
 from rmg_dsl.plan import Ask
 from rmg_dsl.results import Outcome, Status, Unscored
-from rmg_dsl.runtime.evaluate import Evaluator, Row, RowState, caught
+from rmg_dsl.runtime.evaluate import Evaluator
+from rmg_dsl.runtime.rows import Row, RowState, caught
 from rmg_dsl.semantics.terms import ModelUse
 
 Spending = Callable[["Tally"], str]

@@ -8,8 +8,9 @@ from typing import Any
 
 from rmg_dsl.plan import Plan
 from rmg_dsl.results import Status, Unscored
-from rmg_dsl.runtime.evaluate import Evaluator, NoScore, RowState, caught
+from rmg_dsl.runtime.evaluate import Evaluator
 from rmg_dsl.runtime.executor import RowResult
+from rmg_dsl.runtime.rows import NoScore, RowState, caught
 from rmg_dsl.semantics import Gate
 from rmg_dsl.semantics.terms import OverRows, ScoreOf, walk
 
