@@ -11,6 +11,7 @@ from rmg_dsl.results import Status, Unscored
 from rmg_dsl.runtime.evaluate import Evaluator
 from rmg_dsl.runtime.executor import RowResult
 from rmg_dsl.runtime.rows import NoScore, RowState, caught
+from rmg_dsl.runtime.worth import as_condition, as_number
 from rmg_dsl.semantics import Gate
 from rmg_dsl.semantics.terms import OverRows, ScoreOf, walk
 
@@ -87,8 +88,8 @@ class Gates:
         if value is None or term.function == "unscored":
             return value
         if term.function in _OF_CONDITIONS:
-            return self._evaluator.condition(value, argument)
-        return self._evaluator.number(value, argument)
+            return as_condition(value, argument)
+        return as_number(value, argument)
 
     def verdicts(self) -> tuple[Verdict, ...]:
         return tuple(self._judge(gate) for gate in self._gates)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
 
@@ -39,22 +38,39 @@ class RowState:
     done: bool = False
 
 
-@contextmanager
-def caught(record: Callable[[Unscored], None]) -> Iterator[None]:
-    """The one blanket handler: whatever goes wrong in a step of a row becomes that step's outcome, trace and all."""
-    try:
-        yield
-    except NoScore as error:
-        record(error.unscored)
-    except CallError as error:
-        status = Status.REFUSED if error.refused else Status.ERROR
-        code = f"HTTP {error.status_code}: " if error.status_code else ""
-        record(Unscored(status, f"{code}{error}", error.attempts))
-    except Waiting:
-        raise
-    except (Exception, SystemExit) as error:  # a failing row never takes the others with it
-        message = f"{type(error).__name__}: {error}".strip().rstrip(":")
-        record(Unscored(Status.ERROR, message[:500], trace=traceback.format_exc()))
+class caught:
+    """The one blanket handler: whatever goes wrong in a step of a row becomes that step's outcome, trace and all.
+
+    A class, since this stands around every step of every row, and a generator would cost more than most steps.
+    """
+
+    __slots__ = ("_record",)
+
+    def __init__(self, record: Callable[[Unscored], None]) -> None:
+        self._record = record
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        if error is None or isinstance(error, Waiting):
+            return False
+        if not isinstance(error, Exception | SystemExit):  # a failing row never takes the others with it
+            return False
+        self._record(_unscored(error))
+        return True
+
+
+def _unscored(error: Exception | SystemExit) -> Unscored:
+    match error:
+        case NoScore():
+            return error.unscored
+        case CallError():
+            status = Status.REFUSED if error.refused else Status.ERROR
+            code = f"HTTP {error.status_code}: " if error.status_code else ""
+            return Unscored(status, f"{code}{error}", error.attempts)
+        case _:
+            message = f"{type(error).__name__}: {error}".strip().rstrip(":")
+            return Unscored(Status.ERROR, message[:500], trace="".join(traceback.format_exception(error)))
 
 
 def fail(status: Status, message: str) -> NoReturn:

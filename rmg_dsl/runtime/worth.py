@@ -1,4 +1,8 @@
-"""What an expression is worth on a row: one rule for each term. Lazy, and restartable where a question is still out."""
+"""What an expression is worth on a row: each term made into a function of the row, once, by one rule for its kind.
+
+Lazy, and restartable where a question is still out. What can be decided before any row is decided here: names, parts,
+signs; what is left to do for a row is to call.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import math
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from rmg_dsl.results import Outcome, Score, Status, Unscored
 from rmg_dsl.runtime.rows import NoScore, RowState, Waiting, fail
@@ -14,6 +18,9 @@ from rmg_dsl.scales import Value
 from rmg_dsl.semantics import terms
 from rmg_dsl.semantics.templates import has_blank_item, is_blank
 from rmg_dsl.semantics.terms import Term
+
+Rule: TypeAlias = Callable[[RowState], Any]
+"""What a term is worth on a row, None where the data is null; raises NoScore, or Waiting where a question is out."""
 
 _STATUS_WORDS = {
     Status.MISSING_INPUT: "has no input",
@@ -32,6 +39,9 @@ class Worth(ABC):
 
     def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
         self._functions = functions
+        # By identity: to look for an equal term would take longer than most terms do. The term is held, so that no
+        # other can get its number.
+        self._rules: dict[int, tuple[Rule, Term]] = {}
 
     @abstractmethod
     def outcome(self, number: int, state: RowState) -> Outcome:
@@ -41,54 +51,23 @@ class Worth(ABC):
     def named(self, number: int) -> Sequence[str]:
         """The names that a step has in the spec."""
 
+    def rule(self, term: Term) -> Rule:
+        """The function of a row that a term stands for, made once."""
+        known = self._rules.get(id(term))
+        if known is None:
+            known = self._rules[id(term)] = _RULES[type(term)](self, term), term
+        return known[0]
+
     def value(self, term: Term, state: RowState) -> Any:
         """What a term is worth on a row; None where the data is null."""
-        return _RULES[type(term)](self, term, state)
-
-    def values(self, parts: Iterable[Term], state: RowState) -> list[Any]:
-        """All of them, asked for together; the first failure counts, once nothing is left to wait for."""
-        found: list[Any] = []
-        failure: NoScore | None = None
-        waiting = False
-        for part in parts:
-            try:
-                found.append(self.value(part, state))
-            except NoScore as error:
-                failure = failure or error
-            except Waiting:
-                waiting = True
-        if waiting:
-            raise Waiting
-        if failure:
-            raise failure
-        return found
-
-    def number(self, value: Any, term: Term) -> float:
-        """A value as a number: True counts as 1, False as 0."""
-        if isinstance(value, bool):
-            return int(value)
-        if is_null(value):
-            fail(Status.MISSING_INPUT, f"{name_of(term)} is null")
-        if isinstance(value, int | float):
-            return value
-        return fail(Status.ERROR, f"{name_of(term)} is no number: {short(value)}")
+        return self.rule(term)(state)
 
     def truth(self, term: Term, state: RowState) -> bool:
-        return self.condition(self.value(term, state), term)
-
-    def condition(self, value: Any, term: Term) -> bool:
-        """A value as a condition: a bool, and nothing that Python would take for one."""
-        if is_null(value):
-            fail(Status.MISSING_INPUT, f"{name_of(term)} is null")
-        if isinstance(value, bool):
-            return value
-        return fail(Status.ERROR, f"{name_of(term)} is neither True nor False: {short(value)}")
+        return as_condition(self.rule(term)(state), term)
 
     def score_of(self, number: int, state: RowState) -> Value:
-        found = self.outcome(number, state)
-        if isinstance(found, Score):
-            return found.value
-        return self._propagate(number, found)
+        found = state.outcomes.get(number) or self.outcome(number, state)
+        return found.value if isinstance(found, Score) else self._propagate(number, found)
 
     def _propagate(self, number: int, found: Unscored) -> NoReturn:
         """A failure is handed on with its status: never a 0, never a default."""
@@ -100,11 +79,32 @@ class Worth(ABC):
             Unscored(found.status, f"`{names[0]}` {_STATUS_WORDS.get(found.status, 'has no score')}{why}"), number
         )
 
-    def apply(self, function: str, arguments: Sequence[Any], parts: Sequence[Term]) -> Any:
-        for value, part in zip(arguments, parts, strict=True):
-            if is_null(value) or has_null(value):
-                fail(Status.MISSING_INPUT, f"{name_of(part)} is null")
-        return returned(self._functions[function](*arguments), function)
+    def function(self, name: str) -> Callable[..., Any]:
+        """What runs for a function of the language."""
+        return self._functions[name]
+
+
+# ── values ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def as_number(value: Any, term: Term) -> float:
+    """A value as a number: True counts as 1, False as 0."""
+    if isinstance(value, bool):
+        return int(value)
+    if is_null(value):
+        fail(Status.MISSING_INPUT, f"{name_of(term)} is null")
+    if isinstance(value, int | float):
+        return value
+    return fail(Status.ERROR, f"{name_of(term)} is no number: {short(value)}")
+
+
+def as_condition(value: Any, term: Term) -> bool:
+    """A value as a condition: a bool, and nothing that Python would take for one."""
+    if isinstance(value, bool):
+        return value
+    if is_null(value):
+        fail(Status.MISSING_INPUT, f"{name_of(term)} is null")
+    return fail(Status.ERROR, f"{name_of(term)} is neither True nor False: {short(value)}")
 
 
 def is_null(value: Any) -> bool:
@@ -114,6 +114,11 @@ def is_null(value: Any) -> bool:
 def has_null(value: Any) -> bool:
     """A list with a null in it: what stands there, nobody knows."""
     return isinstance(value, list) and any(map(is_null, value))
+
+
+def is_gap(value: Any) -> bool:
+    """What no function is called with: a null, or a list that holds one."""
+    return type(value) is not str and (is_null(value) or has_null(value))
 
 
 def returned(value: Any, function: str) -> Any:
@@ -147,41 +152,101 @@ def name_of(term: Term) -> str:
 # ── one rule for each term ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _column(_: Worth, term: terms.Column, state: RowState) -> Any:
-    value = state.row.get(term.name)
-    return None if is_null(value) else value
+def _together(worth: Worth, parts: Iterable[Term]) -> Callable[[RowState], list[Any]]:
+    """All of them, asked for together; the first failure counts, once nothing is left to wait for."""
+    rules = [worth.rule(part) for part in parts]
+
+    def values(state: RowState) -> list[Any]:
+        found: list[Any] = []
+        failure: NoScore | None = None
+        waiting = False
+        for rule in rules:
+            try:
+                found.append(rule(state))
+            except NoScore as error:
+                failure = failure or error
+            except Waiting:
+                waiting = True
+        if waiting:
+            raise Waiting
+        if failure:
+            raise failure
+        return found
+
+    return values
 
 
-def _reach(worth: Worth, term: terms.Reach, state: RowState) -> Any:
-    base = worth.value(term.base, state)
-    if isinstance(base, list):
-        return [item.get(term.key) if isinstance(item, Mapping) else None for item in base]
-    return base.get(term.key) if isinstance(base, Mapping) else None
+def _constant(_: Worth, term: terms.Constant) -> Rule:
+    value = term.value
+    return lambda _: value
 
 
-def _at(worth: Worth, term: terms.At, state: RowState) -> Any:
-    base, index = worth.values((term.base, term.index), state)
-    if isinstance(base, Mapping):
-        return base.get(index)
-    if isinstance(base, list | str) and isinstance(index, int) and not isinstance(index, bool):
-        return base[index] if -len(base) <= index < len(base) else None
-    return None
+def _column(_: Worth, term: terms.Column) -> Rule:
+    name = term.name
+
+    def column(state: RowState) -> Any:
+        value = state.row.get(name)
+        return None if is_null(value) else value
+
+    return column
 
 
-def _apply(worth: Worth, term: terms.Apply, state: RowState) -> Any:
-    return worth.apply(term.function, worth.values(term.arguments, state), term.arguments)
+def _reach(worth: Worth, term: terms.Reach) -> Rule:
+    base, key = worth.rule(term.base), term.key
+
+    def reach(state: RowState) -> Any:
+        found = base(state)
+        if isinstance(found, list):
+            return [item.get(key) if isinstance(item, Mapping) else None for item in found]
+        return found.get(key) if isinstance(found, Mapping) else None
+
+    return reach
 
 
-def _negative(worth: Worth, term: terms.Negative, state: RowState) -> Any:
-    return -worth.number(worth.value(term.operand, state), term.operand)
+def _at(worth: Worth, term: terms.At) -> Rule:
+    both = _together(worth, (term.base, term.index))
+
+    def at(state: RowState) -> Any:
+        base, index = both(state)
+        if isinstance(base, Mapping):
+            return base.get(index)
+        if isinstance(base, list | str) and isinstance(index, int) and not isinstance(index, bool):
+            return base[index] if -len(base) <= index < len(base) else None
+        return None
+
+    return at
 
 
-def _chain(worth: Worth, term: terms.Chain, state: RowState) -> Any:
+def _apply(worth: Worth, term: terms.Apply) -> Rule:
+    name, parts = term.function, term.arguments
+    run, arguments = worth.function(name), _together(worth, parts)
+
+    def apply(state: RowState) -> Any:
+        values = arguments(state)
+        for value, part in zip(values, parts, strict=True):
+            if is_gap(value):
+                fail(Status.MISSING_INPUT, f"{name_of(part)} is null")
+        return returned(run(*values), name)
+
+    return apply
+
+
+def _negative(worth: Worth, term: terms.Negative) -> Rule:
+    operand = worth.rule(term.operand)
+    return lambda state: -as_number(operand(state), term.operand)
+
+
+def _chain(worth: Worth, term: terms.Chain) -> Rule:
     parts = (term.first, *(part for _, part in term.rest))
-    first, *rest = (worth.number(v, p) for v, p in zip(worth.values(parts, state), parts, strict=True))
-    for (sign, _), operand in zip(term.rest, rest, strict=True):
-        first = _operate(sign, first, operand)
-    return first
+    values, signs = _together(worth, parts), [sign for sign, _ in term.rest]
+
+    def chain(state: RowState) -> float:
+        first, *rest = map(as_number, values(state), parts)
+        for sign, operand in zip(signs, rest, strict=True):
+            first = _operate(sign, first, operand)
+        return first
+
+    return chain
 
 
 def _operate(sign: str, one: float, other: float) -> float:
@@ -201,13 +266,18 @@ _ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
 }
 
 
-def _compare(worth: Worth, term: terms.Compare, state: RowState) -> bool:
+def _compare(worth: Worth, term: terms.Compare) -> Rule:
     parts = (term.first, *(part for _, part in term.rest))
-    values = worth.values(parts, state)
-    for value, part in zip(values, parts, strict=True):
-        if is_null(value):
-            fail(Status.MISSING_INPUT, f"{name_of(part)} is null")
-    return all(_holds(sign, one, other) for (sign, _), one, other in zip(term.rest, values, values[1:], strict=False))
+    values, signs = _together(worth, parts), [sign for sign, _ in term.rest]
+
+    def compare(state: RowState) -> bool:
+        found = values(state)
+        for value, part in zip(found, parts, strict=True):
+            if is_null(value):
+                fail(Status.MISSING_INPUT, f"{name_of(part)} is null")
+        return all(map(_holds, signs, found, found[1:]))
+
+    return compare
 
 
 def _holds(sign: str, one: Any, other: Any) -> bool:
@@ -235,10 +305,19 @@ def _is_in(one: Any, other: Any) -> bool:
 
 def _kind(value: Any) -> str:
     """Numbers and bools are of one kind, since a bool counts as 0 or 1."""
-    kinds = {int | float: "number", str: "text", list: "list", Mapping: "object"}
-    return next((name for types, name in kinds.items() if isinstance(value, types)), type(value).__name__)
+    return _KINDS.get(type(value)) or next(
+        (name for kind, name in _KINDS.items() if isinstance(value, kind)), type(value).__name__
+    )
 
 
+_KINDS: Mapping[type, str] = {
+    int: "number",
+    float: "number",
+    bool: "number",
+    str: "text",
+    list: "list",
+    Mapping: "object",
+}
 _ORDER: Mapping[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -249,104 +328,145 @@ _ORDER: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def _connect(worth: Worth, term: terms.Connect, state: RowState) -> bool:
+def _truth(worth: Worth, term: Term) -> Callable[[RowState], bool]:
+    rule = worth.rule(term)
+    return lambda state: as_condition(rule(state), term)
+
+
+def _connect(worth: Worth, term: terms.Connect) -> Rule:
     """From left to right, no further than needed."""
-    for part in term.parts:
-        if worth.truth(part, state) == (term.word == "or"):
-            return term.word == "or"
-    return term.word == "and"
+    truths, decides = [_truth(worth, part) for part in term.parts], term.word == "or"
+
+    def connect(state: RowState) -> bool:
+        return next((decides for truth in truths if truth(state) == decides), not decides)
+
+    return connect
 
 
-def _choose(worth: Worth, term: terms.Choose, state: RowState) -> Any:
-    return worth.value(term.then if worth.truth(term.condition, state) else term.otherwise, state)
+def _inverse(worth: Worth, term: terms.Inverse) -> Rule:
+    truth = _truth(worth, term.operand)
+    return lambda state: not truth(state)
+
+
+def _choose(worth: Worth, term: terms.Choose) -> Rule:
+    truth, then, otherwise = _truth(worth, term.condition), worth.rule(term.then), worth.rule(term.otherwise)
+    return lambda state: then(state) if truth(state) else otherwise(state)
 
 
 # What never was asked has neither a score nor a failure: nothing may follow from its absence.
 _NEVER_ASKED = (Status.SKIPPED, Status.OVER_BUDGET, Status.CANCELLED)
 
 
-def _scored(worth: Worth, term: terms.Scored, state: RowState) -> bool:
-    found = worth.outcome(term.scoring, state)
-    if found.status in _NEVER_ASKED:
-        worth.score_of(term.scoring, state)
-    return isinstance(found, Score)
+def _score_of(worth: Worth, term: terms.ScoreOf) -> Rule:
+    number = term.scoring
+    return lambda state: worth.score_of(number, state)
 
 
-def _passed(worth: Worth, term: terms.Passed, state: RowState) -> bool:
-    value = worth.score_of(term.scoring, state)
-    inner = RowState(state.index, {**state.row, terms.Own: value}, state.outcomes, state.asked)
-    return worth.truth(term.condition, inner)
+def _scored(worth: Worth, term: terms.Scored) -> Rule:
+    def scored(state: RowState) -> bool:
+        found = worth.outcome(term.scoring, state)
+        if found.status in _NEVER_ASKED:
+            worth.score_of(term.scoring, state)
+        return isinstance(found, Score)
+
+    return scored
 
 
-def _own(_: Worth, __: terms.Own, state: RowState) -> Any:
-    return state.row[terms.Own]
+def _passed(worth: Worth, term: terms.Passed) -> Rule:
+    truth = _truth(worth, term.condition)
+
+    def passed(state: RowState) -> bool:
+        value = worth.score_of(term.scoring, state)
+        return truth(RowState(state.index, {**state.row, terms.Own: value}, state.outcomes, state.asked))
+
+    return passed
 
 
-def _given(worth: Worth, term: terms.Given, state: RowState) -> bool:
-    return not _is_absent(worth, term.operand, state)
+def _given(worth: Worth, term: terms.Given) -> Rule:
+    operand = worth.rule(term.operand)
+    return lambda state: _unless_absent(operand, state) is not None
 
 
-def _default(worth: Worth, term: terms.Default, state: RowState) -> Any:
-    if _is_absent(worth, term.operand, state):
-        return worth.value(term.instead, state)
-    return worth.value(term.operand, state)
+def _default(worth: Worth, term: terms.Default) -> Rule:
+    operand, instead = worth.rule(term.operand), worth.rule(term.instead)
+
+    def default(state: RowState) -> Any:
+        value = _unless_absent(operand, state)
+        return instead(state) if value is None else value
+
+    return default
 
 
-def _is_absent(worth: Worth, operand: Term, state: RowState) -> bool:
+def _unless_absent(operand: Rule, state: RowState) -> Any:
+    """The value; None where it is missing or blank."""
     try:
-        value = worth.value(operand, state)
+        value = operand(state)
     except NoScore as error:
         if error.unscored.status is Status.MISSING_INPUT:
-            return True
+            return None
         raise
-    return is_blank(value) or has_blank_item(value)
+    return None if is_blank(value) or has_blank_item(value) else value
 
 
-def _unit(worth: Worth, term: terms.Unit, state: RowState) -> float:
-    value = worth.number(worth.value(term.operand, state), term.operand)
-    share = (value - term.low) / (term.high - term.low)
-    return 1 - share if term.lower else share
+def _unit(worth: Worth, term: terms.Unit) -> Rule:
+    operand, low, span, lower = worth.rule(term.operand), term.low, term.high - term.low, term.lower
+
+    def unit(state: RowState) -> float:
+        share = (as_number(operand(state), term.operand) - low) / span
+        return 1 - share if lower else share
+
+    return unit
 
 
-def _fold(worth: Worth, term: terms.Fold, state: RowState) -> Any:
-    found, weights = _parts(worth, term, state)
-    if len(term.parts) == 1 and isinstance(found[0], list):
-        found, weights = found[0], [1.0] * len(found[0])
-    if not found:
-        fail(Status.MISSING_INPUT, f"`{term.function}` of an empty list")
-    if term.function in ("any", "all"):
-        conditions = [worth.condition(v, p) for v, p in zip(found, _cycled(term.parts, len(found)), strict=True)]
-        return any(conditions) if term.function == "any" else all(conditions)
-    numbers = [worth.number(v, p) for v, p in zip(found, _cycled(term.parts, len(found)), strict=True)]
-    if term.function == "weighted":
-        return _mean(numbers, weights)
-    return _FOLDS[term.function](numbers)
+def _fold(worth: Worth, term: terms.Fold) -> Rule:
+    parts = _parts(worth, term)
+
+    def fold(state: RowState) -> Any:
+        found, weights = parts(state)
+        if len(term.parts) == 1 and isinstance(found[0], list):
+            found, weights = found[0], [1.0] * len(found[0])
+        if not found:
+            fail(Status.MISSING_INPUT, f"`{term.function}` of an empty list")
+        named = term.parts if len(term.parts) == len(found) else [term.parts[0]] * len(found)
+        if term.function in ("any", "all"):
+            conditions = list(map(as_condition, found, named))
+            return any(conditions) if term.function == "any" else all(conditions)
+        numbers = list(map(as_number, found, named))
+        return _mean(numbers, weights) if term.function == "weighted" else _FOLDS[term.function](numbers)
+
+    return fold
 
 
 _FOLDS: Mapping[str, Callable[[list[float]], float]] = {"min": min, "max": max, "sum": math.fsum}
 
 
-def _parts(worth: Worth, term: terms.Fold, state: RowState) -> tuple[list[Any], list[float]]:
+def _parts(worth: Worth, term: terms.Fold) -> Callable[[RowState], tuple[list[Any], list[float]]]:
     """The values that count, and their weights: all of them, or with `missing = drop` the scored ones."""
     weights = list(term.weights) or [1.0] * len(term.parts)
     if not term.drop:
-        return worth.values(term.parts, state), weights
-    found = _tried(worth, term.parts, state)
-    kept = [(value, weight) for value, weight in zip(found, weights, strict=True) if not isinstance(value, NoScore)]
-    failures = [value for value in found if isinstance(value, NoScore)]
-    stopped = [failure for failure in failures if failure.unscored.status in _NEVER_ASKED]
-    if stopped or (failures and not any(weight for _, weight in kept)):
-        raise (stopped or failures)[0]
-    return [value for value, _ in kept], [weight for _, weight in kept]
+        values = _together(worth, term.parts)
+        return lambda state: (values(state), weights)
+    rules = [(worth.rule(part), part) for part in term.parts]
+
+    def scored(state: RowState) -> tuple[list[Any], list[float]]:
+        found = _tried(rules, state)
+        kept = [(value, weight) for value, weight in zip(found, weights, strict=True) if not isinstance(value, NoScore)]
+        failures = [value for value in found if isinstance(value, NoScore)]
+        stopped = [failure for failure in failures if failure.unscored.status in _NEVER_ASKED]
+        if stopped or (failures and not any(weight for _, weight in kept)):
+            raise (stopped or failures)[0]
+        return [value for value, _ in kept], [weight for _, weight in kept]
+
+    return scored
 
 
-def _tried(worth: Worth, parts: Iterable[Term], state: RowState) -> list[Any]:
+def _tried(rules: Iterable[tuple[Rule, Term]], state: RowState) -> list[Any]:
     """The values of all parts, and in place of one that is missing the reason, once nothing is left to wait for."""
     found: list[Any] = []
     waiting = False
-    for part in parts:
+    for rule, part in rules:
         try:
-            value = worth.value(part, state)
+            value = rule(state)
             if is_null(value):
                 fail(Status.MISSING_INPUT, f"{name_of(part)} is null")
             found.append(value)
@@ -359,10 +479,6 @@ def _tried(worth: Worth, parts: Iterable[Term], state: RowState) -> list[Any]:
     return found
 
 
-def _cycled(parts: Sequence[Term], count: int) -> list[Term]:
-    return list(parts) if len(parts) == count else [parts[0]] * count
-
-
 def _mean(numbers: Sequence[float], weights: Sequence[float]) -> float:
     """A weighted mean, in the 15 digits that a float can hold for sure, that never leaves the range of its parts."""
     mean = math.fsum(n * w for n, w in zip(numbers, weights, strict=True)) / math.fsum(weights)
@@ -371,12 +487,12 @@ def _mean(numbers: Sequence[float], weights: Sequence[float]) -> float:
     return min(max(float(f"{mean:.15g}"), min(numbers)), max(numbers))
 
 
-_RULES: Mapping[type, Callable[[Worth, Any, RowState], Any]] = {
-    terms.Constant: lambda _, term, __: term.value,
+_RULES: Mapping[type, Callable[[Worth, Any], Rule]] = {
+    terms.Constant: _constant,
     terms.Column: _column,
     terms.Reach: _reach,
     terms.At: _at,
-    terms.Many: lambda worth, term, state: worth.values(term.items, state),
+    terms.Many: lambda worth, term: _together(worth, term.items),
     terms.Apply: _apply,
     terms.Fold: _fold,
     terms.Unit: _unit,
@@ -384,14 +500,14 @@ _RULES: Mapping[type, Callable[[Worth, Any, RowState], Any]] = {
     terms.Chain: _chain,
     terms.Compare: _compare,
     terms.Connect: _connect,
-    terms.Inverse: lambda worth, term, state: not worth.truth(term.operand, state),
+    terms.Inverse: _inverse,
     terms.Choose: _choose,
-    terms.ScoreOf: lambda worth, term, state: worth.score_of(term.scoring, state),
+    terms.ScoreOf: _score_of,
     terms.Scored: _scored,
     terms.Passed: _passed,
-    terms.Own: _own,
+    terms.Own: lambda _, __: lambda state: state.row[terms.Own],
     terms.Given: _given,
     terms.Default: _default,
     # Of the whole run the "row" holds the statistics, each under the term that asks for it.
-    terms.OverRows: lambda _, term, state: state.row[term],
+    terms.OverRows: lambda _, term: lambda state: state.row[term],
 }
