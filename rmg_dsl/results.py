@@ -28,6 +28,21 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Ballot:
+    """What stands behind a score that several draws or the probabilities of verdicts made.
+
+    `spread` is the highest less the lowest draw, none where there was one draw or no order; `confidence` the share or
+    probability of the verdict. `votes` are the draws as they came, each with the name of the judge that made it;
+    `chances` the probabilities of what was offered, which add up to 1.
+    """
+
+    spread: float | None = None
+    confidence: float | None = None
+    votes: tuple[tuple[str, Outcome], ...] = ()
+    chances: tuple[tuple[Value, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """A value inside its scale; `label` is the word that was chosen where labels have values."""
 
@@ -35,6 +50,7 @@ class Score:
     reason: str | None = None
     label: str | None = None
     attempts: int = 0
+    ballot: Ballot | None = field(default=None, repr=False)
 
     @property
     def status(self) -> Status:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from rmg_dsl.judge import Asker, follow_up, read
+from rmg_dsl.judge import ONLY, GraderAsker, follow_up, read
 from rmg_dsl.messages import Message, Question, Reply
 from rmg_dsl.results import Outcome, Score, Status, Unscored
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
@@ -229,11 +229,11 @@ def test_nothing_else_is_asked_again(status: Status) -> None:
 def judged(
     prompt: str = "Q: {{ query }}", scale: Scale = SCALES["whole"], system: str = "", rubric: Any = ()
 ) -> Judged:
-    return Judged(prompt, system, (), (("company", "Acme"),), ("query",), scale, rubric, ModelUse("", None))
+    return Judged(prompt, system, (), (("company", "Acme"),), ("query",), scale, rubric, (ModelUse("", None),))
 
 
 def contents(grader: Judged, **values: Any) -> tuple[str, str]:
-    system, user = Asker("good", grader).question(values).messages
+    system, user = GraderAsker("good", grader).question(ONLY, values).messages
     return system.content, user.content
 
 
@@ -280,6 +280,8 @@ def test_a_tag_that_a_template_puts_together_is_not_used() -> None:
 
 
 def test_the_material_holds_the_row_and_no_blanks() -> None:
-    question = Asker("good", judged()).question({"query": "Why?", "docs": [1], "context": None, "note": " "})
+    question = GraderAsker("good", judged()).question(
+        ONLY, {"query": "Why?", "docs": [1], "context": None, "note": " "}
+    )
     assert question.material == {"query": "Why?", "docs": "[1]"}
     assert question.needs == ("query",)

@@ -210,7 +210,7 @@ def outcomes(spec: str, rows: Sequence[Mapping[str, Any]], model: Any, concurren
 def started(spec: str, model: Any, concurrency: int = 4) -> tuple[Any, Run]:
     plan = make_plan(rmg.loads(spec).checked)
     evaluator = Evaluator(plan, std.implementations())
-    return plan, Run(evaluator, {step.scoring.model: Crew(model, concurrency) for step in plan.asks})
+    return plan, Run(evaluator, {use: Crew(model, concurrency) for step in plan.asks for use in step.models})
 
 
 def answer(request: Request, seed: int) -> Any:

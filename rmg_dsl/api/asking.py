@@ -104,9 +104,12 @@ def cost_of(plan: Plan, options: Options, tally: Tally) -> float | None:
 
 
 def step_cost(step: Ask, options: Options, tally: Tally) -> float | None:
-    """What one grader's questions cost."""
-    price = price_of(step.scoring.model, options)
-    return price.cost(tally.by_step.get(step.number, Usage())) if price else None
+    """What one grader's questions cost; none where a model that it asked has no price."""
+    used = {use: tally.by_model.get((step.number, use), Usage()) for use in step.models}
+    priced = {use: price for use in used if (price := price_of(use, options))}
+    if not priced or any(usage.calls and use not in priced for use, usage in used.items()):
+        return None
+    return sum(price.cost(used[use]) for use, price in priced.items())
 
 
 def budget_guard(uses: Iterable[ModelUse], options: Options, cost: Callable[[Tally], float | None]) -> Spending:

@@ -98,7 +98,7 @@ def _result(job: Job, ledger: Ledger, gates: Gates, seconds: float) -> Result:
     asks = {step.number: step for step in job.plan.asks}
     for seen in ledger.seen:
         if step := asks.get(seen.output.scoring):
-            seen.judge = job.crews[step.scoring.model].model.name
+            seen.judge = " + ".join(dict.fromkeys(job.crews[use].model.name for use in step.models))
     costs = {number: step_cost(step, job.options, tally) for number, step in asks.items()}
     outputs = [output for output in ledger.outputs if output.scoring in asks]
     return Result(

@@ -50,7 +50,7 @@ def prepare(spec: Spec, data: Any, options: Options, *, leave_out: tuple[str, ..
     refuse_unready(suite, options, leave_out)
     python = _python_functions(planned, options)
     shared = Shared.of(options, settings)
-    uses = [step.scoring.model for step in planned.asks]
+    uses = [use for step in planned.asks for use in step.models]
     crews = open_crews(uses, suite.checked.models, options, settings, shared)
     guard = budget_guard(uses, options, lambda tally: cost_of(planned, options, tally))
     evaluator = Evaluator(planned, functions_of(options), python)

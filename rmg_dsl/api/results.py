@@ -14,7 +14,7 @@ from rmg_dsl.errors import DataError, UsageError
 from rmg_dsl.messages import Usage
 from rmg_dsl.plan import result_columns
 from rmg_dsl.report import Column as SeenColumn
-from rmg_dsl.results import Outcome, Score, Status, Unscored
+from rmg_dsl.results import Ballot, Outcome, Score, Status, Unscored
 from rmg_dsl.runtime import RowResult, Verdict, output_of
 from rmg_dsl.scales import Whole
 from rmg_dsl.semantics import Output
@@ -85,6 +85,9 @@ def _cells(output: Output, outcome: Outcome) -> dict[str, Any]:
         f"{name}_reason": score.reason if score else None,
         f"{name}_status": str(outcome.status),
     }
+    if output.extras:
+        ballot = score.ballot if score and score.ballot else Ballot()
+        values |= {f"{name}_{extra}": getattr(ballot, extra) for extra in output.extras}
     return {column: values[column] for column in result_columns(output)}
 
 
@@ -314,6 +317,8 @@ def _cut(value: Any, width: int) -> str:
 def _kind(output: Output, name: str, values: Sequence[Any]) -> tables.Kind:
     if name.endswith("_status") and name != output.name:
         return "status"
+    if name.removeprefix(f"{output.name}_") in output.extras:
+        return "number"
     if name != output.name:
         return "text"
     if isinstance(output.type.scale, Whole):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, assert_never
 
+from rmg_dsl.judge.deliberation import ONLY, Draw, deliberate, whom
+from rmg_dsl.judge.enquiries import Answers, Holds, Key
 from rmg_dsl.messages import Message, Question
+from rmg_dsl.results import Outcome
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
 from rmg_dsl.semantics.templates import FenceTaken, Prompt, as_text, fence_for, is_blank, next_fence
-from rmg_dsl.semantics.terms import Criterion, Judged
+from rmg_dsl.semantics.terms import Criterion, Judged, ModelUse, Term
 
 _ROLE = "You are a careful grader. You answer one question about one piece of material, and nothing else."
 _FENCED = (
@@ -22,13 +25,28 @@ _MOST_FENCES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """Makes the questions of one grader, row by row; what is the same for all rows is made once."""
+class GraderAsker:
+    """Asks the questions of one grader, row by row; what is the same for all rows is made once."""
 
     grader: str
     judged: Judged
 
-    def question(self, values: Mapping[str, Any]) -> Question:
+    @property
+    def bound(self) -> Sequence[tuple[str, Term]]:
+        return self.judged.bound
+
+    @property
+    def only(self) -> Key | None:
+        return ONLY if self.judged.is_single else None
+
+    def deliberate(self, answers: Answers, holds: Holds) -> Outcome | Sequence[Key]:
+        return deliberate(self.judged, answers, holds)
+
+    def whom(self, key: Key) -> tuple[ModelUse, int]:
+        draw = Draw(*key)
+        return whom(self.judged, draw), draw.number
+
+    def question(self, key: Key, values: Mapping[str, Any]) -> Question:  # noqa: ARG002 # all are asked the same
         """The question about a row whose named values these are. Raises MissingInput where one is needed and blank."""
         material = {name: as_text(value) for name, value in values.items() if not is_blank(value)}
         messages = self._messages(values)

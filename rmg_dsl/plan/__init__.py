@@ -2,7 +2,7 @@
 
 from rmg_dsl.plan.planner import bind, make_plan, prefixed, result_columns
 from rmg_dsl.plan.rewrites import needed_by
-from rmg_dsl.plan.steps import Ask, CallPython, Calls, Compute, Plan, Step
+from rmg_dsl.plan.steps import Ask, CallPython, Calls, Compute, Plan, Step, asked_by
 
 __all__ = [
     "Ask",
@@ -11,6 +11,7 @@ __all__ = [
     "Compute",
     "Plan",
     "Step",
+    "asked_by",
     "bind",
     "make_plan",
     "needed_by",

@@ -85,13 +85,13 @@ def _step(number: int, suite: Checked) -> Step | None:
 def result_columns(output: Output) -> tuple[str, ...]:
     """The columns that an output adds to the table.
 
-    A grader adds its score, its reason and its status; an aggregate its value and its status.
+    A grader adds its score, its reason and its status; an aggregate its value and its status. Several draws add more.
     """
     name = output.name
     columns = [name, f"{name}_status"] if output.kind == "aggregate" else [name, f"{name}_reason", f"{name}_status"]
     if output.type.scale is not None and getattr(output.type.scale, "values", None):
         columns.insert(1, f"{name}_label")
-    return tuple(columns)
+    return (*columns, *(f"{name}_{extra}" for extra in output.extras))
 
 
 def prefixed(plan: Plan, prefix: str) -> Plan:

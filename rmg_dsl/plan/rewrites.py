@@ -11,7 +11,6 @@ from rmg_dsl.semantics.terms import (
     Choose,
     Connect,
     Default,
-    Judged,
     Passed,
     Scored,
     ScoreOf,
@@ -73,8 +72,8 @@ def count_calls(plan: Plan) -> Plan:
     """With the least and the most calls of a row: those that are always made, and all that can be."""
     by_number = {step.number: step for step in plan.steps}
     certain = {n for root in plan.roots for n in _certain_step(root, by_number)}
-    least = sum(isinstance(by_number[n].scoring, Judged) for n in certain)
-    return replace(plan, calls=Calls(least, len(plan.asks)))
+    least = sum(step.calls.least for step in plan.asks if step.number in certain)
+    return replace(plan, calls=Calls(least, sum(step.calls.most for step in plan.asks)))
 
 
 def _certain_step(number: int, by_number: dict[int, Step]) -> set[int]:

@@ -7,12 +7,12 @@ from typing import TypeAlias, assert_never
 
 from rmg_dsl.scales import Scale
 from rmg_dsl.semantics import Gate, Output
-from rmg_dsl.semantics.terms import Computed, FromPython, Judged, Term, read_by
+from rmg_dsl.semantics.terms import Computed, FromPython, Judged, ModelUse, Term, read_by
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One question to a model; `names` are the graders whose answer it is."""
+    """Questions to one model or to several; `names` are the graders whose answer they are."""
 
     number: int
     names: tuple[str, ...]
@@ -21,6 +21,16 @@ class Ask:
     @property
     def scale(self) -> Scale:
         return self.scoring.scale
+
+    @property
+    def models(self) -> tuple[ModelUse, ...]:
+        """Every model that it may ask."""
+        return self.scoring.models
+
+    @property
+    def calls(self) -> Calls:
+        """How many calls it makes where it is taken."""
+        return Calls(self.scoring.least_draws, self.scoring.most_draws)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,13 @@ def _line(place: int, step: Step, plan: Plan) -> str:
     )
 
 
+def asked_by(judged: Judged) -> str:
+    """Whom a grader asks, in words: `3 × openai/gpt-6-luna, openai/gpt-6 if needed`."""
+    many = f"{judged.samples} × " if judged.samples > 1 else ""
+    own = many + " + ".join(use.shown for use in judged.jurors)
+    return own + (f", {' + '.join(u.shown for u in judged.escalation.jurors)} if needed" if judged.escalation else "")
+
+
 def _kind(step: Step) -> str:
     match step:
         case Ask():
@@ -108,8 +125,7 @@ def _kind(step: Step) -> str:
 def _detail(step: Step) -> str:
     match step:
         case Ask():
-            model = step.scoring.model
-            return f"  on {step.scale}  {model.name or model.label}"
+            return f"  on {step.scale}  {asked_by(step.scoring)}"
         case CallPython():
             return f"  on {step.scoring.scale}  {step.scoring.target}"
         case Compute():

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from rmg_dsl.errors import DataError
-from rmg_dsl.plan import Ask, CallPython, Plan, Step
+from rmg_dsl.plan import Ask, CallPython, Plan, Step, asked_by
 from rmg_dsl.report.drawings import Box, bars, graph, spread
 from rmg_dsl.report.markup import aside, block, cell, dim, folded, lines, money, number, page, table, text
 from rmg_dsl.report.summary import Column
@@ -332,7 +332,7 @@ def suite_html(suite: Checked) -> str:
 
 def _declared(output: Output, suite: Checked) -> list[str]:
     scoring = suite.scorings[output.scoring]
-    judge = (scoring.model.name or scoring.model.label) if isinstance(scoring, Judged) else ""
+    judge = asked_by(scoring) if isinstance(scoring, Judged) else ""
     doc = output.doc.split("\n")[0]
     said = f"<div>{text(doc)}</div>" if doc else ""
     return [
@@ -406,7 +406,7 @@ def _boxes(plan: Plan) -> list[Box]:
 
 def _detail(step: Step) -> str:
     if isinstance(step, Ask):
-        return f"{step.scale} · {step.scoring.model.name or step.scoring.model.label}"
+        return f"{step.scale} · {asked_by(step.scoring)}"
     if isinstance(step, CallPython):
         return f"{step.scoring.scale} · {step.scoring.target}"
     return "code" if step.scoring.scale is None else f"{step.scoring.scale} · code"

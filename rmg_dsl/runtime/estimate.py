@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rmg_dsl.messages import Question
 from rmg_dsl.plan import Ask
 from rmg_dsl.results import Status, Unscored
 from rmg_dsl.runtime.evaluate import Evaluator
@@ -41,10 +40,10 @@ def estimate(evaluator: Evaluator, rows: Iterable[Row]) -> Bill:
     for index, row in enumerate(rows):
         total += 1
         state = RowState(index, row)
-        questions = evaluator.advance(state)
-        least += len(questions)
-        letters += sum(_letters(question) for _, question in questions)
-        most += len(_possible(evaluator, state))
+        enquiries = evaluator.advance(state)
+        least += len(enquiries)
+        letters += sum(len(enquiry.question.text) for enquiry in enquiries)
+        most += sum(step.calls.most for step in _possible(evaluator, state))
         missing += sum(
             isinstance(o, Unscored) and o.status is Status.MISSING_INPUT and isinstance(evaluator.steps[n], Ask)
             for n, o in state.outcomes.items()
@@ -52,13 +51,9 @@ def estimate(evaluator: Evaluator, rows: Iterable[Row]) -> Bill:
     return Bill(total, least, most, missing, letters // _LETTERS_PER_TOKEN)
 
 
-def _letters(question: Question) -> int:
-    return len(question.text)
-
-
-def _possible(evaluator: Evaluator, state: RowState) -> set[int]:
+def _possible(evaluator: Evaluator, state: RowState) -> list[Ask]:
     """The asks that this row may still come to, whatever the judges say; conditions that code decides are followed."""
-    found: set[int] = set()
+    found: list[Ask] = []
     seen: set[int] = set()
     todo: list[Term] = [ScoreOf(root) for root in evaluator.plan.roots]
     while todo:
@@ -70,7 +65,7 @@ def _possible(evaluator: Evaluator, state: RowState) -> set[int]:
             seen.add(number)
             step = evaluator.steps[number]
             if isinstance(step, Ask) and number not in state.outcomes and _has_input(evaluator, number, state):
-                found.add(number)
+                found.append(step)
             todo += terms_of(step.scoring)
         else:
             todo += _followed(evaluator, term, state)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, assert_never
 
-from rmg_dsl.judge import Asker
+from rmg_dsl.judge import Asker, Enquiry, GraderAsker, Key
 from rmg_dsl.messages import Question
 from rmg_dsl.plan import Ask, CallPython, Compute, Plan, Step
 from rmg_dsl.results import Outcome, Score, Status, Unscored
 from rmg_dsl.runtime.rows import NoScore, Row, RowState, Waiting, caught, fail
-from rmg_dsl.runtime.worth import Worth, has_null, is_null, name_of, returned, short
+from rmg_dsl.runtime.worth import Worth, has_null, is_null, name_of, returned, short, with_own
 from rmg_dsl.scales import Labels, Points, Real, Scale, Value, Whole, YesNo
 from rmg_dsl.semantics import terms
 from rmg_dsl.semantics.templates import RENDER_FAILURES, MissingInput, TemplateTooBig
@@ -35,10 +36,10 @@ class Evaluator(Worth):
         self.steps: dict[int, Step] = {step.number: step for step in plan.steps}
         super().__init__(functions)
         self._python = python or {}
-        self._askers = {step.number: Asker(_grader(step), step.scoring) for step in plan.asks}
+        self._askers: dict[int, Asker] = {s.number: GraderAsker(_grader(s), s.scoring) for s in plan.asks}
 
-    def advance(self, state: RowState) -> list[tuple[int, Question]]:
-        """Go on with a row; returns the questions that are new, and marks the row as done when nothing is left."""
+    def advance(self, state: RowState) -> list[Enquiry]:
+        """Go on with a row; returns the enquiries that are new, and marks the row as done when nothing is left."""
         before = len(state.asked)
         waiting = False
         for root in self.plan.roots:
@@ -47,22 +48,49 @@ class Evaluator(Worth):
             except Waiting:
                 waiting = True
         state.done = not waiting
-        return list(state.asked.items())[before:]
+        return list(state.asked.values())[before:]
+
+    def take(self, state: RowState, enquiry: Enquiry, answer: Outcome) -> None:
+        """Hand an answer back to the step that wanted it; what it comes to, the next `advance` finds out."""
+        if enquiry.key == self._askers[enquiry.step].only:
+            state.outcomes[enquiry.step] = answer
+        else:
+            state.answers.setdefault(enquiry.step, {})[enquiry.key] = answer
+
+    def has_answer(self, state: RowState, enquiry: Enquiry) -> bool:
+        return enquiry.step in state.outcomes or enquiry.key in state.answers.get(enquiry.step, ())
 
     def outcome(self, number: int, state: RowState) -> Outcome:
         """The outcome of a step, or `Waiting` where a question must be answered first."""
         known = state.outcomes.get(number)
         if known is not None:
             return known
-        if number in state.asked:
-            raise Waiting
         step = self.steps[number]
         with caught(lambda unscored: state.outcomes.__setitem__(number, unscored)):
             if isinstance(step, Ask):
-                state.asked[number] = self._question(step, state)
-                raise Waiting
-            state.outcomes[number] = self._scored(step, state)
+                state.outcomes[number] = self._judged(number, state)
+            else:
+                state.outcomes[number] = self._scored(step, state)
         return state.outcomes[number]
+
+    def _judged(self, number: int, state: RowState) -> Outcome:
+        """What the judges come to, or `Waiting`, once all that they are to be asked is on its way."""
+        asker = self._askers[number]
+        if asker.only is not None:
+            needed: Sequence[Key] = (asker.only,)
+        else:
+            found = asker.deliberate(state.answers.get(number, {}), partial(self._holds, state))
+            if isinstance(found, Score | Unscored):
+                return found
+            needed = found
+        for key in needed:
+            if (number, key) not in state.asked:
+                question = self._question(asker, key, state)
+                state.asked[number, key] = Enquiry(number, key, question, *asker.whom(key))
+        raise Waiting
+
+    def _holds(self, state: RowState, condition: Term, own: Mapping[str, Value | None]) -> bool:
+        return self.truth(condition, with_own(state, own))
 
     def named(self, number: int) -> Sequence[str]:
         return self.steps[number].names
@@ -73,14 +101,14 @@ class Evaluator(Worth):
         try:
             outcome = self.outcome(number, state)
         except Waiting:
-            return state.asked[number] if number in state.asked else Unscored(Status.SKIPPED, "it waits for another")
+            first = next((enquiry for enquiry in state.asked.values() if enquiry.step == number), None)
+            return first.question if first else Unscored(Status.SKIPPED, "it waits for another")
         assert isinstance(outcome, Unscored)
         return outcome
 
-    def _question(self, step: Ask, state: RowState) -> Question:
+    def _question(self, asker: Asker, key: Key, state: RowState) -> Question:
         try:
-            values = {name: self._or_nothing(term, state) for name, term in step.scoring.bound}
-            return self._askers[step.number].question(values)
+            return asker.question(key, {name: self._or_nothing(term, state) for name, term in asker.bound})
         except MissingInput as missing:
             raise NoScore(Unscored(Status.MISSING_INPUT, f"`{missing.name}` is null or blank")) from None
         except TemplateTooBig:

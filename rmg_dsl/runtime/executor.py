@@ -7,11 +7,11 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from rmg_dsl.errors import CallError
-from rmg_dsl.judge import follow_up, read
-from rmg_dsl.messages import Model, Question, Reply, Request, Usage
-from rmg_dsl.plan import Ask
+from rmg_dsl.judge import Enquiry, follow_up, read
+from rmg_dsl.messages import Model, Reply, Request, Usage
 from rmg_dsl.results import Outcome, Status, Unscored
 from rmg_dsl.runtime.evaluate import Evaluator
 from rmg_dsl.runtime.rows import Row, RowState, caught
@@ -48,7 +48,7 @@ class _Desk:
     """Where the questions for one model wait, and the workers that take them."""
 
     crew: Crew
-    queue: asyncio.Queue[tuple[RowState, Ask, Question]] = field(default_factory=asyncio.Queue)
+    queue: asyncio.Queue[tuple[RowState, Enquiry]] = field(default_factory=asyncio.Queue)
     workers: list[asyncio.Task[None]] = field(default_factory=list)
     idle: int = 0
 
@@ -59,13 +59,16 @@ class Tally:
 
     usage: Usage = field(default_factory=Usage)
     by_step: dict[int, Usage] = field(default_factory=dict)
+    by_model: dict[tuple[int, ModelUse], Usage] = field(default_factory=dict)
     rows: int = 0
     asked: int = 0
     stopped: str = ""
 
-    def add(self, step: int, usage: Usage) -> None:
+    def add(self, enquiry: Enquiry, usage: Usage) -> None:
         self.usage += usage
-        self.by_step[step] = self.by_step.get(step, Usage()) + usage
+        self.by_step[enquiry.step] = self.by_step.get(enquiry.step, Usage()) + usage
+        place = (enquiry.step, enquiry.model)
+        self.by_model[place] = self.by_model.get(place, Usage()) + usage
 
 
 class Run:
@@ -78,8 +81,7 @@ class Run:
         self.crews = crews
         self._evaluator = evaluator
         self._overspent = overspent
-        self._desks: list[_Desk] = []
-        self._desk_of: dict[int, _Desk] = {}
+        self._desks: dict[ModelUse, _Desk] = {}
         self._changed = asyncio.Event()
         self._stopping: Status | None = None
         self._answering = 0
@@ -92,9 +94,7 @@ class Run:
 
     async def results(self, rows: Iterator[Row]) -> AsyncIterator[RowResult]:
         """The finished rows, in the order in which they came."""
-        desks = {use: _Desk(crew) for use, crew in self.crews.items()}
-        self._desks = list(desks.values())
-        self._desk_of = {step.number: desks[step.scoring.model] for step in self._evaluator.plan.asks}
+        self._desks = {use: _Desk(crew) for use, crew in self.crews.items()}
         try:
             async for result in self._in_order(rows):
                 self.tally.rows += 1
@@ -103,7 +103,7 @@ class Run:
             await self._dismiss()
 
     async def _dismiss(self) -> None:
-        workers = [worker for desk in self._desks for worker in desk.workers]
+        workers = [worker for desk in self._desks.values() for worker in desk.workers]
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
@@ -139,11 +139,9 @@ class Run:
         return True
 
     def _advance(self, state: RowState) -> None:
-        for number, question in self._evaluator.advance(state):
-            step = self._evaluator.steps[number]
-            assert isinstance(step, Ask)
-            desk = self._desk_of[number]
-            desk.queue.put_nowait((state, step, question))
+        for enquiry in self._evaluator.advance(state):
+            desk = self._desks[enquiry.model]
+            desk.queue.put_nowait((state, enquiry))
             self._hire(desk)
             self.tally.asked += 1
         if state.done:
@@ -166,7 +164,7 @@ class Run:
         self._check_workers()
 
     def _check_workers(self) -> None:
-        for worker in (worker for desk in self._desks for worker in desk.workers):
+        for worker in (worker for desk in self._desks.values() for worker in desk.workers):
             if worker.done() and not worker.cancelled():
                 worker.result()
 
@@ -187,25 +185,26 @@ class Run:
     def _given_up(self, state: RowState) -> RowResult:
         assert self._stopping is not None
         status = self._stopping
+        out = [enquiry for enquiry in state.asked.values() if not self._evaluator.has_answer(state, enquiry)]
         while not state.done:
-            self._evaluator.advance(state)
-            for number in state.asked:
-                state.outcomes.setdefault(number, Unscored(status, self.tally.stopped))
+            for enquiry in out:
+                self._evaluator.take(state, enquiry, Unscored(status, self.tally.stopped))
+            out = self._evaluator.advance(state)
         return _result(state)
 
     # ── workers ──
 
     async def _work(self, desk: _Desk) -> None:
         while True:
-            state, step, question = await desk.queue.get()
+            state, enquiry = await desk.queue.get()
             desk.idle -= 1
             if self._stopping is not None:
                 desk.idle += 1
                 continue
             self._answering += 1
             try:
-                with caught(lambda unscored, s=state, n=step.number: s.outcomes.__setitem__(n, unscored)):  # type: ignore[misc] # bound per turn
-                    state.outcomes[step.number] = await self._answer(desk.crew.model, state, step, question)
+                with caught(partial(self._evaluator.take, state, enquiry)):
+                    self._evaluator.take(state, enquiry, await self._answer(desk, state, enquiry))
             finally:
                 self._answering -= 1
                 desk.idle += 1
@@ -213,13 +212,14 @@ class Run:
             if self._stopping is None:
                 self._advance(state)
 
-    async def _answer(self, model: Model, state: RowState, step: Ask, question: Question) -> Outcome:
+    async def _answer(self, desk: _Desk, state: RowState, enquiry: Enquiry) -> Outcome:
         """Ask, and once more where the reply holds no verdict that was offered."""
-        request = Request(question, row=state.index)
+        question = enquiry.question
+        request = Request(question, enquiry.draw, row=state.index)
         attempts = 0
         while True:
             try:
-                reply = await self._complete(model, request, step)
+                reply = await self._complete(desk, request, enquiry)
             except CallError as error:
                 error.attempts += attempts
                 raise
@@ -237,15 +237,15 @@ class Run:
             if worker is not asyncio.current_task():
                 worker.cancel()
 
-    async def _complete(self, model: Model, request: Request, step: Ask) -> Reply:
+    async def _complete(self, desk: _Desk, request: Request, enquiry: Enquiry) -> Reply:
         try:
-            reply = await model.complete(request)
+            reply = await desk.crew.model.complete(request)
         except CallError as error:
-            self.tally.add(step.number, Usage(calls=error.attempts, retried=max(0, error.attempts - 1)))
+            self.tally.add(enquiry, Usage(calls=error.attempts, retried=max(0, error.attempts - 1)))
             if error.fatal:
-                self._give_up_on(self._desk_of[step.number], str(error))
+                self._give_up_on(desk, str(error))
             raise
-        self.tally.add(step.number, reply.usage)
+        self.tally.add(enquiry, reply.usage)
         if why := self._overspent(self.tally):
             self.stop(Status.OVER_BUDGET, why)
         return reply

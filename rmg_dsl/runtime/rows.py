@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
 
 from rmg_dsl.errors import CallError
-from rmg_dsl.messages import Question
+from rmg_dsl.judge import Enquiry, Key
 from rmg_dsl.results import Outcome, Status, Unscored
 
 Row: TypeAlias = Mapping[Any, Any]
@@ -29,12 +29,13 @@ class NoScore(Exception):
 
 @dataclass(slots=True)
 class RowState:
-    """What is known of one row: outcomes by step, and the questions that are out."""
+    """What is known of one row: outcomes by step, the enquiries that went out, the answers of steps with several."""
 
     index: int
     row: Row
     outcomes: dict[int, Outcome] = field(default_factory=dict)
-    asked: dict[int, Question] = field(default_factory=dict)
+    asked: dict[tuple[int, Key], Enquiry] = field(default_factory=dict)
+    answers: dict[int, dict[Key, Outcome]] = field(default_factory=dict)
     done: bool = False
 
 

@@ -377,9 +377,15 @@ def _passed(worth: Worth, term: terms.Passed) -> Rule:
 
     def passed(state: RowState) -> bool:
         value = worth.score_of(term.scoring, state)
-        return truth(RowState(state.index, {**state.row, terms.Own: value}, state.outcomes, state.asked))
+        return truth(with_own(state, {"score": value}))
 
     return passed
+
+
+def with_own(state: RowState, words: Mapping[str, Any]) -> RowState:
+    """The row for a condition that has words of its own, such as `score`: nothing in the data can be taken for one."""
+    row = {**state.row, **{(terms.Own, word): value for word, value in words.items()}}
+    return RowState(state.index, row, state.outcomes, state.asked, state.answers)
 
 
 def _given(worth: Worth, term: terms.Given) -> Rule:
@@ -505,7 +511,7 @@ _RULES: Mapping[type, Callable[[Worth, Any], Rule]] = {
     terms.ScoreOf: _score_of,
     terms.Scored: _scored,
     terms.Passed: _passed,
-    terms.Own: lambda _, __: lambda state: state.row[terms.Own],
+    terms.Own: lambda _, term: lambda state: state.row[terms.Own, term.word],
     terms.Given: _given,
     terms.Default: _default,
     # Of the whole run the "row" holds the statistics, each under the term that asks for it.

@@ -56,6 +56,12 @@ def _unready_notes(book: Book) -> Iterator[Diagnostic]:
         yield diagnose("RMG601", message, part.source, part.span, severity="note")
 
 
+def _extras(output: Output, scoring: terms.Scoring) -> tuple[str, ...]:
+    """The columns beside the score: of several draws, how far they are apart and how sure the verdict is."""
+    drawn = output.kind == "grader" and isinstance(scoring, Judged) and scoring.has_ballot
+    return ("spread", "confidence") if drawn else ()
+
+
 class _Checker:
     def __init__(self, book: Book) -> None:
         self.book = book
@@ -222,7 +228,10 @@ class _Checker:
         scorings = tuple(self.book.scorings)
         used = {child for s in scorings for child in terms.read_by(s)}
         forced = [number for g in gates for number in terms.scorings_in(g.condition)]
-        rooted = tuple(replace(o, root=o.kind == "aggregate" or o.scoring not in used) for o in outputs)
+        rooted = tuple(
+            replace(o, root=o.kind == "aggregate" or o.scoring not in used, extras=_extras(o, scorings[o.scoring]))
+            for o in outputs
+        )
         return Checked(
             self.root.source,
             self.root.module.doc,
@@ -247,4 +256,4 @@ class _Checker:
 
     @staticmethod
     def _models(scorings: Iterable[terms.Scoring]) -> tuple[ModelUse, ...]:
-        return tuple(dict.fromkeys(s.model for s in scorings if isinstance(s, Judged)))
+        return tuple(dict.fromkeys(use for s in scorings if isinstance(s, Judged) for use in s.models))

@@ -1,52 +1,150 @@
-"""Several draws of one judge: whether `samples`, `pool` and `generator` fit the scale and the model."""
+"""Draws and judges of one grader: `samples`, `pool`, `logprobs`, `escalate` and `generator`, and whether they fit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from rmg_dsl.scales import Labels, Points, YesNo
-from rmg_dsl.semantics.scope import Scope
-from rmg_dsl.semantics.terms import Judged
+from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
+from rmg_dsl.semantics import terms
+from rmg_dsl.semantics.expressions import Expressions
+from rmg_dsl.semantics.models import ModelTable
+from rmg_dsl.semantics.scope import Scope, Typed
+from rmg_dsl.semantics.terms import Escalation, Judged, ModelUse, Own, Pool
+from rmg_dsl.semantics.types import ANY, Type, number, of_scale
 from rmg_dsl.syntax import nodes
 
+_POOLS: Mapping[str, Pool] = {"mean": "mean", "majority": "majority", "median": "median", "worst": "worst"}
 
-def check_draws(scoring: Judged, found: Mapping[str, nodes.Setting], scope: Scope) -> None:
-    """Report what cannot go together, before anything is paid for it."""
-    _check_samples(scoring, found.get("samples"), scope)
-    _check_pool(scoring, found.get("pool"), scope)
-    _check_generator(scoring, found.get("generator"), scope)
+
+@dataclass(frozen=True, slots=True)
+class DrawChecks:
+    """Reads the keys of a grader that say how often and whom to ask; reports what cannot go together, unpaid."""
+
+    models: ModelTable
+    expressions: Expressions
+
+    def drawn(self, scoring: Judged, found: Mapping[str, nodes.Setting], scope: Scope) -> Judged:
+        """The grader as these keys want it asked; what they leave out stays as it is."""
+        scoring = replace(
+            scoring,
+            samples=_samples(found.get("samples"), scoring),
+            pool=_pool(found.get("pool"), scoring),
+            logprobs=_logprobs(found.get("logprobs"), scoring),
+            generator=_generator(found.get("generator"), scoring),
+        )
+        if "escalate" in found:
+            scoring = replace(scoring, escalation=self._escalation(found["escalate"], scoring, scope))
+        _check_samples(scoring, found.get("samples"), scope)
+        _check_pool(scoring, found.get("pool"), scope)
+        _check_generator(scoring, found.get("generator"), scope)
+        return scoring
+
+    def _escalation(self, setting: nodes.Setting, scoring: Judged, scope: Scope) -> Escalation | None:
+        jurors = self.models.named(setting, scope)
+        if setting.when is None:
+            return None
+        _check_words(setting.when, scoring, scope)
+        kind = drawn_type(scoring)
+        words = {
+            "score": Typed(Own(), kind),
+            "spread": Typed(Own("spread"), number(0, kind.high - kind.low) if kind.bounded else ANY),
+            "confidence": Typed(Own("confidence"), number(0, 1, 1)),
+        }
+        condition = self.expressions.condition(setting.when, replace(scope, words=words)).term
+        if any(True for _ in terms.scorings_in(condition)):
+            help = "it sees `score`, `spread` and `confidence` of this grader, fields and params"
+            scope.report("RMG322", "`escalate` cannot wait for another score", setting.when.span, help=help)
+        return Escalation(jurors, condition)
+
+
+def drawn_type(scoring: Judged) -> Type:
+    """The type of the score that all draws make: a mean of whole numbers or bools is any number between."""
+    kind = of_scale(scoring.scale)
+    if scoring.pool != "mean" or not scoring.has_ballot or not isinstance(scoring.scale, Whole | YesNo):
+        return kind
+    return of_scale(Real(float(kind.low), float(kind.high), scoring.scale.lower))
+
+
+def usual_pool(scale: Scale) -> Pool:
+    """What is done with several draws where nobody says: the mean of numbers, the majority of all else."""
+    return "mean" if of_scale(scale).kind == "number" else "majority"
+
+
+# ── the values ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _samples(setting: nodes.Setting | None, scoring: Judged) -> int:
+    value = setting.value.value if setting and isinstance(setting.value, nodes.Number) else None
+    return value if isinstance(value, int) and value >= 1 else scoring.samples
+
+
+def _pool(setting: nodes.Setting | None, scoring: Judged) -> Pool:
+    word = setting.value.id if setting and isinstance(setting.value, nodes.Name) else ""
+    return _POOLS.get(word, scoring.pool)
+
+
+def _logprobs(setting: nodes.Setting | None, scoring: Judged) -> bool:
+    return setting.value.value if setting and isinstance(setting.value, nodes.Truth) else scoring.logprobs
+
+
+def _generator(setting: nodes.Setting | None, scoring: Judged) -> str:
+    return setting.value.value if setting and isinstance(setting.value, nodes.Text) else scoring.generator
+
+
+# ── what cannot go together ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_words(condition: nodes.Expr, scoring: Judged, scope: Scope) -> None:
+    """One draw has neither spread nor confidence, and words without an order are not apart."""
+    named = {node.id for node in nodes.walk(condition) if isinstance(node, nodes.Name)}
+    if scope.judging.has_broken:
+        return
+    several = len(scoring.jurors) * scoring.samples > 1
+    if "spread" in named and not several:
+        help = "give `samples = 3`, ask a panel, or escalate by `score`"
+        scope.report("RMG322", "one draw has no spread", condition.span, help=help)
+    elif "spread" in named and isinstance(scoring.scale, Labels) and scoring.scale.values is None:
+        help = "escalate by `confidence`, the share of the verdict"
+        scope.report("RMG322", "labels without values have no spread", condition.span, help=help)
+    elif "confidence" in named and not several and not scoring.logprobs:
+        help = "give `samples = 3` or `logprobs = True`, ask a panel, or escalate by `score`"
+        scope.report("RMG322", "one draw has no confidence", condition.span, help=help)
 
 
 def _check_samples(scoring: Judged, setting: nodes.Setting | None, scope: Scope) -> None:
-    if setting is None or not isinstance(setting.value, nodes.Number) or setting.value.value <= 1:
+    if setting is None or scoring.samples == 1:
         return
-    # Of an imported model the author of this file knows little, and `temperature` may be there for its other graders.
-    own = isinstance(scope.file.declared.get(scoring.model.label), nodes.ModelDecl)
-    if own and dict(scoring.model.settings).get("temperature") == 0:
+    if any(_is_cold(use, scope) for use in scoring.jurors):
         help = "leave `temperature` out of the model: several draws are then made at 1"
         scope.report(
             "RMG327", "several draws at temperature 0 are one draw paid several times", setting.span, help=help
         )
 
 
+def _is_cold(use: ModelUse, scope: Scope) -> bool:
+    # Of an imported model the author of this file knows little, and `temperature` may be there for its other graders.
+    own = isinstance(scope.file.declared.get(use.label), nodes.ModelDecl)
+    return own and dict(use.settings).get("temperature") == 0
+
+
 def _check_pool(scoring: Judged, setting: nodes.Setting | None, scope: Scope) -> None:
     if setting is None or not isinstance(setting.value, nodes.Name):
         return
-    word, scale = setting.value.id, scoring.scale
-    unordered = isinstance(scale, Labels) and scale.values is None
-    if word != "majority" and unordered:
-        scope.report(
-            "RMG322", f"labels without values have no {word}", setting.value.span, help="write `pool = majority`"
-        )
-    elif word == "median" and isinstance(scale, YesNo | Points):
-        scope.report("RMG322", f"{scale} has no median of its own", setting.value.span, help="write `pool = majority`")
+    word, scale, span = setting.value.id, scoring.scale, setting.value.span
+    if word != "majority" and isinstance(scale, Labels) and scale.values is None:
+        scope.report("RMG322", f"labels without values have no {word}", span, help="write `pool = majority`")
+    elif word == "median" and isinstance(scale, YesNo):
+        scope.report("RMG322", "bool has no median of its own", span, help="write `pool = majority`")
+    elif word == "majority" and isinstance(scale, Real | Points):
+        help = "write `pool = median`"
+        scope.report("RMG322", f"on {scale} no two draws need be alike, so that none has a majority", span, help=help)
 
 
 def _check_generator(scoring: Judged, setting: nodes.Setting | None, scope: Scope) -> None:
-    if setting is None or not isinstance(setting.value, nodes.Text) or not scoring.model.name:
-        return
-    family = setting.value.value.strip().lower()
-    if family and family in scoring.model.name.lower():
+    family = scoring.generator.strip().lower()
+    own = next((use for use in scoring.models if use.name and family and family in use.name.lower()), None)
+    if setting is not None and own is not None:
         help = "judges favour their own family; ask a judge of another one"
-        message = f"{scoring.model.name} would judge answers of its own family, {setting.value.value}"
+        message = f"{own.name} would judge answers of its own family, {scoring.generator}"
         scope.report("RMG328", message, setting.span, help=help)

@@ -9,7 +9,7 @@ from rmg_dsl.diagnostics import Fix, Span
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
 from rmg_dsl.semantics import terms
 from rmg_dsl.semantics.calls import call_function
-from rmg_dsl.semantics.draws import check_draws
+from rmg_dsl.semantics.draws import DrawChecks, drawn_type, usual_pool
 from rmg_dsl.semantics.expressions import Expressions, library_grader
 from rmg_dsl.semantics.keys import KEYS, check_plain, is_whole, settings_of
 from rmg_dsl.semantics.later import LaterChecks
@@ -20,8 +20,8 @@ from rmg_dsl.semantics.rubrics import check_rubric
 from rmg_dsl.semantics.scale_nodes import scale_of, scale_problems, upright
 from rmg_dsl.semantics.scope import Bindings, Book, File, Foreign, Graded, Scope, Typed
 from rmg_dsl.semantics.spec import Unready
-from rmg_dsl.semantics.terms import Computed, FromPython, Judged, Later, ModelUse, Scoring
-from rmg_dsl.semantics.types import ANY, Type, number, of_scale
+from rmg_dsl.semantics.terms import Computed, FromPython, Judged, Later, Scoring
+from rmg_dsl.semantics.types import Type, number, of_scale
 from rmg_dsl.syntax import nodes
 
 _JUDGE_KEYS = ("prompt", "system", "model", "samples", "pool", "logprobs", "escalate", "generator")
@@ -404,10 +404,9 @@ class Graders:
             constants=tuple(sorted({**dict(base.constants), **dict(own.constants)}.items())),
             needs=own.needs if "prompt" in templates else tuple(dict.fromkeys(base.needs + own.needs)),
             rubric=check_rubric(block.rubric, base.scale, self.expressions, scope) if block.rubric else base.rubric,
-            model=self.models.named(found["model"], scope) if "model" in found else base.model,
+            jurors=self.models.named(found["model"], scope) if "model" in found else base.jurors,
         )
-        touched = replace(graded, names=graded.names | scope.touched)
-        return self._judge_or_later(scoring, touched.type, declared, found, replace(scope, touched=set(touched.names)))
+        return self._asked(scoring, declared, found, replace(scope, touched={*graded.names, *scope.touched}))
 
     # ── judges ──
 
@@ -438,7 +437,7 @@ class Graders:
             help = 'add `rubric:` with lines such as `+5: "…"`, or `rubric = FIELD`'
             scope.report("RMG212", f"{scope.owner} on `points` needs a rubric", declared.name.span, help=help)
         scoring = self._judged_scoring(checked, names, rubric, scale, found, scope)
-        return self._judge_or_later(scoring, of_scale(scale), declared, found, scope)
+        return self._asked(scoring, declared, found, scope)
 
     def _excused(self, texts: Mapping[str, nodes.Text], scope: Scope) -> bool:
         """Something is already said of this prompt, which may be why no field was found in it."""
@@ -466,48 +465,17 @@ class Graders:
             scale,
             check_rubric(rubric, scale, self.expressions, scope),
             self.models.named(found["model"], scope) if "model" in found else self.models.default(scope),
+            pool=usual_pool(scale),
         )
 
-    def _judge_or_later(
-        self, scoring: Judged, kind: Type, declared: nodes.Grader, found: Mapping[str, nodes.Setting], scope: Scope
+    def _asked(
+        self, scoring: Judged, declared: nodes.Grader, found: Mapping[str, nodes.Setting], scope: Scope
     ) -> Graded:
-        """What this version can ask of one judge once; all else is checked now and runs later."""
-        waiting = [found[key] for key, spec in KEYS["grader"].items() if key in found and not spec.ready]
-        waiting = [
-            s
-            for s in waiting
-            if not (s.key.id == "samples" and isinstance(s.value, nodes.Number) and s.value.value == 1)
-        ]
-        self._check_escalation(found, kind, scoring.model, scope)
-        check_draws(scoring, found, scope)
-        what = ""
-        if isinstance(scoring.scale, Points):
-            what, span = "`points`", (declared.scale or declared).span
-        elif waiting:
-            what, span = f"`{waiting[0].key.id}`", waiting[0].span
-        elif self.models.is_panel(scoring.model):
-            return self._finish(Later("`panel`", declared.name.id + repr(scope.bound)), kind, scope, found.get("pass"))
-        if not what:
-            return self._finish(scoring, kind, scope, found.get("pass"))
-        self.book.unready.append(Unready(what, scope.file.source, span))
-        later = Later(what, declared.name.id + repr(sorted(scope.bound)))
-        return self._finish(later, kind, scope, found.get("pass"))
-
-    def _check_escalation(self, found: Mapping[str, nodes.Setting], kind: Type, model: ModelUse, scope: Scope) -> None:
-        setting = found.get("escalate")
-        if setting is None:
-            return
-        self.models.named(setting, scope)
-        if setting.when is None:
-            return
-        named = {node.id for node in nodes.walk(setting.when) if isinstance(node, nodes.Name)}
-        broken = scope.judging.has_broken
-        if "spread" in named and "samples" not in found and not self.models.is_panel(model) and not broken:
-            help = "give `samples = 3`, ask a panel, or escalate by `score` or `confidence`"
-            scope.report("RMG322", "one draw has no spread", setting.when.span, help=help)
-        words = {
-            "score": Typed(terms.Own(), kind),
-            "spread": Typed(terms.Own(), number(0, kind.high - kind.low) if kind.bounded else ANY),
-            "confidence": Typed(terms.Own(), number(0, 1, 1)),
-        }
-        self.expressions.condition(setting.when, replace(scope, words=words))
+        drawn = DrawChecks(self.models, self.expressions).drawn(scoring, found, scope)
+        if isinstance(scoring.scale, Points) or drawn.logprobs:
+            what = "`logprobs`" if drawn.logprobs else "`points`"
+            at = found["logprobs"].span if drawn.logprobs and "logprobs" in found else declared.name.span
+            self.book.unready.append(Unready(what, scope.file.source, at))
+            later = Later(what, declared.name.id + repr(sorted(scope.bound)))
+            return self._finish(later, drawn_type(drawn), scope, found.get("pass"))
+        return self._finish(drawn, drawn_type(drawn), scope, found.get("pass"))

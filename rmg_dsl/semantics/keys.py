@@ -16,11 +16,10 @@ Shape = Literal[
 
 
 class Key(NamedTuple):
-    """What a key's value looks like; `words` are the ones it offers; `ready` is false where a later version runs it."""
+    """What a key's value looks like; `words` are the ones it offers."""
 
     shape: Shape
     words: tuple[str, ...] = ()
-    ready: bool = True
 
 
 KEYS: Mapping[str, Mapping[str, Key]] = {
@@ -30,11 +29,11 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "score": Key("expr"),
         "model": Key("model"),
         "pass": Key("condition"),
-        "samples": Key("count", ready=False),
-        "pool": Key("words", ("mean", "majority", "median", "worst"), ready=False),
-        "logprobs": Key("bool", ready=False),
-        "escalate": Key("model", ready=False),
-        "generator": Key("text", ready=False),
+        "samples": Key("count"),
+        "pool": Key("words", ("mean", "majority", "median", "worst")),
+        "logprobs": Key("bool"),
+        "escalate": Key("model"),
+        "generator": Key("text"),
     },
     "aggregate": {
         "score": Key("expr"),

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from rmg_dsl.diagnostics import Fix
 from rmg_dsl.semantics.names import likely, listed
 from rmg_dsl.semantics.scope import Book, File, Scope
-from rmg_dsl.semantics.spec import Unready
 from rmg_dsl.semantics.terms import ModelUse
 from rmg_dsl.syntax import nodes
 
-_UNNAMED = ModelUse("judge", None, (), True)
+_UNNAMED = (ModelUse("judge", None, (), True),)
+
+Jurors = tuple[ModelUse, ...]
+"""The models that a declared name stands for: one, or the members of a panel."""
 
 
 @dataclass(eq=False, slots=True)
@@ -19,8 +21,8 @@ class ModelTable:
     """The models of each file, checked once."""
 
     book: Book
-    _known: dict[tuple[int, str], ModelUse | None] = field(default_factory=dict)
-    _panels: set[str] = field(default_factory=set)
+    _known: dict[tuple[int, str], Jurors] = field(default_factory=dict)
+    _open: list[tuple[int, str]] = field(default_factory=list)
     _declared: dict[int, dict[str, nodes.ModelDecl]] = field(default_factory=dict)
 
     def declared(self, file: File) -> dict[str, nodes.ModelDecl]:
@@ -29,10 +31,7 @@ class ModelTable:
             self._declared[id(file)] = {n: d for n, d in file.declared.items() if isinstance(d, nodes.ModelDecl)}
         return self._declared[id(file)]
 
-    def is_panel(self, model: ModelUse) -> bool:
-        return model.label in self._panels and model.name is None
-
-    def default(self, scope: Scope) -> ModelUse:
+    def default(self, scope: Scope) -> Jurors:
         """The model named `judge`, or the only one; with none declared, whatever the run is given."""
         declared = self.declared(scope.judging)
         if not declared and scope.judging is not scope.book.root:
@@ -55,23 +54,26 @@ class ModelTable:
         scope.book.use(scope.judging, name)
         return self.model(scope.judging, name, is_default=True) or _UNNAMED
 
-    def named(self, setting: nodes.Setting, scope: Scope) -> ModelUse:
-        """The model that `model = NAME` means."""
+    def named(self, setting: nodes.Setting, scope: Scope) -> Jurors:
+        """The model that `model = NAME` means, or the members of the panel."""
         value = setting.value
         if not isinstance(value, nodes.Name):
             help = 'declare it first: `model strong = llm("provider/name")`, then `model = strong`'
             scope.report("RMG322", f"`{setting.key.id}` is the name of a declared model", value.span, help=help)
             return _UNNAMED
+        return self._meant(value, scope) or _UNNAMED
+
+    def _meant(self, value: nodes.Name, scope: Scope) -> Jurors:
         found = scope.file.find(value.id)
         declared = found.file.declared[found.name] if found else None
         if found is None or not isinstance(declared, nodes.ModelDecl):
             if not isinstance(declared, nodes.Broken) and not scope.file.incomplete:
                 self._unknown(value, scope, declared is not None)
-            return _UNNAMED
+            return ()
         scope.book.use(scope.file, value.id)
         scope.book.use(found.file, found.name)
         is_default = value.id == "judge" or (len(self.declared(scope.file)) == 1 and found.file is scope.file)
-        return self.model(found.file, found.name, is_default) or _UNNAMED
+        return self.model(found.file, found.name, is_default)
 
     def _unknown(self, value: nodes.Name, scope: Scope, other_kind: bool) -> None:
         names = self.declared(scope.file)
@@ -92,34 +94,38 @@ class ModelTable:
             fixes=[Fix(value.span, close, f"write `{close}`")] if close else [],
         )
 
-    def model(self, file: File, name: str, is_default: bool = False) -> ModelUse | None:
-        """A declared model, checked; none where its declaration makes no sense."""
-        key = (id(file), name)
-        if key not in self._known:
-            self._known[key] = None
-            declared = self.declared(file)[name]
-            self._known[key] = self._check(declared, Scope(self.book, file, f"model `{name}`", "setting"))
-        found = self._known[key]
-        if found is None:
-            return None
-        return ModelUse(found.label, found.name, found.settings, is_default)
+    def model(self, file: File, name: str, is_default: bool = False) -> Jurors:
+        """A declared model, checked, or the members of a panel; none where its declaration makes no sense.
 
-    def _check(self, declared: nodes.ModelDecl, scope: Scope) -> ModelUse | None:
+        Where the default is a panel, whatever takes its place takes that of each member.
+        """
+        key = (id(file), name)
+        declared = self.declared(file)[name]
+        scope = Scope(self.book, file, f"model `{name}`", "setting")
+        if key in self._open:
+            scope.report("RMG203", f"a cycle: `{name}` sits on a panel of its own", declared.name.span)
+        elif key not in self._known:
+            self._open.append(key)
+            self._known[key] = self._check(declared, scope)
+            self._open.remove(key)
+        return tuple(replace(use, is_default=use.is_default or is_default) for use in self._known.get(key, ()))
+
+    def _check(self, declared: nodes.ModelDecl, scope: Scope) -> Jurors:
         value = declared.value
         function = value.function.id if isinstance(value, nodes.Call) and isinstance(value.function, nodes.Name) else ""
         if isinstance(value, nodes.Call) and function == "llm":
             return self._llm(declared, value, scope)
         if isinstance(value, nodes.Call) and function == "panel":
-            return self._panel(declared, value, scope)
+            return self._panel(value, scope)
         text = value.value if isinstance(value, nodes.Text) else ""
         help = f'write `model {declared.name.id} = llm("{text or "provider/name"}")`'
         fixes = [Fix(value.span, f'llm("{text}")', "write llm(…)")] if text else []
         scope.report(
             "RMG318", 'a model is `llm("provider/name")` or `panel(a, b, c)`', value.span, help=help, fixes=fixes
         )
-        return None
+        return ()
 
-    def _llm(self, declared: nodes.ModelDecl, call: nodes.Call, scope: Scope) -> ModelUse | None:
+    def _llm(self, declared: nodes.ModelDecl, call: nodes.Call, scope: Scope) -> Jurors:
         first = call.arguments[0] if call.arguments else None
         if first is None or first.label is not None or not isinstance(first.value, nodes.Text):
             scope.report(
@@ -128,12 +134,12 @@ class ModelTable:
                 (first or call).span,
                 help='write `llm("provider/name")`',
             )
-            return None
+            return ()
         settings: dict[str, float | int | bool | str] = {}
         for argument in call.arguments[1:]:
             self._setting(argument, settings, scope)
         self._check_name(first.value, settings, scope)
-        return ModelUse(declared.name.id, first.value.value, tuple(sorted(settings.items())))
+        return (ModelUse(declared.name.id, first.value.value, tuple(sorted(settings.items()))),)
 
     def _check_name(self, name: nodes.Text, settings: dict[str, float | int | bool | str], scope: Scope) -> None:
         provider, slash, model = name.value.partition("/")
@@ -182,24 +188,26 @@ class ModelTable:
         elif value is not None:
             settings[key] = value
 
-    def _panel(self, declared: nodes.ModelDecl, call: nodes.Call, scope: Scope) -> ModelUse:
-        models = self.declared(scope.file)
+    def _panel(self, call: nodes.Call, scope: Scope) -> Jurors:
+        found: list[ModelUse] = []
         for argument in call.arguments:
-            value = argument.value
-            if argument.label is not None or not isinstance(value, nodes.Name) or value.id not in models:
-                if isinstance(value, nodes.Name) and argument.label is None:
-                    if not scope.file.incomplete and not isinstance(scope.file.declared.get(value.id), nodes.Broken):
-                        self._unknown(value, scope, False)
+            for use in self._member(argument, scope):
+                if use in found:
+                    help = "several draws of one judge are `samples` of the grader"
+                    scope.report("RMG312", f"`{use.label}` sits on this panel twice", argument.span, help=help)
                 else:
-                    scope.report("RMG312", "`panel` wants the names of declared models", argument.span)
-            else:
-                scope.book.use(scope.file, value.id)
-                self.model(scope.file, value.id)
+                    found.append(use)
         if len(call.arguments) < 2:
             scope.report("RMG312", "a panel has two judges or more", call.span, help="write `panel(a, b, c)`")
-        self._panels.add(declared.name.id)
-        self.book.unready.append(Unready("`panel`", scope.file.source, declared.span))
-        return ModelUse(declared.name.id, None)
+        return tuple(found)
+
+    def _member(self, argument: nodes.Argument, scope: Scope) -> Jurors:
+        """The model that sits on a panel; of another panel, its members."""
+        value = argument.value
+        if argument.label is not None or not isinstance(value, nodes.Name):
+            scope.report("RMG312", "`panel` wants the names of declared models", argument.span)
+            return ()
+        return self._meant(value, scope)
 
 
 def _literal(node: nodes.Expr, scope: Scope) -> float | int | bool | str | None:

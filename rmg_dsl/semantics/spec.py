@@ -14,7 +14,10 @@ OutputKind = Literal["grader", "aggregate"]
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A declared grader or aggregate: a name, a way of scoring by number, and what its values can be."""
+    """A declared grader or aggregate: a name, a way of scoring by number, and what its values can be.
+
+    `extras` are the further columns that its outcomes fill, by their endings: `spread` and `confidence` of draws.
+    """
 
     name: str
     kind: OutputKind
@@ -25,6 +28,7 @@ class Output:
     doc: str
     source: Source
     span: Span
+    extras: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

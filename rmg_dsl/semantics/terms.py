@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 
 from rmg_dsl.scales import Scale
 
+Pool = Literal["mean", "majority", "median", "worst"]
+
 
 class Value:
     """What all terms share: equal where kind and parts are, so that equal work is done once.
@@ -161,7 +163,9 @@ class Scored(Value):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Own(Value):
-    """The score itself, inside `pass = …`."""
+    """The score itself, inside `pass = …`; in the condition of `escalate` also its `spread` and `confidence`."""
+
+    word: str = "score"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -231,6 +235,14 @@ class ModelUse:
     settings: tuple[tuple[str, float | int | bool | str], ...] = ()
     is_default: bool = False
 
+    def __hash__(self) -> int:
+        # Every question is routed by its model: the settings need not be hashed for each of them.
+        return hash(self.label)
+
+    @property
+    def shown(self) -> str:
+        return self.name or self.label
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Criterion(Value):
@@ -241,8 +253,20 @@ class Criterion(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Escalation(Value):
+    """Whom to ask as well, and when: a condition over the first judges' `score`, `spread` and `confidence`."""
+
+    jurors: tuple[ModelUse, ...]
+    condition: Term
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Judged(Value):
-    """A question to a model: `bound` gives the template's names their values, `needs` are those it must have."""
+    """A question to one model or a panel: `bound` gives the template's names their values, `needs` those it must have.
+
+    Each juror is asked `samples` times, and `pool` makes one score of all draws. `criteria` is the field that a rubric
+    of `points` comes from, where the spec does not hold it; `generator` the family whose answers these are.
+    """
 
     prompt: str
     system: str
@@ -251,7 +275,48 @@ class Judged(Value):
     needs: tuple[str, ...]
     scale: Scale
     rubric: tuple[Criterion, ...]
-    model: ModelUse
+    jurors: tuple[ModelUse, ...]
+    samples: int = 1
+    pool: Pool = "mean"
+    logprobs: bool = False
+    escalation: Escalation | None = None
+    criteria: Term | None = None
+    generator: str = ""
+
+    @property
+    def models(self) -> tuple[ModelUse, ...]:
+        """Every model that it may ask, those of an escalation last."""
+        return self.jurors + (self.escalation.jurors if self.escalation else ())
+
+    @property
+    def is_single(self) -> bool:
+        """Does one draw of one model make the score?"""
+        return len(self.jurors) == self.samples == 1 and not self.logprobs and self.escalation is None
+
+    @property
+    def has_ballot(self) -> bool:
+        """Are there several draws, several judges or probabilities, so that a spread and a confidence can be told?"""
+        panels = len(self.jurors) > 1 or (self.escalation is not None and len(self.escalation.jurors) > 1)
+        return panels or self.samples > 1 or self.logprobs
+
+    @property
+    def stops_early(self) -> bool:
+        """Is a panel's majority enough once it is decided? Not where the escalation looks at all of them."""
+        if self.pool != "majority" or len(self.jurors) == 1 or self.logprobs:
+            return False
+        words = walk(self.escalation.condition) if self.escalation else ()
+        return not any(isinstance(term, Own) and term.word != "score" for term in words)
+
+    @property
+    def least_draws(self) -> int:
+        """The draws that every row needs."""
+        draws = len(self.jurors) * self.samples
+        return draws // 2 + 1 if self.stops_early else draws
+
+    @property
+    def most_draws(self) -> int:
+        """The draws that a row can come to."""
+        return len(self.jurors) * self.samples + len(self.models) - len(self.jurors)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -315,8 +380,9 @@ def terms_of(scoring: Scoring) -> tuple[Term, ...]:
     match scoring:
         case Computed(term):
             return (term,)
-        case Judged(bound=bound):
-            return tuple(term for _, term in bound)
+        case Judged(bound=bound, criteria=criteria, escalation=escalation):
+            own = (criteria,) if criteria is not None else ()
+            return (*(term for _, term in bound), *own, *((escalation.condition,) if escalation else ()))
         case FromPython(arguments=arguments):
             return tuple(term for _, term in arguments)
         case Later():
