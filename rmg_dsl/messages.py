@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 from rmg_dsl.scales import Scale
@@ -12,6 +13,8 @@ from rmg_dsl.scales import Scale
 Role = Literal["system", "user", "assistant"]
 
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
+_remembered = lru_cache(maxsize=64)(_as_json)
+_MOST_REMEMBERED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,16 @@ class Request:
         """
         found = self._encoded
         if found is None:
-            parts = (f'{{"role":"{m.role}","content":{_as_json(m.content)}}}' for m in self.messages)
-            found = f"[{','.join(parts)}]".encode()
+            found = f"[{','.join(map(_encoded, self.messages))}]".encode()
             object.__setattr__(self, "_encoded", found)
         return found
+
+
+def _encoded(message: Message) -> str:
+    # The instructions are the same for all rows of a grader; a few are remembered, if they are no books.
+    same = message.role == "system" and len(message.content) < _MOST_REMEMBERED
+    content = _remembered(message.content) if same else _as_json(message.content)
+    return f'{{"role":"{message.role}","content":{content}}}'
 
 
 @dataclass(frozen=True, slots=True)

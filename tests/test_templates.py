@@ -359,6 +359,26 @@ def test_the_word_none_never_reaches_a_prompt(template: str, x: Any, y: Any) -> 
 
 
 @settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(["{{ x }}", "a {{ x }}|{{ y }}\n{{ x }}", "{{ p }}{{ x }}{{ z }}"]), VALUES | TEXTS, VALUES | TEXTS
+)
+def test_a_plain_template_gives_what_the_engine_gives(template: str, x: Any, y: Any) -> None:
+    def said(text: str) -> Any:
+        try:
+            return rendered(text, {"p": 3}, x=x, y=y)
+        except RENDER_FAILURES as error:
+            return type(error), str(error)
+
+    assert said(template) == said("{% if true %}" + template + "{% endif %}")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet=st.sampled_from([*"<//dataDAT \u200b\x1b[3m;?@~-2\uff0f\uff44\u17b4\xad\u1e97"])))
+def test_a_fence_is_closed_by_what_reads_like_it_without_the_unseen(text: str) -> None:
+    assert closes(text, "data") == ("<data" in folded(text) or "/data" in folded(text))
+
+
+@settings(max_examples=300, deadline=None)
 @given(VALUES)
 def test_a_value_is_printed_or_missing_and_nothing_else(value: Any) -> None:
     try:

@@ -13,7 +13,7 @@ from rmg_dsl.messages import Message, Question
 from rmg_dsl.results import Outcome
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
 from rmg_dsl.semantics.templates import FenceTaken, Prompt, as_text, fence_for, is_blank, next_fence
-from rmg_dsl.semantics.terms import Criterion, Judged, ModelUse, Term
+from rmg_dsl.semantics.terms import Judged, ModelUse, Term
 
 _ROLE = "You are a careful grader. You answer one question about one piece of material, and nothing else."
 _FENCED = (
@@ -24,7 +24,7 @@ _FENCED = (
 _MOST_FENCES = 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class GraderAsker:
     """Asks the questions of one grader, row by row; what is the same for all rows is made once."""
 
@@ -63,14 +63,25 @@ class GraderAsker:
         raise ValueError("what it prints holds every fence")
 
     def _fenced_by(self, tag: str, values: Mapping[str, Any]) -> tuple[Message, ...]:
-        judged = self.judged
-        own = Prompt(judged.system, judged.constants).render(values, tag) if judged.system else _ROLE
-        asked = Prompt(judged.prompt, judged.constants).render(values, tag)
-        return Message("system", f"{own}\n\n{_rules(judged.scale, judged.rubric, tag)}"), Message("user", asked)
+        asked = Prompt(self.judged.prompt, self.judged.constants).render(values, tag)
+        return self._instructions(tag, values), Message("user", asked)
+
+    def _instructions(self, tag: str, values: Mapping[str, Any]) -> Message:
+        """The same message for all rows with the same fence, unless the author wrote one of their own."""
+        if not self.judged.system:
+            return _standing(self, tag)
+        own = Prompt(self.judged.system, self.judged.constants).render(values, tag)
+        return Message("system", f"{own}\n\n{_rules(self, tag)}")
 
 
 @lru_cache(maxsize=256)
-def _rules(scale: Scale, rubric: tuple[Criterion, ...], tag: str) -> str:
+def _standing(asker: GraderAsker, tag: str) -> Message:
+    return Message("system", f"{_ROLE}\n\n{_rules(asker, tag)}")
+
+
+@lru_cache(maxsize=256)
+def _rules(asker: GraderAsker, tag: str) -> str:
+    scale, rubric = asker.judged.scale, asker.judged.rubric
     parts = [_FENCED.format(tag=tag)]
     if rubric:
         lines = "\n".join(f"{_shown(c.level)}: {c.text}" for c in rubric)

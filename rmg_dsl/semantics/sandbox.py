@@ -240,23 +240,42 @@ def parsed(text: str) -> tuple[Sandbox, nodes.Template]:
 # ── what is put around the parts of a template ───────────────────────────────────────────────────────────────────
 
 
-@pass_context
-def _fence(context: Context, value: Any, may_be_blank: bool = False) -> str:
+def fenced(value: Any, tag: str) -> str:
     """A value of the row as the judge sees it: numbers bare, text between fences, lists and objects as JSON."""
-    settled = _settled(context, value)
-    if may_be_blank and isinstance(settled, str) and not settled.strip():
-        return ""
-    if isinstance(settled, Undefined):
-        _missing(settled)
-    if is_blank(settled) or has_blank_item(settled):
+    if isinstance(value, str) and value.strip():
+        text = value
+    elif isinstance(value, Undefined):
+        _missing(value)
+    elif is_blank(value) or has_blank_item(value):
         raise MissingInput("a value")
-    if isinstance(settled, bool | int | float):
-        return str(settled)
-    tag = context.parent[TAG]
-    text = as_text(settled)
+    elif isinstance(value, bool | int | float):
+        return str(value)
+    else:
+        text = as_text(_printable(value))
     if closes(text, tag):
         raise FenceTaken
     return f"<{tag}>{text}</{tag}>"
+
+
+def bare(value: Any) -> str:
+    """One of the spec's own values as it is printed: as it is, but never None."""
+    if value is None or isinstance(value, Undefined) or has_blank_item(value):
+        raise MissingInput("a value")
+    return str(value) if isinstance(value, bool | int | float) else as_text(_printable(value))
+
+
+def _printable(value: Any) -> Any:
+    if not isinstance(value, str | int | float | list | tuple | Mapping | Undefined | None):
+        raise TypeError(f"a {type(value).__name__} cannot be printed")
+    return value
+
+
+@pass_context
+def _fence(context: Context, value: Any, may_be_blank: bool = False) -> str:
+    settled = _settled(context, value)
+    if may_be_blank and isinstance(settled, str) and not settled.strip():
+        return ""
+    return fenced(settled, context.parent[TAG])
 
 
 def _settled(context: Context, value: Any) -> Any:
@@ -267,9 +286,7 @@ def _settled(context: Context, value: Any) -> Any:
         value = list(_rounds(context, value, 0))
     if isinstance(value, list | tuple | Mapping):
         _budget(context).allow(_budget(context).weigh(value))
-    elif not isinstance(value, str | int | float | Undefined | None):
-        raise TypeError(f"a {type(value).__name__} cannot be printed")
-    return value
+    return _printable(value)
 
 
 _VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
@@ -277,11 +294,7 @@ _VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items())
 
 @pass_context
 def _bare(context: Context, value: Any) -> str:
-    """What is printed of the spec's own values: as it is, but never None."""
-    settled = _settled(context, value)
-    if settled is None or isinstance(settled, Undefined) or has_blank_item(settled):
-        raise MissingInput("a value")
-    return str(settled) if isinstance(settled, bool | int | float) else as_text(settled)
+    return bare(_settled(context, value))
 
 
 @pass_context
