@@ -11,6 +11,9 @@ from rmg_dsl.scales import Scale
 
 Role = Literal["system", "user", "assistant"]
 
+# Of Latin text; what takes two or three bytes a letter takes more tokens too, in about that measure.
+_BYTES_PER_TOKEN = 4
+
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -73,6 +76,14 @@ class Request:
             found = f"[{','.join(parts)}]".encode()
             object.__setattr__(self, "_encoded", found)
         return found
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens the messages are, at four bytes each; 0 for what cannot be sent."""
+        try:
+            return len(self.encoded) // _BYTES_PER_TOKEN
+        except UnicodeEncodeError:
+            return 0
 
 
 @dataclass(frozen=True, slots=True)
