@@ -12,6 +12,9 @@ from rmg_dsl.scales import Scale
 
 Role = Literal["system", "user", "assistant"]
 
+# Of Latin text; what takes two or three bytes a letter takes more tokens too, in about that measure.
+_BYTES_PER_TOKEN = 4
+
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
 _remembered = lru_cache(maxsize=64)(_as_json)
 _MOST_REMEMBERED = 20_000
@@ -75,6 +78,14 @@ class Request:
             found = f"[{','.join(map(_encoded, self.messages))}]".encode()
             object.__setattr__(self, "_encoded", found)
         return found
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens the messages are, at four bytes each; 0 for what cannot be sent."""
+        try:
+            return len(self.encoded) // _BYTES_PER_TOKEN
+        except UnicodeEncodeError:
+            return 0
 
 
 def _encoded(message: Message) -> str:

@@ -177,7 +177,7 @@ def test_settings_reach_the_wire(settings: dict[str, Any], draw: int, sent: dict
 
 def test_openai_itself_knows_the_limit_by_its_newer_name() -> None:
     model = open_model(ModelSpec("openai", "x", {"max_tokens": 9}), environment(OPENAI_API_KEY=KEY))
-    chat_model = model._model._model  # type: ignore[attr-defined]
+    chat_model = model._model._model._model  # type: ignore[attr-defined]
     body = json.loads(chat_model._body(asking(), chat_model._manners))
     assert body["max_completion_tokens"] == 9
     assert "max_tokens" not in body

@@ -314,8 +314,8 @@ def test_no_more_calls_are_in_flight_than_allowed(most: int) -> None:
     assert (model.calls, model.peak) == (100, most)
 
 
-def test_rows_are_read_no_further_than_the_window_while_the_first_one_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executor, "_WINDOW", 10)
+def test_rows_are_read_no_further_than_can_be_seen_while_the_first_one_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "_SIGHT", 10)
     read = 0
 
     def rows() -> Iterator[dict[str, str]]:
@@ -342,6 +342,31 @@ def test_rows_are_read_no_further_than_the_window_while_the_first_one_waits(monk
         return while_waiting, len([await first, *[result async for result in results]])
 
     assert asyncio.run(watched()) == (10, 100)
+
+
+def test_a_row_that_takes_long_keeps_no_other_from_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "_WINDOW", 10)
+    last_asked = asyncio.Event()
+
+    async def reply(request: Request) -> int:
+        if request.row == 99:
+            last_asked.set()
+        if request.row == 0:
+            await last_asked.wait()
+        return 4
+
+    found = outcomes(ONE, [{"x": str(n)} for n in range(100)], ScriptedModel(reply))
+    assert [row["g"].value for row in found] == [4] * 100
+
+
+def test_rows_of_one_grader_are_asked_together() -> None:
+    spec = 'grader a -> 1..5 = "A {{ x }}"\ngrader b -> 1..5 = "B {{ x }}"\ngrader c -> 1..5 = "C {{ x }}"\n'
+    spec += "aggregate r = a if b >= 3 else c"
+    model = ScriptedModel({"a": 4, "b": 4, "c": 4})
+    outcomes(spec, [{"x": str(n)} for n in range(150)], model, 1)
+    asked = [(request.question.grader, request.row) for request in model.requests]
+    blocks = [range(64), range(64, 128), range(128, 150)]
+    assert asked == [(grader, row) for rows in blocks for grader in "ba" for row in rows]
 
 
 def test_a_table_that_breaks_ends_the_run_with_its_own_error() -> None:

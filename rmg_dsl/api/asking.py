@@ -13,7 +13,17 @@ from rmg_dsl.api.options import ModelChoice, Options
 from rmg_dsl.config import Settings
 from rmg_dsl.errors import CallError, DataError, ModelError, UsageError
 from rmg_dsl.messages import Model, Reply, Request, Usage
-from rmg_dsl.models import FILE_NAME, Endpoints, Limited, ModelSpec, Price, ReplyCache, open_model, parse_model_name
+from rmg_dsl.models import (
+    FILE_NAME,
+    Endpoints,
+    Gate,
+    Limited,
+    ModelSpec,
+    Price,
+    ReplyCache,
+    open_model,
+    parse_model_name,
+)
 from rmg_dsl.models.throttle import CEILING, START
 from rmg_dsl.models.wrapped import Wrapped
 from rmg_dsl.plan import Ask, Plan
@@ -72,14 +82,15 @@ def _crew(use: ModelUse, options: Options, settings: Settings, shared: Shared) -
     chosen = _choice(use, options.model)
     declared = dict(use.settings).get("concurrency")
     most = options.concurrency or (declared if isinstance(declared, int) else settings.concurrency)
+    brake = shared.endpoints.brake
     if chosen is not None and not isinstance(chosen, str):
-        return Crew(Limited(chosen, most or START), most or START)
+        return Crew(Limited(chosen, most or START, Gate(brake=brake)), most or START, brake.pull)
     spec = _spec(use, chosen, settings)
     if most is not None:
         spec = replace(spec, settings={**spec.settings, "concurrency": most})
     refresh = options.cache == "refresh"
     model = open_model(spec, settings, shared.endpoints, cache=shared.cache, refresh=refresh)
-    return Crew(model, most or CEILING)
+    return Crew(model, most or CEILING, brake.pull)
 
 
 def _choice(use: ModelUse, choice: ModelChoice | Mapping[str, ModelChoice] | None) -> ModelChoice | None:
@@ -198,4 +209,4 @@ def logging_crews(
         file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
         file.flush()
 
-    return {use: Crew(Logged(crew.model, write), crew.concurrency) for use, crew in crews.items()}
+    return {use: replace(crew, model=Logged(crew.model, write)) for use, crew in crews.items()}

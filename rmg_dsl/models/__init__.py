@@ -12,37 +12,43 @@ from rmg_dsl.lazy import lazily
 
 if TYPE_CHECKING:
     from rmg_dsl.models.base import ModelSpec, open_model, parse_model_name
+    from rmg_dsl.models.brake import Abandoned, Brake
     from rmg_dsl.models.cache import FILE_NAME, CacheError, CacheInfo, ReplyCache
     from rmg_dsl.models.cached import Cached, Flights
     from rmg_dsl.models.endpoints import Endpoint, Endpoints
     from rmg_dsl.models.lexical import Lexical
     from rmg_dsl.models.openai import OpenAIChat
+    from rmg_dsl.models.pacing import Pace, Paced
     from rmg_dsl.models.presets import PRESETS, Preset
     from rmg_dsl.models.prices import Price
     from rmg_dsl.models.scripted import ScriptedModel
     from rmg_dsl.models.settings import SETTINGS, Setting, check_setting
     from rmg_dsl.models.throttle import Throttle
-    from rmg_dsl.models.traffic import Gate, Limited, Paced, Retrying
+    from rmg_dsl.models.traffic import Gate, Limited, Retrying
 
 _HOMES = {
     "base": "ModelSpec open_model parse_model_name",
+    "brake": "Abandoned Brake",
     "cache": "FILE_NAME CacheError CacheInfo ReplyCache",
     "cached": "Cached Flights",
     "endpoints": "Endpoint Endpoints",
     "lexical": "Lexical",
     "openai": "OpenAIChat",
+    "pacing": "Pace Paced",
     "presets": "PRESETS Preset",
     "scripted": "ScriptedModel",
     "prices": "Price",
     "settings": "SETTINGS Setting check_setting",
     "throttle": "Throttle",
-    "traffic": "Gate Limited Paced Retrying",
+    "traffic": "Gate Limited Retrying",
 }
 
 __all__ = [
     "FILE_NAME",
     "PRESETS",
     "SETTINGS",
+    "Abandoned",
+    "Brake",
     "CacheError",
     "CacheInfo",
     "Cached",
@@ -54,6 +60,7 @@ __all__ = [
     "Limited",
     "ModelSpec",
     "OpenAIChat",
+    "Pace",
     "Paced",
     "Preset",
     "Price",

@@ -11,12 +11,13 @@ from rmg_dsl.errors import ModelError
 from rmg_dsl.messages import Model
 from rmg_dsl.models.cache import ReplyCache
 from rmg_dsl.models.cached import Cached
-from rmg_dsl.models.endpoints import Endpoints
+from rmg_dsl.models.endpoints import Endpoint, Endpoints
 from rmg_dsl.models.lexical import NAME, Lexical
 from rmg_dsl.models.openai import OpenAIChat
+from rmg_dsl.models.pacing import Paced
 from rmg_dsl.models.presets import LOCAL, PRESETS, unknown_provider
 from rmg_dsl.models.settings import check_setting
-from rmg_dsl.models.traffic import DEFAULT_RETRIES, Gate, Limited, Paced, Retrying
+from rmg_dsl.models.traffic import DEFAULT_RETRIES, Limited, Retrying
 
 OPENAI = "openai"
 
@@ -73,8 +74,10 @@ def open_model(
         raise ModelError(f"model {spec.full_name}: {'; '.join(problems)}")
     if spec.provider == LOCAL:
         return _local(spec)
-    chat = _chat(spec, settings, endpoints)
-    model = _with_traffic(chat, chat.gate, spec.settings, settings)
+    registry = Endpoints() if endpoints is None else endpoints
+    endpoint = registry.at(*_where(spec, settings))
+    chat = _chat(spec, endpoint, owned=registry if endpoints is None else None)
+    model = _with_traffic(chat, endpoint, spec.settings, settings)
     if cache is None:
         return model
     flights = endpoints.flights if endpoints else None
@@ -87,16 +90,14 @@ def _local(spec: ModelSpec) -> Model:
     return Lexical()
 
 
-def _with_traffic(model: Model, gate: Gate, asked: Mapping[str, Any], settings: Settings) -> Model:
-    limited: Model = Limited(model, asked.get("concurrency") or settings.concurrency, gate)
-    if "rpm" in asked or "tpm" in asked:
-        limited = Paced(limited, asked.get("rpm"), asked.get("tpm"))
-    return Retrying(limited, asked.get("max_retries", DEFAULT_RETRIES))
+def _with_traffic(model: Model, endpoint: Endpoint, asked: Mapping[str, Any], settings: Settings) -> Model:
+    pause = endpoint.brake.sleep
+    limited = Limited(model, asked.get("concurrency") or settings.concurrency, endpoint.gate)
+    paced = Paced(limited, asked.get("rpm"), asked.get("tpm"), endpoint.pace, sleep=pause)
+    return Retrying(paced, asked.get("max_retries", DEFAULT_RETRIES), sleep=pause)
 
 
-def _chat(spec: ModelSpec, settings: Settings, endpoints: Endpoints | None) -> OpenAIChat:
-    registry = Endpoints() if endpoints is None else endpoints
-    endpoint = registry.at(*_where(spec, settings))
+def _chat(spec: ModelSpec, endpoint: Endpoint, owned: Endpoints | None) -> OpenAIChat:
     # OpenAI's own newer models know the limit by its newer name only; most others know the older one only.
     limit = "max_completion_tokens" if endpoint.base_url == PRESETS[OPENAI].base_url else "max_tokens"
     return OpenAIChat(
@@ -106,7 +107,7 @@ def _chat(spec: ModelSpec, settings: Settings, endpoints: Endpoints | None) -> O
         settings=spec.settings,
         key_variable=_key_variable(spec),
         limit=limit,
-        owned=registry if endpoints is None else None,
+        owned=owned,
     )
 
 

@@ -9,30 +9,35 @@ from urllib.parse import urlsplit
 
 from rmg_dsl.errors import CallError
 from rmg_dsl.models.answers import Answer, pause_of, retry_after_of
+from rmg_dsl.models.brake import Brake
 from rmg_dsl.models.cached import Flights
 from rmg_dsl.models.faults import capped
+from rmg_dsl.models.pacing import Pace
 from rmg_dsl.models.traffic import Gate
 
 if TYPE_CHECKING:
     import httpx2
     from openai import APIConnectionError, AsyncOpenAI
 
-LONGEST_CONNECT = 10.0
+# Time for a lost packet to be sent anew, twice; whoever does not answer by then is reported within 10 s of a start.
+LONGEST_CONNECT = 6.0
 _GLIMPSE = 2000
 # Servers without keys are given such as "x" or "none"; a shorter one is no secret and may be part of any word.
 _SHORTEST_SECRET = 8
 
 
 class Endpoint:
-    """One base URL and its key, and the one client that they share; shows the key to nobody.
+    """One base URL and its key, and what its calls share: client, gate and pace. Shows the key to nobody.
 
     >>> Endpoint("http://localhost:8000/v1", "sk-secret-key")
     Endpoint('http://localhost:8000/v1')
     """
 
-    def __init__(self, base_url: str, key: str | None = None) -> None:
+    def __init__(self, base_url: str, key: str | None = None, brake: Brake | None = None) -> None:
         self.base_url = base_url.rstrip("/")
-        self.gate = Gate()
+        self.brake = Brake() if brake is None else brake
+        self.gate = Gate(brake=self.brake)
+        self.pace = Pace()
         self._key = key
         self._client: AsyncOpenAI | None = None
         self._options: dict[float, Any] = {}
@@ -52,8 +57,10 @@ class Endpoint:
             response = await self._send(path, body, timeout)
         except openai.APIStatusError as error:
             response = error.response
-        except (TimeoutError, openai.APITimeoutError):
-            raise CallError(f"{self.base_url} did not answer within {timeout:g} s", retryable=True) from None
+        except openai.APITimeoutError as error:
+            raise self._late(timeout, error.__cause__) from None
+        except TimeoutError:
+            raise self._late(timeout) from None
         except openai.APIConnectionError as error:
             raise self._unreachable(error) from None
         return self._answer(response)
@@ -105,6 +112,14 @@ class Endpoint:
         secret = len(key) >= _SHORTEST_SECRET if good else bool(key)
         return content.replace(key, b"[key]") if secret else content
 
+    def _late(self, timeout: float, cause: BaseException | None = None) -> CallError:
+        import httpx2
+
+        if isinstance(cause, httpx2.ConnectTimeout):
+            words = f"no connection within {min(timeout, LONGEST_CONNECT):g} s"
+            return CallError(f"cannot reach {self.base_url}: {words}", retryable=True, fatal=True)
+        return CallError(f"{self.base_url} did not answer within {timeout:g} s", retryable=True)
+
     def _unreachable(self, error: APIConnectionError) -> CallError:
         import httpx2
 
@@ -132,12 +147,13 @@ class Endpoints:
     """
 
     def __init__(self) -> None:
+        self.brake = Brake()
         self.flights = Flights()
         self._known: dict[tuple[str, str | None], Endpoint] = {}
 
     def at(self, base_url: str, key: str | None = None) -> Endpoint:
         where = base_url.rstrip("/")
-        return self._known.setdefault((where, key), Endpoint(where, key))
+        return self._known.setdefault((where, key), Endpoint(where, key, self.brake))
 
     async def close(self) -> None:
         """Closes every client; it may be called again, and a later call opens a new one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Set
@@ -13,12 +14,12 @@ from typing import Any
 from rmg_dsl.errors import CallError
 from rmg_dsl.messages import Reply, Request
 from rmg_dsl.models.answers import Answer, complaint_of
+from rmg_dsl.models.brake import abandoned
 from rmg_dsl.models.completions import reply_of
 from rmg_dsl.models.endpoints import Endpoint, Endpoints
 from rmg_dsl.models.faults import fault_of
 from rmg_dsl.models.schemas import response_format
 from rmg_dsl.models.settings import extra_body_of
-from rmg_dsl.models.traffic import Gate
 from rmg_dsl.scales import Scale
 
 DEFAULT_TIMEOUT = 120.0
@@ -106,11 +107,6 @@ class OpenAIChat:
         return f"OpenAIChat({self.name!r}, {self._endpoint!r})"
 
     @property
-    def gate(self) -> Gate:
-        """What the models on this endpoint have to pass."""
-        return self._endpoint.gate
-
-    @property
     def note(self) -> str:
         """What the endpoint made us leave out, for the summary."""
         parts = [f"`{name}` was left out, the endpoint rejects ours" for name in sorted(self._manners.dropped)]
@@ -154,8 +150,11 @@ class OpenAIChat:
             return await self._endpoint.post("/chat/completions", body, self._settings.get("timeout", DEFAULT_TIMEOUT))
         except CallError as error:
             raise _counted(error, attempt) from None
+        except asyncio.CancelledError as cause:
+            raise abandoned(cause, attempt) from None
         except UnicodeEncodeError:
-            raise CallError("the prompt holds half a character (a lone surrogate), which cannot be sent") from None
+            words = "the prompt holds half a character (a lone surrogate), which cannot be sent"
+            raise CallError(words, attempts=attempt - 1) from None
 
     def _body(self, request: Request, manners: Manners) -> bytes:
         """The body of a call. What surrounds the messages is the same for all of a grader, and is made once."""

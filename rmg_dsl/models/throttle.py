@@ -12,6 +12,7 @@ _STEP = 16  # a full window adds a sixteenth, once the first limit was met
 _SLOWER = 1.5  # this much over the best latency, and it no longer holds
 _JITTER = 0.01  # seconds that a latency may differ by for no reason
 _FORGET = 1.02  # the best latency known is trusted a little less with each window
+_MEMORY = 63 / 64  # how much an outcome still counts after the next one
 LONGEST_HOLD = 120.0  # who is told to wait longer should hear it at once
 
 
@@ -29,8 +30,8 @@ class Throttle:
 
     Every call has a ticket. A window is as many successes at full use as the limit allows; after each one the limit
     doubles until it first meets a bound, then it grows by a sixteenth, up to `ceiling`. A refusal (429, 503) cuts it
-    to 0.7 of itself; calls that were under way by then belong to the same episode and cut no more. While most calls
-    are good it does not fall under half of `start`: refusals at random say nothing about how many calls are too many.
+    to 0.7 of itself; calls that were under way by then belong to the same episode and cut no more. While most of the
+    last calls were good it does not fall under half of `start`: a few refusals say little about how many are too many.
 
     A refusal that says how long to wait holds everything for that long, but one call: if that is answered, the hold
     is over. What a provider announces (nothing left until …) is held without one.
@@ -72,7 +73,7 @@ class Throttle:
 
     def succeed(self, ticket: int, seconds: float, busy: int) -> None:
         """A call was answered, after `seconds`, while `busy` calls were under way, itself among them."""
-        self._good += 1
+        self._good, self._bad = self._good * _MEMORY + 1, self._bad * _MEMORY
         if ticket == self._probe:
             self._held_until, self._probe = 0.0, None
         if ticket <= self._episode or busy < self.limit or self.limit >= self._ceiling:
@@ -93,16 +94,14 @@ class Throttle:
 
     def refuse(self, ticket: int, now: float, wait: float | None = None) -> None:
         """A call was refused for the load, perhaps with the seconds to `wait`."""
-        self._bad += 1
+        self._good, self._bad = self._good * _MEMORY, self._bad * _MEMORY + 1
         if wait:
             self._hold(now, wait, probing=ticket != self._probe)
         if ticket <= self._episode:
             return
         floor = 1 if self._bad > self._good else -(-self._start // 2)
         self.limit = max(min(self.limit, floor), int(self.limit * _CUT))
-        # What was before counts half: a few refusals in a row are chance, many of them are not.
-        self._episode, self._good, self._bad = self._tickets, self._good / 2, self._bad / 2
-        self._doubling = False
+        self._episode, self._doubling = self._tickets, False
         self._window.clear()
 
     def announce(self, now: float, wait: float) -> None:

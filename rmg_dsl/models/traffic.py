@@ -1,4 +1,4 @@
-"""Wrappers around a model, each with its one method: how many calls at once, how fast, and what is tried again."""
+"""Wrappers around a model, each with its one method: how many calls at once, and what is tried again."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import asyncio
 import random as chance
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from itertools import count
 
 from rmg_dsl.errors import CallError
 from rmg_dsl.messages import Model, Reply, Request
+from rmg_dsl.models.brake import Brake, abandoned
+from rmg_dsl.models.pacing import Clock, Sleep
 from rmg_dsl.models.throttle import CEILING, START, Throttle
 from rmg_dsl.models.wrapped import Wrapped
 
 DEFAULT_RETRIES = 5
 
 # A server that never answered is seldom there a minute later: say so soon.
-_PATIENCE_WITH_NOBODY = 2
-_LETTERS_PER_TOKEN = 4
+_TRIES_WITH_NOBODY = 3
+_SECONDS_WITH_NOBODY = 3.0
+# So many questions one after the other, each tried as often as may be, and not one answer: there will be none.
+_HOPELESS = 20
 _TOO_MUCH = frozenset({429, 503})
-
-Sleep = Callable[[float], Awaitable[object]]
-Clock = Callable[[], float]
 
 
 class Gate:
@@ -34,9 +35,12 @@ class Gate:
     20
     """
 
-    def __init__(self, throttle: Throttle | None = None, *, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, throttle: Throttle | None = None, *, clock: Clock = time.monotonic, brake: Brake | None = None
+    ) -> None:
         self._throttle = Throttle() if throttle is None else throttle
         self._clock = clock
+        self._brake = Brake() if brake is None else brake
         self._busy = 0
         self._waiting: deque[asyncio.Future[int]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -55,14 +59,16 @@ class Gate:
         self._throttle.bound(max(most, min(START, ceiling)), max(most, ceiling))
 
     async def enter(self) -> int:
-        """Waits for a slot; returns the ticket that goes with it."""
+        """Waits for a slot; returns the ticket that goes with it. Cancelled where the brake is pulled."""
+        if self._brake.pulled:
+            raise asyncio.CancelledError
         if not self._waiting and self._throttle.admits(self._busy, self._clock()):
             return self._take()
         waiter: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         self._rouse()
         try:
-            return await waiter
+            return await self._brake.wait(waiter)
         except asyncio.CancelledError:
             if waiter.cancelled():
                 self._waiting.remove(waiter)
@@ -147,51 +153,6 @@ class Limited(Wrapped):
                 self._gate.leave()
 
 
-class Paced(Wrapped):
-    """At most `rpm` calls and `tpm` tokens a minute, evenly spaced: a provider's limits met before it has to say no.
-
-    >>> from rmg_dsl.models import ScriptedModel
-    >>> Paced(ScriptedModel({}), rpm=60).name
-    'scripted'
-
-    Tokens are guessed from the letters before a call and put right by the reply's own count.
-    """
-
-    def __init__(
-        self,
-        model: Model,
-        rpm: float | None = None,
-        tpm: float | None = None,
-        *,
-        clock: Clock = time.monotonic,
-        sleep: Sleep = asyncio.sleep,
-    ) -> None:
-        super().__init__(model)
-        self._per_call = 60 / rpm if rpm else 0.0
-        self._per_token = 60 / tpm if tpm else 0.0
-        self._clock = clock
-        self._sleep = sleep
-        self._calls_free = 0.0
-        self._tokens_free = 0.0
-
-    async def complete(self, request: Request) -> Reply:
-        guess = sum(len(message.content) for message in request.messages) // _LETTERS_PER_TOKEN
-        wait = self._booked(guess)
-        if wait > 0:
-            await self._sleep(wait)
-        reply = await self._model.complete(request)
-        self._tokens_free += self._per_token * (reply.usage.tokens_in + reply.usage.tokens_out - guess)
-        return reply
-
-    def _booked(self, tokens: int) -> float:
-        """Books the next free moment before anything is awaited, so that no two calls book the same."""
-        now = self._clock()
-        start = max(now, self._calls_free, self._tokens_free)
-        self._calls_free = start + self._per_call
-        self._tokens_free = max(now, self._tokens_free) + self._per_token * tokens
-        return start - now
-
-
 class Retrying(Wrapped):
     """Tries again what may pass, at most `max_retries` times, and counts every attempt.
 
@@ -205,7 +166,10 @@ class Retrying(Wrapped):
 
     The wait is random between 0 and 0.5 s, doubled with each try and capped at 30 s; where the answer says how long
     to wait, it is at least that, and where it says more than `patience` seconds, no further try is made. The reply's
-    usage counts all attempts; the CallError that is raised in the end holds their number.
+    usage counts all attempts; the CallError that is raised in the end holds their number, and so does an `Abandoned`.
+
+    Where nobody has ever answered, three attempts are enough, and where question after question fails for good, no
+    other will do better: such a failure is `fatal`.
     """
 
     def __init__(
@@ -214,6 +178,7 @@ class Retrying(Wrapped):
         max_retries: int = DEFAULT_RETRIES,
         *,
         sleep: Sleep = asyncio.sleep,
+        clock: Clock = time.monotonic,
         random: Callable[[], float] = chance.random,
         first: float = 0.5,
         longest: float = 30.0,
@@ -222,36 +187,59 @@ class Retrying(Wrapped):
         super().__init__(model)
         self._max_retries = max_retries
         self._sleep = sleep
+        self._clock = clock
         self._random = random
         self._first = first
         self._longest = longest
         self._patience = patience
-        self._answered = False
+        self._heard = False
+        self._silent = 0
+        self._failed = 0
 
     async def complete(self, request: Request) -> Reply:
-        spent = 0
-        for tries in count():
-            try:
-                reply = await self._model.complete(request)
-            except CallError as error:
-                spent += error.attempts
-                wait = self._wait(error, tries)
-                if wait is None:
-                    error.attempts = spent
-                    raise
-            else:
-                self._answered = True
-                usage = replace(reply.usage, calls=reply.usage.calls + spent, retried=reply.usage.retried + spent)
-                return replace(reply, usage=usage)
-            await self._sleep(wait)
+        spent, since = 0, self._clock()
+        try:
+            for tries in count():
+                try:
+                    reply = await self._model.complete(request)
+                except CallError as error:
+                    spent += error.attempts
+                    wait = self._wait(error, tries, since)
+                    if wait is None:
+                        raise self._final(error, spent) from None
+                else:
+                    return self._counted(reply, spent)
+                await self._sleep(wait)
+        except asyncio.CancelledError as cause:
+            raise abandoned(cause, spent) from None
         raise AssertionError("a count has no end")
 
-    def _wait(self, error: CallError, tries: int) -> float | None:
+    def _counted(self, reply: Reply, spent: int) -> Reply:
+        self._heard, self._failed = True, 0
+        if not spent:
+            return reply
+        usage = replace(reply.usage, calls=reply.usage.calls + spent, retried=reply.usage.retried + spent)
+        return replace(reply, usage=usage)
+
+    def _wait(self, error: CallError, tries: int, since: float) -> float | None:
         """The seconds until the next try; none when there shall be none."""
-        hopeless = error.fatal and not self._answered
-        most = min(self._max_retries, _PATIENCE_WITH_NOBODY) if hopeless else self._max_retries
+        self._heard = self._heard or error.status_code is not None
+        self._silent += not self._heard
         asked = error.retry_after or 0.0
-        if not error.retryable or tries >= most or asked > self._patience:
+        enough = tries >= self._max_retries or (not self._heard and self._nobody(error, tries, since))
+        if not error.retryable or enough or asked > self._patience:
             return None
         jitter = self._random() * min(self._longest, self._first * 2.0 ** min(tries, 32))
         return asked + self._random() * self._first if asked else jitter
+
+    def _nobody(self, error: CallError, tries: int, since: float) -> bool:
+        """Whether enough was tried where nobody has ever answered; where nobody even listens, time counts too."""
+        return tries + 1 >= _TRIES_WITH_NOBODY or (error.fatal and self._clock() - since > _SECONDS_WITH_NOBODY)
+
+    def _final(self, error: CallError, spent: int) -> CallError:
+        """The error that a question ends with; fatal where it is not the first, and none was ever answered."""
+        error.attempts = spent
+        self._failed += error.retryable
+        if self._failed >= _HOPELESS or (not self._heard and self._silent >= _TRIES_WITH_NOBODY):
+            error.fatal = True
+        return error

@@ -8,30 +8,41 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeAlias
 
 from rmg_dsl.errors import CallError
 from rmg_dsl.judge import Enquiry, follow_up, read
 from rmg_dsl.messages import Model, Reply, Request, Usage
+from rmg_dsl.models import Abandoned
 from rmg_dsl.results import Outcome, Status, Unscored
 from rmg_dsl.runtime.evaluate import Evaluator
 from rmg_dsl.runtime.rows import Row, RowState, caught
 from rmg_dsl.semantics.terms import ModelUse
 
+Place: TypeAlias = tuple[int, int, int, int, int]
 Spending = Callable[["Tally"], str]
 """Says why a run must stop where it has cost too much, else nothing."""
 
 GRACE_SECONDS = 5.0
+# Rows that wait for an answer, and those behind them that are done: one slow call must not keep the rest from asking.
 _WINDOW = 1_000
+_SIGHT = 10 * _WINDOW
+# A provider that reads the beginning of a prompt once for many rows wants them close together.
+_ROWS_TOGETHER = 64
 _SPARE_WORKERS = 2  # for each slot of a model: a worker that waits to try again must not keep another from asking
 _ROWS_BEFORE_A_BREAK = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """A model and how many calls it may ever have in flight; how many it has just now, its limiter decides."""
+    """A model and how many calls it may ever have in flight; how many it has just now, its limiter decides.
+
+    After `halt()` it begins no call any more, and ends those that wait to begin.
+    """
 
     model: Model
     concurrency: int
+    halt: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +56,10 @@ class RowResult:
 
 @dataclass(eq=False, slots=True)
 class _Desk:
-    """Where the questions for one model wait, and the workers that take them."""
+    """Where the questions for one model wait, in the order of `_place`, and the workers that take them."""
 
     crew: Crew
-    queue: asyncio.Queue[tuple[RowState, Enquiry]] = field(default_factory=asyncio.Queue)
+    queue: asyncio.PriorityQueue[tuple[Place, RowState, Enquiry]] = field(default_factory=asyncio.PriorityQueue)
     workers: list[asyncio.Task[None]] = field(default_factory=list)
     idle: int = 0
 
@@ -85,11 +96,14 @@ class Run:
         self._changed = asyncio.Event()
         self._stopping: Status | None = None
         self._answering = 0
+        self._open = 0
 
     def stop(self, status: Status, why: str) -> None:
         """Ask nothing more: calls in flight may finish, rows not reached get this status."""
         if self._stopping is None:
             self._stopping, self.tally.stopped = status, why
+            for crew in self.crews.values():
+                crew.halt()
             self._changed.set()
 
     async def results(self, rows: Iterator[Row]) -> AsyncIterator[RowResult]:
@@ -113,7 +127,7 @@ class Run:
         numbered = enumerate(rows)
         more = True
         while more or sight:
-            while more and len(sight) < _WINDOW and self._stopping is None:
+            while more and self._has_room(sight) and self._stopping is None:
                 more = self._admit(numbered, sight)
                 if sight and sight[-1].index % _ROWS_BEFORE_A_BREAK == 0:
                     await asyncio.sleep(0)
@@ -125,8 +139,11 @@ class Run:
                 async for result in self._wind_up(sight, numbered):
                     yield result
                 return
-            if sight and not sight[0].done and (not more or len(sight) >= _WINDOW):
+            if sight and not sight[0].done and not (more and self._has_room(sight)):
                 await self._wait()
+
+    def _has_room(self, sight: deque[RowState]) -> bool:
+        return self._open < _WINDOW and len(sight) < _SIGHT
 
     def _admit(self, numbered: Iterator[tuple[int, Row]], sight: deque[RowState]) -> bool:
         try:
@@ -135,16 +152,19 @@ class Run:
             return False
         state = RowState(index, row)
         sight.append(state)
+        self._open += 1
         self._advance(state)
         return True
 
     def _advance(self, state: RowState) -> None:
+        before = len(state.asked)
         for enquiry in self._evaluator.advance(state):
             desk = self._desks[enquiry.model]
-            desk.queue.put_nowait((state, enquiry))
+            desk.queue.put_nowait((_place(state, before, enquiry, self.tally.asked), state, enquiry))
             self._hire(desk)
             self.tally.asked += 1
         if state.done:
+            self._open -= 1
             self._changed.set()
 
     def _hire(self, desk: _Desk) -> None:
@@ -196,7 +216,7 @@ class Run:
 
     async def _work(self, desk: _Desk) -> None:
         while True:
-            state, enquiry = await desk.queue.get()
+            _, state, enquiry = await desk.queue.get()
             desk.idle -= 1
             if self._stopping is not None:
                 desk.idle += 1
@@ -245,10 +265,22 @@ class Run:
             if error.fatal:
                 self._give_up_on(desk, str(error))
             raise
+        except Abandoned as error:
+            self.tally.add(enquiry, Usage(calls=error.attempts, retried=error.attempts - 1))
+            raise
         self.tally.add(enquiry, reply.usage)
         if why := self._overspent(self.tally):
             self.stop(Status.OVER_BUDGET, why)
         return reply
+
+
+def _place(state: RowState, before: int, enquiry: Enquiry, asked: int) -> Place:
+    """The order of questions: one grader's of some rows together, no row far behind the next, first things first.
+
+    `before` is how many others of the row were asked first: what waits for an answer waits for its neighbours' too.
+    `asked` is how many there were in the whole run: it keeps the draws of one grader apart.
+    """
+    return state.index // _ROWS_TOGETHER, before, enquiry.step, state.index, asked
 
 
 def _result(state: RowState) -> RowResult:
