@@ -43,7 +43,7 @@ def estimate(evaluator: Evaluator, rows: Iterable[Row]) -> Bill:
         questions = evaluator.advance(state)
         least += len(questions)
         letters += sum(_letters(question) for _, question in questions)
-        most += len(_possible(evaluator, state))
+        most += len(possible_asks(evaluator, state))
         missing += sum(
             isinstance(o, Unscored) and o.status is Status.MISSING_INPUT and isinstance(evaluator.steps[n], Ask)
             for n, o in state.outcomes.items()
@@ -55,7 +55,7 @@ def _letters(question: Question) -> int:
     return len(question.text)
 
 
-def _possible(evaluator: Evaluator, state: RowState) -> set[int]:
+def possible_asks(evaluator: Evaluator, state: RowState) -> set[int]:
     """The asks that this row may still come to, whatever the judges say; conditions that code decides are followed."""
     found: set[int] = set()
     seen: set[int] = set()

@@ -15,6 +15,7 @@ from rmg_dsl.messages import Model, Question, Reply, Request, Usage
 from rmg_dsl.models import Abandoned
 from rmg_dsl.plan import Ask
 from rmg_dsl.results import Outcome, Status, Unscored
+from rmg_dsl.runtime.estimate import possible_asks
 from rmg_dsl.runtime.evaluate import Evaluator, Row, RowState, caught
 from rmg_dsl.semantics.terms import ModelUse
 
@@ -29,7 +30,6 @@ _SIGHT = 10 * _WINDOW
 # A provider that reads the beginning of a prompt once for many rows wants them close together.
 _ROWS_TOGETHER = 64
 _SPARE_WORKERS = 2  # for each slot of a model: a worker that waits to try again must not keep another from asking
-_ROWS_BEFORE_A_BREAK = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Run:
         while more or sight:
             while more and self._has_room(sight) and self._stopping is None:
                 more = self._admit(numbered, sight)
-                if sight and sight[-1].index % _ROWS_BEFORE_A_BREAK == 0:
+                if sight and (sight[-1].index + 1) % _ROWS_TOGETHER == 0:
                     await asyncio.sleep(0)
                 if sight and sight[0].done:
                     break
@@ -204,12 +204,15 @@ class Run:
             yield self._given_up(RowState(index, row))
 
     def _given_up(self, state: RowState) -> RowResult:
+        """A row that was not reached: what it may yet have needed was not skipped."""
         assert self._stopping is not None
-        status = self._stopping
+        given_up = Unscored(self._stopping, self.tally.stopped)
+        for number in possible_asks(self._evaluator, state):
+            state.outcomes[number] = given_up
         while not state.done:
             self._evaluator.advance(state)
             for number in state.asked:
-                state.outcomes.setdefault(number, Unscored(status, self.tally.stopped))
+                state.outcomes.setdefault(number, given_up)
         return _result(state)
 
     # ── workers ──
