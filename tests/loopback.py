@@ -50,8 +50,8 @@ class Told:
     """One answer: a body (text and bytes as they are, anything else as JSON), or a fault.
 
     `reset` cuts the connection in the middle of the body, `close` ends it there politely, `drop` before any byte of an
-    answer, `hang` never answers, `drip` sends the headers and then never ends the body. `delay` is in seconds.
-    `raw` is sent as it is, instead of all that; `close` then closes the connection after it.
+    answer, `hang` never answers, `drip` sends the headers and then never ends the body. `delay` is in seconds, and what
+    is `held` waits for `let_go()`. `raw` is sent as it is, instead of all that; `close` then closes the connection after it.
     """
 
     status: int = 200
@@ -59,6 +59,7 @@ class Told:
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: Literal["", "reset", "close", "drop", "hang", "drip"] = ""
     delay: float = 0.0
+    held: bool = False
     raw: bytes = b""
 
     @property
@@ -102,9 +103,11 @@ class Loopback:
         self._script = script
         self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._ready = threading.Event()
+        self._came = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="loopback")
         self._loop: asyncio.AbstractEventLoop
         self._closing: asyncio.Event
+        self._let_go: asyncio.Event
         self._port = 0
 
     @property
@@ -114,6 +117,15 @@ class Loopback:
     @property
     def bodies(self) -> list[Any]:
         return [each.body for each in self.asked]
+
+    def wait_for(self, number: int) -> None:
+        """Until so many requests have come."""
+        with self._came:
+            assert self._came.wait_for(lambda: len(self.asked) >= number, 60)
+
+    def let_go(self) -> None:
+        """Answer what is held, and from now on hold nothing."""
+        self._loop.call_soon_threadsafe(self._let_go.set)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -130,7 +142,7 @@ class Loopback:
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
-        self._loop, self._closing = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._closing, self._let_go = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
         server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()
@@ -172,13 +184,17 @@ class Loopback:
         self.peak = max(self.peak, self._busy)
         try:
             await asyncio.sleep(told.delay)
+            if told.held:
+                await self._let_go.wait()
             await _write(told, reader, writer)
         finally:
             self._busy -= 1
         return not told.fault
 
     def _told(self, asked: Asked) -> Told:
-        self.asked.append(asked)
+        with self._came:
+            self.asked.append(asked)
+            self._came.notify_all()
         if isinstance(self._script, Told):
             return self._script
         if callable(self._script):

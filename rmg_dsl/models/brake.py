@@ -56,7 +56,7 @@ class Brake:
         try:
             return await future
         finally:
-            self._waiting.discard(future)  # type: ignore[arg-type] # as above
+            self._waiting.discard(future)
 
     async def sleep(self, seconds: float) -> None:
         """`asyncio.sleep`, unless the brake is pulled before."""

@@ -43,7 +43,7 @@ def estimate(evaluator: Evaluator, rows: Iterable[Row]) -> Bill:
         enquiries = evaluator.advance(state)
         least += len(enquiries)
         letters += sum(len(enquiry.question.text) for enquiry in enquiries)
-        most += sum(step.calls.most for step in _possible(evaluator, state))
+        most += sum(step.calls.most for step in possible_asks(evaluator, state))
         missing += sum(
             isinstance(o, Unscored) and o.status is Status.MISSING_INPUT and isinstance(evaluator.steps[n], Ask)
             for n, o in state.outcomes.items()
@@ -51,7 +51,7 @@ def estimate(evaluator: Evaluator, rows: Iterable[Row]) -> Bill:
     return Bill(total, least, most, missing, letters // _LETTERS_PER_TOKEN)
 
 
-def _possible(evaluator: Evaluator, state: RowState) -> list[Ask]:
+def possible_asks(evaluator: Evaluator, state: RowState) -> list[Ask]:
     """The asks that this row may still come to, whatever the judges say; conditions that code decides are followed."""
     found: list[Ask] = []
     seen: set[int] = set()

@@ -15,6 +15,7 @@ from rmg_dsl.judge import Enquiry, follow_up, read
 from rmg_dsl.messages import Model, Reply, Request, Usage
 from rmg_dsl.models import Abandoned
 from rmg_dsl.results import Outcome, Status, Unscored
+from rmg_dsl.runtime.estimate import possible_asks
 from rmg_dsl.runtime.evaluate import Evaluator
 from rmg_dsl.runtime.rows import Row, RowState, caught
 from rmg_dsl.semantics.terms import ModelUse
@@ -30,7 +31,6 @@ _SIGHT = 10 * _WINDOW
 # A provider that reads the beginning of a prompt once for many rows wants them close together.
 _ROWS_TOGETHER = 64
 _SPARE_WORKERS = 2  # for each slot of a model: a worker that waits to try again must not keep another from asking
-_ROWS_BEFORE_A_BREAK = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Run:
         while more or sight:
             while more and self._has_room(sight) and self._stopping is None:
                 more = self._admit(numbered, sight)
-                if sight and sight[-1].index % _ROWS_BEFORE_A_BREAK == 0:
+                if sight and (sight[-1].index + 1) % _ROWS_TOGETHER == 0:
                     await asyncio.sleep(0)
                 if sight and sight[0].done:
                     break
@@ -203,12 +203,15 @@ class Run:
             yield self._given_up(RowState(index, row))
 
     def _given_up(self, state: RowState) -> RowResult:
+        """A row that was not reached: what it may yet have needed was not skipped."""
         assert self._stopping is not None
-        status = self._stopping
+        given_up = Unscored(self._stopping, self.tally.stopped)
+        for step in possible_asks(self._evaluator, state):
+            state.outcomes[step.number] = given_up
         out = [enquiry for enquiry in state.asked.values() if not self._evaluator.has_answer(state, enquiry)]
         while not state.done:
             for enquiry in out:
-                self._evaluator.take(state, enquiry, Unscored(status, self.tally.stopped))
+                self._evaluator.take(state, enquiry, given_up)
             out = self._evaluator.advance(state)
         return _result(state)
 
