@@ -50,8 +50,9 @@ class Told:
     """One answer: a body (text and bytes as they are, anything else as JSON), or a fault.
 
     `reset` cuts the connection in the middle of the body, `close` ends it there politely, `drop` before any byte of an
-    answer, `hang` never answers, `drip` sends the headers and then never ends the body. `delay` is in seconds.
-    `raw` is sent as it is, instead of all that; `close` then closes the connection after it.
+    answer, `hang` never answers, `drip` sends the headers and then never ends the body. `delay` is in seconds; an
+    answer that is `held` comes when that event is set, which the test sees to. `raw` is sent as it is, instead of all
+    that; `close` then closes the connection after it.
     """
 
     status: int = 200
@@ -59,6 +60,7 @@ class Told:
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: Literal["", "reset", "close", "drop", "hang", "drip"] = ""
     delay: float = 0.0
+    held: threading.Event | None = None
     raw: bytes = b""
 
     @property
@@ -172,6 +174,8 @@ class Loopback:
         self.peak = max(self.peak, self._busy)
         try:
             await asyncio.sleep(told.delay)
+            if told.held is not None:
+                await asyncio.to_thread(told.held.wait)
             await _write(told, reader, writer)
         finally:
             self._busy -= 1

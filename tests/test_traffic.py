@@ -324,6 +324,36 @@ def test_who_is_cancelled_takes_no_slot_along(cancelled: list[int], limit: int) 
     assert asyncio.run(main()) >= START
 
 
+def test_a_gate_that_is_shut_lets_out_and_nobody_in() -> None:
+    async def main() -> tuple[list[bool], int]:
+        gated = Gated()
+        model = Limited(gated, 2)
+        tasks = crowd(model, 5)
+        await turns()
+        model.shut()
+        await let_go(gated, [None, None])
+        late = crowd(model, 1)
+        await asyncio.gather(*tasks, *late, return_exceptions=True)
+        return [task.cancelled() for task in [*tasks, *late]], len(gated.open)
+
+    assert asyncio.run(main()) == ([False] * 2 + [True] * 4, 0)
+
+
+def test_who_is_cancelled_and_passed_over_in_one_turn_is_no_error() -> None:
+    async def main() -> list[bool]:
+        gated = Gated()
+        tasks = crowd(Limited(gated, 1), 3)
+        await turns()
+        gated.open.pop().set_result(None)
+        tasks[1].cancel()  # its place is passed over before it has had its turn
+        await turns()
+        await let_go(gated, [None])
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return [task.cancelled() for task in tasks]
+
+    assert asyncio.run(main()) == [False, True, False]
+
+
 def test_a_hold_lets_one_in_and_then_the_rest() -> None:
     busy = CallError("busy", status_code=429, retryable=True, retry_after=30.0)
 

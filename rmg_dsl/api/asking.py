@@ -73,13 +73,14 @@ def _crew(use: ModelUse, options: Options, settings: Settings, shared: Shared) -
     declared = dict(use.settings).get("concurrency")
     most = options.concurrency or (declared if isinstance(declared, int) else settings.concurrency)
     if chosen is not None and not isinstance(chosen, str):
-        return Crew(Limited(chosen, most or START), most or START)
+        limited = Limited(chosen, most or START)
+        return Crew(limited, most or START, limited.shut)
     spec = _spec(use, chosen, settings)
     if most is not None:
         spec = replace(spec, settings={**spec.settings, "concurrency": most})
     refresh = options.cache == "refresh"
     model = open_model(spec, settings, shared.endpoints, cache=shared.cache, refresh=refresh)
-    return Crew(model, most or CEILING)
+    return Crew(model, most or CEILING, shared.endpoints.shut)
 
 
 def _choice(use: ModelUse, choice: ModelChoice | Mapping[str, ModelChoice] | None) -> ModelChoice | None:
@@ -198,4 +199,4 @@ def logging_crews(
         file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
         file.flush()
 
-    return {use: Crew(Logged(crew.model, write), crew.concurrency) for use, crew in crews.items()}
+    return {use: replace(crew, model=Logged(crew.model, write)) for use, crew in crews.items()}

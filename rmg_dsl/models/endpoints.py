@@ -139,6 +139,11 @@ class Endpoints:
         where = base_url.rstrip("/")
         return self._known.setdefault((where, key), Endpoint(where, key))
 
+    def shut(self) -> None:
+        """Lets no more calls begin; those under way go on."""
+        for endpoint in self._known.values():
+            endpoint.gate.shut()
+
     async def close(self) -> None:
         """Closes every client; it may be called again, and a later call opens a new one."""
         for endpoint in self._known.values():

@@ -7,7 +7,7 @@ import random as chance
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import count
 
@@ -41,6 +41,7 @@ class Gate:
         self._waiting: deque[asyncio.Future[int]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._wanted: list[int | None] = []
+        self._shut = False
 
     @property
     def limit(self) -> int:
@@ -55,7 +56,9 @@ class Gate:
         self._throttle.bound(max(most, min(START, ceiling)), max(most, ceiling))
 
     async def enter(self) -> int:
-        """Waits for a slot; returns the ticket that goes with it."""
+        """Waits for a slot; returns the ticket that goes with it. Who comes to a gate that is shut is cancelled."""
+        if self._shut:
+            raise asyncio.CancelledError("the run has ended")
         if not self._waiting and self._throttle.admits(self._busy, self._clock()):
             return self._take()
         waiter: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -65,11 +68,18 @@ class Gate:
             return await waiter
         except asyncio.CancelledError:
             if waiter.cancelled():
-                self._waiting.remove(waiter)
+                with suppress(ValueError):  # it may have been passed over already
+                    self._waiting.remove(waiter)
             else:
                 # It was let in and cancelled in the same turn.
                 self.leave()
             raise
+
+    def shut(self) -> None:
+        """Lets nobody in any more: the run has ended. Who waits is cancelled, what is under way goes on."""
+        self._shut = True
+        while self._waiting:
+            self._waiting.popleft().cancel()
 
     def leave(self) -> None:
         self._busy -= 1
@@ -129,6 +139,10 @@ class Limited(Wrapped):
         # Others at the same gate may have more.
         self._own = asyncio.Semaphore(concurrency) if gate and concurrency else nullcontext()
         self._clock = clock
+
+    def shut(self) -> None:
+        """Lets no more calls begin; those under way go on."""
+        self._gate.shut()
 
     async def complete(self, request: Request) -> Reply:
         async with self._own:
