@@ -83,25 +83,27 @@ class Bridge:
         task.add_done_callback(self._left.discard)
 
     def close(self) -> None:
-        """End what still runs, and the thread: the interpreter is about to go, and nothing may complain on the way."""
+        """End what was left behind, and the thread: the process is about to go, and nothing may complain on the way."""
         loop, thread = self._loop, self._thread
         if loop is None or thread is None or not thread.is_alive():
             return
         try:
-            asyncio.run_coroutine_threadsafe(_all_ended(), loop).result(_FAREWELL_SECONDS)
+            idle = asyncio.run_coroutine_threadsafe(self._farewell(), loop).result(_FAREWELL_SECONDS)
         except NotYet:
-            return  # something blocks the loop: it goes down with the process
+            idle = False
+        if not idle:
+            return  # a thread of the caller's still waits for a run, or the loop is blocked: they go with the process
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(_FAREWELL_SECONDS)
-        if not thread.is_alive():
-            loop.close()
+        thread.join()
+        loop.close()
 
-
-async def _all_ended() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    async def _farewell(self) -> bool:
+        """Whether nothing else runs any more."""
+        left = list(self._left)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        return asyncio.all_tasks() == {asyncio.current_task()}
 
 
 def _awaited(future: Future[Result], on_tick: Callable[[], None] | None) -> Result:
