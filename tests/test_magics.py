@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import threading
-import time
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import DEVNULL
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from conftest import ROOT
@@ -25,10 +25,10 @@ from nbformat import NotebookNode, v4
 from traitlets.config import Config
 
 import rmg_dsl as rmg
+from rmg_dsl.api import progress
 from rmg_dsl.errors import UsageError
 from rmg_dsl.messages import Usage
 from rmg_dsl.runtime import Tally
-from rmg_dsl.surfaces import notebook
 from rmg_dsl.surfaces.optionline import GRADE, options_of, read_line
 
 CASES = tomllib.loads((ROOT / "tests" / "cases" / "magics" / "lines.toml").read_text("utf-8"))
@@ -355,9 +355,9 @@ def test_progress_is_done_in_the_saved_notebook() -> None:
     with Loopback(verdict(4)) as server:
         spec = f'model judge = llm("vllm/a", base_url="{server.url}")\n{KIND}'
         saved = executed(f"%%grade -o scored df\n{spec}", "scored.df['kind'].tolist()", f"%%grade --quiet df\n{spec}")
-    progress, table = saved.cells[0].outputs
-    assert progress.data["text/plain"].startswith("done  2 rows  2 calls")
-    assert "done  2 rows" in progress.data["text/html"]
+    drawn, table = saved.cells[0].outputs
+    assert drawn.data["text/plain"] == "done  2 rows  2 calls"
+    assert "done  2 rows" in drawn.data["text/html"]
     assert table.output_type == "execute_result"
     assert table.data["text/html"].startswith('<div class="rmg')
     assert "kind" in table.data["text/plain"]
@@ -368,24 +368,61 @@ def test_progress_is_done_in_the_saved_notebook() -> None:
 class Drawn(list[str]):
     """What a display was told to show, one after the other."""
 
+    def __call__(self, bundle: dict[str, str], *, raw: bool, display_id: bool) -> Drawn:
+        assert display_id
+        self.update(bundle, raw=raw)
+        return self
+
     def update(self, bundle: dict[str, str], *, raw: bool) -> None:
         assert raw
         assert bundle["text/plain"] in bundle["text/html"]
         self.append(bundle["text/plain"])
 
 
-def test_progress_says_how_far_how_fast_and_how_long_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn, now = Drawn(), iter([0.0, 0.1, 5.0, 20.0])
-    monkeypatch.setattr(notebook, "_displayed", lambda _: drawn)
-    monkeypatch.setattr(notebook, "time", SimpleNamespace(monotonic=lambda: next(now)))
-    progress = notebook.CellProgress(40)
+def clock(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> None:
+    """The progress looks at its watch, and sees these, one after the other."""
+    now = iter(seconds)
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(now)))
+
+
+def test_progress_says_how_far_how_fast_how_long_yet_and_what_it_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock(monkeypatch, 0.0, 0.1, 5.0)
+    drawn = Drawn()
+    cell = progress.CellProgress(progress.Words(40, lambda _: 0.0125), drawn)
     tally = Tally(Usage(calls=12, retried=2), rows=10)
-    progress.draw(tally)  # too early to be drawn anew
-    progress.draw(tally)
-    progress.end("done  40 rows  45 calls")
-    first, last = drawn
-    assert all(part in first for part in ("10/40 rows", "2.0 rows/s", "15 s left", "12 calls", "2 retried"))
-    assert last == "done  40 rows  45 calls  20.0 s"
+    cell.draw(tally)  # too early to be drawn anew
+    cell.draw(tally)
+    cell.end("done  40 rows  45 calls")
+    assert drawn == [
+        "starting",
+        "10/40 rows  2.0 rows/s  15 s left  12 calls (2 retried)  0.0125 USD",
+        "done  40 rows  45 calls",
+    ]
+
+
+def test_a_short_call_of_python_leaves_no_progress_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock(monkeypatch, 0.0, 0.5, 0.0, 1.5)
+    quick, slow = Drawn(), Drawn()
+    for drawn in (quick, slow):
+        cell = progress.CellProgress(progress.Words(4), drawn, patience=1.0)
+        cell.draw(Tally())
+        cell.end("done")
+    assert quick == []
+    assert slow == ["0/4 rows  0.0 rows/s  0 calls", "done"]
+
+
+def test_the_rate_is_of_what_happened_lately() -> None:
+    words = progress.Words(2_000)
+    for seconds in range(0, 30, 5):
+        words.of(Tally(rows=1_000), seconds)  # all of them from the cache, at once
+    assert "1,020/2,000 rows  1.0 rows/s  16 min left" in words.of(Tally(rows=1_020), 40)
+
+
+def test_python_shows_progress_in_a_cell_where_it_is_asked_to() -> None:
+    call = f"import rmg_dsl as rmg\nrmg.grade({BRIEF!r}, df, progress={{}}).df['brief'].tolist()"
+    shown, silent = executed(call.format(True), call.format(False)).cells
+    assert [each.data["text/plain"] for each in shown.outputs] == ["done  2 rows  0 calls", "[True, False]"]
+    assert [each.data["text/plain"] for each in silent.outputs] == ["[True, False]"]
 
 
 def test_a_mistake_fails_the_notebook_at_the_place_that_jupyter_shows() -> None:
@@ -414,17 +451,6 @@ def test_hostile_rows_are_text_in_the_notebook() -> None:
 # ── an interrupt ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass
-class Interrupted:
-    """What came of interrupting a cell whose first three rows were answered, and whose fourth call hangs."""
-
-    seconds: float
-    status: str
-    error: str
-    shown: list[dict[str, Any]] = field(default_factory=list)
-    after: list[str] = field(default_factory=list)
-
-
 class Kernel:
     """A kernel that one talks to, cell by cell."""
 
@@ -434,6 +460,13 @@ class Kernel:
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
 
     def send(self, text: str) -> str:
         return str(self.client.execute(text))
@@ -457,57 +490,76 @@ class Kernel:
     def run(self, text: str) -> list[dict[str, Any]]:
         return self.reply(self.send(text))[1]
 
-    def close(self) -> None:
-        self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
+    def said(self, text: str) -> Any:
+        """What a cell that prints a value of Python's prints."""
+        return ast.literal_eval("".join(output["text"] for output in self.run(f"print({text})")))
+
+
+@dataclass
+class Interrupted:
+    """What came of interrupting a cell of nine rows: three were answered, and two calls were in flight."""
+
+    reply: dict[str, Any]
+    shown: list[dict[str, Any]]
+    values: dict[str, Any] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
-def interrupted() -> Interrupted:
-    hanging = threading.Event()
+def interrupted() -> Iterator[Interrupted]:
+    """The calls in flight are answered only after the cell was given back and another one had run."""
+    in_flight = threading.Semaphore(0)
 
     def judge(asked: Asked) -> Told:
-        if "row 3" in asked.prompt:
-            hanging.set()
-            return Told(fault="hang")
-        return verdict(4)
+        late = "row 3" in asked.prompt or "row 4" in asked.prompt
+        if late:
+            in_flight.release()
+        return Told(body=verdict(4).body, held=late)
 
-    kernel = Kernel()
-    try:
-        with Loopback(judge) as server:
+    with Loopback(judge) as server, Kernel() as kernel:
+        try:
             kernel.run("%load_ext rmg_dsl")
-            spec = f'model judge = llm("vllm/a", base_url="{server.url}", concurrency=1)\n{KIND}'
-            sent = kernel.send(f"%%grade -o scored [{{'response': f'row {{i}}'}} for i in range(9)]\n{spec}")
-            assert hanging.wait(60), kernel.reply(sent)
-            started = time.monotonic()
+            spec = f'model judge = llm("vllm/a", base_url="{server.url}", concurrency=2)\n{KIND}'
+            cell = f"%%grade -o scored [{{'response': f'row {{i}}'}} for i in range(9)]\n{spec}"
+            sent = kernel.send(cell)
+            for _ in range(2):
+                assert in_flight.acquire(timeout=60), kernel.reply(sent)
             kernel.manager.interrupt_kernel()
-            reply, outputs = kernel.reply(sent)
-            found = Interrupted(time.monotonic() - started, reply["status"], reply.get("ename", ""), outputs)
-        for text in ("print(scored.df['kind_status'].tolist())", "print(scored.interrupted)", f"{_NEXT}"):
-            found.after.append("".join(o.get("text", "") for o in kernel.run(text)).strip())
-    finally:
-        kernel.close()
-    return found
+            found = Interrupted(*kernel.reply(sent))
+            found.values["statuses"] = kernel.said("scored.df['kind_status'].tolist()")
+            found.values["notes"] = kernel.said("[scored.interrupted, *scored.notes]")
+            found.values["next"] = kernel.said(_NEXT)
+        finally:
+            server.let_go()
+        kernel.run(cell)
+        found.values["again"] = kernel.said("scored.df['kind'].tolist()")
+        found.values["paid"] = kernel.said("[scored.usage.calls, scored.usage.cached]")
+        found.asked = [next(f"row {i}" for i in range(9) if f"row {i}" in each.prompt) for each in server.asked]
+        yield found
 
 
-_NEXT = (
-    f"print(get_ipython().run_cell_magic('grade', '--quiet [{{\"response\": \"a\"}}]', '{BRIEF}').df['brief'].tolist())"
-)
+_NEXT = f"get_ipython().run_cell_magic('grade', '--quiet [{{\"response\": \"a\"}}]', '{BRIEF}').df['brief'].tolist()"
 
 
-def test_an_interrupted_cell_keeps_the_finished_rows(interrupted: Interrupted) -> None:
-    assert interrupted.after[0] == str(["ok"] * 3 + ["cancelled"] * 6)
-    assert interrupted.after[1] == "True"
+def test_an_interrupted_cell_keeps_the_finished_rows_while_calls_are_in_flight(interrupted: Interrupted) -> None:
+    assert interrupted.values["statuses"] == ["ok"] * 3 + ["cancelled"] * 6
+    assert interrupted.values["notes"] == [True, "calls in flight go on into the cache, and into no count here"]
 
 
 def test_an_interrupted_cell_shows_what_is_finished_and_stops_run_all(interrupted: Interrupted) -> None:
-    assert (interrupted.status, interrupted.error) == ("error", "KeyboardInterrupt")
-    progress, table, failed = interrupted.shown
-    assert progress["data"]["text/plain"].startswith("interrupted  3 of 9 rows")
+    assert (interrupted.reply["status"], interrupted.reply["ename"]) == ("error", "KeyboardInterrupt")
+    drawn, table, failed = interrupted.shown
+    assert drawn["data"]["text/plain"] == "interrupted  3 of 9 rows  3 calls"
     assert "The run ended early:" in table["data"]["text/html"]
     assert "`scored` has them" in failed["evalue"]
     assert len(failed["traceback"]) == 1
 
 
 def test_the_cell_after_an_interrupt_works(interrupted: Interrupted) -> None:
-    assert interrupted.after[2] == "[True]"
+    assert interrupted.values["next"] == [True]
+
+
+def test_running_the_cell_again_pays_only_for_what_was_never_asked(interrupted: Interrupted) -> None:
+    assert interrupted.values["again"] == [4] * 9
+    assert interrupted.values["paid"] == [4, 5]
+    assert sorted(interrupted.asked) == [f"row {i}" for i in range(9)]

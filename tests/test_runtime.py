@@ -20,6 +20,7 @@ import rmg_dsl as rmg
 from rmg_dsl import ScriptedModel, std
 from rmg_dsl.errors import CallError
 from rmg_dsl.messages import Reply, Request, Usage
+from rmg_dsl.models import Brake, Gate, Limited
 from rmg_dsl.plan import make_plan
 from rmg_dsl.report import OVER_ROWS
 from rmg_dsl.results import Score, Status
@@ -210,7 +211,8 @@ def outcomes(spec: str, rows: Sequence[Mapping[str, Any]], model: Any, concurren
 def started(spec: str, model: Any, concurrency: int = 4) -> tuple[Any, Run]:
     plan = make_plan(rmg.loads(spec).checked)
     evaluator = Evaluator(plan, std.implementations())
-    return plan, Run(evaluator, {use: Crew(model, concurrency) for step in plan.asks for use in step.models})
+    crew = model if isinstance(model, Crew) else Crew(model, concurrency)
+    return plan, Run(evaluator, {use: crew for step in plan.asks for use in step.models})
 
 
 def answer(request: Request, seed: int) -> Any:
@@ -468,6 +470,55 @@ def test_a_call_that_never_ends_does_not_keep_a_stopped_run(monkeypatch: pytest.
     )
     assert statuses["over_budget"] >= 3
     assert statuses["ok"] + statuses["over_budget"] == 5
+
+
+class Slow:
+    """A judge whose calls on the first row are answered, and all others when `go` is set."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.asked = asyncio.Semaphore(0)
+        self.answered = 0
+
+    async def __call__(self, request: Request) -> int:
+        self.asked.release()
+        if request.row:
+            await self.go.wait()
+        self.answered += 1
+        return 4
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_hurried_run_is_over_while_calls_are_in_flight(answered: bool) -> None:
+    async def main() -> tuple[list[list[str]], int]:
+        judge = Slow()
+        brake = Brake()
+        limited = Limited(ScriptedModel(judge), 2, Gate(brake=brake))
+        plan, run = started(ONE + "grader brief = words(x) <= 2", Crew(limited, 2, brake.pull))
+        collecting = asyncio.create_task(_collected(run, [{"x": str(n)} for n in range(3_000)]))
+        for _ in range(3):
+            await judge.asked.acquire()
+        run.interrupt(hurried=True)
+        found = await collecting
+        assert judge.answered == 1
+        if answered:
+            judge.go.set()
+        await run.settled(60 if answered else 0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return [
+            [str(output_of(row, output.scoring).status) for row in found] for output in plan.outputs
+        ], judge.answered
+
+    (judged, brief), count = asyncio.run(main())
+    assert judged == ["ok"] + ["cancelled"] * 2_999
+    assert count == (3 if answered else 1)  # two were in flight, and nothing new was asked
+    seen = brief.count("ok")  # a row that nobody has come to yet is not even looked at
+    assert brief == ["ok"] * seen + ["cancelled"] * (3_000 - seen)
+    assert seen <= 1_000
+
+
+async def _collected(run: Run, rows: list[dict[str, Any]]) -> list[RowResult]:
+    return [result async for result in run.results(iter(rows))]
 
 
 def test_a_fatal_error_stops_the_run_and_keeps_the_finished_rows() -> None:

@@ -324,6 +324,21 @@ def test_who_is_cancelled_takes_no_slot_along(cancelled: list[int], limit: int) 
     assert asyncio.run(main()) >= START
 
 
+def test_who_is_cancelled_and_passed_over_in_one_turn_is_no_error() -> None:
+    async def main() -> list[bool]:
+        gated = Gated()
+        tasks = crowd(Limited(gated, 1), 3)
+        await turns()
+        gated.open.pop().set_result(None)
+        tasks[1].cancel()  # its place is passed over before it has had its turn
+        await turns()
+        await let_go(gated, [None])
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return [task.cancelled() for task in tasks]
+
+    assert asyncio.run(main()) == [False, True, False]
+
+
 def test_a_hold_lets_one_in_and_then_the_rest() -> None:
     busy = CallError("busy", status_code=429, retryable=True, retry_after=30.0)
 

@@ -12,13 +12,14 @@ from typing import Any, cast
 from rmg_dsl.api.asking import cost_of, logging_crews, step_cost
 from rmg_dsl.api.options import Options
 from rmg_dsl.api.preparing import Job, prepare
-from rmg_dsl.api.progress import Progress
+from rmg_dsl.api.progress import ended, shown
 from rmg_dsl.api.results import Bill, Ledger, Result, as_graded
 from rmg_dsl.api.sources import Spec
 from rmg_dsl.messages import Usage
 from rmg_dsl.report import OVER_ROWS
-from rmg_dsl.results import Status
-from rmg_dsl.runtime import Gates, RowResult, bridge
+from rmg_dsl.runtime import INTERRUPTED, Gates, RowResult, bridge
+
+LINGER_SECONDS = 10.0
 
 
 def grade(spec: Spec, data: Any, **options: Any) -> Result:
@@ -45,31 +46,40 @@ async def agrade(spec: Spec, data: Any, **options: Any) -> Result:
 def run_job(job: Job, *, stop_on_interrupt: bool = True) -> Result:
     """Run a prepared job on the bridge; a first Ctrl-C ends it early with what is finished, a second one is raised.
 
-    Without `stop_on_interrupt` the first one is raised: for a caller that handles the signal by itself (`stopper`).
+    This thread draws the progress, at each tick. Without `stop_on_interrupt` the first Ctrl-C is raised: for a caller
+    that handles the signal by itself (`stopper`).
     """
-    progress = Progress.on_terminal(job.options.progress, job.table.count)
-
-    def interrupt() -> None:
-        job.run.stop(Status.CANCELLED, "interrupted")
-
+    progress = shown(job.options.progress, job.table.count, lambda tally: cost_of(job.plan, job.options, tally))
+    ending = "failed"
     try:
-        return bridge().run(
-            graded(job),
+        result = bridge().run(
+            _on_bridge(job),
             on_tick=lambda: progress.draw(job.run.tally),
-            on_interrupt=interrupt if stop_on_interrupt else None,
+            on_interrupt=job.run.interrupt if stop_on_interrupt else None,
         )
+        ending = ended(result)
     finally:
-        progress.close()
+        progress.end(ending)
+    return result
 
 
-def stopper(job: Job) -> Callable[[], None]:
-    """What a signal handler may call, from any thread, to end a job that `run_job` runs with what is finished."""
-    loop: asyncio.AbstractEventLoop = bridge().loop()
-    return lambda: _stop_on(loop, job)
+def stopper(job: Job, *, hurried: bool = False) -> Callable[[], None]:
+    """What a signal handler may call, from any thread, to end a job that `run_job` runs with what is finished.
+
+    In a hurry it ends at once, and calls in flight go on in the background, for ten seconds at most: what they bring
+    is in the cache for the next run.
+    """
+    loop = bridge().loop()
+    return lambda: _interrupt_on(loop, job, hurried)
 
 
-def _stop_on(loop: asyncio.AbstractEventLoop, job: Job) -> None:
-    loop.call_soon_threadsafe(job.run.stop, Status.CANCELLED, "interrupted")
+def _interrupt_on(loop: asyncio.AbstractEventLoop, job: Job, hurried: bool) -> None:
+    loop.call_soon_threadsafe(lambda: job.run.interrupt(hurried=hurried))
+
+
+async def _on_bridge(job: Job) -> Result:
+    job.shared.endpoints.flights.join(bridge().flights)
+    return await graded(job)
 
 
 async def graded(job: Job) -> Result:
@@ -77,9 +87,10 @@ async def graded(job: Job) -> Result:
     started = time.monotonic()
     gates = Gates(job.plan, job.evaluator, OVER_ROWS)  # type: ignore[arg-type] # a table of statistics by name
     ledger = Ledger(job.plan.outputs, marks=[] if job.streamed else None)
-    with ExitStack() as stack, _settled_heap():
-        job.run.crews = logging_crews(job.crews, job.options.log, stack)
-        try:
+    files = ExitStack()
+    try:
+        with _settled_heap():
+            job.run.crews = logging_crews(job.crews, job.options.log, files)
             # Closed here and not by the garbage collector: an `on_row` that fails must leave no worker asking.
             running = cast("AsyncGenerator[RowResult]", job.run.results(iter(job.table)))
             async with aclosing(running) as results:
@@ -88,9 +99,22 @@ async def graded(job: Job) -> Result:
                     cells = ledger.add(result)
                     if job.options.on_row is not None:
                         job.options.on_row({**result.row, **cells})
-        finally:
-            await job.shared.close()
+    finally:
+        closing = _closed(job, files)
+        if job.run.lingering:
+            bridge().leave(closing)
+        else:
+            await closing
     return _result(job, ledger, gates, time.monotonic() - started)
+
+
+async def _closed(job: Job, files: ExitStack) -> None:
+    """What the run used is closed after its last call, one that was left behind included."""
+    try:
+        await job.run.settled(LINGER_SECONDS)
+    finally:
+        with files:
+            await job.shared.close()
 
 
 def _result(job: Job, ledger: Ledger, gates: Gates, seconds: float) -> Result:
@@ -108,7 +132,7 @@ def _result(job: Job, ledger: Ledger, gates: Gates, seconds: float) -> Result:
         gates.verdicts(),
         _notes(job),
         tally.stopped,
-        tally.stopped == "interrupted",
+        tally.stopped == INTERRUPTED,
         {output.name: tally.by_step.get(output.scoring, Usage()) for output in outputs},
         {output.name: costs[output.scoring] for output in outputs},
     )
@@ -120,7 +144,11 @@ def _notes(job: Job) -> tuple[str, ...]:
         f"warning[{d.code}]: line {d.line}: {d.message}" for d in job.suite.diagnostics if d.severity == "warning"
     )
     models = (crew.model.note for crew in job.crews.values() if crew.model.note)
-    return tuple(dict.fromkeys([*doubts, *models, *job.shared.notes]))
+    return tuple(dict.fromkeys([*doubts, *models, *job.shared.notes, *_left_behind(job)]))
+
+
+def _left_behind(job: Job) -> list[str]:
+    return ["calls in flight go on into the cache, and into no count here"] if job.run.lingering else []
 
 
 def _bill(job: Job, seconds: float) -> Bill:

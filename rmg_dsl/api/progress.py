@@ -1,61 +1,190 @@
-"""A line of progress on a terminal: silent elsewhere, and gone when the run is."""
+"""How far a run has come: the words, a line on a terminal, a display in the cell of a notebook, nothing elsewhere."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+import threading
 import time
-from typing import IO
+from collections import deque
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from rmg_dsl.runtime import Tally
 
-_REDRAW_SECONDS = 0.1
+if TYPE_CHECKING:
+    from rmg_dsl.api.results import Result
+
+_REDRAW_SECONDS, _REDRAW_CELL_SECONDS = 0.1, 0.2
+# A call in a notebook that is done by then leaves nothing behind but its result.
+_PATIENCE_SECONDS = 1.0
+# A rate is of what happened lately: the first rows of a resumed run come from the cache, and say nothing of the rest.
+_LATELY_SECONDS = 20.0
+
+Cost = Callable[[Tally], float | None]
 
 
-class Progress:
+Display = Callable[..., Any]
+
+
+class Progress(Protocol):
+    """What is shown of a run: drawn at each tick by the thread that waits, and once at the end."""
+
+    def draw(self, tally: Tally) -> None: ...
+
+    def end(self, words: str) -> None: ...
+
+
+def shown(wanted: bool | None, total: int | None, cost: Cost) -> Progress:
+    """In a notebook a display, on a terminal a line; where nothing was said, elsewhere nothing."""
+    words = Words(total, cost)
+    display = None if wanted is False else _display_of_cell()
+    if display is not None:
+        return CellProgress(words, display, patience=0.0 if wanted else _PATIENCE_SECONDS)
+    on_terminal = sys.stderr.isatty() if wanted is None else wanted
+    return LineProgress(words, sys.stderr if on_terminal else None)
+
+
+def _display_of_cell() -> Display | None:
+    """The kernel's `display`, for the one thread whose displays reach the cell. IPython is not imported for that."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    in_cell = getattr(shell, "kernel", None) is not None and threading.current_thread() is threading.main_thread()
+    return getattr(sys.modules.get("IPython.display"), "display", None) if in_cell else None
+
+
+class Words:
+    """How far, how fast, how long yet, and what it has cost so far.
+
+    >>> words = Words(40)
+    >>> words.of(Tally(rows=10), 5.0)
+    '10/40 rows  2.0 rows/s  15 s left  0 calls'
+    >>> words.of(Tally(rows=39), 3605.0)
+    '39/40 rows  0.0 rows/s  2 min left  0 calls'
+    """
+
+    def __init__(self, total: int | None, cost: Cost = lambda _: None) -> None:
+        self._total = total
+        self._cost = cost
+        self._seen: deque[tuple[float, int]] = deque([(0.0, 0)])
+
+    def of(self, tally: Tally, seconds: float) -> str:
+        """One line, for so many seconds since the start."""
+        rate = self._rate(tally.rows, seconds)
+        of_all = f"/{self._total:,}" if self._total is not None else ""
+        left = f"{_duration((self._total - tally.rows) / rate)} left" if self._total is not None and rate else ""
+        spent = self._cost(tally)
+        parts = (
+            f"{tally.rows:,}{of_all} rows",
+            f"{rate:.1f} rows/s",
+            left,
+            f"{tally.usage.calls:,} calls" + _retried(tally.usage.retried),
+            f"{spent:.4f} USD" if spent else "",
+        )
+        return "  ".join(part for part in parts if part)
+
+    def share(self, tally: Tally) -> float | None:
+        """How much of it is done, where it is known how much there is."""
+        return tally.rows / self._total if self._total else None
+
+    def _rate(self, rows: int, seconds: float) -> float:
+        while len(self._seen) > 1 and self._seen[1][0] <= seconds - _LATELY_SECONDS:
+            self._seen.popleft()
+        then, before = self._seen[0]
+        self._seen.append((seconds, rows))
+        return (rows - before) / (seconds - then) if seconds > then else 0.0
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _retried(count: int) -> str:
+    return f" ({count:,} retried)" if count else ""
+
+
+class LineProgress:
     """Draws one line on `stream`, at most ten times a second; without a stream it draws nothing."""
 
-    def __init__(self, stream: IO[str] | None, total: int | None) -> None:
+    def __init__(self, words: Words, stream: IO[str] | None) -> None:
+        self._words = words
         self._stream = stream
-        self._total = total
         self._started = self._drawn = time.monotonic()
         self._width = 0
-
-    @classmethod
-    def on_terminal(cls, wanted: bool | None, total: int | None) -> Progress:
-        """Shown when asked for, or when standard error is a terminal and nothing was said."""
-        shown = sys.stderr.isatty() if wanted is None else wanted
-        return cls(sys.stderr if shown else None, total)
 
     def draw(self, tally: Tally) -> None:
         now = time.monotonic()
         if self._stream is None or now - self._drawn < _REDRAW_SECONDS:
             return
         self._drawn = now
-        self._write(self.line(tally, now - self._started))
+        self._write(self._stream, self._words.of(tally, now - self._started))
 
-    def line(self, tally: Tally, seconds: float) -> str:
-        """How far, how fast, how long yet.
-
-        >>> Progress(None, 40).line(Tally(rows=10), 5.0)
-        '10/40 rows  2.0 rows/s  15 s left  0 calls'
-        """
-        rate = tally.rows / seconds if seconds > 0 else 0.0
-        of_all = f"/{self._total}" if self._total is not None else ""
-        left = f"  {(self._total - tally.rows) / rate:.0f} s left" if self._total is not None and rate else ""
-        retried = f" ({tally.usage.retried} retried)" if tally.usage.retried else ""
-        return f"{tally.rows}{of_all} rows  {rate:.1f} rows/s{left}  {tally.usage.calls} calls{retried}"
-
-    def close(self) -> None:
+    def end(self, _words: str) -> None:
         """Take the line away; the summary says it all."""
         if self._stream is not None and self._width:
             self._stream.write("\r" + " " * self._width + "\r")
             self._stream.flush()
 
-    def _write(self, text: str) -> None:
-        assert self._stream is not None
+    def _write(self, stream: IO[str], text: str) -> None:
         # One column is left free: a terminal that is full to its edge goes on to the next line.
         text = text[: shutil.get_terminal_size().columns - 1]
-        self._stream.write("\r" + text.ljust(self._width))
-        self._stream.flush()
+        stream.write("\r" + text.ljust(self._width))
+        stream.flush()
         self._width = len(text)
+
+
+class CellProgress:
+    """One output of the cell, drawn anew as the run goes on; what is saved at the end says how it ended."""
+
+    def __init__(self, words: Words, display: Display, *, patience: float = 0.0) -> None:
+        self._words = words
+        self._display = display
+        self._started = time.monotonic()
+        self._next = self._started + max(patience, _REDRAW_CELL_SECONDS)
+        self._handle: Any = None
+        if not patience:
+            self._show("starting", 0.0)
+
+    def draw(self, tally: Tally) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _REDRAW_CELL_SECONDS
+            self._show(self._words.of(tally, now - self._started), self._words.share(tally))
+
+    def end(self, words: str) -> None:
+        """Draw the last line, which stays in the saved notebook."""
+        if self._handle is not None:
+            self._show(words)
+
+    def _show(self, line: str, share: float | None = None) -> None:
+        from rmg_dsl.report.html import progress_html
+
+        bundle = {"text/plain": line, "text/html": progress_html(line, share)}
+        if self._handle is None:
+            self._handle = self._display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)
+
+
+def ended(result: Result) -> str:
+    """The last line of a run: how it ended. It tells no time, so that a saved notebook is the same each time.
+
+    >>> import rmg_dsl as rmg
+    >>> ended(rmg.grade("grader brief = words(response) <= 2", [{"response": "a"}]))
+    'done  1 row  0 calls'
+    """
+    words = "interrupted" if result.interrupted else "ended early" if result.stopped else "done"
+    used = result.usage
+    cost = f"  {used.cost:.4f} USD" if used.cost else ""
+    calls = f"{used.calls:,} call{'s' * (used.calls != 1)}{_retried(used.retried)}"
+    return f"{words}  {_reached(result)}  {calls}{cost}"
+
+
+def _reached(result: Result) -> str:
+    statuses = [result.ledger.cells[f"{output.name}_status"] for output in result.outputs]
+    total = len(statuses[0]) if statuses else 0
+    left = sum(not {"cancelled", "over_budget"}.isdisjoint(row) for row in zip(*statuses, strict=True))
+    rows = f"{total - left:,}" + (f" of {total:,}" if left else "")
+    return f"{rows} row{'s' * (rows != '1')}"

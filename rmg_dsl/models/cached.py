@@ -23,10 +23,14 @@ _HITS_BEFORE_A_BREAK = 64
 
 
 class Flights:
-    """The questions that are being asked right now, by what they ask: models of one run share it."""
+    """The questions that are being asked right now, by what they ask: models of one run share it, or of one loop."""
 
     def __init__(self) -> None:
         self.by_key: dict[bytes, Flight] = {}
+
+    def join(self, others: Flights) -> None:
+        """From now on, before anything is asked: what these others ask is not asked once more, and the reverse."""
+        self.by_key = others.by_key
 
 
 class Cached(Wrapped):
@@ -51,7 +55,7 @@ class Cached(Wrapped):
         self._cache = cache
         self._identity = identity
         self._since = cache.clock() if refresh else 0.0
-        self._flights = (Flights() if flights is None else flights).by_key
+        self._flights = Flights() if flights is None else flights
         self._hits = 0
 
     def key(self, request: Request) -> bytes | None:
@@ -71,7 +75,7 @@ class Cached(Wrapped):
             known = self._known(key)
             if known is not None:
                 return await self._hit(known)
-            flight = self._flights.get(key)
+            flight = self._flights.by_key.get(key)
             if flight is None:
                 return await self._asked(key, request)
             # Not `await flight`: whoever is cancelled while waiting would cancel it for all.
@@ -84,7 +88,7 @@ class Cached(Wrapped):
 
     async def _asked(self, key: bytes, request: Request) -> Reply:
         flight: Flight = asyncio.get_running_loop().create_future()
-        self._flights[key] = flight
+        self._flights.by_key[key] = flight
         outcome: Reply | CallError | None = None
         try:
             outcome = reply = await self._model.complete(request)
@@ -94,7 +98,7 @@ class Cached(Wrapped):
             outcome = error
             raise
         finally:
-            del self._flights[key]
+            del self._flights.by_key[key]
             flight.set_result(outcome)
 
     def _keep(self, key: bytes, reply: Reply) -> None:

@@ -7,7 +7,7 @@ import random as chance
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import count
 
@@ -71,7 +71,8 @@ class Gate:
             return await self._brake.wait(waiter)
         except asyncio.CancelledError:
             if waiter.cancelled():
-                self._waiting.remove(waiter)
+                with suppress(ValueError):  # it may have been passed over already
+                    self._waiting.remove(waiter)
             else:
                 # It was let in and cancelled in the same turn.
                 self.leave()

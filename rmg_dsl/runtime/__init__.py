@@ -3,10 +3,11 @@
 from rmg_dsl.runtime.bridge import bridge
 from rmg_dsl.runtime.estimate import Bill, estimate
 from rmg_dsl.runtime.evaluate import Evaluator
-from rmg_dsl.runtime.executor import Crew, RowResult, Run, Spending, Tally, output_of
+from rmg_dsl.runtime.executor import INTERRUPTED, Crew, RowResult, Run, Spending, Tally, output_of
 from rmg_dsl.runtime.gates import Gates, Verdict
 
 __all__ = [
+    "INTERRUPTED",
     "Bill",
     "Crew",
     "Evaluator",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeAlias
@@ -24,7 +24,9 @@ Place: TypeAlias = tuple[int, int, int, int, int]
 Spending = Callable[["Tally"], str]
 """Says why a run must stop where it has cost too much, else nothing."""
 
+INTERRUPTED = "interrupted"
 GRACE_SECONDS = 5.0
+_HAND_OVER_SECONDS = 0.05  # what is as good as answered
 # Rows that wait for an answer, and those behind them that are done: one slow call must not keep the rest from asking.
 _WINDOW = 1_000
 _SIGHT = 10 * _WINDOW
@@ -95,8 +97,10 @@ class Run:
         self._desks: dict[ModelUse, _Desk] = {}
         self._changed = asyncio.Event()
         self._stopping: Status | None = None
-        self._answering = 0
+        self._interrupted = self._hurried = False
+        self._answering: set[asyncio.Task[None]] = set()
         self._open = 0
+        self.lingering: frozenset[asyncio.Task[None]] = frozenset()
 
     def stop(self, status: Status, why: str) -> None:
         """Ask nothing more: calls in flight may finish, rows not reached get this status."""
@@ -104,7 +108,21 @@ class Run:
             self._stopping, self.tally.stopped = status, why
             for crew in self.crews.values():
                 crew.halt()
-            self._changed.set()
+        self._changed.set()
+
+    def interrupt(self, *, hurried: bool = False) -> None:
+        """Somebody wants it to end: nothing is asked, and rows not reached are not even looked at.
+
+        Where they are in a hurry the results come at once, and calls in flight are left behind: see `settled`.
+        """
+        self._interrupted, self._hurried = True, hurried
+        self.stop(Status.CANCELLED, INTERRUPTED)
+
+    async def settled(self, seconds: float) -> None:
+        """Wait for the calls that a run in a hurry left behind; what is not answered by then is given up."""
+        if self.lingering:
+            _, late = await asyncio.wait(self.lingering, timeout=seconds)
+            await _cancelled(late)
 
     async def results(self, rows: Iterator[Row]) -> AsyncIterator[RowResult]:
         """The finished rows, in the order in which they came."""
@@ -117,10 +135,7 @@ class Run:
             await self._dismiss()
 
     async def _dismiss(self) -> None:
-        workers = [worker for desk in self._desks.values() for worker in desk.workers]
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        await _cancelled(w for desk in self._desks.values() for w in desk.workers if w not in self.lingering)
 
     async def _in_order(self, rows: Iterator[Row]) -> AsyncIterator[RowResult]:
         sight: deque[RowState] = deque()
@@ -192,15 +207,25 @@ class Run:
 
     async def _wind_up(self, sight: deque[RowState], numbered: Iterator[tuple[int, Row]]) -> AsyncIterator[RowResult]:
         """Calls in flight have a few seconds; then every row left gets its status, those not reached too."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GRACE_SECONDS):
-                while self._answering:
-                    await self._wait()
+        await self._last_calls(GRACE_SECONDS, lambda: self._hurried)
+        if self._hurried:
+            await self._last_calls(_HAND_OVER_SECONDS)
+            self.lingering = frozenset(self._answering)
         await self._dismiss()
         for state in sight:
             yield self._given_up(state)
         for index, row in numbered:
-            yield self._given_up(RowState(index, row))
+            yield self._not_reached(index, row) if self._interrupted else self._given_up(RowState(index, row))
+
+    async def _last_calls(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._answering and not enough():
+                    await self._wait()
+
+    def _not_reached(self, index: int, row: Row) -> RowResult:
+        assert self._stopping is not None
+        return RowResult(index, row, dict.fromkeys(self._evaluator.steps, Unscored(self._stopping, INTERRUPTED)))
 
     def _given_up(self, state: RowState) -> RowResult:
         """A row that was not reached: what it may yet have needed was not skipped."""
@@ -213,27 +238,32 @@ class Run:
             for enquiry in out:
                 self._evaluator.take(state, enquiry, given_up)
             out = self._evaluator.advance(state)
-        return _result(state)
+        # A copy: a call that was left behind may still write there.
+        return RowResult(state.index, state.row, dict(state.outcomes))
 
     # ── workers ──
 
     async def _work(self, desk: _Desk) -> None:
-        while True:
+        me = asyncio.current_task()
+        assert me is not None
+        while not self._has_ended():
             _, state, enquiry = await desk.queue.get()
             desk.idle -= 1
-            if self._stopping is not None:
-                desk.idle += 1
-                continue
-            self._answering += 1
+            if self._has_ended():
+                return
+            self._answering.add(me)
             try:
                 with caught(partial(self._evaluator.take, state, enquiry)):
                     self._evaluator.take(state, enquiry, await self._answer(desk, state, enquiry))
             finally:
-                self._answering -= 1
+                self._answering.discard(me)
                 desk.idle += 1
                 self._changed.set()
-            if self._stopping is None:
+            if not self._has_ended():
                 self._advance(state)
+
+    def _has_ended(self) -> bool:
+        return self._stopping is not None
 
     async def _answer(self, desk: _Desk, state: RowState, enquiry: Enquiry) -> Outcome:
         """Ask, and once more where the reply holds no verdict that was offered."""
@@ -284,6 +314,14 @@ def _place(state: RowState, before: int, enquiry: Enquiry, asked: int) -> Place:
     `asked` is how many there were in the whole run: it keeps the draws of one grader apart.
     """
     return state.index // _ROWS_TOGETHER, before, enquiry.step, state.index, asked
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel these, and wait until they are gone."""
+    gone = list(tasks)
+    for task in gone:
+        task.cancel()
+    await asyncio.gather(*gone, return_exceptions=True)
 
 
 def _result(state: RowState) -> RowResult:

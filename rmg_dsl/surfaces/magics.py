@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from rmg_dsl.api import Options, PlanView, Result, Suite
     from rmg_dsl.api.preparing import Job
     from rmg_dsl.diagnostics import Source
-    from rmg_dsl.surfaces.notebook import CellProgress, NoProgress, TerminalProgress
     from rmg_dsl.surfaces.optionline import OptionLine
 
 Shell = Any  # IPython's own: its modules are imported only where they are needed
@@ -125,8 +124,15 @@ def _asked(shell: Shell, line: str, cell: str | None, names: dict[str, Any]) -> 
     chosen = read_line(line, GRADE, magic)
     name = _name_to_keep(chosen)
     source, rest = _file_source(chosen.rest, names) if cell is None else (_cell_source(shell, cell), chosen.rest)
-    options = Options.of(options_of(chosen, names))
+    options = Options.of({**options_of(chosen, names), "progress": _wanted(shell, chosen)})
     return _Asked(_unchecked(source), _evaluated(rest, names), options, chosen, name)
+
+
+def _wanted(shell: Shell, chosen: OptionLine) -> bool | None:
+    """Progress is shown at once in a cell, on a terminal as ever, and not where the line says `--quiet`."""
+    if "--quiet" in chosen:
+        return False
+    return True if getattr(shell, "kernel", None) is not None else None
 
 
 def _name_to_keep(line: OptionLine) -> str | None:
@@ -159,7 +165,7 @@ def _run(shell: Shell, asked: _Asked) -> Result | PlanView | None:
     _remark(job, quiet)
     if "--dry-run" in asked.line:
         return bill_of(job)
-    result = _finished(shell, job, quiet)
+    result = _finished(job)
     _keep(shell, asked.name, result)
     if result.interrupted:
         # A cell that ended well would let the next ones of "Run All" go on with half a result.
@@ -185,41 +191,14 @@ def _remark(job: Job, quiet: bool) -> None:
             say("the data has no rows: there is nothing to grade (rmg explain RMG504)")
 
 
-def _finished(shell: Shell, job: Job, quiet: bool) -> Result:
+def _finished(job: Job) -> Result:
     """Run on the bridge: this thread waits, draws, and hears the interrupt."""
-    # `run_job` draws on a terminal only: this is the same road, with a drawing of our own.
-    from rmg_dsl.api.grading import graded, stopper
-    from rmg_dsl.runtime import bridge
+    from rmg_dsl.api import run_job
+    from rmg_dsl.api.grading import stopper
     from rmg_dsl.surfaces.notebook import Interruptible
 
-    progress = _progress(shell, job, quiet)
-    ending = "failed"
-    try:
-        with Interruptible(stopper(job)):
-            result = bridge().run(graded(job), on_tick=lambda: progress.draw(job.run.tally))
-        ending = _ending(result)
-    finally:
-        progress.end(ending)
-    return result
-
-
-def _progress(shell: Shell, job: Job, quiet: bool) -> CellProgress | TerminalProgress | NoProgress:
-    from rmg_dsl.surfaces.notebook import CellProgress, NoProgress, TerminalProgress
-
-    if quiet:
-        return NoProgress()
-    in_kernel = getattr(shell, "kernel", None) is not None
-    return (CellProgress if in_kernel else TerminalProgress)(job.table.count)
-
-
-def _ending(result: Result) -> str:
-    words = "interrupted" if result.interrupted else "ended early" if result.stopped else "done"
-    columns = [result.ledger.cells[f"{output.name}_status"] for output in result.outputs]
-    statuses = list(zip(*columns, strict=True))
-    reached = sum(not {"cancelled", "over_budget"} & set(row) for row in statuses)
-    rows = f"{reached:,}" + (f" of {len(statuses):,}" if reached < len(statuses) else "")
-    retried = f" ({result.usage.retried:,} retried)" if result.usage.retried else ""
-    return f"{words}  {rows} rows  {result.usage.calls:,} calls{retried}"
+    with Interruptible(stopper(job, hurried=True)):
+        return run_job(job, stop_on_interrupt=False)
 
 
 def _keep(shell: Shell, name: str | None, value: object) -> None:

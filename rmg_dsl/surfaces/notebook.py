@@ -1,86 +1,18 @@
-"""What a cell shows while it runs and when it ends: progress, an interrupt, a mistake. IPython is imported inside."""
+"""What a cell does with doubts, an interrupt, a mistake. IPython is imported inside."""
 
 from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from rmg_dsl.api.progress import Progress
 from rmg_dsl.config import Settings
 from rmg_dsl.diagnostics import Diagnostic
 from rmg_dsl.diagnostics.render import as_html, as_text
 from rmg_dsl.errors import RmgError, SpecError
-from rmg_dsl.runtime import Tally
 from rmg_dsl.surfaces.terminal import counted
-
-_REDRAW_SECONDS = 0.2
-
-
-# ── progress ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class CellProgress:
-    """One output of the cell, drawn anew as the run goes on; what is saved at the end says how it ended."""
-
-    def __init__(self, total: int | None) -> None:
-        self._total = total
-        self._words = Progress(None, total)
-        self._started = self._drawn = time.monotonic()
-        self._handle: Any = _displayed(_bundle("starting", 0.0))
-
-    def draw(self, tally: Tally) -> None:
-        """Called at each tick, by the main thread: only there does a display reach its own cell."""
-        now = time.monotonic()
-        if now - self._drawn < _REDRAW_SECONDS:
-            return
-        self._drawn = now
-        share = tally.rows / self._total if self._total else None
-        self._handle.update(_bundle(self._words.line(tally, now - self._started), share), raw=True)
-
-    def end(self, words: str) -> None:
-        """Draw the last line, which stays in the saved notebook."""
-        self._handle.update(_bundle(f"{words}  {time.monotonic() - self._started:.1f} s"), raw=True)
-
-
-class TerminalProgress:
-    """The same in a terminal's IPython: the line of the command line, gone when the run is."""
-
-    def __init__(self, total: int | None) -> None:
-        self._words = Progress.on_terminal(None, total)
-
-    def draw(self, tally: Tally) -> None:
-        """Called at each tick."""
-        self._words.draw(tally)
-
-    def end(self, _words: str) -> None:
-        """Take the line away."""
-        self._words.close()
-
-
-class NoProgress:
-    """Said to be quiet."""
-
-    def draw(self, tally: Tally) -> None:
-        """Nothing."""
-
-    def end(self, _words: str) -> None:
-        """Nothing."""
-
-
-def _bundle(line: str, share: float | None = None) -> dict[str, str]:
-    from rmg_dsl.report.html import progress_html
-
-    return {"text/plain": line, "text/html": progress_html(line, share)}
-
-
-def _displayed(bundle: dict[str, str]) -> Any:
-    from IPython.display import display
-
-    return display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call] # IPython has no types
 
 
 def show_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
