@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterator
+from collections.abc import Set as AbstractSet
 from itertools import chain, repeat, starmap
 
 MOST_COUNTED = 1_000
@@ -41,9 +42,9 @@ class Numbers(Collection[float]):
         return self._counts.get(value) or self._others.count(value)
 
     @property
-    def different(self) -> Collection[float]:
+    def different(self) -> AbstractSet[float]:
         """Each number that is there, at least once."""
-        return self._counts.keys() if not self._others else self._counts.keys() | set(self._others)
+        return self._counts.keys() | set(self._others) if self._others else self._counts.keys()
 
     def __len__(self) -> int:
         return sum(self._counts.values()) + len(self._others)
