@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
 import rmg_dsl as rmg
-from rmg_dsl.errors import DataError
 from rmg_dsl.messages import Request
 from rmg_dsl.report import Column
 from rmg_dsl.report.drawings import Box, bars, graph, spread
@@ -203,33 +200,6 @@ def test_long_rows_are_folded_and_wide_ones_cut() -> None:
     assert "and 5,000 characters more" in folded("y" * 9_000)
 
 
-@dataclass
-class Gone:
-    """A table whose file has changed since it was graded."""
-
-    columns: tuple[str, ...] = ("response",)
-
-    def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        raise DataError("rows.csv changed while it was graded")
-
-
-@dataclass
-class WithoutRows:
-    """A result whose rows cannot be read again."""
-
-    result: Any
-    table: Gone = field(default_factory=Gone)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.result, name)
-
-
-def test_rows_that_cannot_be_read_again_do_not_hide_the_summary() -> None:
-    shown = harmless(result_html(WithoutRows(graded(ROWS)))).text
-    assert "they cannot be shown: rows.csv changed while it was graded" in shown
-    assert "kind 1..5" in shown
-
-
 # ── suites and plans ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -287,7 +257,7 @@ def test_no_two_boxes_of_a_graph_lie_on_each_other() -> None:
 
 def seen(spec: str, rows: list[dict[str, Any]], name: str, **options: Any) -> Column:
     result = rmg.grade(spec, rows, **options)
-    return next(column for column in result.ledger.seen if column.output.name == name)
+    return next(column for column in result.digest.seen if column.output.name == name)
 
 
 def test_the_bars_hold_every_score_once() -> None:

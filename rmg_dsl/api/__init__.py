@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rmg_dsl.lazy import lazily
 
 if TYPE_CHECKING:
-    from rmg_dsl.api.grading import agrade, grade, run_job
+    from rmg_dsl.api.grading import agrade, grade, run_job, run_stream
     from rmg_dsl.api.options import Options, Written
     from rmg_dsl.api.planning import PlanView, messages_of, plan, plan_of
     from rmg_dsl.api.preparing import Job, prepare
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rmg_dsl.api.suites import Suite, check, load, loads
 
 _HOMES = {
-    "grading": "agrade grade run_job",
+    "grading": "agrade grade run_job run_stream",
     "options": "Options Written",
     "planning": "PlanView messages_of plan plan_of",
     "preparing": "Job prepare",
@@ -48,6 +48,7 @@ __all__ = [
     "read",
     "read_source",
     "run_job",
+    "run_stream",
 ]
 
 

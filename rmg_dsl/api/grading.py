@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, aclosing, contextmanager
-from typing import Any, cast
+from dataclasses import fields
+from typing import Any, TypeVar, cast
 
+from rmg_dsl import tables
 from rmg_dsl.api.asking import cost_of, logging_crews, step_cost
 from rmg_dsl.api.options import Options
 from rmg_dsl.api.preparing import Job, prepare
 from rmg_dsl.api.progress import ended, shown
-from rmg_dsl.api.results import Bill, Ledger, Result, as_graded
+from rmg_dsl.api.results import Bill, Finished, Ledger, Result, as_graded, graded_row, is_page, new_kinds, save_page
 from rmg_dsl.api.sources import Spec
 from rmg_dsl.messages import Usage
-from rmg_dsl.report import OVER_ROWS
+from rmg_dsl.plan import result_columns
+from rmg_dsl.report import OVER_ROWS, Digest, GradedRow
 from rmg_dsl.runtime import INTERRUPTED, Gates, RowResult, bridge
 
 LINGER_SECONDS = 10.0
+
+_Ended = TypeVar("_Ended", bound=Finished)
 
 
 def grade(spec: Spec, data: Any, **options: Any) -> Result:
@@ -49,11 +54,35 @@ def run_job(job: Job, *, stop_on_interrupt: bool = True) -> Result:
     This thread draws the progress, at each tick. Without `stop_on_interrupt` the first Ctrl-C is raised: for a caller
     that handles the signal by itself (`stopper`).
     """
+    return _on_bridge(job, graded(job), stop_on_interrupt)
+
+
+def run_stream(job: Job, paths: Sequence[str], by: str | None = None) -> Finished:
+    """Run a prepared job, and write each row to every path when it is finished, by the paths' endings.
+
+    The files are there when all is done, or not at all; so are reports, for paths that end in .html. Memory does not
+    grow with the rows. Ctrl-C is raised, for a caller that handles the signal by itself (`stopper`).
+    """
+    columns = [name for output in job.plan.outputs for name in result_columns(output)]
+    files = [path for path in paths if not is_page(path)]
+    with tables.writing(files, [*job.table.columns, *columns], new_kinds(job.plan.outputs)) as writer:
+
+        def take(graded: GradedRow) -> None:
+            writer.add({**graded.row, **graded.cells})
+
+        finished = _on_bridge(job, followed(job, take, by), stop_on_interrupt=False)
+    for path in paths:
+        if is_page(path):
+            save_page(path, finished)
+    return finished
+
+
+def _on_bridge(job: Job, work: Coroutine[Any, Any, _Ended], stop_on_interrupt: bool) -> _Ended:
     progress = shown(job.options.progress, job.table.count, lambda tally: cost_of(job.plan, job.options, tally))
     ending = "failed"
     try:
         result = bridge().run(
-            _on_bridge(job),
+            _sharing_flights(job, work),
             on_tick=lambda: progress.draw(job.run.tally),
             on_interrupt=job.run.interrupt if stop_on_interrupt else None,
         )
@@ -77,17 +106,30 @@ def _interrupt_on(loop: asyncio.AbstractEventLoop, job: Job, hurried: bool) -> N
     loop.call_soon_threadsafe(lambda: job.run.interrupt(hurried=hurried))
 
 
-async def _on_bridge(job: Job) -> Result:
+async def _sharing_flights(job: Job, work: Coroutine[Any, Any, _Ended]) -> _Ended:
+    """On the bridge, what one run is asking no other one asks too."""
     job.shared.endpoints.flights.join(bridge().flights)
-    return await graded(job)
+    return await work
 
 
 async def graded(job: Job) -> Result:
     """The result of a prepared job, for who waits in a way of their own."""
+    ledger = Ledger(job.plan.outputs, marks=[] if job.streamed else None)
+    found = await followed(job, ledger.add)
+    told = {each.name: getattr(found, each.name) for each in fields(found)}
+    return Result(**told, table=as_graded(job.table, ledger), ledger=ledger)
+
+
+async def followed(job: Job, take: Callable[[GradedRow], object], by: str | None = None) -> Finished:
+    """Run a prepared job and hand on each finished row, in order; what is kept of the rows does not grow with them.
+
+    `by` names a column for whose values there are summaries too.
+    """
     started = time.monotonic()
     gates = Gates(job.plan, job.evaluator, OVER_ROWS)  # type: ignore[arg-type] # a table of statistics by name
-    ledger = Ledger(job.plan.outputs, marks=[] if job.streamed else None)
     files = ExitStack()
+    outputs = [(output, result_columns(output)) for output in job.plan.outputs]
+    digest = Digest(job.plan.outputs, by)
     try:
         with _settled_heap():
             job.run.crews = logging_crews(job.crews, job.options.log, files)
@@ -96,16 +138,18 @@ async def graded(job: Job) -> Result:
             async with aclosing(running) as results:
                 async for result in results:
                     gates.add(result)
-                    cells = ledger.add(result)
+                    row = graded_row(result, outputs)
+                    digest.add(row)
+                    take(row)
                     if job.options.on_row is not None:
-                        job.options.on_row({**result.row, **cells})
+                        job.options.on_row({**row.row, **row.cells})
     finally:
         closing = _closed(job, files)
         if job.run.lingering:
             bridge().leave(closing)
         else:
             await closing
-    return _result(job, ledger, gates, time.monotonic() - started)
+    return _finished(job, digest, gates, time.monotonic() - started)
 
 
 async def _closed(job: Job, files: ExitStack) -> None:
@@ -117,24 +161,23 @@ async def _closed(job: Job, files: ExitStack) -> None:
             await job.shared.close()
 
 
-def _result(job: Job, ledger: Ledger, gates: Gates, seconds: float) -> Result:
+def _finished(job: Job, digest: Digest, gates: Gates, seconds: float) -> Finished:
     tally = job.run.tally
     asks = {step.number: step for step in job.plan.asks}
-    for seen in ledger.seen:
+    for seen in digest.seen:
         if step := asks.get(seen.output.scoring):
             seen.judge = " + ".join(dict.fromkeys(job.crews[use].model.name for use in step.models))
     costs = {number: step_cost(step, job.options, tally) for number, step in asks.items()}
-    outputs = [output for output in ledger.outputs if output.scoring in asks]
-    return Result(
-        as_graded(job.table, ledger),
-        ledger,
-        _bill(job, seconds),
-        gates.verdicts(),
-        _notes(job),
-        tally.stopped,
-        tally.stopped == INTERRUPTED,
-        {output.name: tally.by_step.get(output.scoring, Usage()) for output in outputs},
-        {output.name: costs[output.scoring] for output in outputs},
+    outputs = [output for output in digest.outputs if output.scoring in asks]
+    return Finished(
+        digest=digest,
+        usage=_bill(job, seconds),
+        gates=gates.verdicts(),
+        notes=_notes(job),
+        stopped=tally.stopped,
+        interrupted=tally.stopped == INTERRUPTED,
+        by_grader={output.name: tally.by_step.get(output.scoring, Usage()) for output in outputs},
+        costs={output.name: costs[output.scoring] for output in outputs},
     )
 
 

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from rmg_dsl.runtime import Tally
 
 if TYPE_CHECKING:
-    from rmg_dsl.api.results import Result
+    from rmg_dsl.api.results import Finished
 
 _REDRAW_SECONDS, _REDRAW_CELL_SECONDS = 0.1, 0.2
 # A call in a notebook that is done by then leaves nothing behind but its result.
@@ -168,7 +168,7 @@ class CellProgress:
             self._handle.update(bundle, raw=True)
 
 
-def ended(result: Result) -> str:
+def ended(result: Finished) -> str:
     """The last line of a run: how it ended. It tells no time, so that a saved notebook is the same each time.
 
     >>> import rmg_dsl as rmg
@@ -182,9 +182,7 @@ def ended(result: Result) -> str:
     return f"{words}  {_reached(result)}  {calls}{cost}"
 
 
-def _reached(result: Result) -> str:
-    statuses = [result.ledger.cells[f"{output.name}_status"] for output in result.outputs]
-    total = len(statuses[0]) if statuses else 0
-    left = sum(not {"cancelled", "over_budget"}.isdisjoint(row) for row in zip(*statuses, strict=True))
+def _reached(result: Finished) -> str:
+    total, left = result.digest.rows, result.digest.unreached
     rows = f"{total - left:,}" + (f" of {total:,}" if left else "")
     return f"{rows} row{'s' * (rows != '1')}"

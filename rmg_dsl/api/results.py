@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from rmg_dsl.diagnostics.render import visible
 from rmg_dsl.errors import DataError, UsageError
 from rmg_dsl.messages import Usage
 from rmg_dsl.plan import result_columns
-from rmg_dsl.report import Column as SeenColumn
+from rmg_dsl.report import Digest, GradedRow
 from rmg_dsl.results import Ballot, Outcome, Score, Status, Unscored
 from rmg_dsl.runtime import RowResult, Verdict, output_of
 from rmg_dsl.scales import Whole
@@ -45,7 +45,7 @@ class Bill:
 
 @dataclass(slots=True)
 class Ledger:
-    """The results of a run while it goes on: cells by column, failures, what was seen of each output.
+    """The results of a run in full while it goes on: cells by column, and each failure.
 
     `marks` holds a hash of each row where the data may be another when it is read again; else it is None.
     """
@@ -53,30 +53,32 @@ class Ledger:
     outputs: tuple[Output, ...]
     cells: dict[str, list[Any]] = field(default_factory=dict)
     failures: list[dict[str, Any]] = field(default_factory=list)
-    seen: list[SeenColumn] = field(default_factory=list)
     marks: list[int] | None = None
 
     def __post_init__(self) -> None:
         self.cells = {column: [] for output in self.outputs for column in result_columns(output)}
-        self.seen = [SeenColumn(output) for output in self.outputs]
 
-    def add(self, result: RowResult) -> dict[str, Any]:
-        """Enter a finished row; returns its new cells."""
-        new: dict[str, Any] = {}
+    def add(self, graded: GradedRow) -> None:
+        """Enter a finished row."""
         if self.marks is not None:
-            self.marks.append(_mark(result.row))
-        for output, seen in zip(self.outputs, self.seen, strict=True):
-            outcome = output_of(result, output.scoring)
-            seen.add(outcome)
-            new |= _cells(output, outcome)
+            self.marks.append(_mark(graded.row))
+        for output, outcome in zip(self.outputs, graded.outcomes, strict=True):
             if isinstance(outcome, Unscored) and outcome.status is not Status.SKIPPED:
-                self.failures.append(_failure(result.index, output.name, outcome))
-        for name, value in new.items():
+                self.failures.append(_failure(graded.place, output.name, outcome))
+        for name, value in graded.cells.items():
             self.cells[name].append(value)
-        return new
 
 
-def _cells(output: Output, outcome: Outcome) -> dict[str, Any]:
+def graded_row(result: RowResult, outputs: Sequence[tuple[Output, Sequence[str]]]) -> GradedRow:
+    """A finished row with the cells of its outputs, each given with its columns."""
+    outcomes = [output_of(result, output.scoring) for output, _ in outputs]
+    cells: dict[str, Any] = {}
+    for (output, columns), outcome in zip(outputs, outcomes, strict=True):
+        cells |= _cells(output, columns, outcome)
+    return GradedRow(result.index, result.row, cells, outcomes)
+
+
+def _cells(output: Output, columns: Sequence[str], outcome: Outcome) -> dict[str, Any]:
     score = outcome if isinstance(outcome, Score) else None
     name = output.name
     values = {
@@ -88,7 +90,7 @@ def _cells(output: Output, outcome: Outcome) -> dict[str, Any]:
     if output.extras:
         ballot = score.ballot if score and score.ballot else Ballot()
         values |= {f"{name}_{extra}": getattr(ballot, extra) for extra in output.extras}
-    return {column: values[column] for column in result_columns(output)}
+    return {column: values[column] for column in columns}
 
 
 def _failure(row: int, grader: str, outcome: Unscored) -> dict[str, Any]:
@@ -127,8 +129,96 @@ def _checked(table: Table, marks: Sequence[int]) -> Iterator[Row]:
         yield row
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Result:
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
+class Finished:
+    """What there is to say of a run that is over, wherever its rows went."""
+
+    digest: Digest
+    usage: Bill
+    gates: tuple[Verdict, ...] = ()
+    notes: tuple[str, ...] = ()
+    stopped: str = ""
+    interrupted: bool = False
+    by_grader: Mapping[str, Usage] = field(default_factory=dict)
+    costs: Mapping[str, float | None] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        return self.digest.outputs
+
+    @property
+    def summary(self) -> DataFrame:
+        """A frame with a row for each grader and aggregate: how many rows are scored, the mean, and what is missing."""
+        frame: DataFrame = tables.records_to_frame(self.summary_rows, report.SUMMARY_COLUMNS, report.SUMMARY_KINDS)
+        return frame
+
+    @property
+    def summary_rows(self) -> list[dict[str, Any]]:
+        """The summary as plain data."""
+        return report.summary_rows(self.digest.seen, self.by_grader, self.costs)
+
+    @property
+    def holds(self) -> bool:
+        """Do all the gates hold?"""
+        return all(verdict.holds for verdict in self.gates)
+
+    @property
+    def nothing_scored(self) -> bool:
+        """Was something asked, and did not one row get a score from any judge?"""
+        judged = [seen for seen in self.digest.seen if seen.judge]
+        asked = any(seen.statuses[status] for seen in judged for status in _FAILED)
+        return asked and not any(seen.statuses[Status.OK] for seen in judged)
+
+    @property
+    def every_row_failed(self) -> bool:
+        """The same, with at least one call that failed for good: the judge could not be asked."""
+        return self.nothing_scored and any(seen.statuses[Status.ERROR] for seen in self.digest.seen if seen.judge)
+
+    @property
+    def first_failure(self) -> str:
+        """Why the first row that some judge failed on has no score, for a message."""
+        judged = {seen.output.name for seen in self.digest.seen if seen.judge}
+        kinds = self.digest.failures.kinds
+        failed = (f"{why}: {message}" for grader, why, message in kinds if grader in judged and why in _FAILED)
+        return next(failed, "")
+
+    def groups(self) -> Iterator[tuple[str, str]]:
+        """A summary for each value of the column that the run was told to summarize by: the value, and the text."""
+        for value, seen in self.digest.groups.items():
+            yield value, report.summary_text(report.summary_rows(seen, {}, {}), seen)
+
+    def as_json(self) -> dict[str, Any]:
+        """The summary, the usage and the gates as plain data."""
+        found: dict[str, Any] = {
+            "summary": self.summary_rows,
+            "usage": asdict(self.usage),
+            "require": [{"text": g.text, "holds": g.holds, "values": dict(g.values), "why": g.why} for g in self.gates],
+            "notes": list(self.notes),
+            "stopped": self.stopped or None,
+        }
+        if self.digest.by is not None:
+            found["by"] = {value: report.summary_rows(seen, {}, {}) for value, seen in self.digest.groups.items()}
+        return found
+
+    @property
+    def overview(self) -> str:
+        """The summary as text, the judges' notes, the gates, and the bill."""
+        parts = [report.summary_text(self.summary_rows, self.digest.seen), *self.notes, *map(str, self.gates)]
+        return "\n".join([*parts, _bill_line(self.usage)])
+
+    def __str__(self) -> str:
+        return self.overview + (f"\nthe run ended early: {self.stopped}" if self.stopped else "")
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from rmg_dsl.report.html import result_html
+
+        return result_html(self)
+
+
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
+class Result(Finished):
     """A finished run. `df` is the input with the new columns, `summary` a row for each grader, `failures` a row for
     each score that is missing and why, `usage` what it cost, `gates` what became of each `require`.
 
@@ -142,17 +232,6 @@ class Result:
 
     table: Table
     ledger: Ledger
-    usage: Bill
-    gates: tuple[Verdict, ...] = ()
-    notes: tuple[str, ...] = ()
-    stopped: str = ""
-    interrupted: bool = False
-    by_grader: Mapping[str, Usage] = field(default_factory=dict)
-    costs: Mapping[str, float | None] = field(default_factory=dict)
-
-    @property
-    def outputs(self) -> tuple[Output, ...]:
-        return self.ledger.outputs
 
     @property
     def df(self) -> DataFrame:
@@ -163,22 +242,8 @@ class Result:
     @property
     def columns(self) -> dict[str, Column]:
         """The new columns, by name."""
-        found: dict[str, Column] = {}
-        for output in self.outputs:
-            for name in result_columns(output):
-                found[name] = Column(_kind(output, name, self.ledger.cells[name]), self.ledger.cells[name])
-        return found
-
-    @property
-    def summary(self) -> DataFrame:
-        """A frame with a row for each grader and aggregate: how many rows are scored, the mean, and what is missing."""
-        frame: DataFrame = tables.records_to_frame(self.summary_rows, report.SUMMARY_COLUMNS, report.SUMMARY_KINDS)
-        return frame
-
-    @property
-    def summary_rows(self) -> list[dict[str, Any]]:
-        """The summary as plain data."""
-        return report.summary_rows(self.ledger.seen, self.by_grader, self.costs)
+        kinds, cells = new_kinds(self.outputs), self.ledger.cells
+        return {name: Column(kinds.get(name) or _kind_of(values), values) for name, values in cells.items()}
 
     @property
     def failures(self) -> DataFrame:
@@ -192,66 +257,6 @@ class Result:
         }
         frame: DataFrame = tables.records_to_frame(self.ledger.failures, FAILURE_COLUMNS, kinds)
         return frame
-
-    @property
-    def holds(self) -> bool:
-        """Do all the gates hold?"""
-        return all(verdict.holds for verdict in self.gates)
-
-    @property
-    def nothing_scored(self) -> bool:
-        """Was something asked, and did not one row get a score from any judge?"""
-        judged = [seen for seen in self.ledger.seen if seen.judge]
-        asked = any(seen.statuses[status] for seen in judged for status in _FAILED)
-        return asked and not any(seen.statuses[Status.OK] for seen in judged)
-
-    @property
-    def every_row_failed(self) -> bool:
-        """The same, with at least one call that failed for good: the judge could not be asked."""
-        return self.nothing_scored and any(seen.statuses[Status.ERROR] for seen in self.ledger.seen if seen.judge)
-
-    @property
-    def first_failure(self) -> str:
-        """Why the first row that some judge failed on has no score, for a message."""
-        judged = {seen.output.name for seen in self.ledger.seen if seen.judge}
-        failed = (f for f in self.ledger.failures if f["grader"] in judged and Status(f["status"]) in _FAILED)
-        return next((f"{f['status']}: {f['message']}" for f in failed), "")
-
-    def groups(self, by: str) -> Iterator[tuple[str, str]]:
-        """A summary for each value of a column: the value and the summary as text. Raises UsageError for no column."""
-        for value, seen in self._seen_by(by).items():
-            yield value, report.summary_text(report.summary_rows(seen, {}, {}), seen)
-
-    def _seen_by(self, by: str) -> dict[str, list[SeenColumn]]:
-        check_by(self.table, by)
-        groups: dict[str, list[SeenColumn]] = {}
-        for place, row in enumerate(self.table):
-            value = row[by]
-            name = "(none)" if value is None else str(value)
-            seen = groups.setdefault(name, [SeenColumn(output) for output in self.outputs])
-            for column in seen:
-                column.add(self._outcome(column.output, place))
-        return groups
-
-    def _outcome(self, output: Output, place: int) -> Outcome:
-        status = Status(self.ledger.cells[f"{output.name}_status"][place])
-        if status is not Status.OK:
-            return Unscored(status)
-        labels = self.ledger.cells.get(f"{output.name}_label")
-        return Score(self.ledger.cells[output.name][place], None, labels[place] if labels else None)
-
-    def as_json(self, by: str | None = None) -> dict[str, Any]:
-        """The summary, the usage and the gates as plain data."""
-        found: dict[str, Any] = {
-            "summary": self.summary_rows,
-            "usage": asdict(self.usage),
-            "require": [{"text": g.text, "holds": g.holds, "values": dict(g.values), "why": g.why} for g in self.gates],
-            "notes": list(self.notes),
-            "stopped": self.stopped or None,
-        }
-        if by:
-            found["by"] = {value: report.summary_rows(seen, {}, {}) for value, seen in self._seen_by(by).items()}
-        return found
 
     def glance(self, rows: int = 5, width: int = 40) -> str:
         """The first rows as a table of text, long cells cut: the input's columns, then the scores."""
@@ -270,28 +275,23 @@ class Result:
 
         The file is there whole or not at all. Raises UsageError for another ending, DataError where it cannot be.
         """
-        if os.fspath(path).lower().endswith(PAGES):
-            from rmg_dsl.report.html import report_page
-
-            tables.write_text(path, report_page(self))
+        if is_page(path):
+            save_page(path, self)
             return
-        tables.write_table(path, [*self.table.columns, *self.ledger.cells], self.rows())
+        columns = [*self.table.columns, *self.ledger.cells]
+        tables.write_table(path, columns, self.rows(), new_kinds(self.outputs))
 
-    @property
-    def overview(self) -> str:
-        """The summary as text, the judges' notes, the gates, and the bill."""
-        parts = [report.summary_text(self.summary_rows, self.ledger.seen), *self.notes, *map(str, self.gates)]
-        return "\n".join([*parts, _bill_line(self.usage)])
 
-    def __str__(self) -> str:
-        return self.overview + (f"\nthe run ended early: {self.stopped}" if self.stopped else "")
+def is_page(path: str | os.PathLike[str]) -> bool:
+    """Whether what is wanted there is a report for people, and not the rows."""
+    return os.fspath(path).lower().endswith(PAGES)
 
-    __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        from rmg_dsl.report.html import result_html
+def save_page(path: str | os.PathLike[str], finished: Finished) -> None:
+    """Write the report."""
+    from rmg_dsl.report.html import report_page
 
-        return result_html(self)
+    tables.write_text(path, report_page(finished))
 
 
 def check_by(table: Table, by: str) -> None:
@@ -314,7 +314,13 @@ def _cut(value: Any, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _kind(output: Output, name: str, values: Sequence[Any]) -> tables.Kind:
+def new_kinds(outputs: Iterable[Output]) -> dict[str, tables.Kind]:
+    """What the new columns hold, as far as the spec tells; what comes from the data, only its values do."""
+    kinds = {name: _kind(output, name) for output in outputs for name in result_columns(output)}
+    return {name: kind for name, kind in kinds.items() if kind is not None}
+
+
+def _kind(output: Output, name: str) -> tables.Kind | None:
     if name.endswith("_status") and name != output.name:
         return "status"
     if name.removeprefix(f"{output.name}_") in output.extras:
@@ -324,7 +330,7 @@ def _kind(output: Output, name: str, values: Sequence[Any]) -> tables.Kind:
     if isinstance(output.type.scale, Whole):
         return "integer"
     kinds: Mapping[str, tables.Kind] = {"number": "number", "bool": "bool", "label": "text", "text": "text"}
-    return kinds.get(output.type.kind) or _kind_of(values)
+    return kinds.get(output.type.kind)
 
 
 def _kind_of(values: Sequence[Any]) -> tables.Kind:

@@ -27,7 +27,7 @@ def spread(column: Column) -> list[tuple[str, int]]:
         return column.labels.most_common(_MOST_BARS)
     if column.output.type.kind == "bool":
         return [(str(level), column.values.count(level)) for level in (False, True)]
-    if isinstance(scale, Whole) and len(scale.levels) <= _MOST_BARS and set(column.values) <= set(scale.levels):
+    if isinstance(scale, Whole) and len(scale.levels) <= _MOST_BARS and column.values.different <= set(scale.levels):
         return [(str(level), column.values.count(level)) for level in scale.levels]
     return _binned(column)
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from heapq import nsmallest
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from rmg_dsl.errors import DataError
 from rmg_dsl.plan import Ask, CallPython, Plan, Step, asked_by
+from rmg_dsl.report.digest import Alike, Digest, Failures, GradedRow
 from rmg_dsl.report.drawings import Box, bars, graph, spread
 from rmg_dsl.report.markup import aside, block, cell, dim, folded, lines, money, number, page, table, text
 from rmg_dsl.report.summary import Column
@@ -16,29 +14,9 @@ from rmg_dsl.results import Status
 from rmg_dsl.semantics import Checked, Output
 from rmg_dsl.semantics.terms import FromPython, Judged, Scoring, read_by
 
-WORST_ROWS = 5
-_MOST_COLUMNS, _MOST_FAILURES, _MOST_PLACES, _MOST_STEPS = 12, 12, 8, 24
+_MOST_COLUMNS, _MOST_FAILURES, _MOST_STEPS = 12, 12, 24
 _NARROW = 24
 _NO_SCORE = tuple(status for status in Status if status not in (Status.OK, Status.SKIPPED))
-
-
-class Kept(Protocol):
-    """What the display reads of a run's ledger."""
-
-    @property
-    def cells(self) -> Mapping[str, Sequence[Any]]: ...
-    @property
-    def failures(self) -> Sequence[Mapping[str, Any]]: ...
-    @property
-    def seen(self) -> Sequence[Column]: ...
-
-
-class Rows(Protocol):
-    """What the display reads of the rows: only as far as the last one that it shows."""
-
-    @property
-    def columns(self) -> Sequence[str]: ...
-    def __iter__(self) -> Iterator[Mapping[str, Any]]: ...
 
 
 class Judgement(Protocol):
@@ -73,9 +51,7 @@ class Graded(Protocol):
     @property
     def summary_rows(self) -> Sequence[Mapping[str, Any]]: ...
     @property
-    def ledger(self) -> Kept: ...
-    @property
-    def table(self) -> Rows: ...
+    def digest(self) -> Digest: ...
     @property
     def gates(self) -> Sequence[Judgement]: ...
     @property
@@ -94,28 +70,31 @@ def result_html(result: Graded) -> str:
     >>> "&lt;b&gt;a&lt;/b&gt;" in shown, "<b>" in shown
     (True, False)
     """
-    return block(*_parts(result))
+    return block(*_parts(result, bill=True))
 
 
 def report_page(result: Graded, title: str = "RMG: graded rows") -> str:
     """The same as a file of its own, which loads nothing from anywhere and holds no script.
 
+    What the run took, in calls, money and seconds, is not on it: the same replies make the same page, to the byte,
+    whether they were paid for today or came from the cache.
+
     >>> import rmg_dsl as rmg
     >>> report_page(rmg.grade("grader brief = words(response) <= 2", [{"response": "a"}]))[:15]
     '<!DOCTYPE html>'
     """
-    return page(title, *_parts(result))
+    return page(title, *_parts(result, bill=False))
 
 
-def _parts(result: Graded) -> list[str]:
+def _parts(result: Graded, *, bill: bool) -> list[str]:
     return [
         _ending(result),
-        _summary(result),
+        _summary(result, bill=bill),
         _gates(result.gates),
         *(aside(note) for note in result.notes),
-        aside(_bill(result.usage)),
-        _worst(result),
-        _failures(result.ledger.failures),
+        aside(_bill(result.usage)) if bill else "",
+        _worst(result.digest),
+        _failures(result.digest.failures),
     ]
 
 
@@ -128,19 +107,21 @@ def _ending(result: Graded) -> str:
 # ── the summary ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _summary(result: Graded) -> str:
-    rows, seen = result.summary_rows, {column.output.name: column for column in result.ledger.seen}
+def _summary(result: Graded, *, bill: bool) -> str:
+    rows, seen = result.summary_rows, {column.output.name: column for column in result.digest.seen}
     if not rows:
         return "<p>The spec declares no grader: there is nothing to show.</p>"
     head = ["", "scale", "mean", "95 %", "scores", "scored", "unscored", "skipped", "judge", "calls", "cost"]
     kinds = ["k", "", "n", "n", "", "n", "", "n", "", "n", "n"]
     filled = [_summary_cells(row, seen.get(row["name"])) for row in rows]
     # A column that would say nothing about any grader is left out; the one with the unscored rows never is.
-    shown = [i for i, name in enumerate(head) if name in _ALWAYS or any(line[i] != _NOTHING for line in filled)]
+    told = [i for i, name in enumerate(head) if bill or name not in _BILLED]
+    shown = [i for i in told if head[i] in _ALWAYS or any(line[i] != _NOTHING for line in filled)]
     return table([head[i] for i in shown], [[line[i] for i in shown] for line in filled], [kinds[i] for i in shown])
 
 
 _ALWAYS = ("", "mean", "scored", "unscored")
+_BILLED = ("calls", "cost")
 _NOTHING = dim("–")
 
 
@@ -204,37 +185,12 @@ def _counted(count: int, word: str) -> str:
 # ── the worst rows ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _worst(result: Graded) -> str:
-    seen, cells = result.ledger.seen, result.ledger.cells
-    measure = next((column.output for column in _by_weight(seen) if _is_ordered(column)), None)
-    if measure is None:
-        places = list(range(min(WORST_ROWS, max((len(values) for values in cells.values()), default=0))))
-    else:
-        places = _lowest(cells[measure.name], measure)
-    if not places:
+def _worst(digest: Digest) -> str:
+    measure, rows = digest.worst()
+    if not rows:
         return ""
-    try:
-        rows = _at(result.table, places)
-    except DataError as error:
-        return f"<h4>{_title(measure)}</h4>" + aside(f"they cannot be shown: {error}")
-    outputs = sorted((column.output for column in seen), key=lambda output: output is not measure)
-    return f"<h4>{_title(measure)}</h4>" + _rows(rows, places, outputs, cells, result.table.columns)
-
-
-def _by_weight(seen: Sequence[Column]) -> list[Column]:
-    """The last aggregate says what the author is after, else the first grader does."""
-    aggregates = [column for column in seen if column.output.kind == "aggregate"]
-    return [*reversed(aggregates), *(column for column in seen if column.output.kind != "aggregate")]
-
-
-def _is_ordered(column: Column) -> bool:
-    return bool(column.values)
-
-
-def _lowest(values: Sequence[Any], output: Output) -> list[int]:
-    sign = -1 if output.type.direction < 0 else 1
-    scored = (place for place, value in enumerate(values) if isinstance(value, int | float))
-    return nsmallest(WORST_ROWS, scored, key=lambda place: (sign * values[place], place))
+    outputs = sorted(digest.outputs, key=lambda output: output is not measure)
+    return f"<h4>{_title(measure)}</h4>" + _rows(rows, outputs)
 
 
 def _title(output: Output | None) -> str:
@@ -244,38 +200,25 @@ def _title(output: Output | None) -> str:
     return f"The {word} rows by {text(output.name)}"
 
 
-def _at(rows: Rows, places: Sequence[int]) -> dict[int, Mapping[str, Any]]:
-    walk = islice(enumerate(rows), max(places) + 1)
-    return {place: row for place, row in walk if place in set(places)}
-
-
-def _rows(
-    rows: Mapping[int, Mapping[str, Any]],
-    places: Sequence[int],
-    outputs: Sequence[Output],
-    cells: Mapping[str, Sequence[Any]],
-    columns: Sequence[str],
-) -> str:
+def _rows(rows: Sequence[GradedRow], outputs: Sequence[Output]) -> str:
+    columns = list(rows[0].row)
     first, more = columns[:_MOST_COLUMNS], len(columns) - _MOST_COLUMNS
     head = ["row", *(output.name for output in outputs), *first]
     body = [
-        [str(place), *(_score(o.name, cells, place) for o in outputs), *(cell(rows[place].get(name)) for name in first)]
-        for place in places
-        if place in rows
+        [str(each.place), *(_score(o.name, each.cells) for o in outputs), *(cell(each.row.get(name)) for name in first)]
+        for each in rows
     ]
     left_out = aside(f"and {_counted(more, 'column')} more") if more > 0 else ""
-    wide = ["w" if any(len(str(rows[at].get(name))) > _NARROW for at in rows) else "" for name in first]
+    wide = ["w" if any(len(str(each.row.get(name))) > _NARROW for each in rows) else "" for name in first]
     return table(head, body, ["n", *["s"] * len(outputs), *wide]) + left_out
 
 
-def _score(name: str, cells: Mapping[str, Sequence[Any]], place: int) -> str:
+def _score(name: str, cells: Mapping[str, Any]) -> str:
     """A score with its reason, or why there is none: a missing score is a word and never a number."""
-    status = str(cells[f"{name}_status"][place])
+    status = str(cells[f"{name}_status"])
     if status != Status.OK:
         return dim(text(status)) if status == Status.SKIPPED else f'<span class="bad">{text(status)}</span>'
-    label = cells[f"{name}_label"][place] if f"{name}_label" in cells else None
-    reason = cells[f"{name}_reason"][place] if f"{name}_reason" in cells else None
-    value = cells[name][place]
+    label, reason, value = cells.get(f"{name}_label"), cells.get(f"{name}_reason"), cells[name]
     shown = (number(value) if type(value) is float else cell(value)) + (f" {dim(text(label))}" if label else "")
     return shown + (f'<div class="d">{folded(str(reason), 60)}</div>' if reason else "")
 
@@ -283,27 +226,24 @@ def _score(name: str, cells: Mapping[str, Sequence[Any]], place: int) -> str:
 # ── the failures ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _failures(failures: Sequence[Mapping[str, Any]]) -> str:
+def _failures(failures: Failures) -> str:
     """One line for all rows that failed in the same way, the most frequent first."""
-    if not failures:
+    if not failures.count:
         return ""
-    groups: dict[tuple[str, str, str], list[int]] = {}
-    for failure in failures:
-        groups.setdefault((failure["grader"], failure["status"], failure["message"]), []).append(failure["row"])
-    often = sorted(groups.items(), key=lambda item: -len(item[1]))
+    often = sorted(failures.kinds.items(), key=lambda item: -item[1].count)[:_MOST_FAILURES]
     body = [
-        [text(grader), f'<span class="bad">{text(status)}</span>', f"{len(places):,}", _places(places), folded(why)]
-        for (grader, status, why), places in often[:_MOST_FAILURES]
+        [text(grader), f'<span class="bad">{text(status)}</span>', f"{alike.count:,}", _places(alike), folded(why)]
+        for (grader, status, why), alike in often
     ]
-    rest = sum(len(places) for _, places in often[_MOST_FAILURES:])
+    rest = failures.count - sum(alike.count for _, alike in often)
     more = aside(f"and {rest:,} more, of other kinds: see `failures`") if rest else ""
     head, kinds = ["grader", "status", "scores", "rows", "why"], ["k", "", "n", "", "w"]
-    return f"<h4>{_counted(len(failures), 'missing score')}</h4>" + table(head, body, kinds) + more
+    return f"<h4>{_counted(failures.count, 'missing score')}</h4>" + table(head, body, kinds) + more
 
 
-def _places(places: Sequence[int]) -> str:
-    shown = ", ".join(map(str, places[:_MOST_PLACES]))
-    return dim(shown + (" …" if len(places) > _MOST_PLACES else ""))
+def _places(alike: Alike) -> str:
+    shown = ", ".join(map(str, alike.places))
+    return dim(shown + (" …" if alike.count > len(alike.places) else ""))
 
 
 # ── a suite ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics as plain
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 Z95 = 1.959963984540054
@@ -15,7 +15,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def mean(values: Sequence[float]) -> float | None:
+def mean(values: Collection[float]) -> float | None:
     """The mean; True counts as 1, False as 0.
 
     >>> mean([1, 2, 6]), mean([])
@@ -55,7 +55,7 @@ def count(values: Sequence[bool]) -> int:
 OVER_ROWS: Mapping[str, object] = {"mean": mean, "median": median, "share": share, "count": count}
 
 
-def mean_interval(values: Sequence[float]) -> Interval | None:
+def mean_interval(values: Collection[float]) -> Interval | None:
     """The 95 % bounds of a mean: normal, from the spread of the values; none for fewer than two.
 
     >>> low, high = mean_interval([1, 2, 3, 4, 5])

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from unicodedata import combining, east_asian_width
 
 from rmg_dsl.messages import Usage
+from rmg_dsl.report.numbers import Numbers
 from rmg_dsl.report.statistics import Interval, mean, mean_interval, share_interval
 from rmg_dsl.results import Outcome, Score, Status
 from rmg_dsl.semantics import Output
@@ -53,7 +54,7 @@ class Column:
     output: Output
     judge: str = ""
     statuses: Counter[Status] = field(default_factory=Counter)
-    values: list[float] = field(default_factory=list)
+    values: Numbers = field(default_factory=Numbers)
     labels: Counter[str] = field(default_factory=Counter)
 
     def add(self, outcome: Outcome) -> None:

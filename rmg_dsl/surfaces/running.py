@@ -18,7 +18,7 @@ from rmg_dsl import api
 from rmg_dsl.api.grading import stopper
 from rmg_dsl.api.planning import bill_of
 from rmg_dsl.api.preparing import Job
-from rmg_dsl.api.results import PAGES, Result, check_by
+from rmg_dsl.api.results import PAGES, Finished, check_by
 from rmg_dsl.errors import UsageError
 from rmg_dsl.surfaces.choices import options_of
 from rmg_dsl.surfaces.terminal import DONE, FAILED, IMPOSSIBLE, INTERRUPTED, put, say
@@ -34,9 +34,7 @@ def run(chosen: Namespace) -> int:
     if job.table.count == 0:
         say("rmg: warning: the data has no rows: there is nothing to grade (rmg explain RMG504)")
     with first_interrupt_stops(job):
-        result = api.run_job(job, stop_on_interrupt=False)
-        for path in chosen.output:
-            result.save(path)
+        result = api.run_stream(job, chosen.output, chosen.by)
     _show(result, chosen)
     return _exit_code(result)
 
@@ -93,7 +91,7 @@ def first_interrupt_stops(job: Job) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _exit_code(result: Result) -> int:
+def _exit_code(result: Finished) -> int:
     if result.interrupted:
         return INTERRUPTED
     if result.stopped or result.every_row_failed:
@@ -101,15 +99,15 @@ def _exit_code(result: Result) -> int:
     return DONE if result.holds else FAILED
 
 
-def _show(result: Result, chosen: Namespace) -> None:
+def _show(result: Finished, chosen: Namespace) -> None:
     if result.stopped:
         say(f"rmg: the run ended early: {result.stopped}")
     elif result.nothing_scored:
         say(f"rmg: no row could be graded: {result.first_failure}")
     if chosen.json:
-        put(json.dumps(result.as_json(chosen.by), ensure_ascii=False))
+        put(json.dumps(result.as_json(), ensure_ascii=False))
     elif not chosen.quiet:
-        for name, group in result.groups(chosen.by) if chosen.by else ():
+        for name, group in result.groups():
             put(f"{chosen.by} = {name}\n{group}\n")
         put(result.overview)
     elif not result.holds:

@@ -6,10 +6,11 @@ The only room that imports pandas and pyarrow, and only inside functions: import
 from rmg_dsl.tables.frames import Column, Kind, is_frame, records_to_frame, to_frame
 from rmg_dsl.tables.inputs import FORMATS
 from rmg_dsl.tables.opening import open_table, read_frame
+from rmg_dsl.tables.replacing import check_writable, write_text
 from rmg_dsl.tables.rows import Row, Table
 from rmg_dsl.tables.selection import limit_rows, sample_rows
 from rmg_dsl.tables.values import plain
-from rmg_dsl.tables.writing import check_writable, write_table, write_text
+from rmg_dsl.tables.writing import TableWriter, write_table, writing
 
 __all__ = [
     "FORMATS",
@@ -17,6 +18,7 @@ __all__ = [
     "Kind",
     "Row",
     "Table",
+    "TableWriter",
     "check_writable",
     "is_frame",
     "limit_rows",
@@ -28,4 +30,5 @@ __all__ = [
     "to_frame",
     "write_table",
     "write_text",
+    "writing",
 ]

@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from itertools import islice
+from typing import Any, TypeAlias, TypeVar
 
 from rmg_dsl.tables.inputs import Input, text_of, undecodable
 from rmg_dsl.tables.json_files import json_text
 from rmg_dsl.tables.rows import Row, Table, quoted, repeated
 
 _Reader: TypeAlias = Callable[[str], Any]
+_Number = TypeVar("_Number", int, float)
 # The csv module stops at 128 KB a cell, less than one long context, and its limit is a setting of the whole process:
 # it is only ever raised. More than 2**31 - 1 does not fit everywhere.
 _WIDEST_CELL = 2**31 - 1
+_BATCH = 256
 
 
 def read_csv(found: Input, delimiter: str = ",") -> Table:
@@ -26,14 +29,23 @@ def read_csv(found: Input, delimiter: str = ",") -> Table:
     cells than the header, an open quote, and bytes that are not UTF-8 are a `DataError` that names the line.
     """
     columns = _header(found, delimiter)
-    readers, count = _survey(_body(found, delimiter, len(columns)), len(columns))
+    tests, count = _survey(_body(found, delimiter, len(columns)), len(columns))
+    readers = {name: _READERS[test] for name, test in zip(columns, tests, strict=True) if test is not None}
+    return Table(columns, lambda: _rows(found, delimiter, columns, readers), count, name=found.name)
 
-    def rows() -> Iterator[Row]:
+
+def _rows(found: Input, delimiter: str, columns: Sequence[str], readers: Mapping[str, _Reader]) -> Iterator[Row]:
+    try:
         for cells in _body(found, delimiter, len(columns)):
-            triples = zip(columns, readers, cells, strict=True)
-            yield {name: read(cell) if cell else None for name, read, cell in triples}
-
-    return Table(columns, rows, count, name=found.name)
+            row: Row = dict(zip(columns, cells, strict=True))
+            for name, read in readers.items():
+                if row[name]:
+                    row[name] = read(row[name])
+            if "" in cells:
+                row.update((name, None) for name, cell in zip(columns, cells, strict=True) if not cell)
+            yield row
+    except (ValueError, KeyError) as error:
+        raise found.fault(f"the file changed while it was read: {error}") from None
 
 
 def _lines(found: Input, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -81,16 +93,24 @@ def _body(found: Input, delimiter: str, width: int) -> Iterator[list[str]]:
         yield cells
 
 
-def _survey(records: Iterable[list[str]], width: int) -> tuple[tuple[_Reader, ...], int]:
-    """How to read each column, and the number of records: a reader stays possible until a cell does not print back."""
-    possible: list[list[_Reader]] = [[number, _truth] for _ in range(width)]
+# ── what the cells of a column are ───────────────────────────────────────────────────────────────────────────────
+
+
+def _survey(records: Iterator[list[str]], width: int) -> tuple[list[_Reader | None], int]:
+    """What holds for every cell of each column, and the number of records; None where there is no such test."""
+    tests: list[_Reader | None] = [None] * width
     count = 0
-    for cells in records:
-        count += 1
-        for place, cell in enumerate(cells):
-            if cell and possible[place]:
-                possible[place] = [read for read in possible[place] if read(cell) is not None]
-    return tuple(left[0] if left else str for left in possible), count
+    while batch := list(islice(records, _BATCH)):
+        count += len(batch)
+        for place, column in enumerate(zip(*batch, strict=True)):
+            if tests[place] is not str and (cells := list(filter(None, column))):
+                tests[place] = _narrowest(tests[place], cells)
+    return [None if test is str else test for test in tests], count
+
+
+def _narrowest(before: _Reader | None, cells: Sequence[str]) -> _Reader:
+    """The first test that all these cells pass, of those that all the earlier ones passed too."""
+    return next((test for test in _LEFT[before] if None not in map(test, cells)), str)
 
 
 def number(cell: str) -> int | float | None:
@@ -99,40 +119,96 @@ def number(cell: str) -> int | float | None:
     >>> number("12"), number("-0.5"), number("007"), number("1.50"), number("1e5"), number("nan")
     (12, -0.5, None, None, None, None)
     """
+    whole = _whole(cell)
+    return _real(cell) if whole is None else whole
+
+
+def _whole(cell: str) -> int | None:
+    return _printed(cell, int)
+
+
+def _real(cell: str) -> float | None:
+    return _printed(cell, float)
+
+
+def _printed(cell: str, kind: type[_Number]) -> _Number | None:
     if cell[-1:] not in "0123456789":
         return None
-    for kind in (int, float):
-        try:
-            value = kind(cell)
-        except ValueError:  # no such number, or an integer of thousands of digits
-            continue
-        return value if repr(value) == cell else None
-    return None
+    try:
+        value = kind(cell)
+    except ValueError:  # no such number, or an integer of thousands of digits
+        return None
+    return value if repr(value) == cell else None
 
 
 def _truth(cell: str) -> bool | None:
-    return {"True": True, "False": False}.get(cell)
+    return _TRUTHS.get(cell)
 
 
-def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], delimiter: str = ",") -> Iterator[str]:
-    """The header and one record per row, ready to be written."""
-    writer = csv.writer(_Echo(), delimiter=delimiter)
-    yield _record(writer, columns)
-    for row in rows:
-        yield _record(writer, [cell(row.get(name)) for name in columns])
+_TRUTHS = {"True": True, "False": False}
+# What may still hold of a column after a test has held so far, the narrowest first.
+_LEFT: Mapping[_Reader | None, tuple[_Reader, ...]] = {
+    None: (_whole, _real, number, _truth),
+    _whole: (_whole, number),
+    _real: (_real, number),
+    number: (number,),
+    _truth: (_truth,),
+}
+# How a cell is read that is known to pass.
+_READERS: Mapping[_Reader, _Reader] = {_whole: int, _real: float, number: number, _truth: _TRUTHS.__getitem__}
 
 
-class _Echo:
-    """A file for `csv.writer` that hands each record back instead of keeping it."""
-
-    def write(self, record: str) -> str:
-        return record
+# ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _record(writer: Any, cells: Sequence[str]) -> str:
-    # Written with \r\n, so that the writer quotes cells that hold either, and shortened to \n afterwards.
-    record: str = writer.writerow(cells)
-    return record[:-2] + "\n"
+class CsvText:
+    """CSV as text, batch by batch: the header, then a record for each row, which has exactly the columns in order.
+
+    >>> text = CsvText(["a", "b"])
+    >>> text.head, text.rows([{"a": 1, "b": "x\\ny"}, {"a": None, "b": [0.5]}]), text.tail
+    ('a,b\\n', '1,"x\\ny"\\n,[0.5]\\n', '')
+    """
+
+    tail = ""
+
+    def __init__(self, columns: Sequence[str], delimiter: str = ",") -> None:
+        self._columns, self._records = columns, _Records()
+        self._writer = csv.writer(self._records, delimiter=delimiter)
+
+    @property
+    def head(self) -> str:
+        return self._text([self._columns])
+
+    def rows(self, rows: Iterable[Mapping[str, Any]]) -> str:
+        """The records of these rows."""
+        return self._text(map(_cells, rows))
+
+    def _text(self, records: Iterable[Sequence[Any]]) -> str:
+        self._writer.writerows(records)
+        # Written with \r\n, so that the writer quotes cells that hold either, and shortened to \n afterwards.
+        return "".join([f"{record[:-2]}\n" for record in self._records.taken()])
+
+
+class _Records:
+    """A file for `csv.writer` that keeps each record by itself until they are taken."""
+
+    def __init__(self) -> None:
+        self._held: list[str] = []
+
+    def write(self, record: str) -> None:
+        self._held.append(record)
+
+    def taken(self) -> list[str]:
+        held, self._held = self._held, []
+        return held
+
+
+# What `csv.writer` writes as `cell` does: most cells, so that most need no call of their own.
+_AS_IT_IS = frozenset({str, int, bool, type(None)})
+
+
+def _cells(row: Mapping[str, Any]) -> list[Any]:
+    return [value if type(value) in _AS_IT_IS else cell(value) for value in row.values()]
 
 
 def cell(value: Any) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
+import threading
+import weakref
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, BinaryIO, cast
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, BinaryIO, cast
 
 from rmg_dsl.errors import DataError, UsageError
 
@@ -22,6 +25,7 @@ FORMATS = {
 }
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BOM = b"\xef\xbb\xbf"
+_BLOCK, _IN_MEMORY = 2**16, 2**24
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +80,68 @@ def stdin_input(stdin: IO[str] | IO[bytes] | None) -> tuple[str, Input]:
 
     `[` is JSON, `{` is JSON lines, a parquet file shows its own mark, anything else is CSV.
     """
-    stream = sys.stdin.buffer if stdin is None else stdin
-    read = stream.read()
-    data = read if isinstance(read, bytes) else read.encode("utf-8", "surrogatepass")
-    start = data[:4096].removeprefix(_BOM).lstrip()
-    found = Input("<stdin>", lambda: io.BytesIO(data))
+    kept = _Kept()
+    for block in _blocks(sys.stdin.buffer if stdin is None else stdin):
+        kept.add(block)
+    found = Input("<stdin>", kept.open)
+    with found.open() as stream:
+        start = stream.read(4096).removeprefix(_BOM).lstrip()
     kind = {b"[": "json", b"{": "jsonl"}.get(start[:1], "parquet" if start[:4] == b"PAR1" else "csv")
     return kind, _not_empty(found, not start)
+
+
+def _blocks(stream: IO[str] | IO[bytes]) -> Iterator[bytes]:
+    while block := stream.read(_BLOCK):
+        yield block if isinstance(block, bytes) else block.encode("utf-8", "surrogatepass")
+
+
+class _Kept:
+    """Bytes that came once: few of them in memory, more in a file that is gone with this object."""
+
+    def __init__(self) -> None:
+        self._file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed when nobody holds it any more
+        self._busy = threading.Lock()
+        weakref.finalize(self, self._file.close)
+
+    def add(self, block: bytes) -> None:
+        self._file.write(block)
+
+    def open(self) -> BinaryIO:
+        """A walk of its own over all of them."""
+        return cast(BinaryIO, io.BufferedReader(_Walk(self)))
+
+    def read(self, start: int, count: int) -> bytes:
+        with self._busy:
+            self._file.seek(start)
+            return self._file.read(count)
+
+    def end(self) -> int:
+        with self._busy:
+            return self._file.seek(0, io.SEEK_END)
+
+
+class _Walk(io.RawIOBase):
+    """A place in bytes that several walks share."""
+
+    def __init__(self, kept: _Kept) -> None:
+        self._kept, self._place = kept, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._kept.end()}
+        self._place = bases[whence] + offset
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._kept.read(self._place, len(buffer))
+        buffer[: len(block)] = block
+        self._place += len(block)
+        return len(block)
 
 
 def _not_empty(found: Input, empty: bool) -> Input:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rmg_dsl.tables.inputs import Input, decoded, text_of, undecodable
@@ -31,19 +31,20 @@ def _census(rows: Iterable[Row]) -> tuple[tuple[str, ...], int]:
     seen: dict[str, None] = {}
     count = 0
     for row in rows:
-        seen.update(dict.fromkeys(row))
+        if not row.keys() <= seen.keys():
+            seen.update(dict.fromkeys(row))
         count += 1
     return tuple(seen), count
 
 
-def aligned(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Iterator[Row]:
+def aligned(rows: Iterable[Row], columns: tuple[str, ...]) -> Iterator[Row]:
     """Rows with every column, in order, None where there is nothing.
 
     >>> list(aligned([{"b": 1}], ("a", "b")))
     [{'a': None, 'b': 1}]
     """
     for row in rows:
-        yield {name: row.get(name) for name in columns}
+        yield row if (*row,) == columns else {name: row.get(name) for name in columns}
 
 
 def _objects(found: Input) -> Iterator[Row]:
@@ -56,7 +57,9 @@ def _objects(found: Input) -> Iterator[Row]:
 
 def _object(found: Input, line: int, text: str) -> Row:
     try:
-        item = _DECODER.decode(text)
+        item, end = _DECODER.raw_decode(text)
+        if end != len(text):
+            raise json.JSONDecodeError("Extra data", text, end)
     except json.JSONDecodeError as error:
         advice = "; a file with one list of objects ends in .json" if line == 1 and text[0] == "[" else ""
         raise found.fault(f"broken JSON: {error.msg} at column {error.colno}{advice}", line) from None
@@ -118,21 +121,48 @@ def json_text(value: Any) -> str:
     '{"name": "Zoë", "score": null}'
     """
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
+        return _encoded(value)
     except ValueError:
-        return json.dumps(finite(value), ensure_ascii=False, allow_nan=False, default=str)
+        return _encoded(finite(value))
 
 
-def jsonl_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """One object per line."""
-    for row in rows:
-        yield json_text(row) + "\n"
+# One encoder for all: `json.dumps` with settings of its own makes a new one for each call.
+_encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode
 
 
-def json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """One list, one object per line inside it."""
-    before = "["
-    for row in rows:
-        yield f"{before}\n{json_text(row)}"
-        before = ","
-    yield "[]\n" if before == "[" else "\n]\n"
+class LinesText:
+    """JSON lines as text, batch by batch: one object per line.
+
+    >>> LinesText().rows([{"a": 1}, {"a": None}])
+    '{"a": 1}\\n{"a": null}\\n'
+    """
+
+    head = tail = ""
+
+    def rows(self, rows: Iterable[Mapping[str, Any]]) -> str:
+        """The lines of these rows."""
+        return "".join([f"{json_text(row)}\n" for row in rows])
+
+
+class ListText:
+    """JSON as text, batch by batch: one list, one object per line inside it.
+
+    >>> text = ListText()
+    >>> text.rows([{"a": 1}]) + text.rows([{"a": 2}]) + text.tail
+    '[\\n{"a": 1},\\n{"a": 2}\\n]\\n'
+    """
+
+    head = ""
+
+    def __init__(self) -> None:
+        self._before = "["
+
+    def rows(self, rows: Iterable[Mapping[str, Any]]) -> str:
+        """At least one object, and before each what separates it from the one before."""
+        text = self._before + ",".join([f"\n{json_text(row)}" for row in rows])
+        self._before = ","
+        return text
+
+    @property
+    def tail(self) -> str:
+        return "[]\n" if self._before == "[" else "\n]\n"

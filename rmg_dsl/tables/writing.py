@@ -1,27 +1,34 @@
-"""Files that are there whole or not at all."""
+"""Rows to files, a batch at a time: each format as a stream, several of them at once."""
 
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
-from typing import Any, BinaryIO
+from typing import IO, Any, Protocol
 
-from rmg_dsl.errors import DataError, UsageError
-from rmg_dsl.tables.csv_files import csv_lines
-from rmg_dsl.tables.inputs import FORMATS, format_of
-from rmg_dsl.tables.json_files import aligned, json_lines, jsonl_lines
-from rmg_dsl.tables.parquet_files import pyarrow, write_parquet
+from rmg_dsl.errors import DataError
+from rmg_dsl.tables.csv_files import CsvText
+from rmg_dsl.tables.frames import Kind
+from rmg_dsl.tables.inputs import format_of
+from rmg_dsl.tables.json_files import LinesText, ListText, aligned
+from rmg_dsl.tables.parquet_writing import ParquetWriter
+from rmg_dsl.tables.replacing import replacing, told
 from rmg_dsl.tables.rows import Row, quoted, union
 from rmg_dsl.tables.values import plain
 
 FIRST_ROWS = 1_000
+_BATCH = 1_000
 
 
-def write_table(path: str | os.PathLike[str], columns: Sequence[str] | None, rows: Iterable[Mapping[str, Any]]) -> None:
+def write_table(
+    path: str | os.PathLike[str],
+    columns: Sequence[str] | None,
+    rows: Iterable[Mapping[str, Any]],
+    kinds: Mapping[str, Kind] | None = None,
+) -> None:
     """Write rows to the format that the path ends in; a file of that name is replaced only by a finished one.
 
     >>> import pathlib, tempfile
@@ -36,34 +43,20 @@ def write_table(path: str | os.PathLike[str], columns: Sequence[str] | None, row
 
     No score is `null` in JSON and an empty cell in CSV, where nested values are JSON text; what is not finite is no
     score. Floats are written so that they read back the same. In parquet a column is native where all its values
-    come back exactly, else JSON text that `open_table` reads back.
+    come back exactly, else JSON text that `open_table` reads back; `kinds` name what is known of a column beforehand.
 
     `rows` may be a stream. Without `columns`, JSON lines and JSON hold each row as it is; CSV and parquet have the
     columns of all rows, or of the first 1,000 of a stream, and a later new one is a `DataError` that names its row.
-    With `columns` every row has exactly these. In parquet a value that does not fit its column is a `DataError` too.
-    An ending that is not known is a `UsageError`.
+    With `columns` every row has exactly these. An ending that is not known is a `UsageError`.
     """
-    kind = format_of(path)
     sample, walk = _sampled(rows)
     names = columns
-    if names is None and kind not in ("json", "jsonl"):
+    if names is None and format_of(path) not in ("json", "jsonl"):
         names = union(sample)
-    held = map(plain, walk) if names is None else aligned(_checked(names, walk), names)
-    with replacing(path) as stream:
-        if kind == "parquet":
-            write_parquet(stream, names or (), map(plain, sample), held)
-        else:
-            stream.writelines(line.encode("utf-8", "backslashreplace") for line in _lines(kind, names or (), held))
-
-
-def _lines(kind: str, columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
-    match kind:
-        case "json":
-            return json_lines(rows)
-        case "jsonl":
-            return jsonl_lines(rows)
-        case _:
-            return csv_lines(columns, rows, "\t" if kind == "tsv" else ",")
+    held = map(plain, walk) if names is None else aligned(_checked(names, walk), tuple(names))
+    with writing([path], names or (), kinds) as writer:
+        for row in held:
+            writer.add(row)
 
 
 def _sampled(rows: Iterable[Mapping[str, Any]]) -> tuple[Iterable[Mapping[str, Any]], Iterable[Mapping[str, Any]]]:
@@ -83,69 +76,126 @@ def _checked(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Itera
         yield plain(row)
 
 
+# ── rows as they come ────────────────────────────────────────────────────────────────────────────────────────────
+
+
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A file to write bytes to, which takes the path's place when all went well; else nothing has changed."""
-    target = os.path.realpath(os.path.expanduser(path))
-    temporary = os.path.join(os.path.dirname(target), f".rmg-{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as stream:  # not a private temporary file: the umask decides who may read it
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        if os.path.exists(target):
-            shutil.copymode(target, temporary)
-        os.replace(temporary, target)
-    except OSError as error:
-        raise DataError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}") from error
-    finally:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
-
-
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write text as UTF-8; a file of that name is replaced only by a finished one.
+def writing(
+    paths: Sequence[str | os.PathLike[str]], columns: Sequence[str], kinds: Mapping[str, Kind] | None = None
+) -> Iterator[TableWriter]:
+    """Files of the same rows, which come one by one; they take their places together, when all went well.
 
     >>> import pathlib, tempfile
+    >>> from rmg_dsl.tables import writing
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_text(pathlib.Path(folder, "report.html"), "<p>Zoë</p>")
-    ...     pathlib.Path(folder, "report.html").read_text(encoding="utf-8")
-    '<p>Zoë</p>'
+    ...     paths = [pathlib.Path(folder, name) for name in ("out.csv", "out.jsonl")]
+    ...     with writing(paths, ["id"]) as writer:
+    ...         writer.add({"id": 7})
+    ...     [path.read_text(encoding="utf-8") for path in paths]
+    ['id\\n7\\n', '{"id": 7}\\n']
+
+    Every row is of plain values and has exactly the columns, in their order. Memory holds some thousand rows.
     """
-    with replacing(path) as stream:
-        stream.write(text.encode("utf-8", "backslashreplace"))
+    formats = [format_of(path) for path in paths]
+    with replacing(paths) as files:
+        writer = TableWriter()
+        try:
+            for kind, file in zip(formats, files, strict=True):
+                with told(file.path):
+                    writer.sinks.append((file.path, _sink(kind, file.stream, columns, kinds or {})))
+            yield writer
+            writer.close()
+        finally:
+            writer.drop()
 
 
-def check_writable(path: str | os.PathLike[str], also: Sequence[str] = ()) -> None:
-    """Refuse, before any work is done, a path that could not be written after it; `also` are more allowed endings.
+class TableWriter:
+    """Takes rows, and writes them a batch at a time to every file.
 
-    >>> check_writable("no-such-folder/out.csv")
-    Traceback (most recent call last):
-        ...
-    rmg_dsl.errors.DataError: no-such-folder/out.csv: cannot be written: there is no folder no-such-folder
-
-    An ending that is not known is a `UsageError`; a folder that is missing or closed, a path that is a folder, and
-    parquet without pyarrow are a `DataError`.
+    One thread may drop it while another one adds: what is added after that is not wanted any more.
     """
-    name = os.fspath(path)
-    if os.path.splitext(name)[1].lower() not in also:
-        _check_format(name, also)
-    target = os.path.realpath(os.path.expanduser(name))
-    if problem := _obstacle(target, os.path.dirname(name) or "."):
-        raise DataError(f"{name}: cannot be written: {problem}")
+
+    def __init__(self) -> None:
+        self.sinks: list[tuple[str, _Sink]] = []
+        self._rows: list[Row] = []
+        self._busy = threading.Lock()
+
+    def add(self, row: Row) -> None:
+        """One more row. Raises DataError where a file cannot be written."""
+        self._rows.append(row)
+        if len(self._rows) >= _BATCH:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left, and what stands at the end of each file."""
+        self._flush()
+        for path, sink in self.sinks:
+            with told(path):
+                sink.close()
+
+    def drop(self) -> None:
+        """Let go of the files, whole or not: nothing more is written."""
+        with self._busy:
+            for _, sink in self.sinks:
+                sink.drop()
+            self.sinks = []
+
+    def _flush(self) -> None:
+        rows, self._rows = self._rows, []
+        with self._busy:
+            for path, sink in self.sinks if rows else ():
+                with told(path):
+                    sink.write(rows)
 
 
-def _check_format(name: str, also: Sequence[str]) -> None:
-    if os.path.splitext(name)[1].lower() not in FORMATS:
-        raise UsageError(f"{name!r} does not end in {', '.join([*FORMATS, *also])}; give it one of these endings")
-    if format_of(name) == "parquet":
-        pyarrow()
+class _Sink(Protocol):
+    """One file of rows."""
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """At least one row."""
+
+    def close(self) -> None:
+        """What stands at the end."""
+
+    def drop(self) -> None:
+        """Let go of what is held beside the file."""
 
 
-def _obstacle(target: str, folder: str) -> str | None:
-    parent = os.path.dirname(target)
-    if os.path.isdir(target):
-        return "this is a folder"
-    if not os.path.isdir(parent):
-        return f"there is no folder {folder}"
-    return None if os.access(parent, os.W_OK | os.X_OK) else f"the folder {folder} may not be written to"
+class _Text(Protocol):
+    """A format that is text: what stands before the rows, the rows, what stands after them."""
+
+    @property
+    def head(self) -> str: ...
+    @property
+    def tail(self) -> str: ...
+    def rows(self, rows: Sequence[Row]) -> str: ...
+
+
+class _TextSink:
+    def __init__(self, stream: IO[bytes], text: _Text) -> None:
+        self._stream, self._text = stream, text
+        self._put(text.head)
+
+    def write(self, rows: Sequence[Row]) -> None:
+        self._put(self._text.rows(rows))
+
+    def close(self) -> None:
+        self._put(self._text.tail)
+
+    def drop(self) -> None:
+        pass
+
+    def _put(self, text: str) -> None:
+        self._stream.write(text.encode("utf-8", "backslashreplace"))
+
+
+def _sink(kind: str, stream: IO[bytes], columns: Sequence[str], kinds: Mapping[str, Kind]) -> _Sink:
+    match kind:
+        case "parquet":
+            return ParquetWriter(stream, columns, kinds)
+        case "json":
+            return _TextSink(stream, ListText())
+        case "jsonl":
+            return _TextSink(stream, LinesText())
+        case _:
+            return _TextSink(stream, CsvText(columns, "\t" if kind == "tsv" else ","))

@@ -1,0 +1,120 @@
+"""What is said of a run, gathered as its rows finish: in little room, however many they are."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+from rmg_dsl.report.summary import Column
+from rmg_dsl.results import Outcome, Score, Status, Unscored
+from rmg_dsl.semantics import Output
+
+WORST_ROWS = 5
+MOST_KINDS = 1_000
+_PLACES = 8
+_NOT_REACHED = (Status.CANCELLED, Status.OVER_BUDGET)
+
+Failure: TypeAlias = tuple[str, Status, str]
+"""The grader, the status, the message."""
+
+
+class GradedRow(NamedTuple):
+    """A finished row: its place, the row as it came, its new cells, and the outcome of each output."""
+
+    place: int
+    row: Mapping[str, Any]
+    cells: Mapping[str, Any]
+    outcomes: Sequence[Outcome]
+
+
+@dataclass(slots=True)
+class Alike:
+    """Missing scores of one kind: how many, and the places of the first ones."""
+
+    count: int = 0
+    places: list[int] = field(default_factory=list)
+
+
+class Failures:
+    """The missing scores of a run by kind, in the order of their first rows; of the first 1,000 kinds all is known.
+
+    >>> failures = Failures()
+    >>> failures.add(3, "g", Unscored(Status.REFUSED, "no")); failures.add(7, "g", Unscored(Status.REFUSED, "no"))
+    >>> failures.count, list(failures.kinds.values())
+    (2, [Alike(count=2, places=[3, 7])])
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.kinds: dict[Failure, Alike] = {}
+
+    def add(self, place: int, grader: str, outcome: Unscored) -> None:
+        """One more score that is missing."""
+        self.count += 1
+        kind = (grader, outcome.status, outcome.message)
+        if kind not in self.kinds and len(self.kinds) >= MOST_KINDS:
+            return
+        alike = self.kinds.setdefault(kind, Alike())
+        alike.count += 1
+        if alike.count <= _PLACES:
+            alike.places.append(place)
+
+
+class Digest:
+    """All that a summary or a report shows of a run; `by` names a column for whose values there are summaries too."""
+
+    def __init__(self, outputs: Sequence[Output], by: str | None = None) -> None:
+        self.outputs = tuple(outputs)
+        self.seen = [Column(output) for output in outputs]
+        self.failures = Failures()
+        self.by = by
+        self.rows = self.unreached = 0
+        self.groups: dict[str, list[Column]] = {}
+        self._first: list[GradedRow] = []
+        self._lowest: list[list[tuple[float, int, GradedRow]]] = [[] for _ in outputs]
+
+    def add(self, graded: GradedRow) -> None:
+        """One more finished row."""
+        self.rows += 1
+        self.unreached += any(outcome.status in _NOT_REACHED for outcome in graded.outcomes)
+        if len(self._first) < WORST_ROWS:
+            self._first.append(graded)
+        for number, outcome in enumerate(graded.outcomes):
+            self.seen[number].add(outcome)
+            if isinstance(outcome, Score):
+                self._rank(number, outcome.value, graded)
+            elif outcome.status is not Status.SKIPPED:
+                self.failures.add(graded.place, self.outputs[number].name, outcome)
+        if self.by is not None:
+            for column, outcome in zip(self._group(graded.row[self.by]), graded.outcomes, strict=True):
+                column.add(outcome)
+
+    def _group(self, value: Any) -> list[Column]:
+        name = "(none)" if value is None else str(value)
+        if name not in self.groups:
+            self.groups[name] = [Column(output) for output in self.outputs]
+        return self.groups[name]
+
+    def _rank(self, number: int, value: Any, graded: GradedRow) -> None:
+        """Keep the few worst; of equal ones the first rows."""
+        if isinstance(value, str):
+            return
+        lowest = self._lowest[number]
+        key = -value if self.outputs[number].type.direction < 0 else value
+        if len(lowest) < WORST_ROWS or key < lowest[-1][0]:
+            insort(lowest, (key, graded.place, graded))
+            del lowest[WORST_ROWS:]
+
+    def worst(self) -> tuple[Output | None, list[GradedRow]]:
+        """What the rows are measured by, and the worst ones by it; the first ones where there is no such measure.
+
+        The last aggregate says what the author is after, else the first grader does.
+        """
+        numbers = range(len(self.outputs))
+        aggregates = [n for n in reversed(numbers) if self.outputs[n].kind == "aggregate"]
+        for number in [*aggregates, *(n for n in numbers if n not in aggregates)]:
+            if self._lowest[number]:
+                return self.outputs[number], [graded for _, _, graded in self._lowest[number]]
+        return None, self._first
