@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
-from rmg_dsl.scales import Scale
+from rmg_dsl.scales import Mark, Scale, Value
 
 Role = Literal["system", "user", "assistant"]
 
@@ -28,12 +28,21 @@ class Message:
     content: str
 
 
+class Form(NamedTuple):
+    """What a reply must look like: a verdict on a scale, one for each of `criteria`, or a word with its `chances`."""
+
+    scale: Scale
+    criteria: int = 0
+    chances: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """One typed question about one row: the rendered messages, and the verdicts that `scale` offers.
 
     `material` holds the texts that were put into the prompt, by field name, and `needs` the names that the prompt
-    cannot do without: enough for an engine that compares texts instead of reading prompts.
+    cannot do without: enough for an engine that compares texts instead of reading prompts. `marks` are the criteria
+    of a rubric of points; `offers` the words that stand for the verdicts, where it is asked for their probabilities.
     """
 
     grader: str
@@ -41,6 +50,13 @@ class Question:
     messages: tuple[Message, ...]
     material: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    offers: tuple[tuple[str, Value], ...] = ()
+
+    @property
+    def form(self) -> Form:
+        """What the reply must look like, the same for all rows that are asked alike."""
+        return Form(self.scale, len(self.marks), bool(self.offers))
 
     @property
     def text(self) -> str:
@@ -119,13 +135,18 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back, as it came: the `text`, or a `refusal`; `finish` is the provider's word for why it ended."""
+    """What came back, as it came: the `text`, or a `refusal`; `finish` is the provider's word for why it ended.
+
+    `chances` are the likeliest words to begin the text, with the natural logarithms of their probabilities, where the
+    provider gives them.
+    """
 
     text: str
     refusal: str | None = None
     finish: str | None = None
     usage: Usage = Usage(calls=1)
     raw: Mapping[str, Any] | None = None
+    chances: tuple[tuple[str, float], ...] | None = None
 
 
 class Model(Protocol):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Value: TypeAlias = float | int | bool | str
 
@@ -68,11 +70,35 @@ class Labels:
         return f"({pairs})" + " lower" * self.lower
 
 
+class Mark(NamedTuple):
+    """A criterion of a rubric of points: what it says, and its points, none for a veto."""
+
+    points: float | None
+    text: str
+
+    @property
+    def shown(self) -> str:
+        return "veto" if self.points is None else f"{self.points:+g}"
+
+
 @dataclass(frozen=True, slots=True)
 class Points:
     """Weighted criteria, each met or not; written `points`."""
 
     lower: bool = False
+
+    @staticmethod
+    def value_of(marks: Sequence[Mark], met: Sequence[bool]) -> float:
+        """The points of the criteria that are met over all the positive ones; with a veto, the worst there can be.
+
+        >>> marks = [Mark(10, "a"), Mark(7, "b"), Mark(5, "c"), Mark(-8, "d"), Mark(-6, "e")]
+        >>> round(Points.value_of(marks, [True, False, True, True, False]), 6)
+        0.318182
+        """
+        pairs = [(mark.points, is_met) for mark, is_met in zip(marks, met, strict=True)]
+        vetoed = any(is_met for points, is_met in pairs if points is None)
+        counted = [points for points, is_met in pairs if points is not None and (points < 0 if vetoed else is_met)]
+        return math.fsum(counted) / math.fsum(points for points, _ in pairs if points is not None and points > 0)
 
     def __str__(self) -> str:
         return "points"

@@ -20,13 +20,16 @@ NAME = "tiny"
 
 
 @contextmanager
-def llama_server(folder: Path, *, api_key: str | None = None) -> Iterator[str]:
-    """Serves the tiny model, optionally to holders of a key only, on a free port; yields the base URL."""
+def llama_server(folder: Path, *, api_key: str | None = None, favour: str = "") -> Iterator[str]:
+    """Serves the tiny model, optionally to holders of a key only, on a free port; yields the base URL.
+
+    Where letters are favoured, its replies are made of them.
+    """
     import xllamacpp
     from tiny_gguf import write_tiny_gguf
 
     params = xllamacpp.CommonParams()
-    params.model.path = str(write_tiny_gguf(folder / f"{NAME}.gguf"))
+    params.model.path = str(write_tiny_gguf(folder / f"{NAME}.gguf", favour=favour))
     params.model_alias = {NAME}
     params.port, params.n_ctx, params.n_parallel = 0, 8192, 2
     params.n_gpu_layers, params.warmup, params.verbosity = 0, False, -1

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import socket
 import struct
 import threading
@@ -70,16 +71,24 @@ class Told:
         return (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
 
 
-def chat(content: Any, *, finish: str | None = "stop", usage: Any = None, **message: Any) -> Told:
+def chat(content: Any, *, finish: str | None = "stop", usage: Any = None, logprobs: Any = None, **message: Any) -> Told:
     """A chat completion that says `content`."""
     counted = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15} if usage is None else usage
     choice = {"index": 0, "message": {"role": "assistant", "content": content, **message}, "finish_reason": finish}
+    choice |= {} if logprobs is None else {"logprobs": logprobs}
     return Told(body={"id": "loopback", "object": "chat.completion", "choices": [choice], "usage": counted})
 
 
 def verdict(value: Any, reason: str = "because") -> Told:
     """A chat completion whose reply is well formed."""
     return chat(json.dumps({"reason": reason, "verdict": value}))
+
+
+def chances(**words: float) -> Told:
+    """A chat completion of one word, the likeliest of these, with the probabilities of all."""
+    likeliest = max(words, key=lambda word: words[word])
+    tops = [{"token": word, "logprob": math.log(chance), "bytes": None} for word, chance in words.items()]
+    return chat(likeliest, logprobs={"content": [{**tops[[*words].index(likeliest)], "top_logprobs": tops}]})
 
 
 def error(status: int, message: str, *, headers: Mapping[str, str] | None = None, **details: Any) -> Told:

@@ -22,12 +22,12 @@ CHAT = (
 )
 
 
-def write_tiny_gguf(path: Path, seed: int = 0) -> Path:
-    """Writes the model, about 0.4 MB, and returns its path."""
+def write_tiny_gguf(path: Path, seed: int = 0, favour: str = "") -> Path:
+    """Writes the model, about 0.4 MB, and returns its path; the letters of `favour` are by far the likeliest."""
     writer = gguf.GGUFWriter(str(path), "llama")
     _shape(writer)
     _tokens(writer)
-    _weights(writer, np.random.default_rng(seed))
+    _weights(writer, np.random.default_rng(seed), favour)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -75,7 +75,7 @@ def _prints(byte: int) -> bool:
     return 33 <= byte <= 126 or 161 <= byte <= 172 or 174 <= byte <= 255
 
 
-def _weights(writer: gguf.GGUFWriter, random: np.random.Generator) -> None:
+def _weights(writer: gguf.GGUFWriter, random: np.random.Generator, favour: str) -> None:
     def put(name: str, weights: np.ndarray) -> None:
         writer.add_tensor(f"{name}.weight", np.ascontiguousarray(weights, np.float32))
 
@@ -84,7 +84,7 @@ def _weights(writer: gguf.GGUFWriter, random: np.random.Generator) -> None:
     tokens[:, 0] = 4.0
     put("token_embd", tokens)
     put("output_norm", np.ones(WIDTH))
-    put("output", _head(random))
+    put("output", _head(random, favour))
     for layer in range(LAYERS):
         for name in ("attn_norm", "ffn_norm"):
             put(f"blk.{layer}.{name}", np.ones(WIDTH))
@@ -92,7 +92,7 @@ def _weights(writer: gguf.GGUFWriter, random: np.random.Generator) -> None:
             put(f"blk.{layer}.{name}", weights)
 
 
-def _head(random: np.random.Generator) -> np.ndarray:
+def _head(random: np.random.Generator, favour: str) -> np.ndarray:
     """Printable letters are likely, a closing quote likelier, so that strings end; all else hardly ever comes."""
     head = random.standard_normal((VOCABULARY, WIDTH)) * 0.22
     head[:, 0] = -40.0
@@ -100,6 +100,8 @@ def _head(random: np.random.Generator) -> np.ndarray:
         head[byte, 0] = 0.0 if chr(byte).isalnum() else -1.0
     for letter, bias in {'"': 1.6, "\\": -30.0, "{": 0.0, "}": 0.5, ":": 0.5, ",": 0.5}.items():
         head[ord(letter), 0] = bias
+    for letter in favour:
+        head[ord(letter), 0] = 9.0
     head[END, 0] = 0.5
     return head
 

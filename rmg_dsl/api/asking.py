@@ -167,6 +167,7 @@ class Logged(Wrapped):
             "row": request.row,
             "grader": request.question.grader,
             "model": self.name,
+            "draw": request.draw,
             "again": bool(request.follow_up),
             "messages": [asdict(message) for message in request.messages],
         }

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from rmg_dsl import tables
 from rmg_dsl.api.asking import cost_of, logging_crews, step_cost
+from rmg_dsl.api.juries import jury_notes
 from rmg_dsl.api.options import Options
 from rmg_dsl.api.preparing import Job, prepare
 from rmg_dsl.api.progress import ended, shown
@@ -187,7 +188,9 @@ def _notes(job: Job) -> tuple[str, ...]:
         f"warning[{d.code}]: line {d.line}: {d.message}" for d in job.suite.diagnostics if d.severity == "warning"
     )
     models = (crew.model.note for crew in job.crews.values() if crew.model.note)
-    return tuple(dict.fromkeys([*doubts, *models, *job.shared.notes, *_left_behind(job)]))
+    return tuple(
+        dict.fromkeys([*doubts, *jury_notes(job.plan, job.crews), *models, *job.shared.notes, *_left_behind(job)])
+    )
 
 
 def _left_behind(job: Job) -> list[str]:

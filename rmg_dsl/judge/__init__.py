@@ -1,5 +1,6 @@
 """Asking, deliberating and reading: questions as messages, replies as scores, draws as one. No vendor, no network."""
 
+from rmg_dsl.judge.criteria import BadRubric
 from rmg_dsl.judge.deliberation import ONLY, Draw, deliberate
 from rmg_dsl.judge.enquiries import Answers, Asker, Enquiry, Holds, Key
 from rmg_dsl.judge.questions import GraderAsker
@@ -9,6 +10,7 @@ __all__ = [
     "ONLY",
     "Answers",
     "Asker",
+    "BadRubric",
     "Draw",
     "Enquiry",
     "GraderAsker",

@@ -99,7 +99,7 @@ def shown(verdict: Value) -> str:
     """A verdict in a sentence."""
     if isinstance(verdict, bool):
         return "yes" if verdict else "no"
-    return verdict if isinstance(verdict, str) else f"{verdict:.4g}"
+    return f"{verdict:.4g}" if isinstance(verdict, float) else str(verdict)
 
 
 # ── counting ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -191,7 +191,7 @@ def _reason(pool: Pool, votes: Votes, chosen: Value, asked: int) -> str | None:
     """How the votes fell, then the words of the first who chose the verdict."""
     said = next((v.reason for _, v in votes if isinstance(v, Score) and verdict_of(v) == chosen), None)
     if asked == 1:
-        return said
+        return votes[0][1].reason if isinstance(votes[0][1], Score) else None
     many = len({name for name, _ in votes}) > 1
     tally = ", ".join(f"{name} {_said(vote)}" if many else _said(vote) for name, vote in votes)
     return f"{pool} of {tally}" + (f": {said}" if said else "")

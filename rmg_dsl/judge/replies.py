@@ -26,6 +26,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple, assert_never
 
+from rmg_dsl.judge.criteria import scored
+from rmg_dsl.judge.probabilities import wanted_word, weighed
 from rmg_dsl.judge.questions import reply_form
 from rmg_dsl.messages import Message, Question, Reply
 from rmg_dsl.results import Outcome, Score, Status, Unscored
@@ -81,8 +83,10 @@ def read(reply: Reply, question: Question) -> Outcome:
         return Unscored(Status.REFUSED, _short(reply.refusal))
     if reply.finish == "content_filter":
         return Unscored(Status.REFUSED, "the provider filtered the reply")
+    if question.offers:
+        return weighed(reply, question.scale, question.offers)
     try:
-        return _score(_the_object(reply, question), question.scale)
+        return _score(_the_object(reply, question), question)
     except OffScale as error:
         return Unscored(Status.OFF_SCALE, str(error))
     except NoVerdict as error:
@@ -95,8 +99,15 @@ def follow_up(reply: Reply, unscored: Unscored, question: Question) -> tuple[Mes
     if unscored.status not in (Status.UNPARSED, Status.OFF_SCALE):
         return None
     said = reply.text.strip()[:2000] or "(nothing)"
-    wrong = f"That reply cannot be used: {unscored.message}. {reply_form(question.scale)}"
+    wrong = f"That reply cannot be used: {unscored.message}. {_form(question)}"
     return (Message("assistant", said), Message("user", wrong))
+
+
+def _form(question: Question) -> str:
+    if question.offers:
+        return wanted_word(question.offers)
+    count = f" There are {len(question.marks)} criteria." if question.marks else ""
+    return reply_form(question.scale) + count
 
 
 # ── the one object ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -181,7 +192,7 @@ def _in_prose(text: str, question: Question) -> dict[str, Any]:
     own = [found for found in speaking if _bare(found.text) not in asked]
     if not any(found.apart for found in own):
         raise NoVerdict("the only verdict in it is quoted")
-    if len({_verdict(found.value, question.scale) for found in own}) > 1:
+    if len({_verdict(found.value, question) for found in own}) > 1:
         raise NoVerdict("two verdicts that differ")
     return own[-1].value
 
@@ -245,7 +256,8 @@ def _key(value: dict[str, Any], others: tuple[str, ...] = ()) -> str:
     return ours[0] if ours else other
 
 
-def _verdict(found: dict[str, Any], scale: Scale) -> Value:
+def _verdict(found: dict[str, Any], question: Question) -> Value | tuple[bool, ...]:
+    scale = question.scale
     if isinstance(found, _Twice):
         raise NoVerdict("an object that gives a key twice")
     key = _key(found, ("score", "rating", "grade", *(["label"] if isinstance(scale, Labels) else [])))
@@ -254,6 +266,8 @@ def _verdict(found: dict[str, Any], scale: Scale) -> Value:
     raw = found[key]
     if raw is None:
         raise NoVerdict("the verdict is null")
+    if isinstance(scale, Points):
+        return tuple(met for met, _ in _answers(raw, len(question.marks)))
     if isinstance(raw, dict | list):
         raise NoVerdict("the verdict is a list or an object")
     match scale:
@@ -263,8 +277,6 @@ def _verdict(found: dict[str, Any], scale: Scale) -> Value:
             return _truth(raw)
         case Labels(labels):
             return _label(raw, labels)
-        case Points():
-            raise NoVerdict("points are not read yet")
         case _:
             assert_never(scale)
 
@@ -310,8 +322,34 @@ def _label(raw: object, labels: tuple[str, ...]) -> str:
     raise NoVerdict(f"the verdict {_short(json.dumps(raw))} was never offered")
 
 
-def _score(found: dict[str, Any], scale: Scale) -> Score:
-    verdict = _verdict(found, scale)
+def _answers(raw: object, criteria: int) -> Iterator[tuple[bool, str]]:
+    """The yes or no to each criterion, and the reason; all of them, by their numbers, and nothing else."""
+    if isinstance(raw, _Twice) or not isinstance(raw, dict):
+        raise NoVerdict("the verdict has no entry for each criterion")
+    numbers = [str(number) for number in range(1, criteria + 1)]
+    for number in numbers:
+        if number not in raw:
+            raise NoVerdict(f"criterion {number} has no verdict")
+    if len(raw) > criteria:
+        raise NoVerdict(f"the verdict has {len(raw)} entries, and there are {criteria} criteria")
+    for number in numbers:
+        yield _answer(raw[number], number)
+
+
+def _answer(entry: object, number: str) -> tuple[bool, str]:
+    if isinstance(entry, _Twice) or (isinstance(entry, dict) and "met" not in entry):
+        raise NoVerdict(f"criterion {number} does not say whether it is met")
+    if not isinstance(entry, dict):
+        return _truth(entry), ""
+    reason = entry.get("reason")
+    return _truth(entry["met"]), " ".join(reason.split()) if isinstance(reason, str) else ""
+
+
+def _score(found: dict[str, Any], question: Question) -> Score:
+    verdict, scale = _verdict(found, question), question.scale
+    if isinstance(verdict, tuple):
+        reasons = [reason for _, reason in _answers(found[_key(found)], len(question.marks))]
+        return scored(question.marks, verdict, reasons)
     reason = next((found[key] for key in found if key.strip().casefold() == "reason"), None)
     text = reason.strip() or None if isinstance(reason, str) else None
     if isinstance(scale, Labels) and scale.values is not None:

@@ -38,7 +38,26 @@ def reply_of(answer: Answer, who: str) -> Reply:
         finish=finish if isinstance(finish, str) else None,
         usage=usage_of(body.get("usage")),
         raw=body,
+        chances=_chances(choice["logprobs"]) if choice.get("logprobs") else None,
     )
+
+
+def _chances(found: object) -> tuple[tuple[str, float], ...] | None:
+    """The alternatives for the first token that says anything; none where there are none, or they are no logarithms."""
+    tokens = found.get("content") if isinstance(found, Mapping) else None
+    for token in tokens if isinstance(tokens, list) else ():
+        if isinstance(token, Mapping) and isinstance(word := token.get("token"), str) and word.strip():
+            others = token.get("top_logprobs")
+            pairs = [_chance(each) for each in (others if isinstance(others, list) and others else [token])]
+            return tuple(pair for pair in pairs if pair) if all(pairs) else None
+    return None
+
+
+def _chance(found: object) -> tuple[str, float] | None:
+    word, log = (found.get("token"), found.get("logprob")) if isinstance(found, Mapping) else (None, None)
+    if not isinstance(word, str) or isinstance(log, bool) or not isinstance(log, int | float) or not log <= 0.001:
+        return None
+    return word, float(log)
 
 
 def _choice(answer: Answer, body: Json, who: str) -> Json:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rmg_dsl.errors import CallError
-from rmg_dsl.messages import Reply, Request
+from rmg_dsl.messages import Form, Reply, Request
 from rmg_dsl.models.answers import Answer, complaint_of
 from rmg_dsl.models.brake import abandoned
 from rmg_dsl.models.completions import reply_of
@@ -20,11 +20,12 @@ from rmg_dsl.models.endpoints import Endpoint, Endpoints
 from rmg_dsl.models.faults import fault_of
 from rmg_dsl.models.schemas import response_format
 from rmg_dsl.models.settings import extra_body_of
-from rmg_dsl.scales import Scale
 
 DEFAULT_TIMEOUT = 120.0
 SCHEMA, OBJECT, FREE = range(3)
 
+MOST_CHANCES = 20  # the most likely first words that a provider tells the chances of
+_FIRST_WORDS = 8
 _AS_WRITTEN = ("temperature", "top_p", "reasoning_effort")
 _FORMAT_STATUSES = frozenset({400, 404, 415, 422, 501})
 _FORMAT_WORDS = ("response_format", "json_schema", "json_object", "schema", "structured output")
@@ -44,11 +45,11 @@ class Manners:
         return Manners(max(self.form, other.form), self.dropped | other.dropped, limit)
 
 
-def chat_settings(settings: Mapping[str, Any], scale: Scale, draw: int, manners: Manners) -> dict[str, Any]:
+def chat_settings(settings: Mapping[str, Any], form: Form, draw: int, manners: Manners) -> dict[str, Any]:
     """What a call says beside its messages: our defaults, then what the author wrote, `extra_body` last.
 
     >>> from rmg_dsl.scales import Whole
-    >>> chat_settings({"top_p": 0.5, "seed": 7}, Whole(1, 5), 2, Manners(form=FREE))
+    >>> chat_settings({"top_p": 0.5, "seed": 7}, Form(Whole(1, 5)), 2, Manners(form=FREE))
     {'temperature': 1, 'top_p': 0.5, 'seed': 9}
 
     The temperature is 0 for draw 0 and 1 for the draws from 1 on, unless the author set one. A seed moves on with
@@ -59,15 +60,18 @@ def chat_settings(settings: Mapping[str, Any], scale: Scale, draw: int, manners:
         written[manners.limit] = settings["max_tokens"]
     if "seed" in settings:
         written["seed"] = settings["seed"] + draw
-    ours = {"temperature": 1 if draw else 0, "response_format": _form(scale, manners.form)}
+    ours = {"temperature": 1 if draw else 0, **_form(form, manners)}
     kept = {name: value for name, value in ours.items() if value is not None and name not in manners.dropped}
     return {**kept, **written, **settings.get("extra_body", {})}
 
 
-def _form(scale: Scale, form: int) -> dict[str, Any] | None:
-    if form == SCHEMA:
-        return response_format(scale)
-    return {"type": "json_object"} if form == OBJECT else None
+def _form(form: Form, manners: Manners) -> dict[str, Any]:
+    """What holds a reply to its form. Where the chances of its first word count, a few words are more than enough."""
+    if form.chances:
+        return {"logprobs": True, "top_logprobs": MOST_CHANCES, manners.limit: _FIRST_WORDS}
+    if manners.form == SCHEMA:
+        return {"response_format": response_format(form.scale, form.criteria)}
+    return {"response_format": {"type": "json_object"}} if manners.form == OBJECT else {}
 
 
 class OpenAIChat:
@@ -100,8 +104,8 @@ class OpenAIChat:
         self._key_variable = key_variable
         self._owned = owned
         self._manners = Manners(limit=limit)
-        self._around: dict[tuple[Scale, int, Manners], tuple[bytes, bytes]] = {}
-        self._hashes: dict[tuple[Scale, int], hashlib._Hash] = {}
+        self._around: dict[tuple[Form, int, Manners], tuple[bytes, bytes]] = {}
+        self._hashes: dict[tuple[Form, int], hashlib._Hash] = {}
 
     def __repr__(self) -> str:
         return f"OpenAIChat({self.name!r}, {self._endpoint!r})"
@@ -119,7 +123,7 @@ class OpenAIChat:
         It says what is asked for, not what is sent in the end: what an endpoint was found to reject does not count.
         None where the request cannot be sent.
         """
-        known = self._hashes.get(key := (request.question.scale, request.draw))
+        known = self._hashes.get(key := (request.question.form, request.draw))
         if known is None:
             settings = chat_settings(self._settings, *key, Manners())
             asked = [1, self._endpoint.base_url, self._model, settings, request.draw]
@@ -137,9 +141,13 @@ class OpenAIChat:
             answer = await self._asked(request, manners, attempt)
             if answer.good:
                 return self._reply(answer, attempt)
-            lesson = lesson_of(answer, manners, self._ours)
+            chances = request.question.form.chances
+            lesson = lesson_of(
+                answer, manners, (self._ours - {"response_format"}) | {"limit"} if chances else self._ours
+            )
             if lesson is None:
-                raise _counted(fault_of(answer, self.name, self._key_hint()), attempt)
+                fault = fault_of(answer, self.name, self._key_hint())
+                raise _counted(_without_chances(fault, answer) if chances else fault, attempt)
             # Calls in flight may have learned something else meanwhile.
             self._manners |= lesson
         raise AssertionError("a count has no end")
@@ -158,7 +166,7 @@ class OpenAIChat:
 
     def _body(self, request: Request, manners: Manners) -> bytes:
         """The body of a call. What surrounds the messages is the same for all of a grader, and is made once."""
-        around = self._around.get(key := (request.question.scale, request.draw, manners))
+        around = self._around.get(key := (request.question.form, request.draw, manners))
         if around is None:
             settings = json.dumps(chat_settings(self._settings, *key))[1:-1]
             head = f'{{"model": {json.dumps(self._model)}, "messages": '.encode()
@@ -208,6 +216,13 @@ def _ours(settings: Mapping[str, Any]) -> Set[str]:
     """What we choose to send, and may take back; what the author wrote is never changed behind their back."""
     free = {"temperature", "response_format"} - {*settings, *settings["extra_body"]}
     return free | {"limit"} if "max_tokens" in settings else free
+
+
+def _without_chances(fault: CallError, answer: Answer) -> CallError:
+    """The fault, with a way out where the endpoint knows no probabilities: nothing else takes their place."""
+    if complaint_of(answer).speaks_of(("logprob",)):
+        fault.args = (f"{fault}: it gives no probabilities; take `logprobs = True` out, or ask another model",)
+    return fault
 
 
 def _rejects_format(answer: Answer) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, assert_never
 
-from rmg_dsl.errors import CallError
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
 
 # More levels than this make an enum that providers reject; a range is then the better shape.
@@ -13,24 +12,32 @@ MOST_LEVELS = 101
 
 
 @cache
-def reply_schema(scale: Scale) -> dict[str, Any]:
+def reply_schema(scale: Scale, criteria: int = 0) -> dict[str, Any]:
     """The object `{"reason": …, "verdict": …}` for one scale, the reason first: a model that has argued decides better.
 
-    Made once per scale; not to be changed by its readers. Raises CallError for `points`.
+    On `points` the verdict is an object with an entry for each criterion, by its number. Made once per scale; not to
+    be changed by its readers.
 
     >>> from rmg_dsl.scales import Whole
     >>> reply_schema(Whole(1, 3))["properties"]["verdict"]
     {'type': 'integer', 'enum': [1, 2, 3]}
     """
+    if isinstance(scale, Points):
+        entry = _object({"reason": {"type": "string"}, "met": {"type": "boolean"}})
+        return _object({"verdict": _object({str(n): entry for n in range(1, criteria + 1)})})
+    return _object({"reason": {"type": "string"}, "verdict": _verdict(scale)})
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": {"reason": {"type": "string"}, "verdict": _verdict(scale)},
-        "required": ["reason", "verdict"],
+        "properties": properties,
+        "required": [*properties],
         "additionalProperties": False,
     }
 
 
-def _verdict(scale: Scale) -> dict[str, Any]:
+def _verdict(scale: Whole | Real | YesNo | Labels) -> dict[str, Any]:
     match scale:
         case Whole(low, high):
             offered = high - low + 1 <= MOST_LEVELS
@@ -41,16 +48,14 @@ def _verdict(scale: Scale) -> dict[str, Any]:
             return {"type": "boolean"}
         case Labels(labels):
             return {"type": "string", "enum": [*labels]}
-        case Points():
-            raise CallError("a `points` scale is not asked of models yet")
         case _:
             assert_never(scale)
 
 
 @cache
-def response_format(scale: Scale) -> dict[str, Any]:
+def response_format(scale: Scale, criteria: int = 0) -> dict[str, Any]:
     """What `response_format` says for one scale: the schema, and that it is strict."""
     return {
         "type": "json_schema",
-        "json_schema": {"name": "verdict", "strict": True, "schema": reply_schema(scale)},
+        "json_schema": {"name": "verdict", "strict": True, "schema": reply_schema(scale, criteria)},
     }

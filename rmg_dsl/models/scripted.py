@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import inspect
 import json
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from rmg_dsl.errors import CallError
-from rmg_dsl.messages import Reply, Request
-from rmg_dsl.scales import Labels, Scale
+from rmg_dsl.messages import Question, Reply, Request
+from rmg_dsl.scales import Labels
 
 Answered: TypeAlias = float | str | Mapping[str, Any] | Reply | Exception | None
 Script: TypeAlias = Mapping[str, Answered | Sequence[Answered]] | Callable[[Request], Answered | Awaitable[Answered]]
@@ -33,8 +34,10 @@ class ScriptedModel:
     A key of the dict is a grader's name, else a piece of the text that the model reads; the first that fits is
     taken, names before texts. A value is a verdict (a number, a bool, an offered label: a well-formed reply is made
     of it), any other text (the reply as it is), a mapping (the reply as JSON), a `Reply`, an exception (raised), or
-    a list of these, one per call, the last one again and again. A function is given the `Request` and returns any of
-    these but a list; it may be async. Where nothing fits, a CallError says which grader asked.
+    a list of these, one per call, the last one again and again. Where probabilities are asked for, a mapping from the
+    offered words (`{"4": 0.7, "5": 0.3}`) gives them; on `points`, one from the numbers of the criteria (`{"1": True}`)
+    says which are met. A function is given the `Request` and returns any of these but a list; it may be async. Where
+    nothing fits, a CallError says which grader asked.
     """
 
     note = "scripted replies: no model was asked"
@@ -55,7 +58,7 @@ class ScriptedModel:
             answered = await found if inspect.isawaitable(found) else found
         else:
             answered = self._next(self._script, request)
-        return _reply(answered, request.question.scale)
+        return _reply(answered, request.question)
 
     def _next(self, script: Mapping[str, Answered | Sequence[Answered]], request: Request) -> Answered:
         key = _key(script, request)
@@ -83,16 +86,33 @@ def _key(script: Mapping[str, Any], request: Request) -> str:
     raise CallError(f"the script has no reply for grader `{grader}`: no key is its name or a part of its prompt")
 
 
-def _reply(answered: Answered, scale: Scale) -> Reply:
+def _reply(answered: Answered, question: Question) -> Reply:
+    scale = question.scale
     match answered:
         case Reply():
             return answered
         case Exception():
             # A copy: whoever counts attempts writes on it, and a script may raise it again.
             raise copy.copy(answered)
+        case Mapping() if question.offers:
+            return _with_chances(answered)
+        case Mapping() if question.marks and "verdict" not in answered:
+            return _said({"verdict": {number: {"reason": "scripted", "met": met} for number, met in answered.items()}})
         case Mapping():
-            return Reply(json.dumps(dict(answered), ensure_ascii=False), finish="stop")
+            return _said(dict(answered))
         case str() if not (isinstance(scale, Labels) and answered in scale.labels):
             return Reply(answered, finish="stop")
+        case _ if question.offers:
+            return _with_chances({word: float(verdict == answered) for word, verdict in question.offers})
         case _:
-            return Reply(json.dumps({"reason": "scripted", "verdict": answered}, ensure_ascii=False), finish="stop")
+            return _said({"reason": "scripted", "verdict": answered})
+
+
+def _said(found: Mapping[str, Any]) -> Reply:
+    return Reply(json.dumps(found, ensure_ascii=False), finish="stop")
+
+
+def _with_chances(found: Mapping[str, Any]) -> Reply:
+    likeliest = max(found, key=lambda word: float(found[word]))
+    logs = tuple((word, math.log(chance) if chance > 0 else -math.inf) for word, chance in found.items())
+    return Reply(likeliest, finish="stop", chances=logs)

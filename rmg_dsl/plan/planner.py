@@ -119,7 +119,8 @@ def _required(plan: Plan) -> frozenset[str]:
 def _needed_terms(step: Step) -> tuple[Term, ...]:
     """Of a prompt only what the template cannot do without: a name that it guards by `if` may be missing."""
     if isinstance(step, Ask):
-        return tuple(term for name, term in step.scoring.bound if name in step.scoring.needs)
+        optional = [term for name, term in step.scoring.bound if name not in step.scoring.needs]
+        return tuple(term for term in terms_of(step.scoring) if not any(term is each for each in optional))
     return terms_of(step.scoring)
 
 

@@ -12,6 +12,7 @@ from rmg_dsl.messages import Usage
 from rmg_dsl.report.numbers import Numbers
 from rmg_dsl.report.statistics import Interval, mean, mean_interval, share_interval
 from rmg_dsl.results import Outcome, Score, Status
+from rmg_dsl.scales import Points
 from rmg_dsl.semantics import Output
 
 _NO_SCORE = tuple(status for status in Status if status not in (Status.OK, Status.SKIPPED))
@@ -73,13 +74,30 @@ class Column:
         """Rows that needed a score and have none; a skipped row did not need one."""
         return sum(self.statuses[status] for status in _NO_SCORE)
 
+    @property
+    def low(self) -> float:
+        """What no mean is below. Of points a row may be below 0, the mean of all is cut there."""
+        return 0.0 if isinstance(self.output.type.scale, Points) else self.output.type.low
+
+    @property
+    def mean(self) -> float | None:
+        found = mean(self.values)
+        return None if found is None else max(found, self.low)
+
+    @property
+    def is_cut(self) -> bool:
+        """Would the mean be below 0 without the cut?"""
+        return self.mean != mean(self.values)
+
     def interval(self) -> Interval | None:
         """The 95 % bounds of the mean; no mean lies off the scale, so neither do they."""
         if self.output.type.kind == "bool":
             return share_interval(int(sum(self.values)), len(self.values))
         found = mean_interval(self.values)
-        kind = self.output.type
-        return Interval(max(found.low, kind.low), min(found.high, kind.high)) if found else None
+        if found is None:
+            return None
+        low, high = self.low, self.output.type.high
+        return Interval(min(max(found.low, low), high), max(min(found.high, high), low))
 
 
 def summary_rows(
@@ -98,7 +116,7 @@ def _row(column: Column, usage: Usage, cost: float | None) -> dict[str, Any]:
         "scale": str(scale) if scale else _plain(column.output),
         "judge": column.judge or None,
         "n": column.statuses[Status.OK],
-        "mean": _rounded(mean(column.values)),
+        "mean": _rounded(column.mean),
         "low": _rounded(interval.low) if interval else None,
         "high": _rounded(interval.high) if interval else None,
         "unscored": column.unscored,
@@ -128,18 +146,19 @@ def _rounded(value: float | None) -> float | None:
 
 def summary_text(rows: Sequence[Mapping[str, Any]], columns: Iterable[Column] = ()) -> str:
     """The summary as an aligned table for a terminal: the count of unscored rows stands beside every mean."""
-    labels = {column.output.name: column.labels for column in columns}
+    seen = {column.output.name: column for column in columns}
     head = ("", "scale", "mean", "95 %", "scored", "unscored", "")
-    body = [_cells(row, labels.get(row["name"], Counter())) for row in rows]
+    body = [_cells(row, seen.get(row["name"])) for row in rows]
     return aligned([head, *body], right={2, 4, 5})
 
 
-def _cells(row: Mapping[str, Any], labels: Counter[str]) -> tuple[str, ...]:
+def _cells(row: Mapping[str, Any], column: Column | None) -> tuple[str, ...]:
     bounds = f"{_number(row['low'])} – {_number(row['high'])}" if row["low"] is not None else ""
     why = ", ".join(f"{row[status]} {status}" for status in map(str, _NO_SCORE) if row[status])
     skipped = f"{row['skipped']} skipped" if row["skipped"] else ""
-    shown = ", ".join(f"{label} {n}" for label, n in labels.most_common(4))
-    remarks = "; ".join(part for part in (why, skipped, shown) if part)
+    shown = ", ".join(f"{label} {n}" for label, n in column.labels.most_common(4)) if column else ""
+    cut = "a mean below 0, cut to 0" if column and column.is_cut else ""
+    remarks = "; ".join(part for part in (why, skipped, shown, cut) if part)
     return (row["name"], row["scale"], _number(row["mean"]), bounds, str(row["n"]), str(row["unscored"]), remarks)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, assert_never
 
-from rmg_dsl.judge import Asker, Enquiry, GraderAsker, Key
+from rmg_dsl.judge import Asker, BadRubric, Enquiry, GraderAsker, Key
 from rmg_dsl.messages import Question
 from rmg_dsl.plan import Ask, CallPython, Compute, Plan, Step
 from rmg_dsl.results import Outcome, Score, Status, Unscored
@@ -113,6 +113,8 @@ class Evaluator(Worth):
             raise NoScore(Unscored(Status.MISSING_INPUT, f"`{missing.name}` is null or blank")) from None
         except TemplateTooBig:
             raise NoScore(Unscored(Status.ERROR, "the prompt is larger than any model reads")) from None
+        except BadRubric as error:
+            raise NoScore(Unscored(Status.ERROR, str(error))) from None
         except RENDER_FAILURES as error:
             raise NoScore(Unscored(Status.ERROR, f"the prompt cannot be rendered: {error}")) from None
 

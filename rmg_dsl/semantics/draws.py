@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
 from rmg_dsl.semantics import terms
 from rmg_dsl.semantics.expressions import Expressions
+from rmg_dsl.semantics.families import is_akin
 from rmg_dsl.semantics.models import ModelTable
 from rmg_dsl.semantics.scope import Scope, Typed
 from rmg_dsl.semantics.terms import Escalation, Judged, ModelUse, Own, Pool
 from rmg_dsl.semantics.types import ANY, Type, number, of_scale
 from rmg_dsl.syntax import nodes
 
+MOST_OFFERS = 20  # endpoints tell the chances of so many words and no more
 _POOLS: Mapping[str, Pool] = {"mean": "mean", "majority": "majority", "median": "median", "worst": "worst"}
 
 
@@ -35,6 +37,7 @@ class DrawChecks:
         )
         if "escalate" in found:
             scoring = replace(scoring, escalation=self._escalation(found["escalate"], scoring, scope))
+        _check_logprobs(scoring, found.get("logprobs"), scope)
         _check_samples(scoring, found.get("samples"), scope)
         _check_pool(scoring, found.get("pool"), scope)
         _check_generator(scoring, found.get("generator"), scope)
@@ -112,10 +115,33 @@ def _check_words(condition: nodes.Expr, scoring: Judged, scope: Scope) -> None:
         scope.report("RMG322", "one draw has no confidence", condition.span, help=help)
 
 
+def _check_logprobs(scoring: Judged, setting: nodes.Setting | None, scope: Scope) -> None:
+    """Each verdict is one of the likeliest words that an endpoint tells the chances of, so there are few of them."""
+    if setting is None or not scoring.logprobs:
+        return
+    scale = scoring.scale
+    if isinstance(scale, Real | Points):
+        help = "ask on whole numbers, `-> 1..5`: with probabilities the score is any number between"
+        scope.report("RMG330", f"the verdicts on {scale} cannot be counted", setting.span, help=help)
+    elif isinstance(scale, Whole | Labels) and (count := _verdicts(scale)) > MOST_OFFERS:
+        help = f"offer {MOST_OFFERS} at most, such as `-> 1..5`"
+        scope.report("RMG330", f"{scale} offers {count} verdicts, too many for probabilities", setting.span, help=help)
+    elif scoring.pool in ("median", "worst"):
+        help = "write `pool = mean` for their expectation, `pool = majority` for the likeliest verdict"
+        scope.report("RMG330", f"probabilities are not pooled by `{scoring.pool}`", setting.span, help=help)
+
+
+def _verdicts(scale: Whole | Labels) -> int:
+    return len(scale.labels) if isinstance(scale, Labels) else scale.high - scale.low + 1
+
+
 def _check_samples(scoring: Judged, setting: nodes.Setting | None, scope: Scope) -> None:
     if setting is None or scoring.samples == 1:
         return
-    if any(_is_cold(use, scope) for use in scoring.jurors):
+    if scoring.logprobs:
+        help = "leave `samples` out: the probabilities say what several draws would"
+        scope.report("RMG327", "probabilities are the same in every draw", setting.span, help=help)
+    elif any(_is_cold(use, scope) for use in scoring.jurors):
         help = "leave `temperature` out of the model: several draws are then made at 1"
         scope.report(
             "RMG327", "several draws at temperature 0 are one draw paid several times", setting.span, help=help
@@ -142,8 +168,7 @@ def _check_pool(scoring: Judged, setting: nodes.Setting | None, scope: Scope) ->
 
 
 def _check_generator(scoring: Judged, setting: nodes.Setting | None, scope: Scope) -> None:
-    family = scoring.generator.strip().lower()
-    own = next((use for use in scoring.models if use.name and family and family in use.name.lower()), None)
+    own = next((use for use in scoring.models if use.name and is_akin(use.name, scoring.generator)), None)
     if setting is not None and own is not None:
         help = "judges favour their own family; ask a judge of another one"
         message = f"{own.name} would judge answers of its own family, {scoring.generator}"

@@ -16,10 +16,9 @@ from rmg_dsl.semantics.later import LaterChecks
 from rmg_dsl.semantics.models import ModelTable
 from rmg_dsl.semantics.names import likely, listed
 from rmg_dsl.semantics.prompts import CheckedTemplate, check_template, merged, unquoted_text
-from rmg_dsl.semantics.rubrics import check_rubric
+from rmg_dsl.semantics.rubrics import check_rubric, check_source
 from rmg_dsl.semantics.scale_nodes import scale_of, scale_problems, upright
 from rmg_dsl.semantics.scope import Bindings, Book, File, Foreign, Graded, Scope, Typed
-from rmg_dsl.semantics.spec import Unready
 from rmg_dsl.semantics.terms import Computed, FromPython, Judged, Later, Scoring
 from rmg_dsl.semantics.types import Type, number, of_scale
 from rmg_dsl.syntax import nodes
@@ -342,7 +341,7 @@ class Graders:
         called = self._other_grader(value, scope)
         if called is not None:
             graded = self._renamed(called[0], value, scale, scope)
-            return self._overridden(graded, declared, block, found, scope) if graded else None
+            return self._overridden(graded, block, found, scope) if graded else None
         judging = next((found[key] for key in _JUDGE_KEYS if key in found), None)
         if judging is not None:
             message = f"`{judging.key.id}` is for graders that ask a judge, and this score is code"
@@ -362,7 +361,6 @@ class Graders:
     def _overridden(
         self,
         graded: Graded,
-        declared: nodes.Grader,
         block: nodes.Block,
         found: Mapping[str, nodes.Setting],
         scope: Scope,
@@ -380,13 +378,12 @@ class Graders:
             message = f"`{keys[0] if keys else 'rubric'}` is for graders that ask a judge, and this one does not"
             scope.report("RMG210", message, at)
             return graded
-        return self._replaced(base, graded, declared, block, found, scope)
+        return self._replaced(base, graded, block, found, scope)
 
     def _replaced(
         self,
         base: Judged,
         graded: Graded,
-        declared: nodes.Grader,
         block: nodes.Block,
         found: Mapping[str, nodes.Setting],
         scope: Scope,
@@ -404,9 +401,10 @@ class Graders:
             constants=tuple(sorted({**dict(base.constants), **dict(own.constants)}.items())),
             needs=own.needs if "prompt" in templates else tuple(dict.fromkeys(base.needs + own.needs)),
             rubric=check_rubric(block.rubric, base.scale, self.expressions, scope) if block.rubric else base.rubric,
+            criteria=check_source(block.rubric, base.scale, self.expressions, scope) if block.rubric else base.criteria,
             jurors=self.models.named(found["model"], scope) if "model" in found else base.jurors,
         )
-        return self._asked(scoring, declared, found, replace(scope, touched={*graded.names, *scope.touched}))
+        return self._asked(scoring, found, replace(scope, touched={*graded.names, *scope.touched}))
 
     # ── judges ──
 
@@ -437,7 +435,7 @@ class Graders:
             help = 'add `rubric:` with lines such as `+5: "…"`, or `rubric = FIELD`'
             scope.report("RMG212", f"{scope.owner} on `points` needs a rubric", declared.name.span, help=help)
         scoring = self._judged_scoring(checked, names, rubric, scale, found, scope)
-        return self._asked(scoring, declared, found, scope)
+        return self._asked(scoring, found, scope)
 
     def _excused(self, texts: Mapping[str, nodes.Text], scope: Scope) -> bool:
         """Something is already said of this prompt, which may be why no field was found in it."""
@@ -466,16 +464,9 @@ class Graders:
             check_rubric(rubric, scale, self.expressions, scope),
             self.models.named(found["model"], scope) if "model" in found else self.models.default(scope),
             pool=usual_pool(scale),
+            criteria=check_source(rubric, scale, self.expressions, scope),
         )
 
-    def _asked(
-        self, scoring: Judged, declared: nodes.Grader, found: Mapping[str, nodes.Setting], scope: Scope
-    ) -> Graded:
+    def _asked(self, scoring: Judged, found: Mapping[str, nodes.Setting], scope: Scope) -> Graded:
         drawn = DrawChecks(self.models, self.expressions).drawn(scoring, found, scope)
-        if isinstance(scoring.scale, Points) or drawn.logprobs:
-            what = "`logprobs`" if drawn.logprobs else "`points`"
-            at = found["logprobs"].span if drawn.logprobs and "logprobs" in found else declared.name.span
-            self.book.unready.append(Unready(what, scope.file.source, at))
-            later = Later(what, declared.name.id + repr(sorted(scope.bound)))
-            return self._finish(later, drawn_type(drawn), scope, found.get("pass"))
         return self._finish(drawn, drawn_type(drawn), scope, found.get("pass"))

@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+import re
+
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
 from rmg_dsl.semantics.expressions import Expressions
 from rmg_dsl.semantics.names import likely
 from rmg_dsl.semantics.prompts import check_template
 from rmg_dsl.semantics.scope import Scope
 from rmg_dsl.semantics.templates import RENDER_FAILURES, Prompt, has_tags
-from rmg_dsl.semantics.terms import Criterion
+from rmg_dsl.semantics.terms import Criterion, Term, scorings_in
 from rmg_dsl.syntax import nodes
+
+_TWO_QUESTIONS = re.compile(r"\b(?:and|or)\b", re.I)
+
+
+def check_source(rubric: nodes.Rubric | None, scale: Scale, expressions: Expressions, scope: Scope) -> Term | None:
+    """The field that a rubric comes from, with `rubric = FIELD`."""
+    if rubric is None or rubric.source is None:
+        return None
+    found = expressions.check(rubric.source, scope)
+    if not isinstance(scale, Points):
+        help = "a list of `{criterion, points}` scores on `points`"
+        scope.report("RMG315", f"a rubric from a field is for `points`, not for {scale}", rubric.span, help=help)
+    elif found.type.kind not in ("list", "any") or any(True for _ in scorings_in(found.term)):
+        help = "it is a list of objects with `criterion` and `points`"
+        scope.report("RMG315", "a rubric from a field is a list of criteria", rubric.source.span, help=help)
+    return found.term
 
 
 def check_rubric(
     rubric: nodes.Rubric | None, scale: Scale, expressions: Expressions, scope: Scope
 ) -> tuple[Criterion, ...]:
     """The criteria in the order in which they were written; what does not fit the scale is reported."""
-    if rubric is None:
-        return ()
-    if rubric.source is not None:
-        expressions.check(rubric.source, scope)
-        if not isinstance(scale, Points):
-            help = "a list of `{criterion, points}` scores on `points`"
-            scope.report("RMG315", f"a rubric from a field is for `points`, not for {scale}", rubric.span, help=help)
+    if rubric is None or rubric.source is not None:
         return ()
     found: list[Criterion] = []
     seen: set[object] = set()
     for criterion in rubric.criteria:
         _check_level(criterion, scale, seen, scope)
         found.append(Criterion(_level(criterion), _text(criterion, expressions, scope)))
+        if isinstance(scale, Points):
+            _note_two_questions(criterion, scope)
     if isinstance(scale, Points) and not any(isinstance(c.level, int | float) and c.level > 0 for c in found):
         scope.report("RMG315", "no criterion gives points", rubric.span, help='add a line such as `+5: "…"`')
     return tuple(found)
@@ -37,6 +51,15 @@ def check_rubric(
 def _level(criterion: nodes.Criterion) -> float | int | bool | str:
     level = criterion.level
     return level.id if isinstance(level, nodes.Name) else level.value
+
+
+def _note_two_questions(criterion: nodes.Criterion, scope: Scope) -> None:
+    """`Names the limit and asks for the number`: of half of it nobody knows whether it is met."""
+    found = _TWO_QUESTIONS.search(criterion.text.value)
+    if found is not None:
+        help = "make two criteria of it, each with its points; leave it where it is one thing"
+        word = found.group().lower()
+        scope.report("RMG329", f"`{word}`: does this criterion ask two things?", criterion.text.span, help=help)
 
 
 def _check_level(criterion: nodes.Criterion, scale: Scale, seen: set[object], scope: Scope) -> None:

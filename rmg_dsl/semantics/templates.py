@@ -46,6 +46,7 @@ __all__ = [
     "Variable",
     "as_text",
     "fence_for",
+    "fenced",
     "folded",
     "has_blank_item",
     "has_tags",

@@ -1,0 +1,97 @@
+"""Probabilities of verdicts: the words that stand for them, and a score from the chances of each.
+
+The judge is asked for one word and no reason, so that the first token of its reply is its verdict: the digits of whole
+numbers from 0 to 9, `yes` and `no`, and letters for everything else. The chances of the words that were offered are
+added up, whatever capitals and blanks they come with, and made to add up to 1. Where they held less than half of all
+that could have come (the *valid mass*), the judge was about to say something else, and there is no verdict.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from string import ascii_uppercase
+from typing import assert_never
+
+from rmg_dsl.judge.pooling import ranked, shown, worth
+from rmg_dsl.messages import Reply
+from rmg_dsl.results import Ballot, Outcome, Score, Status, Unscored
+from rmg_dsl.scales import Labels, Points, Real, Scale, Value, Whole, YesNo
+
+LEAST_MASS = 0.5
+_LEAST_SHOWN = 0.0005
+
+Offers = Sequence[tuple[str, Value]]
+
+
+def offers_on(scale: Scale) -> tuple[tuple[str, Value], ...]:
+    """For each verdict the word that stands for it, such that every tokenizer makes one token of it.
+
+    >>> offers_on(Whole(1, 3)), offers_on(YesNo()), offers_on(Labels(("kind", "cold")))
+    ((('1', 1), ('2', 2), ('3', 3)), (('yes', True), ('no', False)), (('A', 'kind'), ('B', 'cold')))
+    """
+    match scale:
+        case Whole(low, high) if low >= 0 and high <= 9:
+            return tuple((str(level), level) for level in scale.levels)
+        case Whole():
+            return tuple(zip(ascii_uppercase, scale.levels, strict=False))
+        case YesNo():
+            return (("yes", True), ("no", False))
+        case Labels(labels):
+            return tuple(zip(ascii_uppercase, labels, strict=False))
+        case Real() | Points():
+            raise ValueError(f"the verdicts on {scale} cannot be counted")
+        case _:
+            assert_never(scale)
+
+
+def wanted_word(offers: Offers) -> str:
+    """What the judge is told to reply with."""
+    words = ", ".join(word for word, _ in offers)
+    legend = "".join(f"\n{word}: {shown(verdict)}" for word, verdict in offers if word != shown(verdict))
+    return f"Reply with one of these and nothing else, no reason, no mark before or after it: {words}." + legend
+
+
+def weighed(reply: Reply, scale: Scale, offers: Offers) -> Outcome:
+    """The likeliest verdict with the chances of all, or why there is none."""
+    if reply.chances is None:
+        message = "the endpoint gives no probabilities: take `logprobs = True` out, or ask another model"
+        return Unscored(Status.ERROR, message)
+    masses = _masses(reply.chances, offers)
+    valid = math.fsum(masses.values())
+    if valid > 1.01:
+        return Unscored(Status.ERROR, f"the endpoint's probabilities add up to {valid:.3g}")
+    if valid < LEAST_MASS:
+        message = f"what was offered has a probability of {valid:.3g} only (valid mass), less than {LEAST_MASS:g}"
+        return Unscored(Status.UNPARSED, message)
+    chances = tuple((verdict, mass / valid) for verdict, mass in masses.items())
+    return _score(scale, chances, min(valid, 1.0))
+
+
+def _masses(chances: Sequence[tuple[str, float]], offers: Offers) -> dict[Value, float]:
+    """What each offered verdict has of the probability; in the order of the offers."""
+    found: dict[str, float] = defaultdict(float)
+    for token, log in chances:
+        found[_word(token)] += math.exp(min(log, 0.0))
+    return {verdict: found.get(word, 0.0) for word, verdict in offers}
+
+
+def _word(token: str) -> str:
+    """The word in a token; a letter counts only as a capital, since a small one may begin a sentence."""
+    word = token.strip(" \t\r\n\u2581\u0120\u010a")
+    return word.lower() if len(word) > 1 else word
+
+
+def _score(scale: Scale, chances: tuple[tuple[Value, float], ...], valid: float) -> Score:
+    likeliest = max(chance for _, chance in chances)
+    chosen = ranked(scale, [verdict for verdict, chance in chances if chance == likeliest])[0]
+    label = str(chosen) if isinstance(scale, Labels) and scale.values is not None else None
+    reason = f"{_figures(dict(chances))}; valid mass {valid:.3g}"
+    return Score(worth(chosen, scale), reason, label, 0, Ballot(confidence=likeliest, chances=chances))
+
+
+def _figures(chances: Mapping[Value, float]) -> str:
+    seen = {verdict: chance for verdict, chance in chances.items() if chance >= _LEAST_SHOWN}
+    likeliest = sorted(seen.items(), key=lambda pair: -pair[1])[:5]
+    return ", ".join(f"P({shown(verdict)}) {chance:.3g}" for verdict, chance in likeliest)
