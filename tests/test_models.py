@@ -149,9 +149,13 @@ def test_the_schema_offers_the_scale_only_and_the_reason_comes_first(scale: Scal
     assert reply_schema(scale) is schema
 
 
-def test_points_are_an_error_that_says_so() -> None:
-    with Loopback(verdict(4)) as server, pytest.raises(CallError, match="`points`"):
-        run(chatting(server), asking(Points()))
+def test_points_want_an_answer_to_each_criterion() -> None:
+    schema = reply_schema(Points(), 2)["properties"]["verdict"]
+    assert [*schema["properties"]] == schema["required"] == ["1", "2"]
+    assert [*schema["properties"]["2"]["properties"].items()] == [
+        ("reason", {"type": "string"}),
+        ("met", {"type": "boolean"}),
+    ]
 
 
 @pytest.mark.parametrize(
