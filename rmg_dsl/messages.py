@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, Protocol
 
-from rmg_dsl.scales import Mark, Scale, Value
+from rmg_dsl.scales import Mark, Prose, Scale, Value
 
 Role = Literal["system", "user", "assistant"]
 
@@ -29,9 +29,9 @@ class Message:
 
 
 class Form(NamedTuple):
-    """What a reply must look like: a verdict on a scale, one for each of `criteria`, or a word with its `chances`."""
+    """What a reply must look like: a verdict on a scale, one for each of `criteria`, a word and its `chances`, or text."""
 
-    scale: Scale
+    scale: Scale | Prose
     criteria: int = 0
     chances: bool = False
 
@@ -46,7 +46,7 @@ class Question:
     """
 
     grader: str
-    scale: Scale
+    scale: Scale | Prose
     messages: tuple[Message, ...]
     material: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
@@ -71,3 +72,34 @@ class Unscored:
 
 
 Outcome: TypeAlias = Score | Unscored
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One version of a text that a loop refines, with what each of its graders said of it; `refused` by a guard."""
+
+    text: str
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """How a row's text was refined: its drafts in order, the place of the one that is returned, and why it ended.
+
+    Without drafts, or where the first one could not be graded, nothing is returned: `kept` is none.
+    """
+
+    drafts: tuple[Draft, ...]
+    kept: int | None
+    ending: str
+
+    @property
+    def text(self) -> str | None:
+        """The draft that is returned."""
+        return None if self.kept is None else self.drafts[self.kept].text
+
+    @property
+    def rounds(self) -> int | None:
+        """How many drafts were written after the first."""
+        return max(0, len(self.drafts) - 1) if self.kept is not None else None

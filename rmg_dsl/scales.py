@@ -104,4 +104,12 @@ class Points:
         return "points"
 
 
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """No verdict but a text: what a writer is asked for. No spec writes it, and it is no scale."""
+
+    def __str__(self) -> str:
+        return "a text"
+
+
 Scale: TypeAlias = Whole | Real | YesNo | Labels | Points

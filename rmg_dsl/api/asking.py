@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import IO, Any
@@ -26,10 +26,11 @@ from rmg_dsl.models import (
 )
 from rmg_dsl.models.throttle import CEILING, START
 from rmg_dsl.models.wrapped import Wrapped
-from rmg_dsl.plan import Ask, Plan
+from rmg_dsl.plan import Ask, Plan, Refine, needed_by
 from rmg_dsl.runtime import Crew, Spending, Tally
+from rmg_dsl.semantics import Output
 from rmg_dsl.semantics.names import likely, listed
-from rmg_dsl.semantics.terms import ModelUse
+from rmg_dsl.semantics.terms import ModelUse, of_drafts
 
 _NOT_INHERITED = ("base_url", "api_key_env", "extra_body", "price")
 
@@ -108,13 +109,33 @@ def price_of(use: ModelUse, options: Options) -> Price | None:
 
 def cost_of(plan: Plan, options: Options, tally: Tally) -> float | None:
     """What was spent so far, in USD; none where a model that was asked has no price."""
-    priced = {step.number: step_cost(step, options, tally) for step in plan.asks}
+    priced = {step.number: step_cost(step, options, tally) for step in plan.calling}
     known = [cost for cost in priced.values() if cost is not None]
     unknown = any(cost is None and tally.by_step.get(number, Usage()).calls for number, cost in priced.items())
     return round(sum(known), 12) if known and not unknown else None
 
 
-def step_cost(step: Ask, options: Options, tally: Tally) -> float | None:
+def paid_for(output: Output, plan: Plan) -> list[Ask | Refine]:
+    """The steps whose calls an output is to be charged with: its own, and of a loop those that grade its drafts."""
+    own = next(step for step in plan.calling if step.number == output.scoring)
+    if isinstance(own, Ask):
+        return [own]
+    reached = needed_by(plan, *of_drafts(own.scoring))
+    shown = {each.scoring for each in plan.outputs}
+    return [own, *(step for step in plan.asks if step.number in reached - shown)]
+
+
+def usage_of(steps: Iterable[Ask | Refine], tally: Tally) -> Usage:
+    return sum((tally.by_step.get(step.number, Usage()) for step in steps), Usage())
+
+
+def together(costs: Sequence[float | None]) -> float | None:
+    """What these cost together; none where nobody knows of one that was asked."""
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None
+
+
+def step_cost(step: Ask | Refine, options: Options, tally: Tally) -> float | None:
     """What one grader's questions cost; none where a model that it asked has no price."""
     used = {use: tally.by_model.get((step.number, use), Usage()) for use in step.models}
     priced = {use: price for use in used if (price := price_of(use, options))}

@@ -11,14 +11,13 @@ from dataclasses import fields
 from typing import Any, TypeVar, cast
 
 from rmg_dsl import tables
-from rmg_dsl.api.asking import cost_of, logging_crews, step_cost
+from rmg_dsl.api.asking import cost_of, logging_crews, paid_for, step_cost, together, usage_of
 from rmg_dsl.api.juries import jury_notes
 from rmg_dsl.api.options import Options
 from rmg_dsl.api.preparing import Job, prepare
 from rmg_dsl.api.progress import ended, shown
 from rmg_dsl.api.results import Bill, Finished, Ledger, Result, as_graded, graded_row, is_page, new_kinds, save_page
 from rmg_dsl.api.sources import Spec
-from rmg_dsl.messages import Usage
 from rmg_dsl.plan import result_columns
 from rmg_dsl.report import OVER_ROWS, Digest, GradedRow
 from rmg_dsl.runtime import INTERRUPTED, Gates, RowResult, bridge
@@ -164,12 +163,12 @@ async def _closed(job: Job, files: ExitStack) -> None:
 
 def _finished(job: Job, digest: Digest, gates: Gates, seconds: float) -> Finished:
     tally = job.run.tally
-    asks = {step.number: step for step in job.plan.asks}
+    calling = {step.number: step for step in job.plan.calling}
     for seen in digest.seen:
-        if step := asks.get(seen.output.scoring):
+        if step := calling.get(seen.output.scoring):
             seen.judge = " + ".join(dict.fromkeys(job.crews[use].model.name for use in step.models))
-    costs = {number: step_cost(step, job.options, tally) for number, step in asks.items()}
-    outputs = [output for output in digest.outputs if output.scoring in asks]
+    outputs = [output for output in digest.outputs if output.scoring in calling]
+    paid = {output.name: paid_for(output, job.plan) for output in outputs}
     return Finished(
         digest=digest,
         usage=_bill(job, seconds),
@@ -177,8 +176,8 @@ def _finished(job: Job, digest: Digest, gates: Gates, seconds: float) -> Finishe
         notes=_notes(job),
         stopped=tally.stopped,
         interrupted=tally.stopped == INTERRUPTED,
-        by_grader={output.name: tally.by_step.get(output.scoring, Usage()) for output in outputs},
-        costs={output.name: costs[output.scoring] for output in outputs},
+        by_grader={name: usage_of(steps, tally) for name, steps in paid.items()},
+        costs={name: together([step_cost(step, job.options, tally) for step in steps]) for name, steps in paid.items()},
     )
 
 

@@ -17,7 +17,7 @@ from rmg_dsl.api.sources import Spec, checked, raise_errors, source_of
 from rmg_dsl.config import Settings
 from rmg_dsl.diagnostics import Diagnostic, Source, diagnose, errors_in, in_order
 from rmg_dsl.errors import UsageError
-from rmg_dsl.plan import CallPython, Plan, bind, make_plan, prefixed
+from rmg_dsl.plan import CallPython, Loops, Plan, bind, make_plan, prefixed
 from rmg_dsl.runtime import Crew, Evaluator, Run
 from rmg_dsl.semantics import CheckResult
 from rmg_dsl.semantics.spec import Unready
@@ -42,15 +42,15 @@ class Job:
     streamed: bool
 
 
-def prepare(spec: Spec, data: Any, options: Options, *, leave_out: tuple[str, ...] = ()) -> Job:
+def prepare(spec: Spec, data: Any, options: Options, *, loops: Loops = "run") -> Job:
     """Check spec, data and models against each other, before any call."""
     settings = Settings.of()
     table = table_of(data, options)
-    suite, planned = planned_for(spec, table, options)
-    refuse_unready(suite, options, leave_out)
+    suite, planned = planned_for(spec, table, options, loops)
+    refuse_unready(suite, options)
     python = _python_functions(planned, options)
     shared = Shared.of(options, settings)
-    uses = [use for step in planned.asks for use in step.models]
+    uses = [use for step in planned.calling for use in step.models]
     crews = open_crews(uses, suite.checked.models, options, settings, shared)
     guard = budget_guard(uses, options, lambda tally: cost_of(planned, options, tally))
     evaluator = Evaluator(planned, functions_of(options), python)
@@ -80,7 +80,7 @@ def _snapshot(data: Any) -> Any:
 # ── the spec ──
 
 
-def planned_for(spec: Spec, table: Table | None, options: Options) -> tuple[CheckResult, Plan]:
+def planned_for(spec: Spec, table: Table | None, options: Options, loops: Loops = "run") -> tuple[CheckResult, Plan]:
     """The suite and its plan, checked under the options and against the columns. Raises SpecError, UsageError."""
     source = source_of(spec)
     columns = None if table is None else frozenset(table.columns)
@@ -88,15 +88,17 @@ def planned_for(spec: Spec, table: Table | None, options: Options) -> tuple[Chec
     if options.params and not errors_in(found.diagnostics):
         params = _params(dict(found.checked.params), options.params)
         found = checked(source, params, columns, frozenset(options.functions))
-    planned, diagnostics = _bound(found, columns, options)
+    planned, diagnostics = _bound(found, columns, options, loops)
     raise_errors(diagnostics)
     return found, planned
 
 
-def _bound(found: CheckResult, columns: frozenset[str] | None, options: Options) -> tuple[Plan, tuple[Diagnostic, ...]]:
+def _bound(
+    found: CheckResult, columns: frozenset[str] | None, options: Options, loops: Loops = "run"
+) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """The plan, and everything there is to say about the spec with its data, in one go."""
     only = () if errors_in(found.diagnostics) else options.only
-    planned = prefixed(make_plan(found.checked, only), options.prefix)
+    planned = prefixed(make_plan(found.checked, only, loops), options.prefix)
     lacking = () if columns is None else bind(found.checked, planned, columns)
     return planned, in_order([*found.diagnostics, *lacking])
 
@@ -107,9 +109,9 @@ def bound_diagnostics(source: Source, data: Any) -> tuple[Diagnostic, ...]:
     return _bound(checked(source, columns=columns), columns, Options())[1]
 
 
-def refuse_unready(suite: CheckResult, options: Options, leave_out: tuple[str, ...] = ()) -> None:
+def refuse_unready(suite: CheckResult, options: Options) -> None:
     """What this version cannot run yet is an error before the run, not a hole in the results."""
-    parts = [part for part in suite.checked.unready if part.what not in leave_out and not options.only]
+    parts = [part for part in suite.checked.unready if not options.only]
     raise_errors(_unready(part) for part in parts)
 
 

@@ -9,11 +9,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rmg_dsl import report, tables
+from rmg_dsl.api.history import history_columns, history_rows
 from rmg_dsl.diagnostics.render import visible
 from rmg_dsl.errors import DataError, UsageError
 from rmg_dsl.messages import Usage
 from rmg_dsl.plan import result_columns
-from rmg_dsl.report import Digest, GradedRow
+from rmg_dsl.report import Digest, GradedRow, RefinedRow
 from rmg_dsl.results import Ballot, Outcome, Score, Status, Unscored
 from rmg_dsl.runtime import RowResult, Verdict, output_of
 from rmg_dsl.scales import Whole
@@ -53,6 +54,7 @@ class Ledger:
     outputs: tuple[Output, ...]
     cells: dict[str, list[Any]] = field(default_factory=dict)
     failures: list[dict[str, Any]] = field(default_factory=list)
+    paths: list[RefinedRow] = field(default_factory=list)
     marks: list[int] | None = None
 
     def __post_init__(self) -> None:
@@ -63,8 +65,10 @@ class Ledger:
         if self.marks is not None:
             self.marks.append(_mark(graded.row))
         for output, outcome in zip(self.outputs, graded.outcomes, strict=True):
-            if isinstance(outcome, Unscored) and outcome.status is not Status.SKIPPED:
+            if isinstance(outcome, Unscored) and outcome.status is not Status.SKIPPED and output.kind != "refined":
                 self.failures.append(_failure(graded.place, output.name, outcome))
+            if path := graded.paths.get(output.scoring):
+                self.paths.append(RefinedRow(graded.place, output.name, path))
         for name, value in graded.cells.items():
             self.cells[name].append(value)
 
@@ -74,8 +78,18 @@ def graded_row(result: RowResult, outputs: Sequence[tuple[Output, Sequence[str]]
     outcomes = [output_of(result, output.scoring) for output, _ in outputs]
     cells: dict[str, Any] = {}
     for (output, columns), outcome in zip(outputs, outcomes, strict=True):
-        cells |= _cells(output, columns, outcome)
-    return GradedRow(result.index, result.row, cells, outcomes)
+        refined = output.kind == "refine"
+        cells |= _refined(output, outcome, result) if refined else _cells(output, columns, outcome)
+    return GradedRow(result.index, result.row, cells, outcomes, result.paths)
+
+
+def _refined(output: Output, outcome: Outcome, result: RowResult) -> dict[str, Any]:
+    path, name = result.paths.get(output.scoring), output.name
+    return {
+        f"{name}_refined": path.text if path else None,
+        f"{name}_rounds": path.rounds if path else None,
+        f"{name}_status": str(outcome.status),
+    }
 
 
 def _cells(output: Output, columns: Sequence[str], outcome: Outcome) -> dict[str, Any]:
@@ -246,6 +260,19 @@ class Result(Finished):
         return {name: Column(kinds.get(name) or _kind_of(values), values) for name, values in cells.items()}
 
     @property
+    def history(self) -> DataFrame:
+        """A frame with a row for each draft that a `refine` graded: row, field, round, text, and what its graders said.
+
+        `returned` marks the draft that stands in the result, `refused` one that lowered a guarded score; the last
+        draft of a row says in `ending` why there was no other.
+        """
+        rows = history_rows(self.ledger.paths)
+        kinds = history_columns(rows)
+        known = {name: kind for name, kind in kinds.items() if kind != "any"}
+        frame: DataFrame = tables.records_to_frame(rows, list(kinds), known)
+        return frame
+
+    @property
     def failures(self) -> DataFrame:
         """A frame with a row for each score that is missing: row, grader, status, message, attempts."""
         kinds: Mapping[str, tables.Kind] = {
@@ -325,6 +352,8 @@ def _kind(output: Output, name: str) -> tables.Kind | None:
         return "status"
     if name.removeprefix(f"{output.name}_") in output.extras:
         return "number"
+    if name == f"{output.name}_rounds" and output.kind == "refine":
+        return "integer"
     if name != output.name:
         return "text"
     if isinstance(output.type.scale, Whole):

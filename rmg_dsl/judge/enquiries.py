@@ -14,6 +14,9 @@ from rmg_dsl.semantics.terms import ModelUse, Term
 Key: TypeAlias = tuple[int, ...]
 """Which of a step's enquiries this is; what its numbers mean, the step's asker knows."""
 
+DraftPlace: TypeAlias = tuple[int, int]
+"""Which draft of a row: the step of the loop that it belongs to, and its place there."""
+
 Answers: TypeAlias = Mapping[Key, Outcome]
 Holds: TypeAlias = Callable[[Term, Mapping[str, Value | None]], bool]
 """Whether a condition of the spec holds on the row, where its own words (`score`, `spread` …) have these values."""
@@ -23,7 +26,8 @@ Holds: TypeAlias = Callable[[Term, Mapping[str, Value | None]], bool]
 class Enquiry:
     """One question on its way: for which step, as which of its enquiries, to whom, and as which draw.
 
-    Draw 0 is the only one of its judge, at temperature 0; repeats are numbered from 1.
+    Draw 0 is the only one of its judge, at temperature 0; repeats are numbered from 1. Where it is about a draft of
+    the row, and not about the row as it came, `draft` says which.
     """
 
     step: int
@@ -31,6 +35,7 @@ class Enquiry:
     question: Question
     model: ModelUse
     draw: int = 0
+    draft: DraftPlace | None = None
 
 
 class Asker(Protocol):

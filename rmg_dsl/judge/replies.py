@@ -31,7 +31,7 @@ from rmg_dsl.judge.probabilities import wanted_word, weighed
 from rmg_dsl.judge.questions import reply_form
 from rmg_dsl.messages import Message, Question, Reply
 from rmg_dsl.results import Outcome, Score, Status, Unscored
-from rmg_dsl.scales import Labels, Points, Real, Scale, Value, Whole, YesNo
+from rmg_dsl.scales import Labels, Points, Prose, Real, Scale, Value, Whole, YesNo
 from rmg_dsl.semantics.templates import folded
 
 KEY = "verdict"
@@ -39,6 +39,9 @@ _REASONS = frozenset({"reason", "reasons", "reasoning", "explanation", "rational
 _MARK = re.compile(r"[<\[]\s*(/?)\s*(?:think|thinking|thoughts?|reasoning|reflection|analysis)\s*[>\]]", re.I)
 _LANGUAGE = re.compile(r"[\w+-]*\s*")
 _FENCED_END = re.compile(r"^[ \t]*```[^\n`{]*\n(?:(?!```).)*```\Z", re.S | re.M)
+_THOUGHT_THROUGH = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.S | re.I)
+_THOUGHT_BEFORE = re.compile(r"\A.*</(?:think|thinking|reasoning)>", re.S | re.I)
+_FENCED_WHOLE = re.compile(r"\A(`{3,}|~{3,})[^\n`~]*\n(.*?)\n?\1\Z", re.S)
 _BRACKET = re.compile(r"[\[{]")
 _LINE_END = re.compile(r"[ \t\r.`*]*(?:\n|\Z)")
 _CITED = re.compile(r"\[[^\[\]{}\"'`\n]*\]")
@@ -83,6 +86,8 @@ def read(reply: Reply, question: Question) -> Outcome:
         return Unscored(Status.REFUSED, _short(reply.refusal))
     if reply.finish == "content_filter":
         return Unscored(Status.REFUSED, "the provider filtered the reply")
+    if isinstance(question.scale, Prose):
+        return _prose(reply)
     if question.offers:
         return weighed(reply, question.scale, question.offers)
     try:
@@ -92,6 +97,26 @@ def read(reply: Reply, question: Question) -> Outcome:
     except NoVerdict as error:
         cut = "the reply was cut off: " if reply.finish == "length" else ""
         return Unscored(Status.UNPARSED, cut + str(error))
+
+
+def _prose(reply: Reply) -> Outcome:
+    """The text itself; one that was cut off is no text."""
+    if reply.finish == "length":
+        return Unscored(Status.UNPARSED, "the text was cut off")
+    text = text_of(reply.text)
+    return Score(text) if text else Unscored(Status.UNPARSED, "the reply holds no text")
+
+
+def text_of(reply: str) -> str:
+    """The text that a writer gave: without its thoughts, and without a fence around all of it.
+
+    >>> text_of("<think>shorter?</think>\\n```text\\nHello.\\n```")
+    'Hello.'
+    """
+    said = _THOUGHT_THROUGH.sub("", reply)
+    said = _THOUGHT_BEFORE.sub("", said, count=1).strip()
+    fenced = _FENCED_WHOLE.match(said)
+    return fenced.group(2).strip() if fenced and fenced.group(1) not in fenced.group(2) else said
 
 
 def follow_up(reply: Reply, unscored: Unscored, question: Question) -> tuple[Message, ...] | None:
@@ -104,6 +129,8 @@ def follow_up(reply: Reply, unscored: Unscored, question: Question) -> tuple[Mes
 
 
 def _form(question: Question) -> str:
+    if isinstance(question.scale, Prose):
+        return "Reply with the whole text, and with nothing else."
     if question.offers:
         return wanted_word(question.offers)
     count = f" There are {len(question.marks)} criteria." if question.marks else ""
@@ -277,6 +304,8 @@ def _verdict(found: dict[str, Any], question: Question) -> Value | tuple[bool, .
             return _truth(raw)
         case Labels(labels):
             return _label(raw, labels)
+        case Prose():
+            raise NoVerdict("a text was asked for, and no verdict")
         case _:
             assert_never(scale)
 

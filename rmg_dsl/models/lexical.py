@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, assert_never
 
 from rmg_dsl.messages import Question, Reply, Request, Usage
-from rmg_dsl.scales import Labels, Points, Real, Scale, Value, Whole, YesNo
+from rmg_dsl.scales import Labels, Points, Prose, Real, Scale, Value, Whole, YesNo
 
 NAME = "local/lexical"
 NOTE = f"{NAME} is a word-overlap baseline, not a judge"
@@ -92,6 +92,8 @@ class Lexical:
         overlap = overlap_of(kind, question.material[response], question.material[other])
         if overlap is None:
             return _refused(f"finds no words to compare in `{response}` and `{other}`")
+        if isinstance(question.scale, Prose):
+            return _refused("writes no text")
         return _reply(question.scale, overlap, response, other)
 
     async def close(self) -> None:

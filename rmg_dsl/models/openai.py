@@ -20,6 +20,7 @@ from rmg_dsl.models.endpoints import Endpoint, Endpoints
 from rmg_dsl.models.faults import fault_of
 from rmg_dsl.models.schemas import response_format
 from rmg_dsl.models.settings import extra_body_of
+from rmg_dsl.scales import Prose
 
 DEFAULT_TIMEOUT = 120.0
 SCHEMA, OBJECT, FREE = range(3)
@@ -67,6 +68,8 @@ def chat_settings(settings: Mapping[str, Any], form: Form, draw: int, manners: M
 
 def _form(form: Form, manners: Manners) -> dict[str, Any]:
     """What holds a reply to its form. Where the chances of its first word count, a few words are more than enough."""
+    if isinstance(form.scale, Prose):
+        return {}
     if form.chances:
         return {"logprobs": True, "top_logprobs": MOST_CHANCES, manners.limit: _FIRST_WORDS}
     if manners.form == SCHEMA:

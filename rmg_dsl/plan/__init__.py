@@ -1,16 +1,19 @@
 """The work as a graph: steps, the planner that finds them, and the rules that order them."""
 
-from rmg_dsl.plan.planner import bind, make_plan, prefixed, result_columns
+from rmg_dsl.plan.planner import Loops, bind, make_plan, prefixed, result_columns
 from rmg_dsl.plan.rewrites import needed_by
-from rmg_dsl.plan.steps import Ask, CallPython, Calls, Compute, Plan, Step, asked_by
+from rmg_dsl.plan.steps import Ask, CallPython, Calls, Compute, Plan, Refine, Step, Take, asked_by
 
 __all__ = [
     "Ask",
     "CallPython",
     "Calls",
     "Compute",
+    "Loops",
     "Plan",
+    "Refine",
     "Step",
+    "Take",
     "asked_by",
     "bind",
     "make_plan",

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Literal, TypeAlias
 
 from rmg_dsl.diagnostics import Diagnostic, Source, Span, diagnose
 from rmg_dsl.errors import UsageError
 from rmg_dsl.plan.rewrites import rewritten
-from rmg_dsl.plan.steps import Ask, CallPython, Compute, Plan, Step
+from rmg_dsl.plan.steps import Ask, CallPython, Compute, Plan, Refine, Step, Take
 from rmg_dsl.semantics import Checked, ColumnUse, Output
 from rmg_dsl.semantics.names import likely, listed
 from rmg_dsl.semantics.terms import (
     Column,
     Computed,
     Default,
+    FromLoop,
     FromPython,
     Given,
     Judged,
     Later,
+    Refining,
     Term,
+    all_watched,
     children,
     read_by,
     scorings_in,
@@ -27,20 +31,26 @@ from rmg_dsl.semantics.terms import (
     walk,
 )
 
+Loops: TypeAlias = Literal["run", "leave", "alone"]
+_OF_LOOPS = ("refine", "refined")
 
-def make_plan(suite: Checked, only: Sequence[str] = ()) -> Plan:
+
+def make_plan(suite: Checked, only: Sequence[str] = (), loops: Loops = "run") -> Plan:
     """The plan for a suite, or for the part of it that the named outputs need.
+
+    What a `refine` declares is run with the rest, left out, or run alone with what it needs.
 
     Raises UsageError for a name that the suite does not declare, or that needs what this version cannot run.
     """
-    outputs = _wanted(suite, only)
+    outputs = [o for o in _wanted(suite, only) if loops == "run" or (o.kind in _OF_LOOPS) == (loops == "alone")]
     roots = [o.scoring for o in outputs if o.root or only]
-    if not only:
+    if not only and loops != "alone":
         roots += suite.forced
     if only:
         _refuse_later(suite, roots)
     steps = tuple(step for n in range(len(suite.scorings)) if (step := _step(n, suite)))
-    plan = Plan(steps, suite.outputs, tuple(dict.fromkeys(roots)), suite.gates)
+    shown = tuple(o for o in suite.outputs if loops != "alone" or o.kind in _OF_LOOPS)
+    plan = Plan(steps, shown, tuple(dict.fromkeys(roots)), suite.gates)
     return rewritten(plan)
 
 
@@ -51,7 +61,16 @@ def _wanted(suite: Checked, only: Sequence[str]) -> list[Output]:
         close = likely(unknown[0], by_name)
         advice = f"did you mean `{close}`?" if close else f"declared are {listed(by_name)}"
         raise UsageError(f"`{unknown[0]}` is no grader or aggregate of this spec: {advice}")
-    return [by_name[name] for name in only] if only else list(suite.outputs)
+    if not only:
+        return list(suite.outputs)
+    named = [by_name[name] for name in only]
+    return named + [o for o in suite.outputs if o not in named and _loop_of(o, suite) in {n.scoring for n in named}]
+
+
+def _loop_of(output: Output, suite: Checked) -> int | None:
+    """The loop that leaves an output behind: who wants the loop wants what it leaves."""
+    scoring = suite.scorings[output.scoring]
+    return scoring.loop if isinstance(scoring, FromLoop) else None
 
 
 def _refuse_later(suite: Checked, roots: Iterable[int]) -> None:
@@ -70,7 +89,7 @@ def _refuse_later(suite: Checked, roots: Iterable[int]) -> None:
 
 def _step(number: int, suite: Checked) -> Step | None:
     scoring = suite.scorings[number]
-    names = tuple(o.name for o in suite.outputs if o.scoring == number)
+    names = tuple(o.name for o in suite.outputs if o.scoring == number) or _names_of_draft(number, suite)
     match scoring:
         case Judged():
             return Ask(number, names, scoring)
@@ -78,16 +97,31 @@ def _step(number: int, suite: Checked) -> Step | None:
             return Compute(number, names, scoring)
         case FromPython():
             return CallPython(number, names, scoring)
+        case Refining():
+            return Refine(number, names, scoring)
+        case FromLoop():
+            return Take(number, names, scoring)
         case Later():
             return None
+
+
+def _names_of_draft(number: int, suite: Checked) -> tuple[str, ...]:
+    """What grades a draft has the name of what grades the row."""
+    loops = (scoring for scoring in suite.scorings if isinstance(scoring, Refining))
+    return tuple(dict.fromkeys(seen.name for loop in loops for seen in all_watched(loop) if seen.later == number))
 
 
 def result_columns(output: Output) -> tuple[str, ...]:
     """The columns that an output adds to the table.
 
     A grader adds its score, its reason and its status; an aggregate its value and its status. Several draws add more.
+    A refine adds the text that it returns, the rounds that it took and its status; each score before and after is one.
     """
     name = output.name
+    if output.kind == "refine":
+        return (f"{name}_refined", f"{name}_rounds", f"{name}_status")
+    if output.kind == "refined":
+        return (name,)
     columns = [name, f"{name}_status"] if output.kind == "aggregate" else [name, f"{name}_reason", f"{name}_status"]
     if output.type.scale is not None and getattr(output.type.scale, "values", None):
         columns.insert(1, f"{name}_label")
@@ -121,6 +155,11 @@ def _needed_terms(step: Step) -> tuple[Term, ...]:
     if isinstance(step, Ask):
         optional = [term for name, term in step.scoring.bound if name not in step.scoring.needs]
         return tuple(term for term in terms_of(step.scoring) if not any(term is each for each in optional))
+    if isinstance(step, Refine):
+        loop = step.scoring
+        asked = (loop.improve, loop.draft) if loop.draft else (loop.improve,)
+        shown = [term for written in asked for name, term in written.bound if name in written.needs]
+        return (*shown, *([] if loop.draft else [loop.current]))
     return terms_of(step.scoring)
 
 

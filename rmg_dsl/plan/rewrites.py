@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import reduce
 
-from rmg_dsl.plan.steps import Ask, Calls, Plan, Step
+from rmg_dsl.plan.steps import Ask, Calls, Plan, Refine, Step
 from rmg_dsl.semantics.terms import (
     Choose,
     Connect,
     Default,
     Passed,
+    Refining,
     Scored,
     ScoreOf,
     Term,
@@ -70,16 +71,51 @@ def code_before_calls(plan: Plan) -> Plan:
 
 def count_calls(plan: Plan) -> Plan:
     """With the least and the most calls of a row: those that are always made, and all that can be."""
+    plan = replace(
+        plan, steps=tuple(_with_calls(step, plan) if isinstance(step, Refine) else step for step in plan.steps)
+    )
     by_number = {step.number: step for step in plan.steps}
     certain = {n for root in plan.roots for n in _certain_step(root, by_number)}
-    least = sum(step.calls.least for step in plan.asks if step.number in certain)
-    return replace(plan, calls=Calls(least, sum(step.calls.most for step in plan.asks)))
+    own = _reached(plan, plan.roots)
+    least = sum(step.calls.least for step in plan.calling if step.number in certain)
+    most = sum(step.calls.most for step in plan.calling if step.number in own)
+    return replace(plan, calls=Calls(least, most))
+
+
+def _with_calls(step: Refine, plan: Plan) -> Refine:
+    """With the most calls that a loop can add: each round writes and grades, the held-out grader sees two drafts."""
+    loop = step.scoring
+    drafts = loop.rounds + (loop.draft is not None)
+    until = scorings_in(loop.until[1]) if loop.until else ()
+    seen = [watched.later for watched in (loop.by, *loop.guards, *loop.feedback)]
+    each_draft = _reached(plan, (*seen, *until))
+    held = _reached(plan, [loop.holdout.later]) - each_draft if loop.holdout else frozenset()
+    most = {ask.number: ask.calls.most for ask in plan.asks}
+    graded = sum(most.get(number, 0) for number in each_draft)
+    held_out = sum(most.get(number, 0) for number in held) * min(drafts, 1 + (loop.draft is not None))
+    return replace(step, calls=Calls(0, drafts * (1 + graded) + held_out))
+
+
+def _reached(plan: Plan, numbers: Iterable[int]) -> frozenset[int]:
+    """These steps and what they can need of the same version of a row: the drafts of a loop are counted by the loop."""
+    by_number = {step.number: step for step in plan.steps}
+    found: set[int] = set()
+    todo = list(numbers)
+    while todo:
+        current = todo.pop()
+        if current not in found and current in by_number:
+            found.add(current)
+            todo += [n for term in terms_of(by_number[current].scoring) for n in scorings_in(term)]
+    return frozenset(found)
 
 
 def _certain_step(number: int, by_number: dict[int, Step]) -> set[int]:
-    """The steps that are taken whenever this one is."""
+    """The steps that are taken whenever this one is; of a loop that may have to write first, itself alone."""
     if number not in by_number:
         return set()
+    scoring = by_number[number].scoring
+    if isinstance(scoring, Refining) and scoring.draft is not None:
+        return {number}
     return {number}.union(*(_certain(term, by_number) for term in terms_of(by_number[number].scoring)))
 
 

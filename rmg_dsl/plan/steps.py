@@ -7,7 +7,18 @@ from typing import TypeAlias, assert_never
 
 from rmg_dsl.scales import Scale
 from rmg_dsl.semantics import Gate, Output
-from rmg_dsl.semantics.terms import Computed, FromPython, Judged, ModelUse, Term, read_by
+from rmg_dsl.semantics.terms import Computed, FromLoop, FromPython, Judged, ModelUse, Refining, Term, read_by
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """How many calls one row can cost: exact where both are equal, else a condition decides."""
+
+    least: int
+    most: int
+
+    def __str__(self) -> str:
+        return str(self.least) if self.least == self.most else f"{self.least} to {self.most}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +66,31 @@ class CallPython:
     scoring: FromPython
 
 
-Step: TypeAlias = Ask | Compute | CallPython
+@dataclass(frozen=True, slots=True)
+class Refine:
+    """A loop that improves a field of the row: drafts are written and graded until it ends."""
+
+    number: int
+    names: tuple[str, ...]
+    scoring: Refining
+    calls: Calls = Calls(0, 0)
+
+    @property
+    def models(self) -> tuple[ModelUse, ...]:
+        """Every model that writes for it; its drafts are graded by steps of their own."""
+        return self.scoring.models
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
-    """How many calls one row can cost: exact where both are equal, else a condition decides."""
+class Take:
+    """Something that a loop leaves behind: no call of its own."""
 
-    least: int
-    most: int
+    number: int
+    names: tuple[str, ...]
+    scoring: FromLoop
 
-    def __str__(self) -> str:
-        return str(self.least) if self.least == self.most else f"{self.least} to {self.most}"
+
+Step: TypeAlias = Ask | Compute | CallPython | Refine | Take
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +107,20 @@ class Plan:
     def asks(self) -> tuple[Ask, ...]:
         return tuple(step for step in self.steps if isinstance(step, Ask))
 
+    @property
+    def loops(self) -> tuple[Refine, ...]:
+        return tuple(step for step in self.steps if isinstance(step, Refine))
+
+    @property
+    def calling(self) -> tuple[Ask | Refine, ...]:
+        """The steps that send something to a model."""
+        return tuple(step for step in self.steps if isinstance(step, Ask | Refine))
+
+    def name_of(self, step: Step) -> str:
+        """What a step is called, for people."""
+        of_draft = step.names and not any(output.scoring == step.number for output in self.outputs)
+        return (" = ".join(step.names) or "a part of another step") + " of each draft" * bool(of_draft)
+
     def __str__(self) -> str:
         word = "step" if len(self.steps) == 1 else "steps"
         head = f"{len(self.steps)} {word}, {self.calls} model call{'s' * (self.calls != Calls(1, 1))} a row"
@@ -98,9 +136,7 @@ def _line(place: int, step: Step, plan: Plan) -> str:
         if step.number in plan.roots or not isinstance(step, Ask)
         else "  if needed" * (plan.calls.least < plan.calls.most)
     )
-    return (
-        f"{place:>3}  {_kind(step):<7}{' = '.join(step.names) or 'a part of another step'}{_detail(step)}{after}{lazy}"
-    )
+    return f"{place:>3}  {_kind(step):<7}{plan.name_of(step)}{_detail(step)}{after}{lazy}"
 
 
 def asked_by(judged: Judged) -> str:
@@ -118,6 +154,10 @@ def _kind(step: Step) -> str:
             return "code"
         case CallPython():
             return "python"
+        case Refine():
+            return "refine"
+        case Take():
+            return "take"
         case _:
             assert_never(step)
 
@@ -130,5 +170,10 @@ def _detail(step: Step) -> str:
             return f"  on {step.scoring.scale}  {step.scoring.target}"
         case Compute():
             return f"  on {step.scoring.scale}" if step.scoring.scale else ""
+        case Refine():
+            loop = step.scoring
+            return f"  by {loop.by.name}, at most {loop.rounds} rounds  {loop.writer.shown}"
+        case Take():
+            return ""
         case _:
             assert_never(step)

@@ -1,6 +1,6 @@
 """From outcomes to tables: summaries and statistics. Pure."""
 
-from rmg_dsl.report.digest import Digest, GradedRow
+from rmg_dsl.report.digest import Digest, GradedRow, RefinedRow
 from rmg_dsl.report.statistics import OVER_ROWS
 from rmg_dsl.report.summary import SUMMARY_COLUMNS, SUMMARY_KINDS, Column, aligned, summary_rows, summary_text
 
@@ -11,6 +11,7 @@ __all__ = [
     "Column",
     "Digest",
     "GradedRow",
+    "RefinedRow",
     "aligned",
     "summary_rows",
     "summary_text",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from rmg_dsl.report.summary import Column
-from rmg_dsl.results import Outcome, Score, Status, Unscored
+from rmg_dsl.results import Outcome, Path, Score, Status, Unscored
 from rmg_dsl.semantics import Output
 
 WORST_ROWS = 5
@@ -21,12 +21,21 @@ Failure: TypeAlias = tuple[str, Status, str]
 
 
 class GradedRow(NamedTuple):
-    """A finished row: its place, the row as it came, its new cells, and the outcome of each output."""
+    """A finished row: its place, the row as it came, its new cells, the outcome of each output, the paths of loops."""
 
     place: int
     row: Mapping[str, Any]
     cells: Mapping[str, Any]
     outcomes: Sequence[Outcome]
+    paths: Mapping[int, Path]
+
+
+class RefinedRow(NamedTuple):
+    """A row that a loop has refined: its place, the field, the path of its drafts."""
+
+    place: int
+    field: str
+    path: Path
 
 
 @dataclass(slots=True)
@@ -72,6 +81,7 @@ class Digest:
         self.by = by
         self.rows = self.unreached = 0
         self.groups: dict[str, list[Column]] = {}
+        self.refined: list[RefinedRow] = []
         self._first: list[GradedRow] = []
         self._lowest: list[list[tuple[float, int, GradedRow]]] = [[] for _ in outputs]
 
@@ -81,11 +91,13 @@ class Digest:
         self.unreached += any(outcome.status in _NOT_REACHED for outcome in graded.outcomes)
         if len(self._first) < WORST_ROWS:
             self._first.append(graded)
+        if graded.paths and len(self.refined) < WORST_ROWS:
+            self.refined += _refined(graded, self.outputs)
         for number, outcome in enumerate(graded.outcomes):
             self.seen[number].add(outcome)
             if isinstance(outcome, Score):
                 self._rank(number, outcome.value, graded)
-            elif outcome.status is not Status.SKIPPED:
+            elif outcome.status is not Status.SKIPPED and self.outputs[number].kind != "refined":
                 self.failures.add(graded.place, self.outputs[number].name, outcome)
         if self.by is not None:
             for column, outcome in zip(self._group(graded.row[self.by]), graded.outcomes, strict=True):
@@ -118,3 +130,9 @@ class Digest:
             if self._lowest[number]:
                 return self.outputs[number], [graded for _, _, graded in self._lowest[number]]
         return None, self._first
+
+
+def _refined(graded: GradedRow, outputs: Sequence[Output]) -> list[RefinedRow]:
+    """The paths of a row that more than one draft was written for."""
+    found = ((output.name, graded.paths.get(output.scoring)) for output in outputs if output.kind == "refine")
+    return [RefinedRow(graded.place, name, path) for name, path in found if path and len(path.drafts) > 1]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from rmg_dsl.plan import Ask, CallPython, Plan, Step, asked_by
+from rmg_dsl.plan import Ask, CallPython, Plan, Refine, Step, Take, asked_by
 from rmg_dsl.report.digest import Alike, Digest, Failures, GradedRow
 from rmg_dsl.report.drawings import Box, bars, graph, spread
 from rmg_dsl.report.markup import aside, block, cell, dim, folded, lines, money, number, page, table, text
+from rmg_dsl.report.paths import paths_html
 from rmg_dsl.report.summary import Column
 from rmg_dsl.results import Status
 from rmg_dsl.semantics import Checked, Output
@@ -94,6 +95,7 @@ def _parts(result: Graded, *, bill: bool) -> list[str]:
         *(aside(note) for note in result.notes),
         aside(_bill(result.usage)) if bill else "",
         _worst(result.digest),
+        paths_html(result.digest.refined),
         _failures(result.digest.failures),
     ]
 
@@ -189,7 +191,8 @@ def _worst(digest: Digest) -> str:
     measure, rows = digest.worst()
     if not rows:
         return ""
-    outputs = sorted(digest.outputs, key=lambda output: output is not measure)
+    scores = (output for output in digest.outputs if output.kind in ("grader", "aggregate"))
+    outputs = sorted(scores, key=lambda output: output is not measure)
     return f"<h4>{_title(measure)}</h4>" + _rows(rows, outputs)
 
 
@@ -335,7 +338,7 @@ def _boxes(plan: Plan) -> list[Box]:
     places = {step.number: place for place, step in enumerate(plan.steps)}
     return [
         Box(
-            " = ".join(step.names) or "a part of another step",
+            plan.name_of(step),
             _detail(step),
             _kind(step, plan),
             tuple(sorted(places[number] for number in read_by(step.scoring) if number in places)),
@@ -349,6 +352,10 @@ def _detail(step: Step) -> str:
         return f"{step.scale} · {asked_by(step.scoring)}"
     if isinstance(step, CallPython):
         return f"{step.scoring.scale} · {step.scoring.target}"
+    if isinstance(step, Refine):
+        return f"by {step.scoring.by.name} · {step.scoring.writer.shown}"
+    if isinstance(step, Take):
+        return "of the drafts"
     return "code" if step.scoring.scale is None else f"{step.scoring.scale} · code"
 
 

@@ -48,6 +48,7 @@ border-bottom:1px solid var(--line);max-width:32em;overflow-wrap:break-word;whit
 .rmg.rmg pre,.rmg.rmg code{font:12px/1.45 var(--jp-code-font-family,ui-monospace,monospace);color:inherit;
 background:var(--wash);padding:1px 4px;margin:0;white-space:pre-wrap;border:0}
 .rmg.rmg pre{padding:6px 8px;margin:2px 0 8px}
+.rmg.rmg del{color:var(--bad)}.rmg.rmg ins{color:var(--good);text-decoration:none;font-weight:600}
 .rmg.rmg svg{display:block;overflow:visible}.rmg.rmg svg text{fill:var(--dim);font-size:9px}
 .rmg.rmg svg .bar{fill:var(--bar)}.rmg.rmg svg .axis{stroke:var(--line);stroke-width:1}
 .rmg.rmg svg .box{fill:var(--wash);stroke:var(--line)}.rmg.rmg svg .ask{stroke:var(--bar)}

@@ -44,6 +44,7 @@ def estimate(evaluator: Evaluator, rows: Iterable[Row]) -> Bill:
         least += len(enquiries)
         letters += sum(len(enquiry.question.text) for enquiry in enquiries)
         most += sum(step.calls.most for step in possible_asks(evaluator, state))
+        most += sum(loop.calls.most for loop in evaluator.plan.loops if loop.number not in state.outcomes)
         missing += sum(
             isinstance(o, Unscored) and o.status is Status.MISSING_INPUT and isinstance(evaluator.steps[n], Ask)
             for n, o in state.outcomes.items()

@@ -7,15 +7,16 @@ term needs is asked for before it waits, so that which steps a row takes never d
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, assert_never
 
 from rmg_dsl.judge import Asker, BadRubric, Enquiry, GraderAsker, Key
 from rmg_dsl.messages import Question
-from rmg_dsl.plan import Ask, CallPython, Compute, Plan, Step
+from rmg_dsl.plan import Ask, CallPython, Compute, Plan, Refine, Step, Take
 from rmg_dsl.results import Outcome, Score, Status, Unscored
-from rmg_dsl.runtime.rows import NoScore, Row, RowState, Waiting, caught, fail
+from rmg_dsl.runtime.drafts import RefineLoop
+from rmg_dsl.runtime.rows import NoScore, Row, RowState, Waiting, caught, drafted, fail
 from rmg_dsl.runtime.worth import Worth, has_null, is_null, name_of, returned, short, with_own
 from rmg_dsl.scales import Labels, Points, Real, Scale, Value, Whole, YesNo
 from rmg_dsl.semantics import terms
@@ -36,6 +37,7 @@ class Evaluator(Worth):
         self.steps: dict[int, Step] = {step.number: step for step in plan.steps}
         super().__init__(functions)
         self._python = python or {}
+        self._loops = {step.number: RefineLoop(step, self) for step in plan.steps if isinstance(step, Refine)}
         self._askers: dict[int, Asker] = {s.number: GraderAsker(_grader(s), s.scoring) for s in plan.asks}
 
     def advance(self, state: RowState) -> list[Enquiry]:
@@ -52,13 +54,16 @@ class Evaluator(Worth):
 
     def take(self, state: RowState, enquiry: Enquiry, answer: Outcome) -> None:
         """Hand an answer back to the step that wanted it; what it comes to, the next `advance` finds out."""
-        if enquiry.key == self._askers[enquiry.step].only:
-            state.outcomes[enquiry.step] = answer
+        home = drafted(state, enquiry)
+        asker = self._askers.get(enquiry.step)
+        if asker is not None and enquiry.key == asker.only:
+            home.outcomes[enquiry.step] = answer
         else:
-            state.answers.setdefault(enquiry.step, {})[enquiry.key] = answer
+            home.answers.setdefault(enquiry.step, {})[enquiry.key] = answer
 
     def has_answer(self, state: RowState, enquiry: Enquiry) -> bool:
-        return enquiry.step in state.outcomes or enquiry.key in state.answers.get(enquiry.step, ())
+        home = drafted(state, enquiry)
+        return enquiry.step in home.outcomes or enquiry.key in home.answers.get(enquiry.step, ())
 
     def outcome(self, number: int, state: RowState) -> Outcome:
         """The outcome of a step, or `Waiting` where a question must be answered first."""
@@ -67,10 +72,18 @@ class Evaluator(Worth):
             return known
         step = self.steps[number]
         with caught(lambda unscored: state.outcomes.__setitem__(number, unscored)):
-            if isinstance(step, Ask):
-                state.outcomes[number] = self._judged(number, state)
-            else:
-                state.outcomes[number] = self._scored(step, state)
+            match step:
+                case Ask():
+                    state.outcomes[number] = self._judged(number, state)
+                case Refine():
+                    state.outcomes[number] = self._loops[number].outcome(state)
+                case Take(scoring=taken):
+                    self.outcome(taken.loop, state)
+                    state.outcomes[number] = self._loops[taken.loop].left(taken, state)
+                case Compute() | CallPython():
+                    state.outcomes[number] = self._scored(step, state)
+                case _:
+                    assert_never(step)
         return state.outcomes[number]
 
     def _judged(self, number: int, state: RowState) -> Outcome:
@@ -84,10 +97,15 @@ class Evaluator(Worth):
                 return found
             needed = found
         for key in needed:
-            if (number, key) not in state.asked:
-                question = self._question(asker, key, state)
-                state.asked[number, key] = Enquiry(number, key, question, *asker.whom(key))
+            if (state.draft, number, key) not in state.asked:
+                question = self.question(partial(asker.question, key), asker.bound, state)
+                self.send(Enquiry(number, key, question, *asker.whom(key), state.draft), state)
         raise Waiting
+
+    @staticmethod
+    def send(enquiry: Enquiry, state: RowState) -> None:
+        """Put an enquiry on its way."""
+        state.asked[enquiry.draft, enquiry.step, enquiry.key] = enquiry
 
     def _holds(self, state: RowState, condition: Term, own: Mapping[str, Value | None]) -> bool:
         return self.truth(condition, with_own(state, own))
@@ -106,9 +124,12 @@ class Evaluator(Worth):
         assert isinstance(outcome, Unscored)
         return outcome
 
-    def _question(self, asker: Asker, key: Key, state: RowState) -> Question:
+    def question(
+        self, ask: Callable[[Mapping[str, Any]], Question], bound: Iterable[tuple[str, Term]], state: RowState
+    ) -> Question:
+        """What `ask` makes of the row's values; raises NoScore where it cannot be asked."""
         try:
-            return asker.question(key, {name: self._or_nothing(term, state) for name, term in asker.bound})
+            return ask({name: self._or_nothing(term, state) for name, term in bound})
         except MissingInput as missing:
             raise NoScore(Unscored(Status.MISSING_INPUT, f"`{missing.name}` is null or blank")) from None
         except TemplateTooBig:

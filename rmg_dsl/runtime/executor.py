@@ -14,10 +14,10 @@ from rmg_dsl.errors import CallError
 from rmg_dsl.judge import Enquiry, follow_up, read
 from rmg_dsl.messages import Model, Reply, Request, Usage
 from rmg_dsl.models import Abandoned
-from rmg_dsl.results import Outcome, Status, Unscored
+from rmg_dsl.results import Outcome, Path, Status, Unscored
 from rmg_dsl.runtime.estimate import possible_asks
 from rmg_dsl.runtime.evaluate import Evaluator
-from rmg_dsl.runtime.rows import Row, RowState, caught
+from rmg_dsl.runtime.rows import Row, RowState, caught, paths_of
 from rmg_dsl.semantics.terms import ModelUse
 
 Place: TypeAlias = tuple[int, int, int, int, int]
@@ -54,6 +54,7 @@ class RowResult:
     index: int
     row: Row
     outcomes: Mapping[int, Outcome]
+    paths: Mapping[int, Path] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)
@@ -239,7 +240,7 @@ class Run:
                 self._evaluator.take(state, enquiry, given_up)
             out = self._evaluator.advance(state)
         # A copy: a call that was left behind may still write there.
-        return RowResult(state.index, state.row, dict(state.outcomes))
+        return RowResult(state.index, state.row, dict(state.outcomes), paths_of(state))
 
     # ── workers ──
 
@@ -325,7 +326,7 @@ async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
 
 
 def _result(state: RowState) -> RowResult:
-    return RowResult(state.index, state.row, state.outcomes)
+    return RowResult(state.index, state.row, state.outcomes, paths_of(state))
 
 
 def output_of(result: RowResult, number: int) -> Outcome:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
 
 from rmg_dsl.errors import CallError
-from rmg_dsl.judge import Enquiry, Key
-from rmg_dsl.results import Outcome, Status, Unscored
+from rmg_dsl.judge import DraftPlace, Enquiry, Key
+from rmg_dsl.results import Outcome, Path, Status, Unscored
+from rmg_dsl.runtime.refine import Mark
 
 Row: TypeAlias = Mapping[Any, Any]
 
@@ -29,14 +30,53 @@ class NoScore(Exception):
 
 @dataclass(slots=True)
 class RowState:
-    """What is known of one row: outcomes by step, the enquiries that went out, the answers of steps with several."""
+    """What is known of one row: outcomes by step, the enquiries that went out, the answers of steps with several.
+
+    `drafts` are the loops that refine it, by step. A draft is a row of its own, which shares what was asked with the
+    row that it is a draft of; `draft` says which one it is.
+    """
 
     index: int
     row: Row
     outcomes: dict[int, Outcome] = field(default_factory=dict)
-    asked: dict[tuple[int, Key], Enquiry] = field(default_factory=dict)
+    asked: dict[tuple[DraftPlace | None, int, Key], Enquiry] = field(default_factory=dict)
     answers: dict[int, dict[Key, Outcome]] = field(default_factory=dict)
+    drafts: dict[int, Drafts] = field(default_factory=dict)
+    draft: DraftPlace | None = None
     done: bool = False
+
+
+@dataclass(slots=True)
+class Version:
+    """A text in the place of a field: `state` is the row with this text in it; of the first one the row as it came."""
+
+    text: str
+    state: RowState
+    as_it_came: bool = False
+
+
+@dataclass(slots=True)
+class Drafts:
+    """How far the loop of a row has come: its versions, what was found of each, and how it ended."""
+
+    versions: list[Version] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    ending: str = ""
+    failure: Unscored | None = None
+    path: Path | None = None
+
+
+def drafted(state: RowState, enquiry: Enquiry) -> RowState:
+    """What an enquiry is about: the row itself, or a draft of it."""
+    if enquiry.draft is None:
+        return state
+    loop, place = enquiry.draft
+    return state.drafts[loop].versions[place].state
+
+
+def paths_of(state: RowState) -> dict[int, Path]:
+    """How the loops of a row went, by step."""
+    return {number: drafts.path for number, drafts in state.drafts.items() if drafts.path}
 
 
 class caught:

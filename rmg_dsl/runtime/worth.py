@@ -10,6 +10,7 @@ import math
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NoReturn, TypeAlias
 
 from rmg_dsl.results import Outcome, Score, Status, Unscored
@@ -385,7 +386,7 @@ def _passed(worth: Worth, term: terms.Passed) -> Rule:
 def with_own(state: RowState, words: Mapping[str, Any]) -> RowState:
     """The row for a condition that has words of its own, such as `score`: nothing in the data can be taken for one."""
     row = {**state.row, **{(terms.Own, word): value for word, value in words.items()}}
-    return RowState(state.index, row, state.outcomes, state.asked, state.answers)
+    return replace(state, row=row)
 
 
 def _given(worth: Worth, term: terms.Given) -> Rule:
@@ -516,4 +517,5 @@ _RULES: Mapping[type, Callable[[Worth, Any], Rule]] = {
     terms.Default: _default,
     # Of the whole run the "row" holds the statistics, each under the term that asks for it.
     terms.OverRows: lambda _, term: lambda state: state.row[term],
+    terms.InLoop: lambda _, term: lambda state: state.row[term],
 }

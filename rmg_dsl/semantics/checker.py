@@ -11,9 +11,10 @@ from rmg_dsl.semantics.files import Files
 from rmg_dsl.semantics.graders import Graders
 from rmg_dsl.semantics.later import LaterChecks
 from rmg_dsl.semantics.models import ModelTable
+from rmg_dsl.semantics.refinement import Refinements
 from rmg_dsl.semantics.scope import Book, File, Foreign, Scope, Typed, Universe
 from rmg_dsl.semantics.spec import Checked, Gate, Output
-from rmg_dsl.semantics.terms import Judged, ModelUse, Term
+from rmg_dsl.semantics.terms import Judged, ModelUse, Refining, Term
 from rmg_dsl.semantics.types import ANY
 from rmg_dsl.syntax import Parsed, nodes
 
@@ -40,8 +41,8 @@ def check(parsed: Parsed, universe: Universe) -> CheckResult:
     Files(book).read(root)
     checker = _Checker(book)
     outputs = checker.outputs()
+    outputs += checker.refinements()
     gates = checker.gates()
-    checker.refinements()
     checker.validations()
     if not errors_in(parsed.diagnostics):
         checker.unused()
@@ -70,6 +71,7 @@ class _Checker:
         self.graders = Graders(book, self.models)
         self.expressions = self.graders.expressions
         self._field_terms: tuple[tuple[str, Term], ...] = ()
+        self._refined: dict[str, Typed] = {}
         self._later = LaterChecks(book, self.models, self.expressions)
 
     # ── graders and aggregates ──
@@ -175,12 +177,18 @@ class _Checker:
                 names = [f"{node.name.id}_{suffix}" for suffix in ("refined", "rounds", "status")]
                 names += [f"{score}{end}" for score in self.root.declared for end in ("_before", "_after")]
                 found |= {name: Typed(terms.Column(name), ANY) for name in names}
-        return found
+        return found | self._refined
 
-    def refinements(self) -> None:
+    def refinements(self) -> list[Output]:
+        """What the loops leave behind on each row."""
+        refinements = Refinements(self.book, self.models, self.graders)
+        found: list[Output] = []
         for node in self.root.module.declarations:
             if isinstance(node, nodes.Refine):
-                self._later.check_refine(node, self.root)
+                left = refinements.check(node, self.root)
+                self._refined |= left.words
+                found += left.outputs
+        return found
 
     def validations(self) -> None:
         for node in self.root.module.declarations:
@@ -229,7 +237,7 @@ class _Checker:
         used = {child for s in scorings for child in terms.read_by(s)}
         forced = [number for g in gates for number in terms.scorings_in(g.condition)]
         rooted = tuple(
-            replace(o, root=o.kind == "aggregate" or o.scoring not in used, extras=_extras(o, scorings[o.scoring]))
+            replace(o, root=o.kind != "grader" or o.scoring not in used, extras=_extras(o, scorings[o.scoring]))
             for o in outputs
         )
         return Checked(
@@ -256,4 +264,5 @@ class _Checker:
 
     @staticmethod
     def _models(scorings: Iterable[terms.Scoring]) -> tuple[ModelUse, ...]:
-        return tuple(dict.fromkeys(use for s in scorings if isinstance(s, Judged) for use in s.models))
+        asking = (s for s in scorings if isinstance(s, Judged | Refining))
+        return tuple(dict.fromkeys(use for s in asking for use in s.models))

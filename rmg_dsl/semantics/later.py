@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from rmg_dsl.semantics import terms
-from rmg_dsl.semantics.expressions import UNKNOWN, Expressions
-from rmg_dsl.semantics.keys import KEYS, check_plain, is_whole, settings_of
+from rmg_dsl.semantics.expressions import Expressions
+from rmg_dsl.semantics.keys import KEYS, check_plain, settings_of
 from rmg_dsl.semantics.models import ModelTable
 from rmg_dsl.semantics.prompts import check_template, unquoted_text
-from rmg_dsl.semantics.scope import Book, File, Scope, Typed
+from rmg_dsl.semantics.scope import Book, Scope, Typed
 from rmg_dsl.semantics.spec import Unready
 from rmg_dsl.semantics.templates import outline
 from rmg_dsl.semantics.types import ANY
@@ -92,65 +92,6 @@ class LaterChecks:
             if spec.shape == "score":
                 self.expressions.wants_score(setting.value, scope, f"`{key}` of {scope.owner}")
             self.expressions.check(setting.value, scope)
-
-    # ── refine: checked now, run later ──
-
-    def check_refine(self, declared: nodes.Refine, file: File) -> None:
-        scope = Scope(self.book, file, f"refine `{declared.name.id}`")
-        found = settings_of(declared.body, "refine", scope)
-        self.expressions.check(declared.name, scope)
-        words = {"feedback": Typed(terms.Column("feedback"), ANY), "best": Typed(terms.Column("best"), ANY)}
-        for key, setting in found.items():
-            if key == "until":
-                self._until(setting, scope)
-            elif key == "guard":
-                self._guards(setting, scope)
-            elif key == "feedback":
-                self._feedback(setting, scope)
-            else:
-                self._check_key("refine", key, setting, replace(scope, words=words))
-        if not {"by", "until"} & found.keys() and is_whole(declared.body, "refine"):
-            scope.report(
-                "RMG212",
-                f"{scope.owner} does not say what to improve",
-                declared.name.span,
-                help="add `until = reward >= …` or `by = reward`",
-            )
-        self.book.unready.append(Unready("`refine`", file.source, declared.span))
-
-    def _until(self, setting: nodes.Setting, scope: Scope) -> None:
-        wrong = False
-        for node in nodes.walk(setting.value):
-            if isinstance(node, nodes.Comparison):
-                sides = [node.first, *(operand for _, operand in node.rest)]
-                wrong = (
-                    any(not self.expressions.wants_score(s, scope, f"`until` of {scope.owner}") for s in sides) or wrong
-                )
-        if wrong:
-            return
-        found = self.expressions.condition(setting.value, scope)
-        unknown = any(term == UNKNOWN.term for term in terms.walk(found.term))
-        if not any(True for _ in terms.scorings_in(found.term)) and not unknown and not scope.file.incomplete:
-            help = "name a grader or an aggregate: `until = reward >= 4`"
-            scope.report("RMG215", f"`until` of {scope.owner} names no score", setting.value.span, help=help)
-
-    def _guards(self, setting: nodes.Setting, scope: Scope) -> None:
-        if not isinstance(setting.value, nodes.ListOf):
-            scope.report(
-                "RMG322", "`guard` is a list of graders", setting.value.span, help="write `guard = [harmlessness]`"
-            )
-            return
-        for item in setting.value.items:
-            if self.expressions.wants_score(item, scope, f"`guard` of {scope.owner}"):
-                self.expressions.check(item, scope)
-
-    def _feedback(self, setting: nodes.Setting, scope: Scope) -> None:
-        items = setting.value.items if isinstance(setting.value, nodes.ListOf) else (setting.value,)
-        for item in items:
-            if isinstance(item, nodes.Name) and item.id == "reasons":
-                continue
-            if self.expressions.wants_score(item, scope, f"`feedback` of {scope.owner}"):
-                self.expressions.check(item, scope)
 
     # ── validate: checked now, run later ──
 

@@ -9,12 +9,12 @@ from rmg_dsl.diagnostics import Diagnostic, Source, Span
 from rmg_dsl.semantics.terms import ModelUse, Scoring, Term
 from rmg_dsl.semantics.types import Type
 
-OutputKind = Literal["grader", "aggregate"]
+OutputKind = Literal["grader", "aggregate", "refine", "refined"]
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A declared grader or aggregate: a name, a way of scoring by number, and what its values can be.
+    """What a row gets: a declared grader or aggregate, the field that a loop refines, a score before or after it.
 
     `extras` are the further columns that its outcomes fill, by their endings: `spread` and `confidence` of draws.
     """

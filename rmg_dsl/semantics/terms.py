@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from rmg_dsl.scales import Scale
+from rmg_dsl.semantics.types import Type
 
 Pool = Literal["mean", "majority", "median", "worst"]
 
@@ -199,6 +200,13 @@ class OverRows(Value):
     arguments: tuple[Term, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class InLoop(Value):
+    """Inside a refine: the draft that is looked at, the best one before it, or what is said of the draft."""
+
+    what: Literal["draft", "best", "feedback"]
+
+
 Term: TypeAlias = (
     Constant
     | Column
@@ -221,6 +229,7 @@ Term: TypeAlias = (
     | Given
     | Default
     | OverRows
+    | InLoop
 )
 
 # ── Ways of scoring ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -337,6 +346,68 @@ class FromPython(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Written(Value):
+    """What a writer is asked for: a text made from these templates."""
+
+    prompt: str
+    system: str
+    bound: tuple[tuple[str, Term], ...]
+    constants: tuple[tuple[str, float | int | bool | str], ...]
+    needs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Watched(Value):
+    """A way of scoring drafts: `first` of the row as it came, `later` of a draft in its place; the name for both."""
+
+    name: str
+    first: int
+    later: int
+    type: Type
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Refining(Value):
+    """A loop that improves a field: `current` is the field on the row, `until` the condition on a row and on a draft.
+
+    With `duel`, `by` compares a draft with the best one before it, and scores neither alone.
+    """
+
+    name: str
+    current: Term
+    writer: ModelUse
+    improve: Written
+    draft: Written | None
+    by: Watched
+    duel: bool
+    until: tuple[Term, Term] | None
+    guards: tuple[Watched, ...]
+    holdout: Watched | None
+    feedback: tuple[Watched, ...]
+    watched: tuple[Watched, ...]
+    rounds: int
+    patience: int | None
+    keep_last: bool
+
+    @property
+    def models(self) -> tuple[ModelUse, ...]:
+        """Every model that it asks to write."""
+        return (self.writer,)
+
+
+LoopPart: TypeAlias = Literal["before", "after", "rounds", "refined", "status"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FromLoop(Value):
+    """What a loop leaves behind: a score of its first or its returned draft, the text, the rounds, how it ended."""
+
+    loop: int
+    part: LoopPart
+    watched: Watched | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Later(Value):
     """Something the language has and this version cannot run yet; `what` names it for the diagnostic."""
 
@@ -344,7 +415,7 @@ class Later(Value):
     name: str
 
 
-Scoring: TypeAlias = Judged | Computed | FromPython | Later
+Scoring: TypeAlias = Judged | Computed | FromPython | Refining | FromLoop | Later
 
 
 def children(term: Term) -> Iterator[Term]:
@@ -385,10 +456,39 @@ def terms_of(scoring: Scoring) -> tuple[Term, ...]:
             return (*(term for _, term in bound), *own, *((escalation.condition,) if escalation else ()))
         case FromPython(arguments=arguments):
             return tuple(term for _, term in arguments)
+        case Refining():
+            return _terms_of_loop(scoring)
+        case FromLoop(loop):
+            return (ScoreOf(loop),)
         case Later():
             return ()
 
 
+def _terms_of_loop(loop: Refining) -> tuple[Term, ...]:
+    """What a loop reads of the row as it came; of its drafts it reads the same again."""
+    asked = [loop.improve, *([loop.draft] if loop.draft else [])]
+    return (
+        loop.current,
+        *(ScoreOf(seen.first) for seen in all_watched(loop)),
+        *(loop.until or ())[:1],
+        *(term for written in asked for _, term in written.bound),
+    )
+
+
+def of_drafts(scoring: Scoring) -> frozenset[int]:
+    """The ways of scoring that a loop reads of its drafts, by number."""
+    if not isinstance(scoring, Refining):
+        return frozenset()
+    until = scorings_in(scoring.until[1]) if scoring.until else ()
+    return frozenset((*(seen.later for seen in all_watched(scoring)), *until))
+
+
+def all_watched(loop: Refining) -> tuple[Watched, ...]:
+    """Whatever scores drafts in a loop, each once, the one that it improves first."""
+    held = (loop.holdout,) if loop.holdout else ()
+    return tuple(dict.fromkeys((loop.by, *loop.guards, *held, *loop.feedback, *loop.watched)))
+
+
 def read_by(scoring: Scoring) -> frozenset[int]:
     """The ways of scoring that one reads, by number."""
-    return frozenset(number for term in terms_of(scoring) for number in scorings_in(term))
+    return frozenset(number for term in terms_of(scoring) for number in scorings_in(term)) | of_drafts(scoring)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from rmg_dsl.api import PlanView, Result
     from rmg_dsl.api.sources import Spec
+    from rmg_dsl.plan import Loops
 
 NAME = "rmg"
 
@@ -34,11 +35,15 @@ class Accessor:
 
     def score(self, spec: Spec, **options: Any) -> DataFrame:
         """A new frame with the graders' and aggregates' columns; `refine` declarations are left out."""
-        return self._graded(spec, ("`refine`",), options).df
+        return self._graded(spec, "leave", options).df
+
+    def refine(self, spec: Spec, **options: Any) -> DataFrame:
+        """A new frame with the columns of the `refine` declarations; nothing is graded that these do not need."""
+        return self._graded(spec, "alone", options).df
 
     def grade(self, spec: Spec, **options: Any) -> Result:
         """The whole result: frame, summary, failures, usage."""
-        return self._graded(spec, (), options)
+        return self._graded(spec, "run", options)
 
     def plan(self, spec: Spec, **options: Any) -> PlanView:
         """The steps, and how many calls this frame costs."""
@@ -46,10 +51,10 @@ class Accessor:
 
         return plan(spec, self._frame, **options)
 
-    def _graded(self, spec: Spec, leave_out: tuple[str, ...], options: dict[str, Any]) -> Result:
+    def _graded(self, spec: Spec, loops: Loops, options: dict[str, Any]) -> Result:
         from rmg_dsl.api import Options, prepare, run_job
 
-        return run_job(prepare(spec, self._frame, Options.of(options), leave_out=leave_out))
+        return run_job(prepare(spec, self._frame, Options.of(options), loops=loops))
 
 
 def register() -> None:
