@@ -29,7 +29,7 @@ class Message:
 
 
 class Form(NamedTuple):
-    """What a reply must look like: a verdict on a scale, one for each of `criteria`, a word and its `chances`, or text."""
+    """How a reply must look: a verdict on a scale, one for each of `criteria`, a word and its `chances`, or text."""
 
     scale: Scale | Prose
     criteria: int = 0
