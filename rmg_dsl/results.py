@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from rmg_dsl.scales import Value
 
@@ -71,3 +71,13 @@ class Unscored:
 
 
 Outcome: TypeAlias = Score | Unscored
+
+
+class Estimate(NamedTuple):
+    """A statistic, the rows that it rests on, its 95 % bounds; what cannot be had is None, and `why` says why."""
+
+    n: int
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    why: str = ""

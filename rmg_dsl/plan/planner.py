@@ -40,7 +40,7 @@ def make_plan(suite: Checked, only: Sequence[str] = ()) -> Plan:
     if only:
         _refuse_later(suite, roots)
     steps = tuple(step for n in range(len(suite.scorings)) if (step := _step(n, suite)))
-    plan = Plan(steps, suite.outputs, tuple(dict.fromkeys(roots)), suite.gates)
+    plan = Plan(steps, suite.outputs, tuple(dict.fromkeys(roots)), suite.gates, suite.validations)
     return rewritten(plan)
 
 
@@ -111,8 +111,9 @@ def bind(suite: Checked, plan: Plan, columns: Iterable[str]) -> tuple[Diagnostic
 
 
 def _required(plan: Plan) -> frozenset[str]:
-    """The columns that the steps of this plan and its gates cannot do without."""
+    """The columns that the steps of this plan, its gates and its validations cannot do without."""
     wanted = [term for step in plan.steps for term in _needed_terms(step)] + [gate.condition for gate in plan.gates]
+    wanted += [term for validation in plan.validations for term in validation.terms]
     return frozenset(name for term in wanted for name in _required_by(term))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from rmg_dsl.scales import Scale
-from rmg_dsl.semantics import Gate, Output
+from rmg_dsl.semantics import Gate, Output, Validation
 from rmg_dsl.semantics.terms import Computed, FromPython, Judged, ModelUse, Term, read_by
 
 
@@ -71,12 +71,13 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps by number, the outputs they give, the roots that are always wanted, and the gates on the whole run."""
+    """Steps by number, the outputs they give, the roots that are always wanted, and what is asked of the whole run."""
 
     steps: tuple[Step, ...]
     outputs: tuple[Output, ...]
     roots: tuple[int, ...]
     gates: tuple[Gate, ...]
+    validations: tuple[Validation, ...] = ()
     calls: Calls = Calls(0, 0)
 
     @property
