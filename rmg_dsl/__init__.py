@@ -16,7 +16,7 @@ from rmg_dsl.lazy import lazily
 from rmg_dsl.surfaces.accessor import register
 
 if TYPE_CHECKING:
-    from rmg_dsl.api import PlanView, Result, Suite, agrade, check, grade, load, loads, read
+    from rmg_dsl.api import PlanView, Result, Suite, agrade, agreement, check, grade, load, loads, read
     from rmg_dsl.diagnostics import Diagnostic
     from rmg_dsl.errors import DataError, ModelError, RmgError, SpecError, UsageError
     from rmg_dsl.models import ScriptedModel
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "api": "PlanView Result Suite agrade check grade load loads read",
+    "api": "PlanView Result Suite agrade agreement check grade load loads read",
     "diagnostics": "Diagnostic",
     "errors": "DataError ModelError RmgError SpecError UsageError",
     "models": "ScriptedModel",
@@ -43,6 +43,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "agrade",
+    "agreement",
     "check",
     "grade",
     "load",

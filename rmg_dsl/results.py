@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from rmg_dsl.scales import Value
 
@@ -103,3 +103,13 @@ class Path:
     def rounds(self) -> int | None:
         """How many drafts were written after the first."""
         return max(0, len(self.drafts) - 1) if self.kept is not None else None
+
+
+class Estimate(NamedTuple):
+    """A statistic, the rows that it rests on, its 95 % bounds; what cannot be had is None, and `why` says why."""
+
+    n: int
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    why: str = ""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rmg_dsl.api.results import Bill, Result, read
     from rmg_dsl.api.sources import read_source
     from rmg_dsl.api.suites import Suite, check, load, loads
+    from rmg_dsl.api.validating import agreement
 
 _HOMES = {
     "grading": "agrade grade run_job run_stream",
@@ -26,6 +27,7 @@ _HOMES = {
     "results": "Bill Result read",
     "sources": "read_source",
     "suites": "Suite check load loads",
+    "validating": "agreement",
 }
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "Suite",
     "Written",
     "agrade",
+    "agreement",
     "check",
     "grade",
     "load",

@@ -18,9 +18,10 @@ from rmg_dsl.api.preparing import Job, prepare
 from rmg_dsl.api.progress import ended, shown
 from rmg_dsl.api.results import Bill, Finished, Ledger, Result, as_graded, graded_row, is_page, new_kinds, save_page
 from rmg_dsl.api.sources import Spec
+from rmg_dsl.api.validating import validations_of
 from rmg_dsl.plan import result_columns
-from rmg_dsl.report import OVER_ROWS, Digest, GradedRow
-from rmg_dsl.runtime import INTERRUPTED, Gates, RowResult, bridge
+from rmg_dsl.report import Digest, GradedRow, estimate_of, validated
+from rmg_dsl.runtime import INTERRUPTED, Gates, RowResult, Validations, bridge
 
 LINGER_SECONDS = 10.0
 
@@ -126,7 +127,8 @@ async def followed(job: Job, take: Callable[[GradedRow], object], by: str | None
     `by` names a column for whose values there are summaries too.
     """
     started = time.monotonic()
-    gates = Gates(job.plan, job.evaluator, OVER_ROWS)  # type: ignore[arg-type] # a table of statistics by name
+    gates = Gates(job.plan, job.evaluator, estimate_of)
+    validations = validations_of(job)
     files = ExitStack()
     outputs = [(output, result_columns(output)) for output in job.plan.outputs]
     digest = Digest(job.plan.outputs, by)
@@ -138,6 +140,7 @@ async def followed(job: Job, take: Callable[[GradedRow], object], by: str | None
             async with aclosing(running) as results:
                 async for result in results:
                     gates.add(result)
+                    await validations.add(result)
                     row = graded_row(result, outputs)
                     digest.add(row)
                     take(row)
@@ -149,7 +152,7 @@ async def followed(job: Job, take: Callable[[GradedRow], object], by: str | None
             bridge().leave(closing)
         else:
             await closing
-    return _finished(job, digest, gates, time.monotonic() - started)
+    return _finished(job, digest, gates, validations, time.monotonic() - started)
 
 
 async def _closed(job: Job, files: ExitStack) -> None:
@@ -161,7 +164,7 @@ async def _closed(job: Job, files: ExitStack) -> None:
             await job.shared.close()
 
 
-def _finished(job: Job, digest: Digest, gates: Gates, seconds: float) -> Finished:
+def _finished(job: Job, digest: Digest, gates: Gates, validations: Validations, seconds: float) -> Finished:
     tally = job.run.tally
     calling = {step.number: step for step in job.plan.calling}
     for seen in digest.seen:
@@ -173,6 +176,7 @@ def _finished(job: Job, digest: Digest, gates: Gates, seconds: float) -> Finishe
         digest=digest,
         usage=_bill(job, seconds),
         gates=gates.verdicts(),
+        validations=tuple(map(validated, validations.compared)),
         notes=_notes(job),
         stopped=tally.stopped,
         interrupted=tally.stopped == INTERRUPTED,

@@ -150,6 +150,7 @@ class Finished:
     digest: Digest
     usage: Bill
     gates: tuple[Verdict, ...] = ()
+    validations: tuple[report.Validated, ...] = ()
     notes: tuple[str, ...] = ()
     stopped: str = ""
     interrupted: bool = False
@@ -170,6 +171,17 @@ class Finished:
     def summary_rows(self) -> list[dict[str, Any]]:
         """The summary as plain data."""
         return report.summary_rows(self.digest.seen, self.by_grader, self.costs)
+
+    @property
+    def validation(self) -> DataFrame:
+        """A frame with a row for each agreement of each `validate`, of pairs and of all, with its 95 % bounds.
+
+        `role` is `judge`, `people` (their agreement with each other: the ceiling) or `baseline`; `rater` is compared
+        with `against`, where `people` is the mean over the pairs, or all of them together for `alpha_…` and `fleiss`.
+        """
+        rows = [row for found in self.validations for row in found.rows]
+        frame: DataFrame = tables.records_to_frame(rows, report.VALIDATION_COLUMNS, report.VALIDATION_KINDS)
+        return frame
 
     @property
     def holds(self) -> bool:
@@ -206,7 +218,8 @@ class Finished:
         found: dict[str, Any] = {
             "summary": self.summary_rows,
             "usage": asdict(self.usage),
-            "require": [{"text": g.text, "holds": g.holds, "values": dict(g.values), "why": g.why} for g in self.gates],
+            "require": [_gate(verdict) for verdict in self.gates],
+            "validate": [{"title": v.title, "rows": list(v.rows), "notes": list(v.notes)} for v in self.validations],
             "notes": list(self.notes),
             "stopped": self.stopped or None,
         }
@@ -216,8 +229,9 @@ class Finished:
 
     @property
     def overview(self) -> str:
-        """The summary as text, the judges' notes, the gates, and the bill."""
-        parts = [report.summary_text(self.summary_rows, self.digest.seen), *self.notes, *map(str, self.gates)]
+        """The summary as text, the judges' notes, agreement with people, the gates, and the bill."""
+        told = [*self.notes, *map(str, self.validations), *map(str, self.gates)]
+        parts = [report.summary_text(self.summary_rows, self.digest.seen), *told]
         return "\n".join([*parts, _bill_line(self.usage)])
 
     def __str__(self) -> str:
@@ -234,7 +248,8 @@ class Finished:
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class Result(Finished):
     """A finished run. `df` is the input with the new columns, `summary` a row for each grader, `failures` a row for
-    each score that is missing and why, `usage` what it cost, `gates` what became of each `require`.
+    each score that is missing and why, `usage` what it cost, `gates` what became of each `require`, `validation` how
+    far graders agree with people.
 
     >>> import rmg_dsl as rmg
     >>> result = rmg.grade("grader brief = words(response) <= 2", [{"response": "a b"}, {"response": None}])
@@ -319,6 +334,12 @@ def save_page(path: str | os.PathLike[str], finished: Finished) -> None:
     from rmg_dsl.report.html import report_page
 
     tables.write_text(path, report_page(finished))
+
+
+def _gate(verdict: Verdict) -> dict[str, Any]:
+    estimates = {name: estimate._asdict() for name, estimate in verdict.seen.items()}
+    found = {"text": verdict.text, "holds": verdict.holds, "values": verdict.values}
+    return {**found, "estimates": estimates, "why": verdict.why}
 
 
 def check_by(table: Table, by: str) -> None:

@@ -50,7 +50,7 @@ def make_plan(suite: Checked, only: Sequence[str] = (), loops: Loops = "run") ->
         _refuse_later(suite, roots)
     steps = tuple(step for n in range(len(suite.scorings)) if (step := _step(n, suite)))
     shown = tuple(o for o in suite.outputs if loops != "alone" or o.kind in _OF_LOOPS)
-    plan = Plan(steps, shown, tuple(dict.fromkeys(roots)), suite.gates)
+    plan = Plan(steps, shown, tuple(dict.fromkeys(roots)), suite.gates, suite.validations)
     return rewritten(plan)
 
 
@@ -145,8 +145,9 @@ def bind(suite: Checked, plan: Plan, columns: Iterable[str]) -> tuple[Diagnostic
 
 
 def _required(plan: Plan) -> frozenset[str]:
-    """The columns that the steps of this plan and its gates cannot do without."""
+    """The columns that the steps of this plan, its gates and its validations cannot do without."""
     wanted = [term for step in plan.steps for term in _needed_terms(step)] + [gate.condition for gate in plan.gates]
+    wanted += [term for validation in plan.validations for term in validation.terms]
     return frozenset(name for term in wanted for name in _required_by(term))
 
 

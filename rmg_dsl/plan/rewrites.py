@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import reduce
 
 from rmg_dsl.plan.steps import Ask, Calls, Plan, Refine, Step
+from rmg_dsl.semantics import Validation
 from rmg_dsl.semantics.terms import (
     Choose,
     Connect,
@@ -44,14 +45,19 @@ def needed_by(plan: Plan, *numbers: int) -> frozenset[int]:
 
 
 def drop_unneeded(plan: Plan) -> Plan:
-    """Without the steps that no root can reach, the outputs they would give, and the gates that read them."""
+    """Without the steps that no root can reach, the outputs they would give, and the gates and the like on them."""
     reached = needed_by(plan, *plan.roots)
     return replace(
         plan,
         steps=tuple(s for s in plan.steps if s.number in reached),
         outputs=tuple(o for o in plan.outputs if o.scoring in reached),
         gates=tuple(g for g in plan.gates if all(n in reached for n in scorings_in(g.condition))),
+        validations=tuple(v for v in plan.validations if _scorings_of(v) <= reached),
     )
+
+
+def _scorings_of(validation: Validation) -> set[int]:
+    return {validation.scoring}.union(*map(scorings_in, validation.terms))
 
 
 def code_before_calls(plan: Plan) -> Plan:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from rmg_dsl.scales import Scale
-from rmg_dsl.semantics import Gate, Output
+from rmg_dsl.semantics import Gate, Output, Validation
 from rmg_dsl.semantics.terms import Computed, FromLoop, FromPython, Judged, ModelUse, Refining, Term, read_by
 
 
@@ -95,12 +95,13 @@ Step: TypeAlias = Ask | Compute | CallPython | Refine | Take
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps by number, the outputs they give, the roots that are always wanted, and the gates on the whole run."""
+    """Steps by number, the outputs they give, the roots that are always wanted, and what is asked of the whole run."""
 
     steps: tuple[Step, ...]
     outputs: tuple[Output, ...]
     roots: tuple[int, ...]
     gates: tuple[Gate, ...]
+    validations: tuple[Validation, ...] = ()
     calls: Calls = Calls(0, 0)
 
     @property

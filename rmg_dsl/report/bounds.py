@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 from rmg_dsl.report import agreement, recipes, statistics
 from rmg_dsl.report.counted import Measure
 from rmg_dsl.report.ratings import is_gap
-from rmg_dsl.report.recipes import Cell, Recipe, Row, Table, tabled
+from rmg_dsl.report.reasons import why_unbounded, why_undefined
+from rmg_dsl.report.recipes import Cell, Distinct, Recipe, Row, Table, tabled
 from rmg_dsl.report.statistics import Z95, Interval, mean_interval, share_interval
+from rmg_dsl.results import Estimate
 
 Statistic = Callable[..., Any]
 Clusters = Sequence[Hashable]
@@ -24,20 +26,14 @@ Group = tuple[int, ...]  # the cells of the rows that are drawn together
 
 RESAMPLES = 2000
 FEWEST = 5  # rows, or clusters, to draw from
-LEFT_OUT = 400  # rows left out, one at a time, to see how skewed the statistic is
+LEFT_OUT = 400  # rows left out, one at a time, to see how far each one moves the statistic
+ENOUGH = 1000  # groups: the error of very many unlike ones is that of so many of them, evenly chosen, made smaller
+AFFORDED = 100_000  # cells to be counted for an error
 UNDEFINED = 0.05  # of the resamples: where more are undefined, the rows say too little
 SAME = 1e-12
 TAIL = 0.025
+_GREATEST = 700.0  # what `exp` takes
 NORMAL = NormalDist()
-
-
-class Estimate(NamedTuple):
-    """A statistic, the rows that it rests on, and its 95 % bounds; None is undefined, or bounds not to be had."""
-
-    n: int
-    value: float | None
-    low: float | None
-    high: float | None
 
 
 def bounds(
@@ -56,10 +52,11 @@ def bounds(
 
     Agreement and correlation have Fisher's z ± Student's t times the jackknife error of the statistic: with gaps, ties,
     skew and clusters this holds the truth more often than a bootstrap does. A standard deviation has the same of its
-    logarithm. Shares have Wilson's bounds, means the normal ones, quantiles those of order statistics. All else, other
-    functions of columns and the last three with clusters, has 2,000 resamples, bias-corrected and accelerated (Efron,
-    "Better bootstrap confidence intervals", 1987), or plain percentiles where that is undefined. Full agreement shows
-    no error: its lower bound is that of a judge who gives chance verdicts as often as so many rows can hide.
+    logarithm, accuracy with clusters of the logarithm of its odds. Shares have Wilson's bounds, means the normal ones,
+    quantiles those of order statistics. All else, other functions of columns and the last three with clusters, has
+    2,000 resamples, bias-corrected and accelerated (Efron, "Better bootstrap confidence intervals", 1987), or plain
+    percentiles where that is undefined. Full agreement shows no error: its lower bound is that of a judge who gives
+    chance verdicts as often as so many rows can hide. Of over 1,000 unlike rows the jackknife takes 1,000, in blocks.
 
     None where the statistic is undefined, for fewer than 5 rows or clusters (but for shares, means and full agreement),
     where one row alone keeps it from being undefined, where no row or resample changes it, and where over 5 % of the
@@ -71,7 +68,11 @@ def bounds(
 
 
 def estimates(
-    wanted: Mapping[str, Statistic], rows: Sequence[Row], *, seed: int = 0, clusters: Clusters | None = None
+    wanted: Mapping[str, Statistic | MeanOfPairs],
+    rows: Sequence[Row],
+    *,
+    seed: int = 0,
+    clusters: Clusters | None = None,
 ) -> dict[str, Estimate]:
     """Several statistics of the same rows, each with its value, its rows and its bounds.
 
@@ -81,44 +82,73 @@ def estimates(
 
     All else as for `bounds`.
     """
-    return {name: _estimate(_Asked.of(statistic, rows), clusters, seed) for name, statistic in wanted.items()}
+    distinct = Distinct.of(rows)
+    return {name: _estimate(_Asked.of(each, rows, distinct), clusters, seed) for name, each in wanted.items()}
+
+
+def computed(statistic: Statistic | MeanOfPairs, rows: Sequence[Row]) -> float | None:
+    """A statistic of the columns of some rows, without its bounds.
+
+    >>> from rmg_dsl.report.agreement import accuracy
+    >>> computed(MeanOfPairs(accuracy, ((0, 1), (0, 2))), [(1, 1, 2), (2, 2, 2)])
+    0.75
+    """
+    return _Asked.of(statistic, rows, Distinct.of(rows)).value
 
 
 def _estimate(asked: _Asked, clusters: Clusters | None, seed: int) -> Estimate:
     """Bounds hold the value: what the sample shows can never lie outside of them."""
     n, value = asked.table.n, asked.value
-    found = None if value is None else _interval(asked, clusters, seed)
-    if value is None or found is None:
-        return Estimate(n, value, None, None)
+    if value is None:
+        why = "it is undefined for every pair" if asked.paired else why_undefined(asked.statistic, asked.table)
+        return Estimate(n, None, why=why)
+    found = _interval(asked, clusters, seed)
+    if found is None:
+        drawn = n if clusters is None else len(_groups(asked.table, clusters))
+        return Estimate(n, value, why=why_unbounded(drawn, FEWEST, "row" if clusters is None else "group"))
     return Estimate(n, value, min(found.low, value), max(found.high, value))
 
 
 def _interval(asked: _Asked, clusters: Clusters | None, seed: int) -> Interval | None:
-    if clusters is None and asked.statistic in CLOSED:
+    if clusters is None and asked.statistic in CLOSED and not asked.paired:
         return CLOSED[asked.statistic](asked)
     groups = _groups(asked.table, clusters)
     if asked.statistic is agreement.stdev:
         return _of_logarithm(asked, groups)
+    if asked.statistic is agreement.accuracy:
+        return _of_odds(asked, groups)
     if asked.statistic in AGREEMENTS:
         full = abs(asked.value or 0.0) > 1 - SAME
         return _of_full_agreement(asked, len(groups)) if full else _of_fishers_z(asked, groups)
     return _of_resamples(asked, groups, Random(seed)) if len(groups) >= FEWEST else None
 
 
+class MeanOfPairs(NamedTuple):
+    """The mean of a statistic of two over these pairs of columns; a pair where it is undefined is left out."""
+
+    statistic: Statistic
+    pairs: tuple[tuple[int, int], ...]
+
+
 class _Asked(NamedTuple):
     statistic: Statistic
     options: Mapping[str, Any]
     table: Table
+    build: Callable[[Sequence[Cell]], Measure]
     measure: Measure
     value: float | None
+    paired: bool
 
     @staticmethod
-    def of(statistic: Statistic, rows: Sequence[Row]) -> _Asked:
+    def of(wanted: Statistic | MeanOfPairs, rows: Sequence[Row], distinct: Distinct) -> _Asked:
+        statistic, pairs = wanted if isinstance(wanted, MeanOfPairs) else (wanted, None)
         bare, options = (statistic.func, statistic.keywords) if isinstance(statistic, partial) else (statistic, {})
         recipe = _recipe(bare, options, rows) if bare in KNOWN else _recipe_of_calls(statistic, rows)
-        table = tabled(recipe, rows if bare in KNOWN else [(i,) for i in range(len(rows))])
+        if pairs is not None:
+            recipe = recipes.mean_of_pairs(recipe, pairs)
+        table = tabled(recipe, distinct if bare in KNOWN else Distinct.of([(i,) for i in range(len(rows))]))
         measure = recipe.build(table.cells)
-        return _Asked(bare, options, table, measure, measure(table.counts))
+        return _Asked(bare, options, table, recipe.build, measure, measure(table.counts), pairs is not None)
 
 
 def _recipe(statistic: Statistic, options: Mapping[str, Any], rows: Sequence[Row]) -> Recipe:
@@ -167,31 +197,66 @@ def _of_full_agreement(asked: _Asked, drawn: int) -> Interval:
 
 def _of_fishers_z(asked: _Asked, groups: Sequence[Group]) -> Interval | None:
     """Fisher's z of an agreement, whose error is nearly the same at every height."""
-    value, error = asked.value or 0.0, _error(asked, groups)
-    if error is None:
+    value, margin = asked.value or 0.0, _margin(asked, groups)
+    if margin is None:
         return None
-    z, half = math.atanh(value), _student(len(groups) - 1) * error / (1 - value * value)
+    z, half = math.atanh(value), margin / (1 - value * value)
     return Interval(math.tanh(z - half), math.tanh(z + half))
 
 
 def _of_logarithm(asked: _Asked, groups: Sequence[Group]) -> Interval | None:
     """The logarithm of a spread, whose error is nearly the same for every spread (Miller 1968)."""
-    value, error = asked.value, _error(asked, groups)
-    if not value or error is None:
+    value, margin = asked.value, _margin(asked, groups)
+    if not value or margin is None:
         return None
-    factor = math.exp(_student(len(groups) - 1) * error / value)
+    factor = math.exp(margin / value)
     return Interval(value / factor, value * factor)
 
 
-def _error(asked: _Asked, groups: Sequence[Group]) -> float | None:
-    """The standard error by leaving out one group after the other (Tukey 1958)."""
-    n = len(groups)
-    left_out = _leaving_out(asked.table, groups, asked.measure) if n >= FEWEST else []
+def _of_odds(asked: _Asked, groups: Sequence[Group]) -> Interval | None:
+    """The logarithm of the odds keeps a share within 0..1; all or none have Wilson's bounds of so many groups."""
+    value, n = asked.value or 0.0, len(groups)
+    if not SAME < value < 1 - SAME:
+        return share_interval(round(value) * n, n)
+    margin = _margin(asked, groups)
+    if margin is None:
+        return None
+    odds, half = math.log(value / (1 - value)), margin / (value * (1 - value))
+    return Interval(*(1 / (1 + math.exp(min(-end, _GREATEST))) for end in (odds - half, odds + half)))
+
+
+def _margin(asked: _Asked, groups: Sequence[Group]) -> float | None:
+    """Student's t times the standard error, by leaving out one group after the other (Tukey 1958).
+
+    Of many unlike groups as many together as make blocks that can be afforded, drawn by chance once and for all.
+    """
+    if len(groups) < FEWEST:
+        return None
+    some, table, measure = _some_of(asked, groups)
+    blocks = some if len(set(some)) <= LEFT_OUT else _blocks(some, min(LEFT_OUT, AFFORDED // len(table.cells)))
+    left_out = _leaving_out(table, blocks, measure)
     defined = [(value, times) for value, times in left_out if value is not None]
     if not defined or len(defined) < len(left_out):
         return None
-    error = math.sqrt((n - 1) * _variance(defined))
-    return error if error > SAME * abs(asked.value or 0.0) else None
+    error = math.sqrt((len(blocks) - 1) * _variance(defined) * len(some) / len(groups))
+    return student(len(blocks) - 1) * error if error > SAME * abs(asked.value or 0.0) else None
+
+
+def _blocks(groups: Sequence[Group], count: int) -> list[Group]:
+    shuffled = list(groups)
+    Random(0).shuffle(shuffled)
+    return [tuple(chain.from_iterable(shuffled[i::count])) for i in range(count)]
+
+
+def _some_of(asked: _Asked, groups: Sequence[Group]) -> tuple[Sequence[Group], Table, Measure]:
+    """All groups; of very many unlike ones some, evenly chosen, as a table of their own."""
+    if len(groups) <= ENOUGH or len(set(groups)) <= LEFT_OUT:
+        return groups, asked.table, asked.measure
+    tally = Counter(chain.from_iterable(some := groups[:: math.ceil(len(groups) / ENOUGH)]))
+    places = {cell: place for place, cell in enumerate(sorted(tally))}
+    table = Table(tuple(asked.table.cells[cell] for cell in places), tuple(tally[cell] for cell in places), ())
+    moved = [tuple(places[cell] for cell in group) for group in some]
+    return moved, table, asked.build(table.cells)
 
 
 def _variance(values: Sequence[tuple[float, int]]) -> float:
@@ -201,7 +266,7 @@ def _variance(values: Sequence[tuple[float, int]]) -> float:
     return math.fsum(times * (value - centre) ** 2 for value, times in values) / n
 
 
-def _student(freedom: int) -> float:
+def student(freedom: int) -> float:
     """The point that cuts 2.5 % off Student's t, within 0.3 % from 4 degrees on (Abramowitz and Stegun 26.7.5)."""
     z, n = Z95, float(freedom)
     third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
@@ -257,10 +322,12 @@ CLOSED: Mapping[Statistic, Callable[[_Asked], Interval | None]] = {
 
 def _groups(table: Table, clusters: Clusters | None) -> list[Group]:
     """What is drawn as a whole: each row, or the rows of each cluster; in one order whatever order they came in."""
+    if clusters is None:
+        return [(cell,) for cell, times in enumerate(table.counts) for _ in range(times)]
     gathered: dict[Hashable, list[int]] = {}
     for row, place in enumerate(table.places):
         if place is not None:
-            cluster = None if clusters is None else clusters[row]
+            cluster = clusters[row]
             gathered.setdefault((row, True) if is_gap(cluster) else (cluster, False), []).append(place)
     return sorted(tuple(sorted(group)) for group in gathered.values())
 

@@ -21,6 +21,8 @@ Pair = tuple[Category, Category]
 Point = tuple[float, float]
 Counts = Sequence[int]
 
+_FEW = 16
+
 
 # ── two raters, categories ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -318,16 +320,38 @@ def _alpha_ratio(cells: Sequence[tuple[float, ...]]) -> Measure:
     union, units = _units(cells)
     if union and min(union) < 0:
         return lambda _: None
-    apart = [[((a - b) / (a + b)) ** 2 if a != b else 0.0 for b in union] for a in union]
-    differing = [math.fsum(apart[i][j] for i in unit for j in unit) / (len(unit) - 1) for unit in units]
+    differing = [
+        math.fsum(_ratio_apart(union[i], union[j]) for i in unit for j in unit) / (len(unit) - 1) for unit in units
+    ]
+    first: list[tuple[list[int], list[float]]] = []  # the totals asked for first, and how far they are from each value
 
     def measure(counts: Counts) -> float | None:
         totals = _values(units, counts, len(union))
-        expected = math.fsum(c * math.fsum(map(mul, totals, row)) for c, row in zip(totals, apart, strict=True) if c)
+        if not first:
+            first.append((totals, _distances(union, totals)))
+        expected = _expected_of(union, totals, *first[0])
         found = (sum(totals) - 1) * math.fsum(map(mul, counts, differing))
         return 1.0 - found / expected if sum(counts) > 1 and expected else None
 
     return measure
+
+
+def _ratio_apart(a: float, b: float) -> float:
+    return ((a - b) / (a + b)) ** 2 if a != b else 0.0
+
+
+def _distances(union: Sequence[float], totals: Counts) -> list[float]:
+    present = [(value, c) for value, c in zip(union, totals, strict=True) if c]
+    return [math.fsum(c * _ratio_apart(a, b) for b, c in present) for a in union]
+
+
+def _expected_of(union: Sequence[float], totals: Counts, before: Counts, sums: Sequence[float]) -> float:
+    """The distances of all pairs, from those of other totals where only a few differ: a row was left out."""
+    moved = [(i, now - was) for i, (now, was) in enumerate(zip(totals, before, strict=True)) if now != was]
+    if len(moved) > _FEW:
+        return math.fsum(map(mul, totals, _distances(union, totals)))
+    among = (c * d * _ratio_apart(union[i], union[j]) for i, c in moved for j, d in moved)
+    return math.fsum([*map(mul, before, sums), *(2 * c * sums[i] for i, c in moved), *among])
 
 
 def _units(cells: Sequence[tuple[float, ...]]) -> tuple[list[float], list[list[int]]]:

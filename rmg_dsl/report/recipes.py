@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,10 @@ from typing import Any
 from rmg_dsl.report import counted
 from rmg_dsl.report.counted import Measure
 from rmg_dsl.report.ratings import as_rows, category, in_places, is_gap, number, place_in_order
+from rmg_dsl.semantics.raters import LEVELS, WEIGHTS
 
 Row = Sequence[object]
 Cell = tuple[Any, ...]
-
-WEIGHTS = ("quadratic", "linear")
-LEVELS = ("nominal", "ordinal", "interval", "ratio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,30 +31,56 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
+class Distinct:
+    """The rows that differ, in the order in which they came, and for each row which of them it is."""
+
+    rows: Sequence[Row]
+    index: Sequence[int]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Distinct:
+        """Rows of categories are few, however many rows there are: what is done with each is done once.
+
+        >>> Distinct.of([(1, 2), (1, 1), (1, 2)])
+        Distinct(rows=((1, 2), (1, 1)), index=[0, 1, 0])
+        """
+        places: dict[Row, int] = {}
+        try:
+            index = [places.setdefault(tuple(row), len(places)) for row in rows]
+        except TypeError:  # something that is no rating at all: reading it will say so
+            return cls(rows, range(len(rows)))
+        return cls(tuple(places), index)
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """The distinct rows in one order whatever order they came in, how often each occurs, and the cell of each row."""
+    """The distinct cells in one order whatever order they came in, how often each occurs, and the cell of each row."""
 
     cells: tuple[Cell, ...]
     counts: tuple[int, ...]
-    places: tuple[int | None, ...]
+    places: Sequence[int | None]
 
     @property
     def n(self) -> int:
         return sum(self.counts)
 
 
-def tabled(recipe: Recipe, rows: Sequence[Row]) -> Table:
+def tabled(recipe: Recipe, rows: Distinct) -> Table:
     """The rows as the recipe reads them; those that it leaves out have no place."""
-    read = [recipe.cell(row) for row in rows]
-    tally = Counter(cell for cell in read if cell is not None)
-    cells = tuple(sorted(tally, key=lambda cell: [place_in_order(value) for value in cell]))
+    read = [recipe.cell(row) for row in rows.rows]
+    cells = tuple(
+        sorted({c for c in read if c is not None}, key=lambda cell: [place_in_order(value) for value in cell])
+    )
     place = {cell: i for i, cell in enumerate(cells)}
-    return Table(cells, tuple(tally[cell] for cell in cells), tuple(None if c is None else place[c] for c in read))
+    at = [None if cell is None else place[cell] for cell in read]
+    places = [at[i] for i in rows.index]
+    tally = Counter(places)
+    return Table(cells, tuple(tally[i] for i in range(len(cells))), places)
 
 
 def value_of(recipe: Recipe, columns: Sequence[Sequence[object]]) -> float | None:
     """The statistic of whole columns."""
-    table = tabled(recipe, as_rows(columns))
+    table = tabled(recipe, Distinct.of(as_rows(columns)))
     return recipe.build(table.cells)(table.counts)
 
 
@@ -139,6 +164,42 @@ def quantile(q: float) -> Recipe:
     if not 0 <= q <= 1:
         raise ValueError(f"a quantile is asked for a share from 0 to 1, and {q!r} is none")
     return Recipe(numbers_of_all, partial(counted.quantile, q=q))
+
+
+def mean_of_pairs(recipe: Recipe, pairs: Sequence[tuple[int, int]]) -> Recipe:
+    """The mean of a statistic of two over pairs. A cell holds for each column whether it is given, and what."""
+    two = Recipe(recipe.read, recipe.build)
+
+    def read(row: Row) -> Cell | None:
+        given = [not is_gap(value) for value in row]
+        if not any(given[i] and given[j] for i, j in pairs):
+            return None
+        return tuple(part for there, value in zip(given, row, strict=True) for part in (there, value if there else 0))
+
+    def build(cells: Sequence[Cell]) -> Measure:
+        tables = [tabled(two, Distinct.of([(_given(c, i), _given(c, j)) for c in cells])) for i, j in pairs]
+        measures = [recipe.build(table.cells) for table in tables]
+
+        def measure(counts: Sequence[int]) -> float | None:
+            found = [each(_counts_in(table, counts)) for each, table in zip(measures, tables, strict=True)]
+            defined = [value for value in found if value is not None]
+            return math.fsum(defined) / len(defined) if defined else None
+
+        return measure
+
+    return Recipe(read, build, recipe.labels)
+
+
+def _given(cell: Cell, column: int) -> object:
+    return cell[2 * column + 1] if cell[2 * column] else None
+
+
+def _counts_in(table: Table, counts: Sequence[int]) -> list[int]:
+    found = [0] * len(table.cells)
+    for place, count in zip(table.places, counts, strict=True):
+        if place is not None:
+            found[place] += count
+    return found
 
 
 def _one_of(what: str, given: str, offered: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics as plain
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 Z95 = 1.959963984540054
@@ -50,9 +50,6 @@ def share(values: Sequence[bool]) -> float | None:
 def count(values: Sequence[bool]) -> int:
     """How many are true."""
     return sum(values)
-
-
-OVER_ROWS: Mapping[str, object] = {"mean": mean, "median": median, "share": share, "count": count}
 
 
 def mean_interval(values: Collection[float]) -> Interval | None:

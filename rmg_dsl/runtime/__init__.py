@@ -5,10 +5,12 @@ from rmg_dsl.runtime.estimate import Bill, estimate
 from rmg_dsl.runtime.evaluate import Evaluator
 from rmg_dsl.runtime.executor import INTERRUPTED, Crew, RowResult, Run, Spending, Tally, output_of
 from rmg_dsl.runtime.gates import Gates, Verdict
+from rmg_dsl.runtime.validations import Compared, Validations
 
 __all__ = [
     "INTERRUPTED",
     "Bill",
+    "Compared",
     "Crew",
     "Evaluator",
     "Gates",
@@ -16,6 +18,7 @@ __all__ = [
     "Run",
     "Spending",
     "Tally",
+    "Validations",
     "Verdict",
     "bridge",
     "estimate",

@@ -3,6 +3,17 @@
 from rmg_dsl.semantics.checker import CheckResult, check
 from rmg_dsl.semantics.scope import Universe
 from rmg_dsl.semantics.signatures import Function, functions_of
-from rmg_dsl.semantics.spec import Checked, ColumnUse, Gate, Output
+from rmg_dsl.semantics.spec import Checked, ColumnUse, Gate, Output, Validation
 
-__all__ = ["CheckResult", "Checked", "ColumnUse", "Function", "Gate", "Output", "Universe", "check", "functions_of"]
+__all__ = [
+    "CheckResult",
+    "Checked",
+    "ColumnUse",
+    "Function",
+    "Gate",
+    "Output",
+    "Universe",
+    "Validation",
+    "check",
+    "functions_of",
+]

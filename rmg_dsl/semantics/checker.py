@@ -13,9 +13,10 @@ from rmg_dsl.semantics.later import LaterChecks
 from rmg_dsl.semantics.models import ModelTable
 from rmg_dsl.semantics.refinement import Refinements
 from rmg_dsl.semantics.scope import Book, File, Foreign, Scope, Typed, Universe
-from rmg_dsl.semantics.spec import Checked, Gate, Output
+from rmg_dsl.semantics.spec import Checked, Gate, Output, Validation
 from rmg_dsl.semantics.terms import Judged, ModelUse, Refining, Term
 from rmg_dsl.semantics.types import ANY
+from rmg_dsl.semantics.validations import check_validation
 from rmg_dsl.syntax import Parsed, nodes
 
 _SUFFIXES = ("_reason", "_status", "_label", "_spread", "_confidence", "_rank", "_flagged", "_p")
@@ -43,11 +44,11 @@ def check(parsed: Parsed, universe: Universe) -> CheckResult:
     outputs = checker.outputs()
     outputs += checker.refinements()
     gates = checker.gates()
-    checker.validations()
+    validations = checker.validations()
     if not errors_in(parsed.diagnostics):
         checker.unused()
     diagnostics = in_order([*parsed.diagnostics, *book.diagnostics, *_unready_notes(book)])
-    return CheckResult(checker.checked(outputs, gates, diagnostics), diagnostics)
+    return CheckResult(checker.checked(outputs, gates, validations, diagnostics), diagnostics)
 
 
 def _unready_notes(book: Book) -> Iterator[Diagnostic]:
@@ -190,15 +191,11 @@ class _Checker:
                 found += left.outputs
         return found
 
-    def validations(self) -> None:
-        for node in self.root.module.declarations:
-            if isinstance(node, nodes.Validate):
-                scope = Scope(self.book, self.root, f"validate `{node.name.id}`")
-                if self.expressions.wants_score(node.name, scope, scope.owner):
-                    self.expressions.check(node.name, scope)
-                for column in node.columns:
-                    self.expressions.check(column, scope)
-                self._later.check_validate(node, scope)
+    def validations(self) -> list[Validation]:
+        declared = [node for node in self.root.module.declarations if isinstance(node, nodes.Validate)]
+        scopes = [Scope(self.book, self.root, f"validate `{node.name.id}`") for node in declared]
+        found = (check_validation(n, self.expressions, scope) for n, scope in zip(declared, scopes, strict=True))
+        return [validation for validation in found if validation is not None]
 
     # ── unused ──
 
@@ -232,10 +229,18 @@ class _Checker:
 
     # ── the suite ──
 
-    def checked(self, outputs: list[Output], gates: list[Gate], diagnostics: tuple[Diagnostic, ...]) -> Checked:
+    def checked(
+        self,
+        outputs: list[Output],
+        gates: list[Gate],
+        validations: list[Validation],
+        diagnostics: tuple[Diagnostic, ...],
+    ) -> Checked:
         scorings = tuple(self.book.scorings)
         used = {child for s in scorings for child in terms.read_by(s)}
         forced = [number for g in gates for number in terms.scorings_in(g.condition)]
+        for validation in validations:
+            forced += [validation.scoring, *(n for term in validation.terms for n in terms.scorings_in(term))]
         rooted = tuple(
             replace(o, root=o.kind != "grader" or o.scoring not in used, extras=_extras(o, scorings[o.scoring]))
             for o in outputs
@@ -249,6 +254,7 @@ class _Checker:
             scorings,
             tuple(dict.fromkeys(n for n in forced if n not in used)),
             tuple(gates),
+            tuple(validations),
             tuple(self.book.columns.values()),
             self._field_terms,
             tuple(self.book.unready),

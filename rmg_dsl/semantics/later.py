@@ -1,4 +1,4 @@
-"""Declarations that this version checks and cannot run yet: pairwise, ranking, refine, validate."""
+"""Declarations that this version checks and cannot run yet: pairwise, ranking, refine."""
 
 from __future__ import annotations
 
@@ -92,11 +92,3 @@ class LaterChecks:
             if spec.shape == "score":
                 self.expressions.wants_score(setting.value, scope, f"`{key}` of {scope.owner}")
             self.expressions.check(setting.value, scope)
-
-    # ── validate: checked now, run later ──
-
-    def check_validate(self, declared: nodes.Validate, scope: Scope) -> None:
-        if declared.body is not None:
-            for key, setting in settings_of(declared.body, "validate", scope).items():
-                self._check_key("validate", key, setting, scope)
-        self.book.unready.append(Unready("`validate`", scope.file.source, declared.span))

@@ -65,4 +65,4 @@ def _result(result: nodes.Name | nodes.ScaleNode) -> Type:
     if isinstance(result, nodes.Name):
         return _RESULTS[result.id]
     scale = scale_of(result)
-    return number(0, 1, 1) if isinstance(scale, Real) else of_scale(scale)
+    return number(scale.low, scale.high, 1) if isinstance(scale, Real) else of_scale(scale)

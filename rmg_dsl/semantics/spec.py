@@ -42,6 +42,29 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class Validation:
+    """A `validate`: a grader beside the verdicts of people, each named as it was written.
+
+    `categorical` says whether the grader's values can be categories, `group` which rows belong together.
+    """
+
+    name: str
+    scoring: int
+    type: Type
+    categorical: bool
+    against: tuple[tuple[str, Term], ...]
+    group: Term | None
+    level: Literal["pooled", "per_group", "system"]
+    source: Source
+    span: Span
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """All that it reads of a row besides the grader."""
+        return tuple(term for _, term in self.against) + ((self.group,) if self.group is not None else ())
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnUse:
     """A column that the spec names, where it does so; `optional` where every use allows it to be missing."""
 
@@ -72,6 +95,7 @@ class Checked:
     scorings: tuple[Scoring, ...]
     forced: tuple[int, ...]
     gates: tuple[Gate, ...]
+    validations: tuple[Validation, ...]
     columns: tuple[ColumnUse, ...]
     fields: tuple[tuple[str, Term], ...]
     unready: tuple[Unready, ...]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from rmg_dsl.scales import Scale
-from rmg_dsl.semantics.types import Type
+from rmg_dsl.semantics.types import ANY, Type
 
 Pool = Literal["mean", "majority", "median", "worst"]
 
@@ -194,10 +194,16 @@ class Default(Value):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class OverRows(Value):
-    """A function over the rows of the run, in a `require`."""
+    """A function over the rows of the run, in a `require`: of expressions of a row, or of a statistic (`low`, `high`).
+
+    `names` are the arguments as they were written, `type` is what their values can be.
+    """
 
     function: str
     arguments: tuple[Term, ...]
+    names: tuple[str, ...] = ()
+    options: tuple[tuple[str, float | str], ...] = ()
+    type: Type = ANY
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -1,0 +1,114 @@
+"""People and their verdicts: what a run compares with them, and agreement of the columns of any data."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from rmg_dsl import report, tables
+from rmg_dsl.api.preparing import Job
+from rmg_dsl.errors import DataError, UsageError
+from rmg_dsl.models.lexical import NAME, Lexical
+from rmg_dsl.plan import needed_by
+from rmg_dsl.report.levels import Level
+from rmg_dsl.runtime import Validations
+from rmg_dsl.semantics.names import likely, listed
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def validations_of(job: Job) -> Validations:
+    """What collects the verdicts that a job compares: judges have a baseline beside them, code and itself none."""
+    asks = {step.number: step for step in job.plan.asks}
+    asked = set()
+    for validation in job.plan.validations:
+        uses = {use for number in needed_by(job.plan, validation.scoring) & asks.keys() for use in asks[number].models}
+        if any(job.crews[use].model.name != NAME for use in uses):
+            asked.add(validation.scoring)
+    return Validations(job.plan, job.evaluator, Lexical(), asked)
+
+
+def agreement(
+    data: Any,
+    columns: Sequence[str],
+    *,
+    level: str = "pooled",
+    group: str | None = None,
+    labels: Sequence[object] | None = None,
+    ordered: bool = True,
+) -> DataFrame:
+    """How far raters agree whose verdicts are columns of a frame, a list of dicts or a file.
+
+    >>> import rmg_dsl as rmg
+    >>> rows = [{"ann": 1, "bob": 1}, {"ann": 2, "bob": 2}, {"ann": 2, "bob": 1}, {"ann": None, "bob": 1}]
+    >>> rmg.agreement(rows, ["ann", "bob"])[["raters", "statistic", "n", "value"]].head(3).round(3)
+         raters       statistic  n  value
+    0  ann, bob        accuracy  3  0.667
+    1  ann, bob           kappa  3    0.4
+    2  ann, bob  weighted_kappa  3    0.4
+
+    A frame with a row for each statistic that the verdicts allow, of every pair of raters and then of all together:
+    `raters`, `statistic`, `n` (the rows that it rests on), `value`, its 95 % bounds `low` and `high`, and `why` where
+    one of them cannot be had. Null is no verdict: a pair rests on the rows that both have judged, `alpha_…` on those
+    that two or more have, `fleiss` on those that all have.
+
+    Words have accuracy and kappa, whole numbers the weighted kappas too, numbers the correlations. `labels` says the
+    labels of the scale in order, also those that nobody gave, `ordered=False` that numbers are only codes. `group`
+    names a column of what belongs together: bounds then draw whole groups. With it, `level="per_group"` gives the mean
+    of each statistic within the groups, and `level="system"` the correlations of the groups' means.
+
+    Raises UsageError for fewer than two columns, a column that is not there, and another level; DataError for verdicts
+    that cannot be compared.
+    """
+    table = tables.open_table(data)
+    wanted = [*columns] if not isinstance(columns, str) else [columns]
+    _check(wanted, level, group, table)
+    verdicts: dict[str, list[Any]] = {name: [] for name in wanted}
+    groups: list[Hashable] = []
+    for row in table:
+        for name, column in verdicts.items():
+            column.append(row[name])
+        groups.append(None if group is None else _as_key(row[group]))
+    try:
+        found = report.agreement_table(
+            verdicts,
+            labels=labels,
+            ordered=ordered,
+            clusters=None if group is None else groups,
+            level=cast("Level", level),
+        )
+    except ValueError as error:
+        raise DataError(f"{table.name}: {error}") from None
+    frame: DataFrame = tables.records_to_frame(found, report.AGREEMENT_COLUMNS, _KINDS)
+    return frame
+
+
+_KINDS: dict[str, tables.Kind] = {
+    "raters": "text",
+    "statistic": "text",
+    "n": "integer",
+    "value": "number",
+    "low": "number",
+    "high": "number",
+    "why": "text",
+}
+
+
+def _check(columns: Sequence[str], level: str, group: str | None, table: tables.Table) -> None:
+    if len(columns) < 2 or len(set(columns)) < len(columns):
+        raise UsageError('agreement is between two columns or more, such as ["ann", "bob"], each named once')
+    for name in [*columns, *([] if group is None else [group])]:
+        if name not in table.columns:
+            close = likely(str(name), table.columns)
+            advice = f"did you mean `{close}`?" if close else f"it has {listed(table.columns, 12) or 'none'}"
+            raise UsageError(f"the data has no column `{name}`: {advice}")
+    levels = get_args(Level)
+    if level not in levels:
+        raise UsageError(f"`level` is one of {', '.join(levels)}, not {level!r}")
+    if level != "pooled" and group is None:
+        raise UsageError(f"`level={level!r}` needs `group`: the column that says which rows belong together")
+
+
+def _as_key(value: Any) -> Hashable:
+    return value if isinstance(value, Hashable) else repr(value)

@@ -1,0 +1,264 @@
+"""`validate`: how far a grader agrees with people, how far people agree among themselves, and a baseline with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any, Literal, NamedTuple, Protocol
+
+from rmg_dsl.report.bounds import MeanOfPairs, Statistic
+from rmg_dsl.report.comparison import Comparable, wanted_at
+from rmg_dsl.report.levels import Level, estimates_at
+from rmg_dsl.report.offered import as_scored, check_alike, first_off, labels_of
+from rmg_dsl.report.ratings import as_rows, is_gap
+from rmg_dsl.report.summary import aligned
+from rmg_dsl.semantics import Validation
+
+VALIDATION_COLUMNS = (
+    "grader",
+    "level",
+    "role",
+    "rater",
+    "against",
+    "statistic",
+    "n",
+    "unscored",
+    "value",
+    "low",
+    "high",
+    "why",
+)
+_KINDS: Mapping[str, Literal["number", "integer"]] = {
+    "n": "integer",
+    "unscored": "integer",
+    "value": "number",
+    "low": "number",
+    "high": "number",
+}
+VALIDATION_KINDS: Mapping[str, Literal["text", "number", "integer"]] = {
+    name: _KINDS.get(name, "text") for name in VALIDATION_COLUMNS
+}
+_ROLES = {"judge": "", "people": " (ceiling)", "baseline": " (baseline)"}
+PEOPLE, BASELINE = "people", "local/lexical"
+
+
+class Compared(Protocol):
+    """The verdicts that were collected: a row for each that the grader and at least one person have judged."""
+
+    @property
+    def validation(self) -> Validation: ...
+    @property
+    def judge(self) -> Sequence[Any]: ...
+    @property
+    def people(self) -> Sequence[Sequence[Any]]: ...
+    @property
+    def groups(self) -> Sequence[Any] | None: ...
+    @property
+    def baseline(self) -> Sequence[Any] | None: ...
+    @property
+    def unscored(self) -> int: ...
+    @property
+    def unread(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """A finished `validate`: `rows` have `VALIDATION_COLUMNS`, `n` rows were compared, `notes` say what was left out.
+
+    `str()` is a table: a line for each statistic, beside each other the grader with people, people with each other
+    (the ceiling: what no judge is expected to exceed) and the baseline with people.
+    """
+
+    grader: str
+    against: tuple[str, ...]
+    level: Level
+    n: int
+    unscored: int
+    rows: tuple[Mapping[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        lost = f", {self.unscored:,} without a score" if self.unscored else ""
+        how = {"pooled": "", "per_group": ", mean of the groups", "system": ", means of the groups"}[self.level]
+        return f"validate {self.grader} against {', '.join(self.against)}: {self.n:,} rows{lost}{how}"
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """The names above the table's columns, the first one empty."""
+        roles = dict.fromkeys((row["role"], row["rater"]) for row in self._summed())
+        return ("", *(f"{rater}{_ROLES[role]}" for role, rater in roles))
+
+    def table(self) -> list[tuple[str, ...]]:
+        """The table's lines: a statistic, then a value with its bounds for each column."""
+        cells: dict[str, list[str]] = {}
+        for row in self._summed():
+            cells.setdefault(row["statistic"], []).append(_shown(row))
+        return [(name, *shown) for name, shown in cells.items()]
+
+    def _summed(self) -> Iterator[Mapping[str, Any]]:
+        """The rows about all people together, or about the only one."""
+        all_of_them = PEOPLE if len(self.against) > 1 else self.against[0]
+        return (row for row in self.rows if row["against"] == all_of_them and row["statistic"])
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes, and why the table has no number where it has none."""
+        lacking: dict[tuple[str, str], list[str]] = {}
+        for row in self._summed():
+            if row["value"] is None:
+                lacking.setdefault((row["rater"], row["why"]), []).append(row["statistic"])
+        return (*self.notes, *(f"no {', '.join(names)} of {who}: {why}" for (who, why), names in lacking.items()))
+
+    def __str__(self) -> str:
+        shown = aligned([self.head, *self.table()]) if len(self.head) > 1 else ""
+        return "\n".join(part for part in (self.title, shown, *self.remarks) if part)
+
+
+def _shown(row: Mapping[str, Any]) -> str:
+    if row["value"] is None:
+        return "–"
+    bounds = "" if row["low"] is None else f" ({row['low']:.3f} – {row['high']:.3f})"
+    return f"{row['value']:.3f}{bounds}"
+
+
+def validated(found: Compared, *, seed: int = 0) -> Validated:
+    """The agreement of a grader with people, that of people with each other, and that of the baseline with people.
+
+    All rest on the rows that the grader has scored. Beside every pair stands, where there are several people, the mean
+    over the pairs of each kind, with bounds of its own. Which statistics make sense, the grader's scale says, and what
+    people said: what is on no common scale has correlations alone.
+    """
+    asked = found.validation
+    people = tuple(name for name, _ in asked.against)
+    columns = [as_scored(list(column), asked.type.scale) for column in (found.judge, *found.people)]
+    notes = (f"{found.unread:,} verdicts of people could not be read",) if found.unread else ()
+    blank = Validated(asked.name, people, asked.level, len(found.judge), found.unscored, (), notes)
+    if not blank.n:
+        return _nothing(blank, "no row has a verdict of both")
+    try:
+        kinds, doubts = _kinds(asked, columns)
+        rows = tuple({**row, "unscored": found.unscored} for row in _rows(asked, kinds, columns, found, seed))
+    except ValueError as error:
+        return _nothing(blank, str(error))
+    if not rows:
+        return _nothing(blank, f"`{asked.level}` compares means, and `{asked.name}` gives words")
+    return replace(blank, rows=rows, notes=(*notes, *doubts))
+
+
+def _nothing(blank: Validated, why: str) -> Validated:
+    """One row, which says why there is no number."""
+    known = {"grader": blank.grader, "level": blank.level, "n": 0, "unscored": blank.unscored, "why": why}
+    row = {**dict.fromkeys(VALIDATION_COLUMNS), **known}
+    return replace(blank, rows=(row,), notes=(*blank.notes, f"nothing can be compared: {why}"))
+
+
+# ── what can be compared ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Kinds(NamedTuple):
+    of_two: Mapping[str, Statistic]
+    of_all: Mapping[str, Statistic]
+
+
+def _kinds(asked: Validation, columns: Sequence[Sequence[Any]]) -> tuple[_Kinds, list[str]]:
+    """The statistics for these ratings, and what must be said about them; ValueError where there is nothing to say."""
+    names = [asked.name, *(name for name, _ in asked.against)]
+    check_alike(columns, names)
+    off = [(name, value) for name, c in zip(names, columns, strict=True) if (value := _off(c, asked)) is not None]
+    words = asked.type.kind in ("label", "text")
+    for name, value in off:
+        if isinstance(value, str) is not words:
+            raise ValueError(f"`{name}` holds {value!r}, which is not on {asked.type}")
+    if off and not words:
+        kinds = Comparable.of(columns)
+        doubts = [f"`{name}` holds {value:g}, which is not on {asked.type}: correlations only" for name, value in off]
+        return _Kinds(kinds.correlations(), {}), doubts
+    kinds = _comparable(asked, columns, offered=not off)
+    doubts = [f'`{name}` holds "{value}", which `{asked.name}` does not offer' for name, value in off]
+    pair, together = (wanted_at(asked.level, kinds, pair=two) for two in (True, False))
+    return _Kinds(pair, together), doubts
+
+
+def _off(column: Sequence[Any], asked: Validation) -> Any:
+    return first_off(column, asked.type)
+
+
+def _comparable(asked: Validation, columns: Sequence[Sequence[Any]], *, offered: bool) -> Comparable:
+    """What the grader's type says of the ratings, and where that says nothing, they themselves."""
+    labels = (labels_of(asked.type.scale) or asked.type.labels or None) if offered else None
+    match asked.type.kind:
+        case "label" | "text":
+            return Comparable(categorical=True, numeric=False, ordered=False, labels=labels)
+        case "bool":
+            return Comparable(categorical=True, numeric=True, ordered=False, labels=(0, 1))
+        case _:
+            seen = Comparable.of(columns)
+            categorical = asked.categorical and (labels is not None or seen.categorical)
+            return Comparable(categorical, seen.numeric, True, seen.ratio, labels if categorical else None)
+
+
+# ── the rows ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Role(NamedTuple):
+    """Who is compared with whom: the pairs of columns, and the columns whose verdicts are taken together."""
+
+    name: str
+    rater: str
+    pairs: tuple[tuple[int, int], ...]
+    together: tuple[int, ...]
+
+
+class _Job(NamedTuple):
+    """Statistics of these columns, or where none are named of all."""
+
+    rater: str
+    against: str
+    columns: tuple[int, ...]
+    wanted: Mapping[str, Statistic | MeanOfPairs]
+
+
+def _rows(
+    asked: Validation, kinds: _Kinds, columns: Sequence[Sequence[Any]], found: Compared, seed: int
+) -> Iterator[dict[str, Any]]:
+    names = [asked.name, *(name for name, _ in asked.against), BASELINE]
+    baseline = [] if found.baseline is None else as_scored(list(found.baseline), asked.type.scale)
+    has_baseline = any(not is_gap(verdict) for verdict in baseline)
+    rows = as_rows([*columns, baseline] if has_baseline else columns)
+    groups = None if found.groups is None else list(found.groups)
+    for role in _roles(asked.name, len(columns) - 1, has_baseline):
+        for job in _jobs(role, kinds, names):
+            some = [tuple(row[i] for i in job.columns) for row in rows] if job.columns else rows
+            who = {"grader": asked.name, "level": asked.level, "role": role.name}
+            for name, estimate in estimates_at(asked.level, job.wanted, some, groups, seed=seed).items():
+                about = {"rater": job.rater, "against": job.against, "statistic": name}
+                yield {**who, **about, **estimate._asdict()}
+
+
+def _roles(grader: str, people: int, has_baseline: bool) -> list[_Role]:
+    humans, last = range(1, people + 1), people + 1
+    roles = [_Role("judge", grader, tuple((0, i) for i in humans), (0, *humans))]
+    if people > 1:
+        roles.append(_Role("people", PEOPLE, tuple(combinations(humans, 2)), tuple(humans)))
+    if has_baseline:
+        roles.append(_Role("baseline", BASELINE, tuple((last, i) for i in humans), (last, *humans)))
+    return roles
+
+
+def _jobs(role: _Role, kinds: _Kinds, names: Sequence[str]) -> Iterator[_Job]:
+    """Every pair by itself; then all of them: the mean over the pairs, and what takes all verdicts together."""
+    for a, b in role.pairs:
+        yield _Job(names[a], names[b], (a, b), kinds.of_two)
+    several = len(names) > _ONE_PERSON
+    against = PEOPLE if several else names[1]
+    if len(role.pairs) > 1:
+        means = {name: MeanOfPairs(statistic, role.pairs) for name, statistic in kinds.of_two.items()}
+        yield _Job(role.rater, against, (), means)
+    elif several:
+        yield _Job(role.rater, against, role.pairs[0], kinds.of_two)
+    yield _Job(role.rater, against, role.together, kinds.of_all)
+
+
+_ONE_PERSON = 3  # names: the grader, the person, the baseline
