@@ -83,7 +83,7 @@ def harmless(source: str) -> Tree:
     """Whole HTML in which nothing runs, nothing is loaded, and no name could clash with another output's."""
     tree = Tree(source)
     allowed = set(
-        "html head meta title style body div span p ul li table thead tbody tr th td h4 b code pre details summary "
+        "html head meta title style body div span p ul li table thead tbody tr th td h3 h4 b code pre details summary "
         "svg line rect text path polygon".split()
     )
     assert {tag for tag, _ in tree.tags} <= allowed
@@ -233,11 +233,11 @@ def test_a_plan_of_very_many_steps_is_told_in_words() -> None:
 
 def test_no_two_boxes_of_a_graph_lie_on_each_other() -> None:
     boxes = [
-        Box("a" * 50, "x"),
-        Box("b", "漢字" * 9),
-        Box("c", "", after=(0,)),
-        Box("d", "", after=(0, 2)),
-        Box("e", ""),
+        Box("a" * 50, ("x",)),
+        Box("b", ("漢字" * 9, "code")),
+        Box("c", after=(0,)),
+        Box("d", after=(0, 2)),
+        Box("e"),
     ]
     tree = harmless(graph(boxes))
     areas = [

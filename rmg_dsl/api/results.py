@@ -9,11 +9,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rmg_dsl import report, tables
-from rmg_dsl.diagnostics.render import visible
 from rmg_dsl.errors import DataError, UsageError
 from rmg_dsl.messages import Usage
 from rmg_dsl.plan import result_columns
 from rmg_dsl.report import Digest, GradedRow
+from rmg_dsl.report.plain import cut, overview, result_text
 from rmg_dsl.results import Ballot, Outcome, Score, Status, Unscored
 from rmg_dsl.runtime import RowResult, Verdict, output_of
 from rmg_dsl.scales import Whole
@@ -203,11 +203,10 @@ class Finished:
     @property
     def overview(self) -> str:
         """The summary as text, the judges' notes, the gates, and the bill."""
-        parts = [report.summary_text(self.summary_rows, self.digest.seen), *self.notes, *map(str, self.gates)]
-        return "\n".join([*parts, _bill_line(self.usage)])
+        return "\n".join(overview(self)) + f", {self.usage.seconds:.1f} s"
 
     def __str__(self) -> str:
-        return self.overview + (f"\nthe run ended early: {self.stopped}" if self.stopped else "")
+        return result_text(self)
 
     __repr__ = __str__
 
@@ -261,7 +260,7 @@ class Result(Finished):
     def glance(self, rows: int = 5, width: int = 40) -> str:
         """The first rows as a table of text, long cells cut: the input's columns, then the scores."""
         names = [*self.table.columns, *(output.name for output in self.outputs)]
-        body = [[_cut(row[name], width) for name in names] for row in islice(self.rows(), rows)]
+        body = [[cut(row[name], width) for name in names] for row in islice(self.rows(), rows)]
         return report.aligned([names, *body])
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -298,20 +297,6 @@ def check_by(table: Table, by: str) -> None:
     """Refuse a column to summarize by that the data does not have."""
     if by not in table.columns:
         raise UsageError(f"the data has no column `{by}` to summarize by: it has {listed(table.columns, 12)}")
-
-
-def _bill_line(bill: Bill) -> str:
-    cost = "" if bill.cost is None else f", {bill.cost:.4f} USD"
-    retried = f" ({bill.retried} retried)" if bill.retried else ""
-    tokens = f", {bill.tokens_in:,} tokens in, {bill.tokens_out:,} out" if bill.tokens_in else ""
-    return f"{bill.calls:,} calls{retried}{tokens}{cost}, {bill.seconds:.1f} s"
-
-
-def _cut(value: Any, width: int) -> str:
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    text = "–" if value is None else visible(" ".join(str(value).split()))
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def new_kinds(outputs: Iterable[Output]) -> dict[str, tables.Kind]:

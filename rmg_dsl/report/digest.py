@@ -13,7 +13,7 @@ from rmg_dsl.semantics import Output
 
 WORST_ROWS = 5
 MOST_KINDS = 1_000
-_PLACES = 8
+_PLACES, _MOST_SHOWN = 8, 12
 _NOT_REACHED = (Status.CANCELLED, Status.OVER_BUDGET)
 
 Failure: TypeAlias = tuple[str, Status, str]
@@ -35,6 +35,15 @@ class Alike:
 
     count: int = 0
     places: list[int] = field(default_factory=list)
+
+    @property
+    def shown(self) -> str:
+        """The places in words.
+
+        >>> Alike(9, [3, 5]).shown
+        '3, 5 …'
+        """
+        return ", ".join(map(str, self.places)) + (" …" if self.count > len(self.places) else "")
 
 
 class Failures:
@@ -60,6 +69,10 @@ class Failures:
         alike.count += 1
         if alike.count <= _PLACES:
             alike.places.append(place)
+
+    def often(self) -> list[tuple[Failure, Alike]]:
+        """The most frequent kinds, the most frequent first."""
+        return sorted(self.kinds.items(), key=lambda item: -item[1].count)[:_MOST_SHOWN]
 
 
 class Digest:
