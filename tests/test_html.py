@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from conftest import ROOT
 
 import rmg_dsl as rmg
 from rmg_dsl.messages import Request
@@ -29,14 +31,8 @@ require mean(reward) >= 0.9
 require unscored(kind) <= 0.9
 """
 HOSTILE = {
-    "script": "<script>alert(1)</script>",
-    "template": "{{ 7*7 }}",
-    "end of data": "</data></td></table>",
-    "ansi": "\x1b[31mred\x1b[0m",
-    "attribute": '" onmouseover="alert(1)',
-    "math": "$x$ costs \\(y\\)",
-    "half a pair": "\ud83d",
-    "turned round": "\u202egnp.exe",
+    row["name"]: row["text"]
+    for row in map(json.loads, (ROOT / "tests" / "cases" / "hostile" / "texts.jsonl").read_text("utf-8").splitlines())
 }
 
 

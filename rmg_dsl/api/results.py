@@ -261,7 +261,7 @@ class Result(Finished):
         """The first rows as a table of text, long cells cut: the input's columns, then the scores."""
         names = [*self.table.columns, *(output.name for output in self.outputs)]
         body = [[cut(row[name], width) for name in names] for row in islice(self.rows(), rows)]
-        return report.aligned([names, *body])
+        return report.aligned([[cut(name, width) for name in names], *body])
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The graded rows as plain data, in the order of the input."""

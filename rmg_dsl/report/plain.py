@@ -27,6 +27,8 @@ def overview(result: Graded) -> list[str]:
 def result_text(result: Graded) -> str:
     """The overview, the worst rows and the failures; the same each time for the same rows and replies.
 
+    What rows and replies say in it paints no terminal.
+
     >>> import rmg_dsl as rmg
     >>> print(result_text(rmg.grade("grader brief = words(response) <= 2", [{"response": "a b c"}])))
            scale  mean  95 %       scored  unscored
@@ -37,9 +39,9 @@ def result_text(result: Graded) -> str:
     row  brief  response
       0  False  a b c
     """
-    ending = [f"the run ended early: {visible(result.stopped)}"] if result.stopped else []
+    ending = [f"the run ended early: {result.stopped}"] if result.stopped else []
     parts = ["\n".join([*overview(result), *ending]), _worst(result.digest), _failures(result.digest.failures)]
-    return "\n\n".join(part for part in parts if part)
+    return visible("\n\n".join(part for part in parts if part), keep="\n")
 
 
 def cut(value: Any, width: int) -> str:
