@@ -129,6 +129,35 @@ def test_a_missing_score_is_a_word_and_never_a_number() -> None:
     assert "The first rows" in harmless(result_html(alone)).text
 
 
+def test_a_row_stands_beside_all_of_its_scores_and_their_reasons() -> None:
+    reasons = {"kind": "short", "tone": "long " * 20}
+    model = rmg.ScriptedModel(
+        lambda asked: {
+            "reason": reasons[asked.question.grader],
+            "verdict": {"kind": 2, "tone": "plain"}[asked.question.grader],
+        }
+    )
+    shown = harmless(result_html(rmg.grade(SPEC, ROWS[:1], model=model))).text
+    assert "0 0.25 kind 2 short tone plain long long" in shown
+    assert "brief True answer 0 –" in shown
+
+
+def test_the_text_twin_says_the_same_and_says_it_each_time() -> None:
+    shown = str(graded(ROWS))
+    parts = [
+        "kind ",
+        "require mean(reward)",
+        "14 calls",
+        "The worst rows by reward\nrow  reward",
+        "3 missing scores\nkind",
+    ]
+    places = [shown.index(part) for part in parts]
+    assert places == sorted(places)
+    assert "kind    unparsed  row 1  no JSON object with a verdict" in shown
+    assert str(graded(ROWS)) == shown
+    assert result_html(graded(ROWS)) == result_html(graded(ROWS))
+
+
 def test_where_lower_is_better_the_worst_rows_are_the_highest() -> None:
     spec = "grader long -> 0..9 lower = chars(response)"
     result = rmg.grade(spec, [{"response": "a" * n} for n in (1, 9, 4)])
@@ -225,6 +254,14 @@ def test_a_plan_of_very_many_steps_is_told_in_words() -> None:
     tree = harmless(plan_html(rmg.loads(spec).plan().plan))
     assert "svg" not in {tag for tag, _ in tree.tags}
     assert "g39" in tree.text
+
+
+def test_a_box_stands_in_the_middle_of_what_it_reads() -> None:
+    boxes = [Box("alone"), *(Box(f"part {i}", ("1..5",)) for i in range(3)), Box("sum", after=(1, 2, 3))]
+    drawn = [attributes for tag, attributes in harmless(graph(boxes)).tags if tag == "rect"]
+    alone, first, second, third, total = (float(each["y"] or 0) for each in drawn)
+    assert first < second < third < alone
+    assert first < total < third
 
 
 def test_no_two_boxes_of_a_graph_lie_on_each_other() -> None:
