@@ -36,6 +36,15 @@ class Accessor:
         """A new frame with the graders' and aggregates' columns; `refine` declarations are left out."""
         return self._graded(spec, ("`refine`",), options).df
 
+    def refine(self, spec: Spec, **options: Any) -> DataFrame:
+        """A new frame with what the spec's `refine` declarations come to. Raises UsageError where it has none."""
+        from rmg_dsl.api import Options, prepare
+        from rmg_dsl.errors import UsageError
+
+        # A spec that has one is refused here, by name and place, as long as no loop can be run.
+        prepare(spec, self._frame, Options.of(options | {"only": ()}))
+        raise UsageError("the spec declares no `refine`: `df.rmg.score` gives the columns of its graders")
+
     def grade(self, spec: Spec, **options: Any) -> Result:
         """The whole result: frame, summary, failures, usage."""
         return self._graded(spec, (), options)
