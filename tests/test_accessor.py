@@ -30,6 +30,16 @@ FRAMES = {
             "objects": [{"a": [1]}, None],
         }
     ),
+    "an index of categories": pd.DataFrame(
+        {"response": ["a", "b c d"]}, index=pd.CategoricalIndex(["x", "y"], name="kind")
+    ),
+    "repeated in two levels": pd.DataFrame(
+        {"response": ["a", "b c d"]}, index=pd.MultiIndex.from_tuples([("x", 1), ("x", 1)], names=["who", None])
+    ),
+    "nested": pd.DataFrame(
+        {"response": ["a", "b c d"], "docs": [[{"text": "x"}], np.array([1, 2])], "meta": [{"a": {"b": 1}}, {}]}
+    ),
+    "our own name": pd.DataFrame({"response": ["a", "b c d"], "rmg": [1, 2]}),
     "no rows": pd.DataFrame({"response": pd.Series([], dtype="object")}),
 }
 
@@ -44,6 +54,35 @@ def test_a_scored_frame_is_the_frame_with_more_columns(name: str) -> None:
     pd.testing.assert_index_equal(scored.index, before.index)
     assert list(scored.columns) == [*frame.columns, "brief", "brief_reason", "brief_status"]
     assert scored["brief"].tolist() == [True, False][: len(frame)]
+
+
+def test_nested_columns_are_read_inside() -> None:
+    spec = 'fields:\n    text = join(docs.text, " ")\ngrader brief = words(text) <= 2'
+    frame = pd.DataFrame({"docs": [[{"text": "a"}, {"text": "b"}], [{"text": "a b c"}]]}, index=pd.Index([3, 3]))
+    assert frame.rmg.score(spec)["brief"].tolist() == [True, False]
+
+
+def test_a_hundred_thousand_rows_are_each_their_own() -> None:
+    count = 100_000
+    frame = pd.DataFrame({"response": ["a " * (i % 5) for i in range(count)]}, index=range(count, 0, -1))
+    scored = frame.rmg.score("grader length = words(response)\ngrader brief = words(response) <= 2")
+    assert scored.index.equals(frame.index)
+    assert (scored["length"] == pd.Series([i % 5 for i in range(count)], index=frame.index)).all()
+    assert scored["brief_status"].value_counts()["ok"] == count
+
+
+def test_refine_runs_the_loops_alone_and_needs_one() -> None:
+    frame = FRAMES["plain"]
+    with pytest.raises(rmg.UsageError, match=r"declares no `refine`: `df\.rmg\.score`"):
+        frame.rmg.refine(BRIEF)
+    loop = 'grader good -> 1..5 = "{{ response }}"\ngrader other -> 1..5 = "{{ response }}!"\n'
+    loop += "refine response:\n    until = good >= 4"
+    model = rmg.ScriptedModel({"good": 5})
+    refined = frame.rmg.refine(loop, model=model)
+    assert refined["response_refined"].tolist() == frame["response"].tolist()
+    assert set(refined["response_status"]) == {"ok"}
+    assert {request.question.grader for request in model.requests} == {"good"}
+    assert frame.rmg.score(loop, model=rmg.ScriptedModel({"good": 3}))["good"].tolist() == [3, 3]
 
 
 def test_rows_without_text_have_no_score() -> None:

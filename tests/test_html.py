@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from conftest import ROOT
 
 import rmg_dsl as rmg
 from rmg_dsl.messages import Request
@@ -29,14 +31,8 @@ require mean(reward) >= 0.9
 require unscored(kind) <= 0.9
 """
 HOSTILE = {
-    "script": "<script>alert(1)</script>",
-    "template": "{{ 7*7 }}",
-    "end of data": "</data></td></table>",
-    "ansi": "\x1b[31mred\x1b[0m",
-    "attribute": '" onmouseover="alert(1)',
-    "math": "$x$ costs \\(y\\)",
-    "half a pair": "\ud83d",
-    "turned round": "\u202egnp.exe",
+    row["name"]: row["text"]
+    for row in map(json.loads, (ROOT / "tests" / "cases" / "hostile" / "texts.jsonl").read_text("utf-8").splitlines())
 }
 
 
@@ -83,7 +79,7 @@ def harmless(source: str) -> Tree:
     """Whole HTML in which nothing runs, nothing is loaded, and no name could clash with another output's."""
     tree = Tree(source)
     allowed = set(
-        "html head meta title style body div span p ul li table thead tbody tr th td h4 b code pre details summary "
+        "html head meta title style body div span p ul li table thead tbody tr th td h3 h4 b code pre details summary "
         "svg line rect text path polygon".split()
     )
     assert {tag for tag, _ in tree.tags} <= allowed
@@ -131,6 +127,35 @@ def test_a_missing_score_is_a_word_and_never_a_number() -> None:
     assert "The worst rows by kind" in shown
     alone = graded(ROWS[1:2] * 2, only=["tone"])
     assert "The first rows" in harmless(result_html(alone)).text
+
+
+def test_a_row_stands_beside_all_of_its_scores_and_their_reasons() -> None:
+    reasons = {"kind": "short", "tone": "long " * 20}
+    model = rmg.ScriptedModel(
+        lambda asked: {
+            "reason": reasons[asked.question.grader],
+            "verdict": {"kind": 2, "tone": "plain"}[asked.question.grader],
+        }
+    )
+    shown = harmless(result_html(rmg.grade(SPEC, ROWS[:1], model=model))).text
+    assert "0 0.25 kind 2 short tone plain long long" in shown
+    assert "brief True answer 0 –" in shown
+
+
+def test_the_text_twin_says_the_same_and_says_it_each_time() -> None:
+    shown = str(graded(ROWS))
+    parts = [
+        "kind ",
+        "require mean(reward)",
+        "14 calls",
+        "The worst rows by reward\nrow  reward",
+        "3 missing scores\nkind",
+    ]
+    places = [shown.index(part) for part in parts]
+    assert places == sorted(places)
+    assert "kind    unparsed  row 1  no JSON object with a verdict" in shown
+    assert str(graded(ROWS)) == shown
+    assert result_html(graded(ROWS)) == result_html(graded(ROWS))
 
 
 def test_where_lower_is_better_the_worst_rows_are_the_highest() -> None:
@@ -231,13 +256,21 @@ def test_a_plan_of_very_many_steps_is_told_in_words() -> None:
     assert "g39" in tree.text
 
 
+def test_a_box_stands_in_the_middle_of_what_it_reads() -> None:
+    boxes = [Box("alone"), *(Box(f"part {i}", ("1..5",)) for i in range(3)), Box("sum", after=(1, 2, 3))]
+    drawn = [attributes for tag, attributes in harmless(graph(boxes)).tags if tag == "rect"]
+    alone, first, second, third, total = (float(each["y"] or 0) for each in drawn)
+    assert first < second < third < alone
+    assert first < total < third
+
+
 def test_no_two_boxes_of_a_graph_lie_on_each_other() -> None:
     boxes = [
-        Box("a" * 50, "x"),
-        Box("b", "漢字" * 9),
-        Box("c", "", after=(0,)),
-        Box("d", "", after=(0, 2)),
-        Box("e", ""),
+        Box("a" * 50, ("x",)),
+        Box("b", ("漢字" * 9, "code")),
+        Box("c", after=(0,)),
+        Box("d", after=(0, 2)),
+        Box("e"),
     ]
     tree = harmless(graph(boxes))
     areas = [

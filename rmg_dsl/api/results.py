@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from rmg_dsl import report, tables
 from rmg_dsl.api.history import history_columns, history_rows
-from rmg_dsl.diagnostics.render import visible
 from rmg_dsl.errors import DataError, UsageError
 from rmg_dsl.messages import Usage
 from rmg_dsl.plan import result_columns
 from rmg_dsl.report import Digest, GradedRow, RefinedRow
+from rmg_dsl.report.plain import cut, overview, result_text
 from rmg_dsl.results import Ballot, Outcome, Score, Status, Unscored
 from rmg_dsl.runtime import RowResult, Verdict, output_of
 from rmg_dsl.scales import Whole
@@ -229,13 +229,11 @@ class Finished:
 
     @property
     def overview(self) -> str:
-        """The summary as text, the judges' notes, agreement with people, the gates, and the bill."""
-        told = [*self.notes, *map(str, self.validations), *map(str, self.gates)]
-        parts = [report.summary_text(self.summary_rows, self.digest.seen), *told]
-        return "\n".join([*parts, _bill_line(self.usage)])
+        """The summary as text, the judges' notes, the gates, and the bill."""
+        return "\n".join(overview(self)) + f", {self.usage.seconds:.1f} s"
 
     def __str__(self) -> str:
-        return self.overview + (f"\nthe run ended early: {self.stopped}" if self.stopped else "")
+        return result_text(self)
 
     __repr__ = __str__
 
@@ -303,8 +301,8 @@ class Result(Finished):
     def glance(self, rows: int = 5, width: int = 40) -> str:
         """The first rows as a table of text, long cells cut: the input's columns, then the scores."""
         names = [*self.table.columns, *(output.name for output in self.outputs)]
-        body = [[_cut(row[name], width) for name in names] for row in islice(self.rows(), rows)]
-        return report.aligned([names, *body])
+        body = [[cut(row[name], width) for name in names] for row in islice(self.rows(), rows)]
+        return report.aligned([[cut(name, width) for name in names], *body])
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The graded rows as plain data, in the order of the input."""
@@ -346,20 +344,6 @@ def check_by(table: Table, by: str) -> None:
     """Refuse a column to summarize by that the data does not have."""
     if by not in table.columns:
         raise UsageError(f"the data has no column `{by}` to summarize by: it has {listed(table.columns, 12)}")
-
-
-def _bill_line(bill: Bill) -> str:
-    cost = "" if bill.cost is None else f", {bill.cost:.4f} USD"
-    retried = f" ({bill.retried} retried)" if bill.retried else ""
-    tokens = f", {bill.tokens_in:,} tokens in, {bill.tokens_out:,} out" if bill.tokens_in else ""
-    return f"{bill.calls:,} calls{retried}{tokens}{cost}, {bill.seconds:.1f} s"
-
-
-def _cut(value: Any, width: int) -> str:
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    text = "–" if value is None else visible(" ".join(str(value).split()))
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def new_kinds(outputs: Iterable[Output]) -> dict[str, tables.Kind]:

@@ -43,7 +43,8 @@ def make_plan(suite: Checked, only: Sequence[str] = (), loops: Loops = "run") ->
     Raises UsageError for a name that the suite does not declare, or that needs what this version cannot run.
     """
     outputs = [o for o in _wanted(suite, only) if loops == "run" or (o.kind in _OF_LOOPS) == (loops == "alone")]
-    roots = [o.scoring for o in outputs if o.root or only]
+    alone = _unused_without_loops(outputs, suite) if loops == "leave" else frozenset()
+    roots = [o.scoring for o in outputs if o.root or only or o.scoring in alone]
     if not only and loops != "alone":
         roots += suite.forced
     if only:
@@ -52,6 +53,18 @@ def make_plan(suite: Checked, only: Sequence[str] = (), loops: Loops = "run") ->
     shown = tuple(o for o in suite.outputs if loops != "alone" or o.kind in _OF_LOOPS)
     plan = Plan(steps, shown, tuple(dict.fromkeys(roots)), suite.gates, suite.validations)
     return rewritten(plan)
+
+
+def _unused_without_loops(outputs: Sequence[Output], suite: Checked) -> frozenset[int]:
+    """What only a loop needs is wanted for itself where the loop is left out."""
+    own = frozenset(output.scoring for output in outputs)
+    used: set[int] = set()
+    todo = list(own)
+    while todo:
+        read = read_by(suite.scorings[todo.pop()]) - used
+        used |= read
+        todo += read
+    return own - used
 
 
 def _wanted(suite: Checked, only: Sequence[str]) -> list[Output]:

@@ -13,7 +13,7 @@ from rmg_dsl.semantics import Output
 
 WORST_ROWS = 5
 MOST_KINDS = 1_000
-_PLACES = 8
+_PLACES, _MOST_SHOWN = 8, 12
 _NOT_REACHED = (Status.CANCELLED, Status.OVER_BUDGET)
 
 Failure: TypeAlias = tuple[str, Status, str]
@@ -45,6 +45,15 @@ class Alike:
     count: int = 0
     places: list[int] = field(default_factory=list)
 
+    @property
+    def shown(self) -> str:
+        """The places in words.
+
+        >>> Alike(9, [3, 5]).shown
+        '3, 5 …'
+        """
+        return ", ".join(map(str, self.places)) + (" …" if self.count > len(self.places) else "")
+
 
 class Failures:
     """The missing scores of a run by kind, in the order of their first rows; of the first 1,000 kinds all is known.
@@ -69,6 +78,10 @@ class Failures:
         alike.count += 1
         if alike.count <= _PLACES:
             alike.places.append(place)
+
+    def often(self) -> list[tuple[Failure, Alike]]:
+        """The most frequent kinds, the most frequent first."""
+        return sorted(self.kinds.items(), key=lambda item: -item[1].count)[:_MOST_SHOWN]
 
 
 class Digest:
@@ -118,6 +131,11 @@ class Digest:
         if len(lowest) < WORST_ROWS or key < lowest[-1][0]:
             insort(lowest, (key, graded.place, graded))
             del lowest[WORST_ROWS:]
+
+    @property
+    def scores(self) -> tuple[Output, ...]:
+        """What grades the rows as they came; what a loop leaves behind is shown with its path."""
+        return tuple(output for output in self.outputs if output.kind in ("grader", "aggregate"))
 
     def worst(self) -> tuple[Output | None, list[GradedRow]]:
         """What the rows are measured by, and the worst ones by it; the first ones where there is no such measure.

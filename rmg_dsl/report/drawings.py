@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 from unicodedata import east_asian_width
 
 from rmg_dsl.report.markup import number, text
@@ -88,52 +89,70 @@ class Box:
     """A step as it is drawn: `after` are the places of the boxes that it reads, all before it."""
 
     name: str
-    more: str
+    more: tuple[str, ...] = ()
     kind: str = ""
     after: tuple[int, ...] = ()
 
+    @property
+    def high(self) -> float:
+        return 24.0 + _LINE * len(self.more)
 
-_HIGH, _DOWN, _ACROSS, _LETTER, _MOST_LETTERS = 38, 14, 46, 7.6, 34
+    @property
+    def wide(self) -> float:
+        return 18 + _LETTER * max(_letters(_cut(self.name)), *(0.92 * _letters(_cut(line)) for line in self.more), 0)
+
+
+_LINE, _DOWN, _ACROSS, _LETTER, _MOST_LETTERS = 14, 12, 46, 7.6, 34
+Place: TypeAlias = tuple[float, float]
 
 
 def graph(boxes: Sequence[Box]) -> str:
     """Boxes from left to right, each behind all that it reads, with an arrow from each of these.
 
-    >>> drawn = graph([Box("a", "1..5"), Box("b", "code", after=(0,))])
+    >>> drawn = graph([Box("a", ("1..5",)), Box("b", ("code",), after=(0,))])
     >>> drawn.count('class="box'), drawn.count('class="edge"')
     (2, 1)
     """
     if not boxes:
         return ""
     places = _places(boxes)
-    widths = [_width(box) for box in boxes]
-    width = max(x + w for (x, _), w in zip(places.values(), widths, strict=True))
-    high = max(y for _, y in places.values()) + _HIGH
-    edges = "".join(_edge(places, widths, one, i) for i, box in enumerate(boxes) for one in box.after)
-    drawn = "".join(_box(box, *places[i], widths[i]) for i, box in enumerate(boxes))
+    width = max(places[i][0] + box.wide for i, box in enumerate(boxes))
+    high = max(places[i][1] + box.high for i, box in enumerate(boxes))
+    edges = "".join(_edge(boxes, places, one, i) for i, box in enumerate(boxes) for one in box.after)
+    drawn = "".join(_box(box, *places[i]) for i, box in enumerate(boxes))
     names = text(", ".join(box.name for box in boxes))
     w, h = f"{width + 2:.0f}", f"{high + 2:.0f}"
     frame = f'width="{w}" height="{h}" viewBox="-1 -1 {w} {h}" role="img" aria-label="{names}"'
     return f'<svg class="graph" {frame}>{edges}{drawn}</svg>'
 
 
-def _places(boxes: Sequence[Box]) -> dict[int, tuple[float, float]]:
-    """The corner of each box: as many columns as the longest chain has steps."""
+def _places(boxes: Sequence[Box]) -> dict[int, Place]:
+    """The corner of each box: as many columns as the longest chain has steps, each box beside what it reads."""
     levels: list[int] = []
     for box in boxes:
         levels.append(1 + max((levels[one] for one in box.after), default=-1))
-    columns = [[i for i, level in enumerate(levels) if level == each] for each in range(max(levels) + 1)]
-    found: dict[int, tuple[float, float]] = {}
+    found: dict[int, Place] = {}
     x = 0.0
-    for column in columns:
-        for row, i in enumerate(column):
-            found[i] = (x, row * (_HIGH + _DOWN))
-        x += max(_width(boxes[i]) for i in column) + _ACROSS
-    return {i: found[i] for i in range(len(boxes))}
+    for column in ([i for i, level in enumerate(levels) if level == each] for each in range(max(levels) + 1)):
+        y = 0.0
+        for i in _in_order(column, boxes, found):
+            y = max(y, _beside(boxes, found, i) - boxes[i].high / 2)
+            found[i] = (x, y)
+            y += boxes[i].high + _DOWN
+        x += max(boxes[i].wide for i in column) + _ACROSS
+    return found
 
 
-def _width(box: Box) -> float:
-    return 18 + _LETTER * max(_letters(_cut(box.name)), 0.92 * _letters(_cut(box.more)))
+def _in_order(column: Sequence[int], boxes: Sequence[Box], found: Mapping[int, Place]) -> list[int]:
+    """Boxes that read something by the height of what they read; of the others those that are read come first."""
+    read = {one for box in boxes for one in box.after}
+    return sorted(column, key=lambda i: (_beside(boxes, found, i), i not in read, i))
+
+
+def _beside(boxes: Sequence[Box], found: Mapping[int, Place], i: int) -> float:
+    """The middle of the boxes that a box reads."""
+    middles = [found[one][1] + boxes[one].high / 2 for one in boxes[i].after]
+    return sum(middles) / len(middles) if middles else 0.0
 
 
 def _letters(shown: str) -> int:
@@ -144,18 +163,22 @@ def _cut(shown: str) -> str:
     return shown if len(shown) <= _MOST_LETTERS else shown[: _MOST_LETTERS - 1] + "…"
 
 
-def _box(box: Box, x: float, y: float, width: float) -> str:
+def _box(box: Box, x: float, y: float) -> str:
+    said = "".join(_line(line, x, y + 30 + _LINE * i) for i, line in enumerate(box.more))
     return (
-        f'<rect class="box {box.kind}" x="{x:.0f}" y="{y:.0f}" width="{width:.0f}" height="{_HIGH}" rx="5"/>'
+        f'<rect class="box {box.kind}" x="{x:.0f}" y="{y:.0f}" width="{box.wide:.0f}" height="{box.high:.0f}" rx="5"/>'
         f'<text class="name" x="{x + 9:.0f}" y="{y + 16:.0f}">{text(_cut(box.name))}'
-        f"<title>{text(box.name)}</title></text>"
-        f'<text class="more" x="{x + 9:.0f}" y="{y + 30:.0f}">{text(_cut(box.more))}</text>'
+        f"<title>{text(box.name)}</title></text>{said}"
     )
 
 
-def _edge(places: Mapping[int, tuple[float, float]], widths: Sequence[float], one: int, other: int) -> str:
-    x1, y1 = places[one][0] + widths[one], places[one][1] + _HIGH / 2
-    x2, y2 = places[other][0] - 5, places[other][1] + _HIGH / 2
+def _line(line: str, x: float, y: float) -> str:
+    return f'<text class="more" x="{x + 9:.0f}" y="{y:.0f}">{text(_cut(line))}<title>{text(line)}</title></text>'
+
+
+def _edge(boxes: Sequence[Box], places: Mapping[int, Place], one: int, other: int) -> str:
+    x1, y1 = places[one][0] + boxes[one].wide, places[one][1] + boxes[one].high / 2
+    x2, y2 = places[other][0] - 5, places[other][1] + boxes[other].high / 2
     half = (x2 - x1) / 2
     curve = f"M{x1:.0f} {y1:.0f}C{x1 + half:.0f} {y1:.0f} {x2 - half:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
     tip = f"{x2 + 5:.0f},{y2:.0f} {x2 - 2:.0f},{y2 - 4:.0f} {x2 - 2:.0f},{y2 + 4:.0f}"

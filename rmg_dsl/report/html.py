@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, assert_never
 
-from rmg_dsl.plan import Ask, CallPython, Plan, Refine, Step, Take, asked_by
-from rmg_dsl.report.digest import Alike, Digest, Failures, GradedRow
+from rmg_dsl.plan import Ask, CallPython, Compute, Plan, Refine, Step, Take, asked_by
+from rmg_dsl.report.digest import Digest, Failures, GradedRow
 from rmg_dsl.report.drawings import Box, bars, graph, spread
+from rmg_dsl.report.finished import Graded, Judgement, bill_words, counted, worst_title
 from rmg_dsl.report.markup import aside, block, cell, dim, folded, lines, money, number, page, table, text
 from rmg_dsl.report.paths import paths_html
 from rmg_dsl.report.summary import Column
@@ -15,60 +16,17 @@ from rmg_dsl.results import Status
 from rmg_dsl.semantics import Checked, Output
 from rmg_dsl.semantics.terms import FromPython, Judged, Scoring, read_by
 
-_MOST_COLUMNS, _MOST_FAILURES, _MOST_STEPS = 12, 12, 24
-_NARROW = 24
+_MOST_COLUMNS, _MOST_STEPS = 12, 24
+_NARROW, _SHORT_REASON = 24, 60
 _NO_SCORE = tuple(status for status in Status if status not in (Status.OK, Status.SKIPPED))
-
-
-class Judgement(Protocol):
-    """What became of a `require`; `str()` says it in words."""
-
-    @property
-    def holds(self) -> bool: ...
-
-
-class Used(Protocol):
-    """What the run used."""
-
-    @property
-    def calls(self) -> int: ...
-    @property
-    def cached(self) -> int: ...
-    @property
-    def retried(self) -> int: ...
-    @property
-    def tokens_in(self) -> int: ...
-    @property
-    def tokens_out(self) -> int: ...
-    @property
-    def cost(self) -> float | None: ...
-    @property
-    def seconds(self) -> float: ...
-
-
-class Graded(Protocol):
-    """A finished run, as far as it is shown; `api.Result` is one."""
-
-    @property
-    def summary_rows(self) -> Sequence[Mapping[str, Any]]: ...
-    @property
-    def digest(self) -> Digest: ...
-    @property
-    def gates(self) -> Sequence[Judgement]: ...
-    @property
-    def notes(self) -> Sequence[str]: ...
-    @property
-    def usage(self) -> Used: ...
-    @property
-    def stopped(self) -> str: ...
 
 
 def result_html(result: Graded) -> str:
     """A result for a notebook: the summary, the gates, the worst rows, the failures with their reasons.
 
     >>> import rmg_dsl as rmg
-    >>> shown = result_html(rmg.grade("grader brief = words(response) <= 2", [{"response": "<b>a</b>"}]))
-    >>> "&lt;b&gt;a&lt;/b&gt;" in shown, "<b>" in shown
+    >>> shown = result_html(rmg.grade("grader brief = words(response) <= 2", [{"response": "<i>a</i>"}]))
+    >>> "&lt;i&gt;a&lt;/i&gt;" in shown, "<i>" in shown
     (True, False)
     """
     return block(*_parts(result, bill=True))
@@ -84,7 +42,7 @@ def report_page(result: Graded, title: str = "RMG: graded rows") -> str:
     >>> report_page(rmg.grade("grader brief = words(response) <= 2", [{"response": "a"}]))[:15]
     '<!DOCTYPE html>'
     """
-    return page(title, *_parts(result, bill=False))
+    return page(title, f"<h3>{text(title)}</h3>", *_parts(result, bill=False))
 
 
 def _parts(result: Graded, *, bill: bool) -> list[str]:
@@ -93,7 +51,7 @@ def _parts(result: Graded, *, bill: bool) -> list[str]:
         _summary(result, bill=bill),
         _gates(result.gates),
         *(aside(note) for note in result.notes),
-        aside(_bill(result.usage)) if bill else "",
+        aside(" · ".join(bill_words(result.usage))) if bill else "",
         _worst(result.digest),
         paths_html(result.digest.refined),
         _failures(result.digest.failures),
@@ -114,7 +72,7 @@ def _summary(result: Graded, *, bill: bool) -> str:
     if not rows:
         return "<p>The spec declares no grader: there is nothing to show.</p>"
     head = ["", "scale", "mean", "95 %", "scores", "scored", "unscored", "skipped", "judge", "calls", "cost"]
-    kinds = ["k", "", "n", "n", "", "n", "", "n", "", "n", "n"]
+    kinds = ["k", "", "n", "n", "", "n", "", "n", "j", "n", "n"]
     filled = [_summary_cells(row, seen.get(row["name"])) for row in rows]
     # A column that would say nothing about any grader is left out; the one with the unscored rows never is.
     told = [i for i, name in enumerate(head) if bill or name not in _BILLED]
@@ -148,7 +106,7 @@ def _scores(column: Column | None) -> str:
     """The picture, and for labels the counts in words: there is no mean that would say it."""
     if column is None:
         return ""
-    words = ", ".join(f"{label} {n:,}" for label, n in column.labels.most_common(4))
+    words = ", ".join(f"{label}\N{NO-BREAK SPACE}{n:,}" for label, n in column.labels.most_common(4))
     return bars(spread(column), ends=not words) + (dim(text(words)) if words else "")
 
 
@@ -169,21 +127,6 @@ def _mark(holds: bool) -> str:
     return '<span class="good">✓</span>' if holds else '<span class="bad">✗</span>'
 
 
-def _bill(used: Used) -> str:
-    calls = [f"{used.cached:,} cached"] * bool(used.cached) + [f"{used.retried:,} retried"] * bool(used.retried)
-    parts = [
-        _counted(used.calls, "call") + (f" ({', '.join(calls)})" if calls else ""),
-        f"{used.tokens_in:,} tokens in, {used.tokens_out:,} out" if used.tokens_in or used.tokens_out else "",
-        "" if used.cost is None else f"{money(used.cost)} USD",
-        f"{used.seconds:.1f} s",
-    ]
-    return " · ".join(part for part in parts if part)
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}{'s' * (count != 1)}"
-
-
 # ── the worst rows ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -191,29 +134,33 @@ def _worst(digest: Digest) -> str:
     measure, rows = digest.worst()
     if not rows:
         return ""
-    scores = (output for output in digest.outputs if output.kind in ("grader", "aggregate"))
-    outputs = sorted(scores, key=lambda output: output is not measure)
-    return f"<h4>{_title(measure)}</h4>" + _rows(rows, outputs)
+    others = [output.name for output in digest.scores if output is not measure]
+    return f"<h4>{text(worst_title(measure))}</h4>" + _rows(rows, [measure.name] if measure else [], others)
 
 
-def _title(output: Output | None) -> str:
-    if output is None:
-        return "The first rows"
-    word = "worst" if output.type.direction else "lowest"
-    return f"The {word} rows by {text(output.name)}"
-
-
-def _rows(rows: Sequence[GradedRow], outputs: Sequence[Output]) -> str:
+def _rows(rows: Sequence[GradedRow], named: Sequence[str], others: Sequence[str]) -> str:
+    """By what they are the worst, the other scores, the rows: reasons stay beside the texts that they are about."""
     columns = list(rows[0].row)
     first, more = columns[:_MOST_COLUMNS], len(columns) - _MOST_COLUMNS
-    head = ["row", *(output.name for output in outputs), *first]
+    head = ["row", *named, *["scores"] * bool(others), *first]
     body = [
-        [str(each.place), *(_score(o.name, each.cells) for o in outputs), *(cell(each.row.get(name)) for name in first)]
+        [
+            str(each.place),
+            *(_score(name, each.cells) for name in named),
+            *[_stack(others, each.cells)] * bool(others),
+            *(cell(each.row.get(name)) for name in first),
+        ]
         for each in rows
     ]
-    left_out = aside(f"and {_counted(more, 'column')} more") if more > 0 else ""
+    left_out = aside(f"and {counted(more, 'column')} more") if more > 0 else ""
+    reasoned = ["s" if f"{name}_reason" in rows[0].cells else "" for name in named]
     wide = ["w" if any(len(str(each.row.get(name))) > _NARROW for each in rows) else "" for name in first]
-    return table(head, body, ["n", *["s"] * len(outputs), *wide]) + left_out
+    return table(head, body, ["n", *reasoned, *["r"] * bool(others), *wide]) + left_out
+
+
+def _stack(names: Sequence[str], cells: Mapping[str, Any]) -> str:
+    """The other scores under each other: side by side they would push the texts out of sight."""
+    return "".join(f"<div>{dim(text(name))} {_score(name, cells)}</div>" for name in names)
 
 
 def _score(name: str, cells: Mapping[str, Any]) -> str:
@@ -222,8 +169,15 @@ def _score(name: str, cells: Mapping[str, Any]) -> str:
     if status != Status.OK:
         return dim(text(status)) if status == Status.SKIPPED else f'<span class="bad">{text(status)}</span>'
     label, reason, value = cells.get(f"{name}_label"), cells.get(f"{name}_reason"), cells[name]
-    shown = (number(value) if type(value) is float else cell(value)) + (f" {dim(text(label))}" if label else "")
-    return shown + (f'<div class="d">{folded(str(reason), 60)}</div>' if reason else "")
+    shown = f"<b>{number(value) if type(value) is float else cell(value)}</b>"
+    return shown + (f" {dim(text(label))}" if label else "") + (_reason(str(reason)) if reason else "")
+
+
+def _reason(reason: str) -> str:
+    """Beside its score where it is short, else under it, folded."""
+    if len(reason) <= _SHORT_REASON:
+        return f" {dim(text(reason))}"
+    return f'<div class="d">{folded(reason, _SHORT_REASON)}</div>'
 
 
 # ── the failures ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -233,20 +187,15 @@ def _failures(failures: Failures) -> str:
     """One line for all rows that failed in the same way, the most frequent first."""
     if not failures.count:
         return ""
-    often = sorted(failures.kinds.items(), key=lambda item: -item[1].count)[:_MOST_FAILURES]
+    often = failures.often()
     body = [
-        [text(grader), f'<span class="bad">{text(status)}</span>', f"{alike.count:,}", _places(alike), folded(why)]
+        [text(grader), f'<span class="bad">{text(status)}</span>', f"{alike.count:,}", dim(alike.shown), folded(why)]
         for (grader, status, why), alike in often
     ]
     rest = failures.count - sum(alike.count for _, alike in often)
     more = aside(f"and {rest:,} more, of other kinds: see `failures`") if rest else ""
     head, kinds = ["grader", "status", "scores", "rows", "why"], ["k", "", "n", "", "w"]
-    return f"<h4>{_counted(failures.count, 'missing score')}</h4>" + table(head, body, kinds) + more
-
-
-def _places(alike: Alike) -> str:
-    shown = ", ".join(map(str, alike.places))
-    return dim(shown + (" …" if alike.count > len(alike.places) else ""))
+    return f"<h4>{counted(failures.count, 'missing score')}</h4>" + table(head, body, kinds) + more
 
 
 # ── a suite ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -328,6 +277,7 @@ def plan_html(plan: Plan, bill: str = "") -> str:
     return block(
         f"<p>{text(said.split(chr(10))[0])}</p>",
         drawn or f"<pre>{text(said)}</pre>",
+        aside(_legend(plan)) if drawn else "",
         _required([gate.text for gate in plan.gates]),
         f"<p><b>{text(bill)}</b></p>" if bill else "",
         steps,
@@ -347,16 +297,20 @@ def _boxes(plan: Plan) -> list[Box]:
     ]
 
 
-def _detail(step: Step) -> str:
-    if isinstance(step, Ask):
-        return f"{step.scale} · {asked_by(step.scoring)}"
-    if isinstance(step, CallPython):
-        return f"{step.scoring.scale} · {step.scoring.target}"
-    if isinstance(step, Refine):
-        return f"by {step.scoring.by.name} · {step.scoring.writer.shown}"
-    if isinstance(step, Take):
-        return "of the drafts"
-    return "code" if step.scoring.scale is None else f"{step.scoring.scale} · code"
+def _detail(step: Step) -> tuple[str, ...]:
+    match step:
+        case Ask():
+            return str(step.scale), asked_by(step.scoring)
+        case CallPython(scoring=scoring):
+            return str(scoring.scale), scoring.target
+        case Refine(scoring=loop):
+            return f"by {loop.by.name}", loop.writer.shown
+        case Take():
+            return ("of the drafts",)
+        case Compute(scoring=scoring):
+            return (f"{scoring.scale} · code" if scoring.scale else "code",)
+        case _:
+            assert_never(step)
 
 
 def _kind(step: Step, plan: Plan) -> str:
@@ -365,6 +319,12 @@ def _kind(step: Step, plan: Plan) -> str:
         return ""
     lazy = step.number not in plan.roots and plan.calls.least < plan.calls.most
     return "ask lazy" if lazy else "ask"
+
+
+def _legend(plan: Plan) -> str:
+    kinds = {_kind(step, plan) for step in plan.steps}
+    asks = ["blue: asks a judge"] if kinds & {"ask", "ask lazy"} else []
+    return ", ".join([*asks, *["dashed: only where a row needs it"] * ("ask lazy" in kinds)])
 
 
 # ── progress ─────────────────────────────────────────────────────────────────────────────────────────────────────

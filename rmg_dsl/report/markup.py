@@ -36,12 +36,13 @@ font:13px/1.45 var(--jp-ui-font-family,system-ui,-apple-system,"Segoe UI",sans-s
 .rmg.rmg th,.rmg.rmg td{padding:4px 14px 4px 0;text-align:left;vertical-align:top;border:0;
 border-bottom:1px solid var(--line);max-width:32em;overflow-wrap:break-word;white-space:normal}
 .rmg.rmg td.w{min-width:16em;white-space:pre-wrap;overflow-wrap:anywhere}.rmg.rmg td.s{min-width:7em}
+.rmg.rmg td.r{min-width:20em}.rmg.rmg td.j{overflow-wrap:normal;white-space:nowrap}
 .rmg.rmg th{font-weight:600;color:var(--dim);white-space:nowrap}
 .rmg.rmg tbody tr,.rmg.rmg tbody tr:nth-child(odd),.rmg.rmg tbody tr:hover{background:transparent}
 .rmg.rmg .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .rmg.rmg .k{white-space:nowrap;font-weight:600}
 .rmg.rmg .d{color:var(--dim)}.rmg.rmg .bad{color:var(--bad);font-weight:600}.rmg.rmg .good{color:var(--good)}
-.rmg.rmg h4{margin:12px 0 2px;font-size:13px;font-weight:700;color:inherit}
+.rmg.rmg h4{margin:12px 0 2px;font-size:13px;font-weight:700;color:inherit}.rmg.rmg h3{margin:0 0 8px;font-size:16px}
 .rmg.rmg p{margin:2px 0 6px}.rmg.rmg ul{margin:0 0 6px;padding-left:0;list-style:none}
 .rmg.rmg summary{cursor:pointer;display:list-item}.rmg.rmg details[open]>summary>span{display:none}
 .rmg.rmg .t{white-space:pre-wrap;max-height:24em;overflow:auto}

@@ -38,8 +38,17 @@ class Accessor:
         return self._graded(spec, "leave", options).df
 
     def refine(self, spec: Spec, **options: Any) -> DataFrame:
-        """A new frame with the columns of the `refine` declarations; nothing is graded that these do not need."""
-        return self._graded(spec, "alone", options).df
+        """A new frame with what the `refine` declarations come to; nothing is graded that these do not need.
+
+        Raises UsageError where the spec has none.
+        """
+        from rmg_dsl.api import Options, prepare, run_job
+        from rmg_dsl.errors import UsageError
+
+        job = prepare(spec, self._frame, Options.of(options), loops="alone")
+        if not job.plan.loops:
+            raise UsageError("the spec declares no `refine`: `df.rmg.score` gives the columns of its graders")
+        return run_job(job).df
 
     def grade(self, spec: Spec, **options: Any) -> Result:
         """The whole result: frame, summary, failures, usage."""

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from rmg_dsl.config import Settings
 from rmg_dsl.diagnostics import Diagnostic
-from rmg_dsl.diagnostics.render import as_html, as_text
+from rmg_dsl.diagnostics.render import as_html, as_text, visible
 from rmg_dsl.errors import RmgError, SpecError
 from rmg_dsl.surfaces.terminal import counted
 
@@ -77,4 +77,4 @@ def _shown(error: BaseException, colour: bool) -> str:
         found = [d for d in error.diagnostics if isinstance(d, Diagnostic) and d.severity != "note"]
         return f"{as_text(found, colour=colour and Settings.of().colour)}\n\n{counted(found)}"
     more = f" (rmg explain {error.code})" if isinstance(error, RmgError) and error.code else ""
-    return f"{type(error).__name__}: {error}{more}".removesuffix(": ")
+    return visible(f"{type(error).__name__}: {error}{more}".removesuffix(": "), keep="\n")

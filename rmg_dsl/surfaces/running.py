@@ -21,7 +21,7 @@ from rmg_dsl.api.preparing import Job
 from rmg_dsl.api.results import PAGES, Finished, check_by
 from rmg_dsl.errors import UsageError
 from rmg_dsl.surfaces.choices import options_of
-from rmg_dsl.surfaces.terminal import DONE, FAILED, IMPOSSIBLE, INTERRUPTED, put, say
+from rmg_dsl.surfaces.terminal import DONE, FAILED, IMPOSSIBLE, INTERRUPTED, put, say, show
 from rmg_dsl.tables import check_writable
 
 
@@ -108,8 +108,8 @@ def _show(result: Finished, chosen: Namespace) -> None:
         put(json.dumps(result.as_json(), ensure_ascii=False))
     elif not chosen.quiet:
         for name, group in result.groups():
-            put(f"{chosen.by} = {name}\n{group}\n")
-        put(result.overview)
+            show(f"{chosen.by} = {name}\n{group}\n")
+        show(result.overview)
     elif not result.holds:
         say("\n".join(str(verdict) for verdict in result.gates if not verdict.holds))
 
@@ -125,7 +125,7 @@ def demo(chosen: Namespace) -> int:
         put(result.glance())
     if result.stopped:
         say(f"rmg: the run ended early: {result.stopped}")
-    put(result.overview)
+    show(result.overview)
     if chosen.model is None:
         put("\nThis was the embedded word-overlap baseline. A real judge: rmg demo --model openai/gpt-6-luna")
     return _exit_code(result)

@@ -12,7 +12,7 @@ from rmg_dsl import api
 from rmg_dsl.diagnostics import Source, Span, codes, errors_in
 from rmg_dsl.errors import UsageError
 from rmg_dsl.surfaces.choices import options_of, params_of
-from rmg_dsl.surfaces.terminal import DONE, FAILED, put, show_diagnostics
+from rmg_dsl.surfaces.terminal import DONE, FAILED, put, show, show_diagnostics
 from rmg_dsl.syntax import nodes, parse
 
 
@@ -32,9 +32,9 @@ def render(chosen: Namespace) -> int:
     for asked in found:
         put(f"── {asked['grader'] or 'a part of another grader'} ──")
         if asked["status"] != "ok":
-            put(f"not asked: {asked['status']}: {asked['message']}\n")
+            show(f"not asked: {asked['status']}: {asked['message']}\n")
         for message in asked["messages"]:
-            put(f"[{message['role']}]\n{message['content']}\n")
+            show(f"[{message['role']}]\n{message['content']}\n")
     if not found:
         put(f"`{chosen.grader}` asks no model: it is code" if chosen.grader else "this spec asks no model: it is code")
     return DONE

@@ -9,20 +9,25 @@ from typing import IO
 
 from rmg_dsl.config import Settings
 from rmg_dsl.diagnostics import Diagnostic
-from rmg_dsl.diagnostics.render import as_text
+from rmg_dsl.diagnostics.render import as_text, visible
 
 # Done; a gate or a check fails; a wrong command line, spec or data; the run could not be done; Ctrl-C.
 DONE, FAILED, WRONG, IMPOSSIBLE, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def say(text: str) -> None:
-    """A word to the person at the terminal: standard error."""
-    print(text, file=sys.stderr)
+    """A word to the person at the terminal: standard error. What rows and servers say in it paints no terminal."""
+    print(visible(text, keep="\n"), file=sys.stderr)
 
 
 def put(text: str) -> None:
-    """What was asked for: standard output."""
+    """What was asked for, as it is: standard output."""
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def show(text: str) -> None:
+    """The same for people to read: what rows and servers say in it paints no terminal."""
+    put(visible(text, keep="\n"))
 
 
 def escape_unprintable() -> None:

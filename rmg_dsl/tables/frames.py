@@ -112,8 +112,8 @@ def _framed(columns: Mapping[str, Column], count: int | None = None) -> pd.DataF
 
     lengths = {len(column.values) for column in columns.values()}
     rows = max(lengths, default=0) if count is None else count
-    arrays = {name: _array(column) for name, column in columns.items()}
-    return pd.DataFrame(arrays, index=pd.RangeIndex(rows), columns=pd.Index(list(columns)))
+    arrays = {writable_text(name): _array(column) for name, column in columns.items()}
+    return pd.DataFrame(arrays, index=pd.RangeIndex(rows), columns=pd.Index(list(arrays)))
 
 
 def _input_columns(table: Table) -> dict[str, Column]:
