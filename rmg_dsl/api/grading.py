@@ -18,7 +18,6 @@ from rmg_dsl.api.preparing import Job, prepare
 from rmg_dsl.api.progress import ended, shown
 from rmg_dsl.api.results import Bill, Finished, Ledger, Result, as_graded, graded_row, is_page, new_kinds, save_page
 from rmg_dsl.api.sources import Spec
-from rmg_dsl.messages import Usage
 from rmg_dsl.plan import result_columns
 from rmg_dsl.report import OVER_ROWS, Digest, GradedRow
 from rmg_dsl.runtime import INTERRUPTED, Gates, RowResult, bridge
@@ -177,7 +176,7 @@ def _finished(job: Job, digest: Digest, gates: Gates, seconds: float) -> Finishe
         notes=_notes(job),
         stopped=tally.stopped,
         interrupted=tally.stopped == INTERRUPTED,
-        by_grader={output.name: tally.by_step.get(output.scoring, Usage()) for output in outputs},
+        by_grader={output.name: tally.of_step(output.scoring) for output in outputs},
         costs={output.name: costs[output.scoring] for output in outputs},
     )
 

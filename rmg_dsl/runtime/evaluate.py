@@ -37,6 +37,7 @@ class Evaluator(Worth):
         super().__init__(functions)
         self._python = python or {}
         self._askers: dict[int, Asker] = {s.number: GraderAsker(_grader(s), s.scoring) for s in plan.asks}
+        self._only = {number: asker.only for number, asker in self._askers.items()}
 
     def advance(self, state: RowState) -> list[Enquiry]:
         """Go on with a row; returns the enquiries that are new, and marks the row as done when nothing is left."""
@@ -52,7 +53,7 @@ class Evaluator(Worth):
 
     def take(self, state: RowState, enquiry: Enquiry, answer: Outcome) -> None:
         """Hand an answer back to the step that wanted it; what it comes to, the next `advance` finds out."""
-        if enquiry.key == self._askers[enquiry.step].only:
+        if enquiry.key == self._only[enquiry.step]:
             state.outcomes[enquiry.step] = answer
         else:
             state.answers.setdefault(enquiry.step, {})[enquiry.key] = answer
@@ -75,9 +76,9 @@ class Evaluator(Worth):
 
     def _judged(self, number: int, state: RowState) -> Outcome:
         """What the judges come to, or `Waiting`, once all that they are to be asked is on its way."""
-        asker = self._askers[number]
-        if asker.only is not None:
-            needed: Sequence[Key] = (asker.only,)
+        asker, only = self._askers[number], self._only[number]
+        if only is not None:
+            needed: Sequence[Key] = (only,)
         else:
             found = asker.deliberate(state.answers.get(number, {}), partial(self._holds, state))
             if isinstance(found, Score | Unscored):
