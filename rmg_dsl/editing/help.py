@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from textwrap import fill, indent
 
-from rmg_dsl.diagnostics import codes
+from rmg_dsl.diagnostics import Source, codes
 from rmg_dsl.editing.code import LLM, PANEL, PYTHON, STD, key_doc
 from rmg_dsl.editing.manual import Entry, manual
+from rmg_dsl.editing.names import SCORES, Known
 from rmg_dsl.errors import UsageError
 from rmg_dsl.semantics import Function, Universe
 from rmg_dsl.semantics.names import likely
@@ -16,6 +17,7 @@ from rmg_dsl.syntax import nodes
 from rmg_dsl.syntax.words import words
 
 _WIDTH = 96
+_WORD = re.compile(r"(\bstd\.)?\b([^\W\d]\w*)")
 _OTHERS = (
     *((offer.text, offer.doc) for offer in (LLM, PANEL, PYTHON, STD)),
     ("lower", "after a scale: lower is better"),
@@ -42,6 +44,33 @@ def help_on(name: str, universe: Universe) -> str:
         advice = f"did you mean `{close}`?" if close else "`%rmg_help` lists what there is"
         raise UsageError(f"there is no help on `{name}`: {advice}")
     return "\n\n".join(found)
+
+
+def help_at(source: Source, offset: int, universe: Universe) -> str | None:
+    """What the word at an offset of a spec means: a name of the spec itself first; none where there is no help.
+
+    >>> from rmg_dsl.api.sources import universe
+    >>> print(help_at(Source.of("grader brief = words(response) <= 80"), 17, universe()))
+    words(text): a function of one row
+        How many words the text has, split on white space.
+    """
+    word = next((found for found in _WORD.finditer(source.text) if found.start() <= offset <= found.end()), None)
+    if word is None:
+        return None
+    declared = [] if word.group(1) else _declared(word.group(2), Known(source, universe, ()))
+    try:
+        return "\n\n".join(declared) or help_on(word.group(2), universe)
+    except UsageError:
+        return None
+
+
+def _declared(name: str, known: Known) -> list[str]:
+    kinds = (*SCORES, "field", "param", "model")
+    return [
+        _titled(f"{offer.text}: a {offer.kind} of this spec", offer.doc)
+        for offer in known.declared(*kinds)
+        if offer.text == name
+    ]
 
 
 def _titled(title: str, *lines: str) -> str:

@@ -72,7 +72,9 @@ def _in_template(cursor: Cursor, known: Known) -> Iterable[Offer]:
     assert cursor.text is not None
     written = cursor.text[: len(cursor.text) - len(cursor.word)]
     opening, tag = _open_tag(written)
-    if not opening or opening == "{#":
+    if not opening:
+        return () if written.endswith("{") else _in_braces(_operands(cursor, known))
+    if opening == "{#":
         return ()
     if opening == "{%" and not tag.strip():
         return [Offer(word, "keyword", doc) for word, doc in STATEMENTS.items()]
@@ -91,7 +93,16 @@ def _operand(cursor: Cursor, tag: str, written: str, known: Known) -> Iterable[O
         return [Offer(name, "loop") for name in sorted(OF_LOOPS)] if before.endswith("loop.") else ()
     local = [Offer(name, "word", "of this prompt") for name in dict.fromkeys(_LOCAL.findall(written))]
     loop = [Offer("loop", "word", "this round: loop.index, loop.first, loop.last")] if "{% for" in written else []
-    return (*_own(cursor), *local, *_values(cursor, known), *loop)
+    return (*local, *_operands(cursor, known), *loop)
+
+
+def _in_braces(offers: Iterable[Offer]) -> Iterable[Offer]:
+    """In the plain text of a prompt a name is typed, and its tag is written."""
+    return [Offer(f"{{{{ {offer.text} }}}}", offer.kind, offer.doc, offer.text) for offer in offers]
+
+
+def _operands(cursor: Cursor, known: Known) -> Iterable[Offer]:
+    return (*_own(cursor), *_values(cursor, known))
 
 
 def _own(cursor: Cursor) -> Sequence[Offer]:

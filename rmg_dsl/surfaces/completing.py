@@ -1,4 +1,4 @@
-"""Completion in cells: from the text that a shell hands over to what `rmg_dsl.editing` offers; IPython inside only."""
+"""Completion and help in cells: from the text that a shell hands over to `rmg_dsl.editing`. IPython comes in inside."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from glob import glob
 from typing import Any
 
 from rmg_dsl.diagnostics import Source
-from rmg_dsl.editing import Completion, complete
+from rmg_dsl.editing import Completion, complete, help_at
 from rmg_dsl.errors import RmgError
 from rmg_dsl.surfaces.optionline import GRADE, RMG, Flags, Unfinished, unfinished
 
@@ -31,15 +31,18 @@ def register(shell: Shell) -> None:
     """Let the shell ask us what may stand at the cursor of a cell; once, however often it is loaded."""
     from IPython.core.completer import SimpleCompletion, context_matcher
 
+    terminal = getattr(shell, "kernel", None) is None
+
     def matcher(context: Any) -> dict[str, Any]:
         text = context.full_text
         at = sum(len(line) + 1 for line in text.split("\n")[: context.cursor_line]) + context.cursor_position
         found = completions(text, at, shell.user_ns)
         written = text[found.start : at]
-        offered = [SimpleCompletion(each.text, type=each.kind) for each in found.offered]
+        offered = [SimpleCompletion(each.text, type=_type(each, terminal)) for each in found.offered]
+        # Only a matcher that has something can keep Python's names away: where nothing fits, what is written does.
+        as_written = [SimpleCompletion(written, type="text")] if found.alone and written else []
         return {
-            # Only a matcher that has something can keep Python's names away: where nothing fits, what is written does.
-            "completions": offered if offered or not found.alone else [SimpleCompletion(written, type="text")],
+            "completions": offered or as_written,
             "matched_fragment": written,
             "suppress": found.alone,
             "ordered": True,
@@ -47,6 +50,11 @@ def register(shell: Shell) -> None:
 
     unregister(shell)
     shell.Completer.custom_matchers.append(context_matcher(identifier=IDENTIFIER, priority=200)(matcher))
+
+
+def _type(completion: Completion, terminal: bool) -> str:
+    """What is shown beside the text: a terminal has room for a whole line, the box of a notebook for a word."""
+    return f"{completion.kind}: {completion.doc}" if terminal and completion.doc else completion.kind
 
 
 def unregister(shell: Shell) -> None:
@@ -67,7 +75,7 @@ class Found:
 def completions(text: str, cursor: int, names: Mapping[str, object]) -> Found:
     """What may stand at the cursor of a cell, given the names of the notebook; nothing in a cell that is not ours.
 
-    >>> found = completions("%%grade df\\ngrader kind -> bo", 26, {})
+    >>> found = completions("%%grade df\\ngrader kind -> bo", 28, {})
     >>> [each.text for each in found.offered], found.alone
     (['bool'], True)
     """
@@ -78,6 +86,22 @@ def completions(text: str, cursor: int, names: Mapping[str, object]) -> Found:
         return _in_options(text[cell.start(2) : cursor], cursor, GRADE if cell[1] == "grade" else RMG, names, cell[1])
     line = _LINE.match(text[text.rfind("\n", 0, cursor) + 1 : cursor])
     return _in_options(line[1], cursor, GRADE, names, "file") if line else Found(start=cursor)
+
+
+def explained(text: str, cursor: int) -> str | None:
+    """What the word at the cursor of a `%%grade` or `%%rmg` cell means; none elsewhere, and where there is no help.
+
+    >>> print(explained("%%grade df\\ngrader kind -> bool = brief", 27))
+    bool: a scale
+        `True` or `False`, which count as 1 and 0
+        yes or no
+    """
+    cell = _CELL.match(text)
+    if cell is None or cursor <= cell.end():
+        return None
+    from rmg_dsl.api.sources import universe
+
+    return help_at(Source.of(text[cell.end() + 1 :], "cell"), cursor - cell.end() - 1, universe())
 
 
 def _in_spec(text: str, cell: re.Match[str], cursor: int, names: Mapping[str, object]) -> Found:

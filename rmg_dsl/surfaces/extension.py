@@ -10,6 +10,7 @@ from rmg_dsl.surfaces import completing, magics
 Shell = Any  # as in magics.py
 _MAGICS = {"cell": ("grade", "rmg"), "line": ("grade", "rmg_help")}
 _PROMPTING = "_extra_prompt_options"
+_INSPECTING = "do_inspect"
 
 _HELP = """What a word of the language means: a declaration, a key, a function, a standard grader, a setting, a status.
 
@@ -32,6 +33,7 @@ def load(shell: Shell) -> None:
     magics.load(shell)
     shell.register_magic_function(no_var_expand(rmg_help), "line", "rmg_help")
     completing.register(shell)
+    _show_help(getattr(shell, "kernel", None))
     _colour(shell)
 
 
@@ -41,7 +43,8 @@ def unload(shell: Shell) -> None:
         for name in names:
             shell.magics_manager.magics[kind].pop(name, None)
     completing.unregister(shell)
-    shell.__dict__.pop(_PROMPTING, None)
+    for owner, name in ((shell, _PROMPTING), (getattr(shell, "kernel", None), _INSPECTING)):
+        getattr(owner, "__dict__", {}).pop(name, None)
 
 
 def _explain(shell: Shell, line: str) -> None:
@@ -58,17 +61,32 @@ def _explain(shell: Shell, line: str) -> None:
     raise without_frames(unknown, colour=str(getattr(shell, "colors", "")).lower() != "nocolor")
 
 
+def _show_help(kernel: Any) -> None:
+    """In a notebook: Shift-Tab on a word of one of our cells. The kernel's own answer stands for all other cells."""
+    own = getattr(type(kernel), _INSPECTING, None)
+    if own is None:
+        return
+
+    def inspect(code: str, cursor_pos: int, *more: Any, **named: Any) -> Any:
+        text = completing.explained(code, cursor_pos)
+        if text is None:
+            return own(kernel, code, cursor_pos, *more, **named)
+        return {"status": "ok", "found": True, "data": {"text/plain": text}, "metadata": {}}
+
+    setattr(kernel, _INSPECTING, inspect)
+
+
 def _colour(shell: Shell) -> None:
     """On a terminal: our lexer for our cells, beside those that IPython has for its own."""
-    prompting = getattr(type(shell), _PROMPTING, None)
-    if prompting is None:
+    own = getattr(type(shell), _PROMPTING, None)
+    if own is None:
         return
     from prompt_toolkit.lexers import PygmentsLexer
 
     from rmg_dsl.surfaces.lexer import RmgLexer
 
     def options() -> dict[str, Any]:
-        found: dict[str, Any] = prompting(shell)
+        found: dict[str, Any] = own(shell)
         # IPython offers no other way in; where it keeps its lexers elsewhere, cells look like Python.
         known = getattr(found.get("lexer"), "magic_lexers", None)
         if isinstance(known, dict):

@@ -50,7 +50,9 @@ def _states() -> dict[str, Rules]:
     from rmg_dsl.editing import vocabulary
 
     known = vocabulary(universe())
-    brackets = {"brackets": [(r"[)\]]", Punctuation, "#pop"), include("expression")]}
+    # A declaration in column 1 is no part of brackets: they were never closed.
+    over = rf"^(?={_one_of(known.declarations)}[ \t]+[\w\"])"
+    brackets = {"brackets": [(over, Whitespace, "#pop"), (r"[)\]]", Punctuation, "#pop"), include("expression")]}
     return {**_lines(known), "expression": _expression(known), **brackets, **_heads(known), **_texts(known)}
 
 
