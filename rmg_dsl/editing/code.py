@@ -56,7 +56,7 @@ def code_offers(cursor: Cursor, known: Known) -> Iterable[Offer]:
         return known.library() if seen.pieces[-2].text == "std" else ()
     key = _key(cursor, seen)
     named = _named(cursor, seen, key, known) if seen.name else ()
-    return (*named, *_words(cursor, seen, key))
+    return (*named, *_words(cursor, seen, key, known))
 
 
 def _key(cursor: Cursor, seen: Ahead) -> Key | None:
@@ -66,12 +66,12 @@ def _key(cursor: Cursor, seen: Ahead) -> Key | None:
     return KEYS.get(cursor.owner, {}).get(seen.pieces[0].text)
 
 
-def _words(cursor: Cursor, seen: Ahead, key: Key | None) -> list[Offer]:
+def _words(cursor: Cursor, seen: Ahead, key: Key | None, known: Known) -> list[Offer]:
     """The grammar's own words, where they make sense; `rubric` is offered among the keys."""
     if cursor.kind == "setting" and not seen.pieces:
         return []
     escalates = cursor.kind == "setting" and seen.pieces[0].text == "escalate"
-    unfit = {"internal"} if escalates else {"internal", "when"}
+    unfit = {"internal"} | (set() if escalates else {"when"}) | ({"rmg"} if known.has_edition else set())
     wanted = [word for word in seen.words if word not in unfit]
     few = _few_words(cursor, seen, key)
     return [Offer(word, *_about(word, cursor)) for word in wanted if few is None or word in few]

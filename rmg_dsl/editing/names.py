@@ -44,6 +44,10 @@ class Known:
     def _book(self) -> Book:
         return opened(parse(self.source), self.universe)
 
+    @property
+    def has_edition(self) -> bool:
+        return self._book.root.module.edition is not None
+
     @cached_property
     def columns(self) -> tuple[str, ...]:
         if self.given_columns is not None:

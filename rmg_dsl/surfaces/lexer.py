@@ -94,7 +94,7 @@ def _level(kind: Any) -> Any:
 
 def _expression(known: Vocabulary) -> Rules:
     library = rf"(std)(\.)({_one_of(known.graders)})"
-    between = rf"(?<=[\w)\]])([ \t]+)({_one_of(known.inside)})(?=[ \t]+[\w\"'(])"
+    between = rf"(?<=[\w)\]\"'])([ \t]+)({_one_of(known.inside)})(?=[ \t]+[\w\"'(])"
     return [
         (r"[ \t]+(?=\n)|\n", Whitespace),
         (between, bygroups(Whitespace, Keyword)),

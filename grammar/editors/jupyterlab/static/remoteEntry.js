@@ -45,7 +45,7 @@
   const close = become();
 
   const EXPRESSION = () => [
-    [at(`(?<=[\\p{L}\\p{N}_)\\]])(\\s+)(${oneOf(WORDS.inside)})(?=\\s+[\\p{L}\\p{N}_"'(])`), [null, "keyword"]],
+    [at(`(?<=[\\p{L}\\p{N}_)\\]"'])(\\s+)(${oneOf(WORDS.inside)})(?=\\s+[\\p{L}\\p{N}_"'(])`), [null, "keyword"]],
     [at("\\s+"), null],
     [at("#.*"), "comment"],
     ...texts("text"),
