@@ -177,7 +177,7 @@ def _inside(role: str, calls: Sequence[Call], known: Known) -> str:
         return role
     functions = (known.universe.functions.get(call.function) for call in calls)
     of_rows = any(f is not None and any(p.type == "rows" for p in f.parameters) for f in functions)
-    return "aggregate" if of_rows else "rows"
+    return "each row" if of_rows else "rows"
 
 
 def _of_model(call: Call, known: Known) -> Iterable[Offer]:
@@ -225,6 +225,10 @@ def _rows(known: Known) -> Iterable[Offer]:
     return (*known.functions("rows"), *known.declared("param"), *known.functions("number"))
 
 
+def _each_row(known: Known) -> Iterable[Offer]:
+    return (*known.declared(*SCORES), *known.refined(), *_combined(known))
+
+
 def _places(known: Known) -> Iterable[Offer]:
     """What a line of `fields:` is made of: columns, never another field."""
     return (*known.columns_offered(plain=False), *known.declared("param"), *known.functions("field"))
@@ -242,6 +246,7 @@ _BY_ROLE: Mapping[str, Callable[[Known], Iterable[Offer]]] = {
     "grader": _row,
     "aggregate": _combined,
     "rows": _rows,
+    "each row": _each_row,
     "model": _calls_of_models,
     "models": _models,
     "scores": _scores,

@@ -13,7 +13,7 @@ from rmg_dsl.semantics.graders import Graders
 from rmg_dsl.semantics.models import ModelTable
 from rmg_dsl.semantics.scope import Book, Foreign, Named, Universe
 from rmg_dsl.semantics.signatures import Function
-from rmg_dsl.syntax import nodes, parse
+from rmg_dsl.syntax import Parsed, nodes, parse
 from rmg_dsl.syntax.words import words
 
 SCORES = ("grader", "aggregate", "pairwise", "ranking")
@@ -41,8 +41,12 @@ class Known:
     hidden: str = ""
 
     @cached_property
+    def _parsed(self) -> Parsed:
+        return parse(self.source)
+
+    @cached_property
     def _book(self) -> Book:
-        return opened(parse(self.source), self.universe)
+        return opened(self._parsed, self.universe)
 
     @property
     def has_edition(self) -> bool:
@@ -52,7 +56,7 @@ class Known:
     def columns(self) -> tuple[str, ...]:
         if self.given_columns is not None:
             return tuple(self.given_columns)
-        return tuple(used.name for used in check(parse(self.source), self.universe).checked.columns)
+        return tuple(used.name for used in check(self._parsed, self.universe).checked.columns)
 
     def _declared(self) -> Iterator[tuple[str, Foreign, Named]]:
         root = self._book.root
@@ -65,6 +69,14 @@ class Known:
         """The declarations of these kinds; a broken one is what its first word says."""
         found = ((name, at, node, _kind(node, at)) for name, at, node in self._declared())
         return [Offer(name, kind, _about(node, at)) for name, at, node, kind in found if kind in kinds]
+
+    def refined(self) -> list[Offer]:
+        """The columns that the `refine` declarations add: a gate may name them."""
+        refines = [d.name.id for d in self._book.root.module.declarations if isinstance(d, nodes.Refine)]
+        own = [f"{name}_{part}" for name in refines for part in ("refined", "rounds", "status")]
+        scores = [offer.text for offer in self.declared(*SCORES)] if refines else []
+        ends = [f"{name}_{end}" for name in scores for end in ("before", "after")]
+        return [Offer(name, "column", "of `refine`") for name in (*own, *ends)]
 
     def columns_offered(self, plain: bool) -> list[Offer]:
         """The columns that no field hides; as code also those whose names are no names."""
@@ -104,8 +116,7 @@ class Known:
 def _kind(node: Named, at: Foreign) -> str:
     match node:
         case nodes.Broken():
-            text = at.file.source.text
-            return text[node.span.start :].split(maxsplit=1)[0] if text[node.span.start :].strip() else ""
+            return at.file.source.text[node.span.start : node.span.end].split(maxsplit=1)[0]
         case nodes.FieldDecl():
             return "field"
         case nodes.ModelDecl():
