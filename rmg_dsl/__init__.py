@@ -57,10 +57,17 @@ if not TYPE_CHECKING:  # so that a name which is none stays a mistake for a type
 
 
 def load_ipython_extension(shell: object) -> None:
-    """`%load_ext rmg_dsl` gives a notebook the magics `%%grade`, `%grade` and `%%rmg`."""
-    from rmg_dsl.surfaces.magics import load
+    """`%load_ext rmg_dsl` gives a notebook `%%grade`, `%grade`, `%%rmg` and `%rmg_help`, with completion in cells."""
+    from rmg_dsl.surfaces.extension import load
 
     load(shell)
+
+
+def unload_ipython_extension(shell: object) -> None:
+    """`%unload_ext rmg_dsl` takes them away again."""
+    from rmg_dsl.surfaces.extension import unload
+
+    unload(shell)
 
 
 def __dir__() -> list[str]:

@@ -94,3 +94,19 @@ class Command:
 @pytest.fixture
 def rmg_command(tmp_path: Path) -> Command:
     return Command(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is shipped, built from this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = ["-m", "build", "--wheel", "--no-isolation"]
+    try:
+        import hatchling  # noqa: F401 - only whether it is there
+    except ImportError:
+        command = command[:-1]
+    subprocess.run(
+        [sys.executable, *command, "--outdir", str(folder), str(ROOT)], check=True, capture_output=True, text=True
+    )
+    (found,) = folder.glob("*.whl")
+    return found

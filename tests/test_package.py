@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -30,21 +31,6 @@ SHIPPED = [
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = ["-m", "build", "--wheel", "--no-isolation"]
-    try:
-        import hatchling  # noqa: F401 - only whether it is there
-    except ImportError:
-        command = command[:-1]
-    subprocess.run(
-        [sys.executable, *command, "--outdir", str(folder), str(ROOT)], check=True, capture_output=True, text=True
-    )
-    (found,) = folder.glob("*.whl")
-    return found
-
-
-@pytest.fixture(scope="module")
 def unpacked(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("unpacked")
     with zipfile.ZipFile(wheel) as archive:
@@ -64,7 +50,8 @@ def test_the_wheel_holds_all_that_runs_and_nothing_else(wheel: Path) -> None:
     assert [name for name in SHIPPED if name not in names] == []
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "rmg_dsl").rglob("*.py")}
     assert modules <= set(names)
-    assert {name.split("/")[0] for name in names} == {"rmg_dsl", f"rmg_dsl-{rmg_dsl.__version__}.dist-info"}
+    parts = {f"rmg_dsl-{rmg_dsl.__version__}.{part}" for part in ("dist-info", "data")}
+    assert {name.split("/")[0] for name in names} == {"rmg_dsl", *parts}
     assert not [name for name in names if name.endswith((".pyc", ".tmp"))]
 
 
@@ -76,6 +63,22 @@ def test_the_wheel_says_who_it_is(unpacked: Path) -> None:
     entries = ConfigParser()
     entries.read(info / "entry_points.txt", "utf-8")
     assert entries["console_scripts"]["rmg"] == "rmg_dsl.surfaces.cli:main"
+
+
+def test_jupyterlab_finds_its_extension_in_the_wheel(unpacked: Path) -> None:
+    (data,) = unpacked.glob("*.data")
+    shipped = data / "data" / "share" / "jupyter" / "labextensions" / "rmg-dsl"
+    about = json.loads((shipped / "package.json").read_text("utf-8"))
+    assert (about["name"], about["version"]) == ("rmg-dsl", rmg_dsl.__version__)
+    assert (shipped / about["jupyterlab"]["_build"]["load"]).is_file()
+    assert json.loads((shipped / "install.json").read_text("utf-8"))["packageName"] == "rmg-dsl"
+
+
+def test_pygments_finds_the_lexer_in_the_wheel(unpacked: Path, tmp_path: Path) -> None:
+    (tmp_path / "brief.rmg").write_text("grader brief = words(response) <= 80\n", "utf-8")
+    for words in (("-l", "rmg", "brief.rmg"), ("brief.rmg",)):
+        found = run(unpacked, tmp_path, "-m", "pygments", "-f", "raw", *words)
+        assert "Token.Keyword.Declaration\t'grader'" in found.stdout, found.stderr
 
 
 def test_the_grammar_is_found_in_both_layouts(unpacked: Path, tmp_path: Path) -> None:

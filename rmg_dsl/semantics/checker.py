@@ -31,8 +31,8 @@ class CheckResult:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def check(parsed: Parsed, universe: Universe) -> CheckResult:
-    """Check a parsed spec against a universe; never raises for anything that stands in the text."""
+def opened(parsed: Parsed, universe: Universe) -> Book:
+    """A book with the names of a spec and of the files that it imports, and nothing checked yet."""
     library = File(
         universe.library, {d.name.id: d for d in universe.library.declarations if isinstance(d, nodes.Grader)}
     )
@@ -40,6 +40,12 @@ def check(parsed: Parsed, universe: Universe) -> CheckResult:
     root = File(parsed.module)
     book = Book(universe, root, library)
     Files(book).read(root)
+    return book
+
+
+def check(parsed: Parsed, universe: Universe) -> CheckResult:
+    """Check a parsed spec against a universe; never raises for anything that stands in the text."""
+    book = opened(parsed, universe)
     checker = _Checker(book)
     outputs = checker.outputs()
     outputs += checker.refinements()

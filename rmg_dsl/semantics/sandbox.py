@@ -35,7 +35,7 @@ FILTERS = frozenset(
 METHODS = frozenset(
     "items keys values get upper lower strip lstrip rstrip split splitlines startswith endswith".split()
 )
-_OF_LOOPS = frozenset("index index0 revindex revindex0 first last length depth depth0 previtem nextitem".split())
+OF_LOOPS = frozenset("index index0 revindex revindex0 first last length depth depth0 previtem nextitem".split())
 # Names with a blank: nothing in a template can read, call or replace them.
 TAG, BUDGET = "fence tag", "render budget"
 _NOTHING = "to miss"
@@ -191,7 +191,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """A key of an object, one of the methods, or what `loop` knows; nothing else that Python would give."""
         if isinstance(obj, Mapping):
             return self.getitem(obj, attribute)
-        if attribute in METHODS or (isinstance(obj, LoopContext) and attribute in _OF_LOOPS):
+        if attribute in METHODS or (isinstance(obj, LoopContext) and attribute in OF_LOOPS):
             return super().getattr(obj, attribute)
         return Missing(name=attribute)
 

@@ -271,7 +271,7 @@ def _objection(node: nodes.Node) -> tuple[str, str] | None:
         case nodes.Filter() if node.name not in FILTERS:
             help = "among the filters for prompts: default join length lower replace round tojson trim truncate upper"
             return f"the filter `{node.name}` is not for prompts", help
-        case nodes.Test() if node.name not in _TESTS:
+        case nodes.Test() if node.name not in TESTS:
             return f"the test `{node.name}` is not for prompts", "such as `is defined`, `is none`, `is string`"
         case nodes.Filter() if node.name in _WITH_A_NAME:
             return _named_objection(node)
@@ -294,14 +294,14 @@ def _objection(node: nodes.Node) -> tuple[str, str] | None:
             return None
 
 
-_TESTS = frozenset(Sandbox().tests)
+TESTS = frozenset(Sandbox().tests)
 
 
 def _named_objection(node: nodes.Filter) -> tuple[str, str] | None:
     """`map("upper")` names a filter, `select("string")` a test: those must be for prompts too."""
     place = 1 if node.name.endswith("attr") else 0
     named = node.args[place] if len(node.args) > place else None
-    known = FILTERS if node.name == "map" else _TESTS
+    known = FILTERS if node.name == "map" else TESTS
     if not isinstance(named, nodes.Const) or named.value in known:
         return None
     return f"`{node.name}` knows no `{named.value}`", ""

@@ -13,6 +13,7 @@ from rmg_dsl.errors import UsageError
 from rmg_dsl.surfaces.choices import models_of, params_of
 
 _OPTION = re.compile(r"--?[^\W\d][\w-]*")
+_BEGUN = re.compile(r"-[\w-]*")
 _VALUE = re.compile(r"""(?:"[^"]*"|'[^']*'|[^\s"'])+""")
 _QUOTED = re.compile(r""""([^"]*)"|'([^']*)'""")
 _CLOSES = {"(": ")", "[": "]", "{": "}"}
@@ -91,6 +92,43 @@ def read_line(text: str, flags: Flags, magic: str = "%%grade") -> OptionLine:
     late = _read(line.rest[place:], flags)  # an option that is none at all is told first
     parts = (magic, line.before, late.before, line.rest[:place].strip(), late.rest)
     raise UsageError(f"options stand before the data: `{' '.join(part for part in parts if part)}`")
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """The end of an option line that is being written: what stands in it, the option whose value it is in (a dash where
+    it is an option itself), what is typed of that, and where the data's expression begins, if it has begun.
+    """
+
+    given: frozenset[str]
+    option: str = ""
+    typed: str = ""
+    data: int | None = None
+
+
+def unfinished(text: str, flags: Flags) -> Unfinished:
+    """What is being written at the end of a line, in which anything may be missing; never raises.
+
+    >>> unfinished("-o x --lim", GRADE).option, unfinished("-o x --model open", GRADE).option
+    ('-', '--model')
+    >>> unfinished("-o x df.he", GRADE).data
+    5
+    """
+    given: set[str] = set()
+    at = _past_blanks(text, 0)
+    while (found := _BEGUN.match(text, at)) is not None:
+        flag, at = flags.get(found[0]), found.end()
+        if at == len(text):
+            return Unfinished(frozenset(given), "-", found[0])
+        given.add(found[0])
+        if flag is not None and flag.value:
+            start = _past_blanks(text, at + (text[at] == "="))
+            value = _VALUE.match(text, start)
+            at = value.end() if value else len(text)
+            if at == len(text):
+                return Unfinished(frozenset(given), flag.word, text[start:])
+        at = _past_blanks(text, at)
+    return Unfinished(frozenset(given), data=at)
 
 
 def _read(text: str, flags: Flags) -> OptionLine:

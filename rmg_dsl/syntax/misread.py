@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
@@ -13,6 +13,13 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 from rmg_dsl.diagnostics import Diagnostic, Fix, Source, Span, diagnose
 
 Kind = Literal["head", "setting", "field", "criterion"]
+# What stands above a line of each kind, so that the parser reads it alone.
+BEFORE: Mapping[Kind, str] = {
+    "head": "",
+    "setting": "grader x:\n    ",
+    "field": "fields:\n    ",
+    "criterion": "grader x:\n    rubric:\n        ",
+}
 _TEXT = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'")
 
 

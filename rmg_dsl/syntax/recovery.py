@@ -17,7 +17,7 @@ from rmg_dsl.syntax.builder import Builder, TooDeep, check_depth
 from rmg_dsl.syntax.grammar import grammar
 from rmg_dsl.syntax.layout import LayoutError
 from rmg_dsl.syntax.lines import BLOCK_KEYS, CRITERION, HEAD, KEYWORDS, LogicalLine, split_lines
-from rmg_dsl.syntax.misread import Kind, Misread
+from rmg_dsl.syntax.misread import BEFORE, Kind, Misread
 from rmg_dsl.syntax.mistakes import explain, no_declaration, too_deep
 
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -31,12 +31,6 @@ _GOES_ON = re.compile(r"(?:and|or|if|else|in|not in)\b|[-+*/<>|)\]]|[=!]=|->")
 _UNFINISHED = re.compile(r"(?:\b(?:and|or|not|if|else|in)|[=+*/<>|,\\]|(?<!:)-|->)$")
 _ON_ONE_LINE = "a statement ends with its line; it goes on below only inside brackets: put ( and ) around the value"
 _BLOCK_HEAD = re.compile(r"(fields|grader|pairwise|ranking|aggregate|refine|validate)\b")
-_BEFORE: dict[Kind, str] = {
-    "head": "",
-    "setting": "grader x:\n    ",
-    "field": "fields:\n    ",
-    "criterion": "grader x:\n    rubric:\n        ",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,7 +355,7 @@ class _Reader:
     # ── one line through the real parser ──
 
     def _parse(self, kind: Kind, text: str, start: int, mistakes_until: int | None = None) -> Any:
-        before = _BEFORE[kind]
+        before = BEFORE[kind]
         shift = start - len(before) - 1
         try:
             return self._build(kind, f"\n{before}{text}\n", shift)
@@ -386,7 +380,7 @@ class _Reader:
 
     def _reads(self, kind: Kind, text: str) -> bool:
         try:
-            grammar().parse(f"\n{_BEFORE[kind]}{text}\n")
+            grammar().parse(f"\n{BEFORE[kind]}{text}\n")
         except (UnexpectedInput, LayoutError):
             return False
         return True

@@ -1,0 +1,58 @@
+"""All words that an editor may colour or offer, by kind: made from the grammar, the keys and the standard library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rmg_dsl.editing.templates import STATEMENTS, WORDS_IN_TAGS
+from rmg_dsl.semantics import Universe
+from rmg_dsl.semantics.keys import KEYS
+from rmg_dsl.semantics.sandbox import FILTERS
+from rmg_dsl.syntax import nodes
+from rmg_dsl.syntax.words import words
+
+Group = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The one list: what the lexer for Pygments, the mode for JupyterLab and completion know.
+
+    >>> from rmg_dsl.api.sources import universe
+    >>> vocabulary(universe()).scale
+    ('lower', 'bool', 'points')
+    """
+
+    declarations: Group
+    inside: Group
+    scale: Group
+    operators: Group
+    constants: Group
+    keys: Group
+    templates: Group
+    functions: Group
+    graders: Group
+    settings: Group
+    statements: Group
+    filters: Group
+
+
+def vocabulary(universe: Universe) -> Vocabulary:
+    """The words of the language, and of the functions and graders that this universe has."""
+    found = words()
+    keys = {name: key for block in KEYS.values() for name, key in block.items()}
+    graders = (d.name.id for d in universe.library.declarations if isinstance(d, nodes.Grader))
+    return Vocabulary(
+        found.declarations,
+        tuple(word for word in found.inside if word != "rubric"),
+        found.scale,
+        found.operators,
+        found.constants,
+        (*sorted(keys), "rubric"),
+        tuple(sorted(name for name, key in keys.items() if key.shape == "prompt")),
+        (*universe.functions, "llm", "panel", "python"),
+        tuple(graders),
+        universe.settings,
+        tuple(dict.fromkeys((*STATEMENTS, *WORDS_IN_TAGS))),
+        tuple(sorted(FILTERS)),
+    )

@@ -1,0 +1,97 @@
+"""What `%load_ext rmg_dsl` gives a shell, and `%unload_ext` takes away: magics, help, completion, colours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rmg_dsl.errors import UsageError
+from rmg_dsl.surfaces import completing, magics
+
+Shell = Any  # as in magics.py
+_MAGICS = {"cell": ("grade", "rmg"), "line": ("grade", "rmg_help")}
+_PROMPTING = "_extra_prompt_options"
+_INSPECTING = "do_inspect"
+
+_HELP = """What a word of the language means: a declaration, a key, a function, a standard grader, a setting, a status.
+
+    %rmg_help weighted
+    %rmg_help std.relevance
+    %rmg_help RMG401                       the long text of a diagnostic
+
+Without a name it lists what there is.
+"""
+
+
+def load(shell: Shell) -> None:
+    """Give the shell all that we have for it; loading twice is loading once."""
+    from IPython.core.magic import no_var_expand
+
+    def rmg_help(line: str) -> None:
+        _explain(shell, line)
+
+    rmg_help.__doc__ = _HELP
+    magics.load(shell)
+    shell.register_magic_function(no_var_expand(rmg_help), "line", "rmg_help")
+    completing.register(shell)
+    _show_help(getattr(shell, "kernel", None))
+    _colour(shell)
+
+
+def unload(shell: Shell) -> None:
+    """Leave the shell as it was before."""
+    for kind, names in _MAGICS.items():
+        for name in names:
+            shell.magics_manager.magics[kind].pop(name, None)
+    completing.unregister(shell)
+    for owner, name in ((shell, _PROMPTING), (getattr(shell, "kernel", None), _INSPECTING)):
+        getattr(owner, "__dict__", {}).pop(name, None)
+
+
+def _explain(shell: Shell, line: str) -> None:
+    from rmg_dsl.api.sources import universe
+    from rmg_dsl.editing import help_on
+    from rmg_dsl.surfaces.notebook import without_frames
+    from rmg_dsl.surfaces.terminal import put
+
+    try:
+        put(help_on(line, universe()))
+        return
+    except UsageError as error:
+        unknown = error
+    raise without_frames(unknown, colour=str(getattr(shell, "colors", "")).lower() != "nocolor")
+
+
+def _show_help(kernel: Any) -> None:
+    """In a notebook: Shift-Tab on a word of one of our cells. The kernel's own answer stands for all other cells."""
+    own = getattr(type(kernel), _INSPECTING, None)
+    if own is None:
+        return
+
+    def inspect(code: str, cursor_pos: int, *more: Any, **named: Any) -> Any:
+        text = completing.explained(code, cursor_pos)
+        if text is None:
+            return own(kernel, code, cursor_pos, *more, **named)
+        return {"status": "ok", "found": True, "data": {"text/plain": text}, "metadata": {}}
+
+    setattr(kernel, _INSPECTING, inspect)
+
+
+def _colour(shell: Shell) -> None:
+    """On a terminal: our lexer for our cells, beside those that IPython has for its own."""
+    own = getattr(type(shell), _PROMPTING, None)
+    if own is None:
+        return
+    from prompt_toolkit.lexers import PygmentsLexer
+
+    from rmg_dsl.surfaces.lexer import RmgLexer
+
+    def options() -> dict[str, Any]:
+        found: dict[str, Any] = own(shell)
+        # IPython offers no other way in; where it keeps its lexers elsewhere, cells look like Python.
+        known = getattr(found.get("lexer"), "magic_lexers", None)
+        if isinstance(known, dict):
+            known.update(dict.fromkeys(("grade", "rmg"), lexer))
+        return found
+
+    lexer = PygmentsLexer(RmgLexer)
+    setattr(shell, _PROMPTING, options)
