@@ -178,6 +178,11 @@ def test_a_panel_of_five_whose_first_three_agree_makes_three_calls_a_row() -> No
     assert Counter(body["model"] for body in server.bodies) == {"a": 2, "b": 2, "c": 2}
     assert {body["temperature"] for body in server.bodies} == {0}
     assert result.df["kind"].tolist() == [True, True]
+    assert [*zip(result.votes["judge"], result.votes["value"], strict=True)][:3] == [
+        ("a", True),
+        ("b", True),
+        ("c", True),
+    ]
     assert result.df["kind_reason"][0] == "majority of a yes, b yes, c yes: because"
     assert result.summary_rows[0]["calls"] == 6
 
