@@ -57,7 +57,7 @@ class Deliberation:
         return deliberate(self.judged, drawn, self._holds)
 
     def _holds(self, condition: Term, own: Mapping[str, Any]) -> bool:
-        return self._evaluator._holds(RowState(0, self._row), condition, own)
+        return self._evaluator.holds(RowState(0, self._row), condition, own)
 
 
 def draw_of(place: str) -> Draw:

@@ -48,6 +48,8 @@ class GraderAsker:
         return deliberate(self.judged, answers, holds)
 
     def whom(self, key: Key) -> tuple[ModelUse, int]:
+        if key == self.only:
+            return self.judged.jurors[0], ONLY.number
         draw = Draw(*key)
         return whom(self.judged, draw), draw.number
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
@@ -45,6 +45,7 @@ class DrawChecks:
 
     def _escalation(self, setting: nodes.Setting, scoring: Judged, scope: Scope) -> Escalation | None:
         jurors = self.models.named(setting, scope)
+        _check_anew(jurors, setting, scoring, scope)
         if setting.when is None:
             return None
         _check_words(setting.when, scoring, scope)
@@ -96,6 +97,15 @@ def _generator(setting: nodes.Setting | None, scoring: Judged) -> str:
 
 
 # ── what cannot go together ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_anew(jurors: Iterable[ModelUse], setting: nodes.Setting, scoring: Judged, scope: Scope) -> None:
+    """Who was asked once and is asked once more says the same again."""
+    asked = {(use.name, use.settings) for use in scoring.jurors if use.name} if scoring.samples == 1 else set()
+    again = next((use for use in jurors if (use.name, use.settings) in asked), None)
+    if again is not None:
+        message = f"`{again.label}` has been asked already, and would say the same again"
+        scope.report("RMG327", message, setting.span, help="escalate to a model that knows more")
 
 
 def _check_words(condition: nodes.Expr, scoring: Judged, scope: Scope) -> None:
