@@ -45,9 +45,9 @@ class DrawChecks:
 
     def _escalation(self, setting: nodes.Setting, scoring: Judged, scope: Scope) -> Escalation | None:
         jurors = self.models.named(setting, scope)
-        _check_anew(jurors, setting, scoring, scope)
         if setting.when is None:
             return None
+        _check_anew(jurors, setting, scoring, scope)
         _check_words(setting.when, scoring, scope)
         kind = drawn_type(scoring)
         words = {
