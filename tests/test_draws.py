@@ -236,7 +236,7 @@ def test_the_families_of_a_panel_are_told_and_a_judge_of_its_own() -> None:
     spec += 'model judge = panel(a, b, c)\ngrader g -> bool:\n    prompt = "Kind? {{ x }}"\n    generator = "claude"\n'
     models = {label: ScriptedModel({"g": True}, name=name) for label, name in names.items()}
     notes = rmg.grade(spec, [{"x": "a"}], model=models).notes
-    assert "`g` is judged by a panel: openai/gpt-6 (gpt), anthropic/claude-5 (claude), acme/gpt-7 (gpt)" in notes
+    assert "`g`: judged by a panel of openai/gpt-6 (gpt), anthropic/claude-5 (claude), acme/gpt-7 (gpt)" in notes
     assert "warning[RMG328]: `g`: anthropic/claude-5 judges answers of its own family, claude" in notes
 
 
