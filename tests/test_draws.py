@@ -57,7 +57,7 @@ class Deliberation:
         return deliberate(self.judged, drawn, self._holds)
 
     def _holds(self, condition: Term, own: Mapping[str, Any]) -> bool:
-        return self._evaluator._holds(RowState(0, self._row), condition, own)
+        return self._evaluator.holds(RowState(0, self._row), condition, own)
 
 
 def draw_of(place: str) -> Draw:
@@ -178,6 +178,11 @@ def test_a_panel_of_five_whose_first_three_agree_makes_three_calls_a_row() -> No
     assert Counter(body["model"] for body in server.bodies) == {"a": 2, "b": 2, "c": 2}
     assert {body["temperature"] for body in server.bodies} == {0}
     assert result.df["kind"].tolist() == [True, True]
+    assert [*zip(result.votes["judge"], result.votes["value"], strict=True)][:3] == [
+        ("a", True),
+        ("b", True),
+        ("c", True),
+    ]
     assert result.df["kind_reason"][0] == "majority of a yes, b yes, c yes: because"
     assert result.summary_rows[0]["calls"] == 6
 
@@ -231,7 +236,7 @@ def test_the_families_of_a_panel_are_told_and_a_judge_of_its_own() -> None:
     spec += 'model judge = panel(a, b, c)\ngrader g -> bool:\n    prompt = "Kind? {{ x }}"\n    generator = "claude"\n'
     models = {label: ScriptedModel({"g": True}, name=name) for label, name in names.items()}
     notes = rmg.grade(spec, [{"x": "a"}], model=models).notes
-    assert "`g` is judged by a panel: openai/gpt-6 (gpt), anthropic/claude-5 (claude), acme/gpt-7 (gpt)" in notes
+    assert "`g`: judged by a panel of openai/gpt-6 (gpt), anthropic/claude-5 (claude), acme/gpt-7 (gpt)" in notes
     assert "warning[RMG328]: `g`: anthropic/claude-5 judges answers of its own family, claude" in notes
 
 

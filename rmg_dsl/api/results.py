@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _FAILED = (Status.ERROR, Status.REFUSED, Status.UNPARSED, Status.OFF_SCALE)
 PAGES = (".html", ".htm")
 FAILURE_COLUMNS = ("row", "grader", "status", "message", "attempts")
+VOTE_COLUMNS = ("row", "grader", "judge", "value", "status", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Bill:
 
 @dataclass(slots=True)
 class Ledger:
-    """The results of a run in full while it goes on: cells by column, and each failure.
+    """The results of a run in full while it goes on: cells by column, each failure, each vote behind a score.
 
     `marks` holds a hash of each row where the data may be another when it is read again; else it is None.
     """
@@ -55,6 +56,7 @@ class Ledger:
     cells: dict[str, list[Any]] = field(default_factory=dict)
     failures: list[dict[str, Any]] = field(default_factory=list)
     paths: list[RefinedRow] = field(default_factory=list)
+    votes: list[dict[str, Any]] = field(default_factory=list)
     marks: list[int] | None = None
 
     def __post_init__(self) -> None:
@@ -69,6 +71,8 @@ class Ledger:
                 self.failures.append(_failure(graded.place, output.name, outcome))
             if path := graded.paths.get(output.scoring):
                 self.paths.append(RefinedRow(graded.place, output.name, path))
+            if isinstance(outcome, Score) and outcome.ballot and output.kind == "grader":
+                self.votes += (_vote(graded.place, output.name, *vote) for vote in outcome.ballot.votes)
         for name, value in graded.cells.items():
             self.cells[name].append(value)
 
@@ -115,6 +119,13 @@ def _failure(row: int, grader: str, outcome: Unscored) -> dict[str, Any]:
         "message": outcome.message,
         "attempts": outcome.attempts,
     }
+
+
+def _vote(row: int, grader: str, judge: str, said: Outcome) -> dict[str, Any]:
+    score = said if isinstance(said, Score) else None
+    value = None if score is None else score.value if score.label is None else score.label
+    reason = said.reason if isinstance(said, Score) else said.message
+    return dict(zip(VOTE_COLUMNS, (row, grader, judge, value, str(said.status), reason), strict=True))
 
 
 def _mark(row: Mapping[str, Any]) -> int:
@@ -296,6 +307,20 @@ class Result(Finished):
             "attempts": "integer",
         }
         frame: DataFrame = tables.records_to_frame(self.ledger.failures, FAILURE_COLUMNS, kinds)
+        return frame
+
+    @property
+    def votes(self) -> DataFrame:
+        """A frame with a row for each draw behind a score of several: row, grader, judge, value, status, reason."""
+        kinds: Mapping[str, tables.Kind] = {
+            "row": "integer",
+            "grader": "text",
+            "judge": "text",
+            "value": "any",
+            "status": "status",
+            "reason": "text",
+        }
+        frame: DataFrame = tables.records_to_frame(self.ledger.votes, VOTE_COLUMNS, kinds)
         return frame
 
     def glance(self, rows: int = 5, width: int = 40) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from rmg_dsl.semantics.terms import Criterion
 
 ROW_RUBRIC = "rubric of the row"  # a name with blanks: no template can read it
 MOST_CRITERIA = 200
+_MOST_LETTERS = 1_000_000
 
 
 class BadRubric(ValueError):
@@ -34,14 +36,25 @@ def marks_in(found: Any) -> tuple[Mark, ...]:
     """
     if is_blank(found):
         raise MissingInput("rubric")
-    if not isinstance(found, list):
+    listing = _parsed(found) if isinstance(found, str) else found
+    if not isinstance(listing, list):
         raise BadRubric("the rubric is no list of {criterion, points}")
-    if len(found) > MOST_CRITERIA:
-        raise BadRubric(f"the rubric has {len(found)} criteria, more than {MOST_CRITERIA}")
-    marks = tuple(_mark(each, place) for place, each in enumerate(found, 1))
+    if len(listing) > MOST_CRITERIA:
+        raise BadRubric(f"the rubric has {len(listing)} criteria, more than {MOST_CRITERIA}")
+    marks = tuple(_mark(each, place) for place, each in enumerate(listing, 1))
+    if sum(len(mark.text) for mark in marks) > _MOST_LETTERS:
+        raise BadRubric("the rubric is larger than any model reads")
     if not any(mark.points is not None and mark.points > 0 for mark in marks):
         raise BadRubric("no criterion of the rubric gives points")
     return marks
+
+
+def _parsed(text: str) -> Any:
+    """A list as a CSV file holds it: as JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _mark(found: Any, place: int) -> Mark:

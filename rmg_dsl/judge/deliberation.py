@@ -55,11 +55,11 @@ def deliberate(judged: Judged, answers: Answers, holds: Holds) -> Outcome | Sequ
     first = pooled(judged.pool, judged.scale, votes, len(judged.jurors) * judged.samples)
     escalation = judged.escalation
     if escalation is None or not _is_doubtful(first, escalation, holds):
-        return first
+        return _as_pooled(judged, first)
     draws = _draws(escalation.jurors, 1, stage=1)
     if missing := [draw for draw in draws if draw not in answers]:
         return missing
-    return _overruled(judged, first, votes, _votes(judged, draws, answers))
+    return _as_pooled(judged, _overruled(judged, first, votes, _votes(judged, draws, answers)))
 
 
 def whom(judged: Judged, draw: Draw) -> ModelUse:
@@ -118,6 +118,13 @@ def _is_safe(leader: Value | None, votes: Sequence[Value], out: int, rest: int, 
     order = [] if out or leader is None else ranked(scale, votes)
     before = order[: order.index(leader)] if leader in order else []
     return own > rest and all(own >= counts[other] + rest + (other in before) for other in counts if other != leader)
+
+
+def _as_pooled(judged: Judged, outcome: Outcome) -> Outcome:
+    """Where scores of the grader are means, one that a single draw made is a number of the same kind."""
+    if judged.pool != "mean" or not judged.has_ballot or isinstance(outcome, Unscored | str):
+        return outcome
+    return outcome if isinstance(outcome.value, str) else replace(outcome, value=float(outcome.value))
 
 
 # ── the escalation ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from rmg_dsl.messages import Question
 from rmg_dsl.results import Outcome
@@ -22,8 +21,7 @@ Holds: TypeAlias = Callable[[Term, Mapping[str, Value | None]], bool]
 """Whether a condition of the spec holds on the row, where its own words (`score`, `spread` …) have these values."""
 
 
-@dataclass(frozen=True, slots=True)
-class Enquiry:
+class Enquiry(NamedTuple):
     """One question on its way: for which step, as which of its enquiries, to whom, and as which draw.
 
     Draw 0 is the only one of its judge, at temperature 0; repeats are numbered from 1. Where it is about a draft of

@@ -46,7 +46,7 @@ def pooled(pool: Pool, scale: Scale, votes: Votes, asked: int) -> Outcome:
     chosen = chosen_of(pool, scale, scores)
     value = _mean(scores, scale) if pool == "mean" else worth(chosen, scale)
     label = str(chosen) if isinstance(scale, Labels) and scale.values is not None else None
-    reason = _reason(pool, votes, chosen, asked)
+    reason = _reason(pool, scale, votes, chosen, asked)
     return Score(value, reason, label, attempts, ballot_of(pool, scale, votes, chosen))
 
 
@@ -187,17 +187,18 @@ def _why_none(votes: Votes, asked: int) -> Unscored:
 # ── the reason ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _reason(pool: Pool, votes: Votes, chosen: Value, asked: int) -> str | None:
+def _reason(pool: Pool, scale: Scale, votes: Votes, chosen: Value, asked: int) -> str | None:
     """How the votes fell, then the words of the first who chose the verdict."""
     said = next((v.reason for _, v in votes if isinstance(v, Score) and verdict_of(v) == chosen), None)
     if asked == 1:
         return votes[0][1].reason if isinstance(votes[0][1], Score) else None
     many = len({name for name, _ in votes}) > 1
-    tally = ", ".join(f"{name} {_said(vote)}" if many else _said(vote) for name, vote in votes)
+    said_by = [(name, _said(pool, scale, vote)) for name, vote in votes]
+    tally = ", ".join(f"{name} {words}" if many else words for name, words in said_by)
     return f"{pool} of {tally}" + (f": {said}" if said else "")
 
 
-def _said(vote: Outcome) -> str:
+def _said(pool: Pool, scale: Scale, vote: Outcome) -> str:
     if isinstance(vote, Unscored):
         return str(vote.status)
-    return shown(verdict_of(vote))
+    return shown(_expected(vote, scale) if pool == "mean" and _chances(vote) else verdict_of(vote))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, assert_never
 
@@ -35,20 +35,21 @@ class GraderAsker:
 
     grader: str
     judged: Judged
+    bound: Sequence[tuple[str, Term]] = field(init=False)
+    only: Key | None = field(init=False)
 
-    @property
-    def bound(self) -> Sequence[tuple[str, Term]]:
-        judged = self.judged
-        return judged.bound if judged.criteria is None else (*judged.bound, (ROW_RUBRIC, judged.criteria))
-
-    @property
-    def only(self) -> Key | None:
-        return ONLY if self.judged.is_single else None
+    def __post_init__(self) -> None:
+        criteria = self.judged.criteria
+        rubric = () if criteria is None else ((ROW_RUBRIC, criteria),)
+        object.__setattr__(self, "bound", (*self.judged.bound, *rubric))
+        object.__setattr__(self, "only", ONLY if self.judged.is_single else None)
 
     def deliberate(self, answers: Answers, holds: Holds) -> Outcome | Sequence[Key]:
         return deliberate(self.judged, answers, holds)
 
     def whom(self, key: Key) -> tuple[ModelUse, int]:
+        if key == self.only:
+            return self.judged.jurors[0], ONLY.number
         draw = Draw(*key)
         return whom(self.judged, draw), draw.number
 

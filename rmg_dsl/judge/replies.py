@@ -283,16 +283,21 @@ def _key(value: dict[str, Any], others: tuple[str, ...] = ()) -> str:
     return ours[0] if ours else other
 
 
-def _verdict(found: dict[str, Any], question: Question) -> Value | tuple[bool, ...]:
-    scale = question.scale
+def _held(found: dict[str, Any], scale: Scale | Prose) -> object:
+    """What an object gives as its verdict, of whatever kind."""
     if isinstance(found, _Twice):
         raise NoVerdict("an object that gives a key twice")
     key = _key(found, ("score", "rating", "grade", *(["label"] if isinstance(scale, Labels) else [])))
     if not key:
         raise NoVerdict("no JSON object with a verdict")
-    raw = found[key]
-    if raw is None:
+    if found[key] is None:
         raise NoVerdict("the verdict is null")
+    return found[key]
+
+
+def _verdict(found: dict[str, Any], question: Question) -> Value | tuple[bool, ...]:
+    scale = question.scale
+    raw = _held(found, scale)
     if isinstance(scale, Points):
         return tuple(met for met, _ in _answers(raw, len(question.marks)))
     if isinstance(raw, dict | list):
@@ -377,7 +382,7 @@ def _answer(entry: object, number: str) -> tuple[bool, str]:
 def _score(found: dict[str, Any], question: Question) -> Score:
     verdict, scale = _verdict(found, question), question.scale
     if isinstance(verdict, tuple):
-        reasons = [reason for _, reason in _answers(found[_key(found)], len(question.marks))]
+        reasons = [reason for _, reason in _answers(_held(found, scale), len(question.marks))]
         return scored(question.marks, verdict, reasons)
     reason = next((found[key] for key in found if key.strip().casefold() == "reason"), None)
     text = reason.strip() or None if isinstance(reason, str) else None

@@ -81,11 +81,11 @@ def count_calls(plan: Plan) -> Plan:
         plan, steps=tuple(_with_calls(step, plan) if isinstance(step, Refine) else step for step in plan.steps)
     )
     by_number = {step.number: step for step in plan.steps}
-    certain = {n for root in plan.roots for n in _certain_step(root, by_number)}
+    certain = frozenset(n for root in plan.roots for n in _certain_step(root, by_number))
     own = _reached(plan, plan.roots)
     least = sum(step.calls.least for step in plan.calling if step.number in certain)
     most = sum(step.calls.most for step in plan.calling if step.number in own)
-    return replace(plan, calls=Calls(least, most))
+    return replace(plan, calls=Calls(least, most), certain=certain)
 
 
 def _with_calls(step: Refine, plan: Plan) -> Refine:

@@ -95,7 +95,10 @@ Step: TypeAlias = Ask | Compute | CallPython | Refine | Take
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps by number, the outputs they give, the roots that are always wanted, and what is asked of the whole run."""
+    """Steps by number, the outputs they give, the roots that are always wanted, and what is asked of the whole run.
+
+    `certain` are the steps that every row takes, whatever any judge says.
+    """
 
     steps: tuple[Step, ...]
     outputs: tuple[Output, ...]
@@ -103,6 +106,11 @@ class Plan:
     gates: tuple[Gate, ...]
     validations: tuple[Validation, ...] = ()
     calls: Calls = Calls(0, 0)
+    certain: frozenset[int] = frozenset()
+
+    def is_lazy(self, step: Step) -> bool:
+        """Is it a question that a row may not come to?"""
+        return isinstance(step, Ask) and step.number not in self.certain
 
     @property
     def asks(self) -> tuple[Ask, ...]:
@@ -132,19 +140,16 @@ def _line(place: int, step: Step, plan: Plan) -> str:
     places = {s.number: i for i, s in enumerate(plan.steps, 1)}
     reads = sorted(places[n] for n in read_by(step.scoring) if n in places)
     after = f"  after {', '.join(map(str, reads))}" if reads else ""
-    lazy = (
-        ""
-        if step.number in plan.roots or not isinstance(step, Ask)
-        else "  if needed" * (plan.calls.least < plan.calls.most)
-    )
+    lazy = "  if needed" * plan.is_lazy(step)
     return f"{place:>3}  {_kind(step):<7}{plan.name_of(step)}{_detail(step)}{after}{lazy}"
 
 
 def asked_by(judged: Judged) -> str:
-    """Whom a grader asks, in words: `3 × openai/gpt-6-luna, openai/gpt-6 if needed`."""
-    many = f"{judged.samples} × " if judged.samples > 1 else ""
-    own = many + " + ".join(use.shown for use in judged.jurors)
-    return own + (f", {' + '.join(u.shown for u in judged.escalation.jurors)} if needed" if judged.escalation else "")
+    """Whom a grader asks, in words: `3 × openai/gpt-6-luna, in doubt openai/gpt-6`."""
+    own = " + ".join(use.shown for use in judged.jurors)
+    if judged.samples > 1:
+        own = f"{judged.samples} × ({own})" if len(judged.jurors) > 1 else f"{judged.samples} × {own}"
+    return own + (f", in doubt {' + '.join(u.shown for u in judged.escalation.jurors)}" if judged.escalation else "")
 
 
 def _kind(step: Step) -> str:

@@ -317,8 +317,7 @@ def _kind(step: Step, plan: Plan) -> str:
     """A call that a row may not come to is dashed."""
     if not isinstance(step, Ask):
         return ""
-    lazy = step.number not in plan.roots and plan.calls.least < plan.calls.most
-    return "ask lazy" if lazy else "ask"
+    return "ask lazy" if plan.is_lazy(step) else "ask"
 
 
 def _legend(plan: Plan) -> str:

@@ -102,7 +102,7 @@ class Evaluator(Worth):
         if only is not None:
             needed: Sequence[Key] = (only,)
         else:
-            found = asker.deliberate(state.answers.get(number, {}), partial(self._holds, state))
+            found = asker.deliberate(state.answers.get(number, {}), partial(self.holds, state))
             if isinstance(found, Score | Unscored):
                 return found
             needed = found
@@ -117,7 +117,8 @@ class Evaluator(Worth):
         """Put an enquiry on its way."""
         state.asked[enquiry.draft, enquiry.step, enquiry.key] = enquiry
 
-    def _holds(self, state: RowState, condition: Term, own: Mapping[str, Value | None]) -> bool:
+    def holds(self, state: RowState, condition: Term, own: Mapping[str, Value | None]) -> bool:
+        """Whether a condition with words of its own holds on a row."""
         return self.truth(condition, with_own(state, own))
 
     def named(self, number: int) -> Sequence[str]:

@@ -134,7 +134,8 @@ def _passed(expressions: Expressions, node: nodes.Call, scope: Scope) -> Typed:
     kind = expressions.check(operand, scope.at("row")).type
     condition = expressions.passing_of(operand, scope)
     if condition is None and kind.kind in ("bool", "any"):
-        condition = terms.Own()
+        # The better end passes: what is better not to be, passes where it is not.
+        condition = terms.Inverse(terms.Own()) if kind.direction < 0 else terms.Own()
     if condition is None and not _is_damaged(operand, scope):
         message = f"`{scope.text(operand)}` does not say what passes"
         scope.report("RMG313", message, operand.span, help="give its block a line such as `pass = score >= 4`")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
@@ -37,17 +37,18 @@ class DrawChecks:
         )
         if "escalate" in found:
             scoring = replace(scoring, escalation=self._escalation(found["escalate"], scoring, scope))
-        _check_logprobs(scoring, found.get("logprobs"), scope)
+        _check_condition(scoring, found, scope)
+        _check_logprobs(scoring, found.get("logprobs") or found.get("pool"), scope)
         _check_samples(scoring, found.get("samples"), scope)
         _check_pool(scoring, found.get("pool"), scope)
-        _check_generator(scoring, found.get("generator"), scope)
+        _check_generator(scoring, found.get("generator") or found.get("model"), scope)
         return scoring
 
     def _escalation(self, setting: nodes.Setting, scoring: Judged, scope: Scope) -> Escalation | None:
         jurors = self.models.named(setting, scope)
         if setting.when is None:
             return None
-        _check_words(setting.when, scoring, scope)
+        _check_anew(jurors, setting, scoring, scope)
         kind = drawn_type(scoring)
         words = {
             "score": Typed(Own(), kind),
@@ -98,21 +99,32 @@ def _generator(setting: nodes.Setting | None, scoring: Judged) -> str:
 # ── what cannot go together ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _check_words(condition: nodes.Expr, scoring: Judged, scope: Scope) -> None:
+def _check_anew(jurors: Iterable[ModelUse], setting: nodes.Setting, scoring: Judged, scope: Scope) -> None:
+    """Who was asked once and is asked once more says the same again."""
+    asked = {(use.name, use.settings) for use in scoring.jurors if use.name} if scoring.samples == 1 else set()
+    again = next((use for use in jurors if (use.name, use.settings) in asked), None)
+    if again is not None:
+        message = f"`{again.label}` has been asked already, and would say the same again"
+        scope.report("RMG327", message, setting.span, help="escalate to a model that knows more")
+
+
+def _check_condition(scoring: Judged, found: Mapping[str, nodes.Setting], scope: Scope) -> None:
     """One draw has neither spread nor confidence, and words without an order are not apart."""
-    named = {node.id for node in nodes.walk(condition) if isinstance(node, nodes.Name)}
-    if scope.judging.has_broken:
+    setting = next((found[key] for key in ("escalate", "samples", "model", "logprobs") if key in found), None)
+    if scoring.escalation is None or setting is None or scope.judging.has_broken:
         return
+    words = {term.word for term in terms.walk(scoring.escalation.condition) if isinstance(term, Own)}
+    span = setting.when.span if setting.when else setting.span
     several = len(scoring.jurors) * scoring.samples > 1
-    if "spread" in named and not several:
+    if "spread" in words and not several:
         help = "give `samples = 3`, ask a panel, or escalate by `score`"
-        scope.report("RMG322", "one draw has no spread", condition.span, help=help)
-    elif "spread" in named and isinstance(scoring.scale, Labels) and scoring.scale.values is None:
+        scope.report("RMG322", "one draw has no spread", span, help=help)
+    elif "spread" in words and isinstance(scoring.scale, Labels) and scoring.scale.values is None:
         help = "escalate by `confidence`, the share of the verdict"
-        scope.report("RMG322", "labels without values have no spread", condition.span, help=help)
-    elif "confidence" in named and not several and not scoring.logprobs:
+        scope.report("RMG322", "labels without values have no spread", span, help=help)
+    elif "confidence" in words and not several and not scoring.logprobs:
         help = "give `samples = 3` or `logprobs = True`, ask a panel, or escalate by `score`"
-        scope.report("RMG322", "one draw has no confidence", condition.span, help=help)
+        scope.report("RMG322", "one draw has no confidence", span, help=help)
 
 
 def _check_logprobs(scoring: Judged, setting: nodes.Setting | None, scope: Scope) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from rmg_dsl.diagnostics import Fix
@@ -192,14 +193,23 @@ class ModelTable:
         found: list[ModelUse] = []
         for argument in call.arguments:
             for use in self._member(argument, scope):
-                if use in found:
-                    help = "several draws of one judge are `samples` of the grader"
-                    scope.report("RMG312", f"`{use.label}` sits on this panel twice", argument.span, help=help)
-                else:
-                    found.append(use)
+                self._check_twice(use, found, argument, scope)
+                found += [] if use in found else [use]
         if len(call.arguments) < 2:
             scope.report("RMG312", "a panel has two judges or more", call.span, help="write `panel(a, b, c)`")
         return tuple(found)
+
+    @staticmethod
+    def _check_twice(use: ModelUse, before: Iterable[ModelUse], argument: nodes.Argument, scope: Scope) -> None:
+        """Judges that are one and the same would be heard twice, and say the same."""
+        help = "several draws of one judge are `samples` of the grader"
+        if use in before:
+            scope.report("RMG312", f"`{use.label}` sits on this panel twice", argument.span, help=help)
+            return
+        same = next((b for b in before if (b.name, b.settings) == (use.name, use.settings)), None)
+        if same is not None:
+            message = f"`{same.label}` and `{use.label}` are the same model with the same settings"
+            scope.report("RMG327", message, argument.span, help=help)
 
     def _member(self, argument: nodes.Argument, scope: Scope) -> Jurors:
         """The model that sits on a panel; of another panel, its members."""
