@@ -326,7 +326,7 @@ def plan_html(plan: Plan, bill: str = "") -> str:
         f"<p>{text(said.split(chr(10))[0])}</p>",
         drawn or f"<pre>{text(said)}</pre>",
         _required([gate.text for gate in plan.gates]),
-        f"<p><b>{text(bill)}</b></p>" if bill else "",
+        "".join(f"<p><b>{text(line)}</b></p>" for line in bill.splitlines()),
         steps,
     )
 
