@@ -98,6 +98,7 @@ def test_whatever_the_judges_say_a_run_costs_what_its_bill_says(done: int) -> No
         after = bill_of(text, data)
     assert before.make_least <= result.usage.calls <= before.make_most + again
     assert (before.make_least == before.make_most == 0) == (done == 30)
+    assert (before.tokens_in > 10 * before.make_most) == (done < 30)
     assert (after.make_least, after.make_most, after.cost) == (0, 0, 0)
     assert after.cached == after.least == after.most == result.usage.cached + result.usage.calls
 

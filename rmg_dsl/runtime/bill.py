@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from rmg_dsl.judge import Enquiry, follow_up, read
-from rmg_dsl.messages import Reply, Request, Usage
+from rmg_dsl.messages import Question, Reply, Request, Usage
 from rmg_dsl.models.prices import Price
 from rmg_dsl.plan import Ask
 from rmg_dsl.results import Outcome, Unscored
 from rmg_dsl.semantics.terms import ModelUse
 
 # A sentence or two and a verdict, as JSON. A model that thinks first writes more: the cache knows how much.
-REPLY_TOKENS = 60
+VERDICT_TOKENS = 60
+_WORD_TOKENS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ class Bill:
     Of those that are sure to be asked `cached` are in the reply cache and `duplicates` ask what another row asks. The
     calls to make are from `make_least` to `make_most`, without second questions after a poor reply and what must be
     tried again. For the most calls `tokens_in`, `tokens_out` and `cost` (in USD; None where a model, one in
-    `unpriced`, has no price) are estimates: four bytes of a prompt are one token, a reply is 60 tokens; or, where the
-    cache has `replies` of the same grader or model, both as the provider counted them.
+    `unpriced`, has no price) are estimates: four bytes of a prompt are one token, a verdict with its reason is 60; or,
+    where the cache has `replies` of the same grader or model, both as the provider counted them.
     """
 
     rows: int
@@ -72,7 +73,7 @@ class Bill:
 
     @property
     def _estimated(self) -> str:
-        basis = f"{self.replies:,} replies in the cache" if self.replies else f"{REPLY_TOKENS} tokens a reply"
+        basis = f"{self.replies:,} replies in the cache" if self.replies else f"{VERDICT_TOKENS} tokens a verdict"
         about = "at most about" if self.make_least < self.make_most else "about"
         tokens = f"{about} {self.tokens_in:,} tokens in and {self.tokens_out:,} out (an estimate, from {basis})"
         if self.cost is not None:
@@ -98,17 +99,26 @@ def _counted(least: int, most: int, word: str) -> str:
 
 @dataclass(slots=True)
 class _Line:
-    """What one step asks of one model: the calls to make and their guessed size; replies that the cache has of it."""
+    """What one step asks of one model: the calls to make and what they may take; replies that the cache has of it."""
 
     calls: int = 0
     tokens: int = 0
+    answers: int = 0
     replies: int = 0
     guessed: int = 0
     counted: Usage = field(default_factory=Usage)
 
-    def add(self, tokens: int, calls: int = 1) -> None:
+    @property
+    def typical(self) -> _Line:
+        """One call as large as those that are known."""
+        known = max(1, self.calls + self.replies)
+        answer = self.answers // self.calls if self.calls else VERDICT_TOKENS
+        return _Line(1, (self.tokens + self.guessed) // known, answer)
+
+    def add(self, request: Request, calls: int = 1) -> None:
         self.calls += calls
-        self.tokens += calls * tokens
+        self.tokens += calls * request.tokens
+        self.answers += calls * _answer_tokens(request.question)
 
     def learn(self, guess: int, usage: Usage) -> None:
         """A reply with the provider's own count; one without a count teaches nothing."""
@@ -147,10 +157,10 @@ class Reckoning:
         key = quote.key(request) if quote.key else b""
         if quote.free or key is None:
             return None
-        self._calls += 1
         line = self._line(enquiry)
         reply = quote.recall(key) if key else None
         mark = _mark(key)
+        self._calls += 1
         if reply is not None:
             self._cached += 1
             line.learn(request.tokens, reply.usage)
@@ -159,10 +169,10 @@ class Reckoning:
         else:
             self._made += 1
             self._asked.add(mark)
-            line.add(request.tokens)
+            line.add(request)
             if (other := self._possible.pop(mark, None)) is not None:
-                # A row may come to ask it, this one will: it is asked once.
-                other.add(request.tokens, -1)
+                # Another row may come to ask it, this one will: it is asked once.
+                other.add(request, -1)
         return reply
 
     def possible(self, enquiry: Enquiry) -> None:
@@ -178,7 +188,7 @@ class Reckoning:
         mark = _mark(key) if key else object()
         if mark not in self._asked and mark not in self._possible:
             self._possible[mark] = self._line(enquiry)
-            self._possible[mark].add(request.tokens)
+            self._possible[mark].add(request)
 
     def further(self, step: Ask, calls: int) -> None:
         """Calls that a step may come to make, of whichever of its models, beyond the enquiries that are known."""
@@ -204,8 +214,8 @@ class Reckoning:
             self._made,
             self._made + len(self._possible) + further,
             missing,
-            round(sum(each.tokens_in for each in sums)),
-            round(sum(each.tokens_out for each in sums)),
+            sum(each.used.tokens_in for each in sums),
+            sum(each.used.tokens_out for each in sums),
             None if unpriced else round(sum(each.cost for each in sums), 12),
             sum(line.replies for line in self._lines.values()),
             unpriced,
@@ -215,14 +225,15 @@ class Reckoning:
         """What so many calls of a line's size come to, by what its replies in the cache teach."""
         quote = self._quotes[use]
         known = line if line.replies else self._all_of(use)
-        size = line.tokens / line.calls if line.calls else line.guessed / max(1, line.replies)
-        tokens_in = calls * size * (known.counted.tokens_in / known.guessed if known.guessed else 1.0)
-        reply = known.counted.tokens_out / known.replies if known.replies else float(REPLY_TOKENS)
-        tokens_out = calls * min(reply, quote.most_out or reply)
-        if quote.price is None:
-            return _Sum(tokens_in, tokens_out, 0.0, (use.label or "the model",))
-        used = Usage(tokens_in=round(tokens_in), tokens_out=round(tokens_out))
-        return _Sum(tokens_in, tokens_out, quote.price.cost(used))
+        tokens_in, tokens_out = float(line.tokens), float(line.answers)
+        if known.replies:
+            tokens_in *= known.counted.tokens_in / known.guessed
+            tokens_out = line.calls * known.counted.tokens_out / known.replies
+        if quote.most_out:
+            tokens_out = min(tokens_out, line.calls * quote.most_out)
+        used = Usage(tokens_in=round(tokens_in * calls / line.calls), tokens_out=round(tokens_out * calls / line.calls))
+        price = quote.price
+        return _Sum(used, price.cost(used) if price else 0.0, () if price else (use.label or "the model",))
 
     def _all_of(self, use: ModelUse) -> _Line:
         """What the cache teaches of a model, by whichever step it was asked."""
@@ -234,21 +245,25 @@ class Reckoning:
         return every
 
     def _dearest(self, number: int, calls: int) -> _Sum:
-        """Nobody knows yet which of a step's models these calls go to: the dearest of them."""
-        sizes = [line for (step, _), line in self._lines.items() if step == number]
-        size = max(sizes, key=lambda line: line.tokens / (line.calls or 1), default=_Line())
-        sums = [self._sum(use, self._lines.get((number, use), size), calls) for use in self._models[number]]
-        return max(sums, key=lambda each: (bool(each.unpriced), each.cost, each.tokens_in))
+        """Nobody knows yet which of a step's models these calls go to: the dearest of them, as large as any."""
+        sizes = [line.typical for (step, _), line in self._lines.items() if step == number]
+        largest = max(sizes, key=lambda line: line.tokens, default=_Line(1))
+        sums = [self._sum(use, largest, calls) for use in self._models[number] if not self._quotes[use].free]
+        return max(sums, key=lambda each: (bool(each.unpriced), each.cost, each.used.tokens_in))
 
 
 @dataclass(frozen=True, slots=True)
 class _Sum:
-    """Tokens and money of some calls; whose price is not known."""
+    """What some calls come to, in tokens and in USD, and whose price is not known."""
 
-    tokens_in: float
-    tokens_out: float
+    used: Usage
     cost: float
     unpriced: tuple[str, ...] = ()
+
+
+def _answer_tokens(question: Question) -> int:
+    """What a reply may take: one verdict, one for each criterion of points, or a word."""
+    return _WORD_TOKENS if question.offers else VERDICT_TOKENS * max(1, len(question.marks))
 
 
 def _mark(key: bytes) -> int:
