@@ -15,6 +15,7 @@ from rmg_dsl.errors import CallError, DataError, ModelError, UsageError
 from rmg_dsl.messages import Model, Reply, Request, Usage
 from rmg_dsl.models import (
     FILE_NAME,
+    Abandoned,
     Endpoints,
     Gate,
     Limited,
@@ -178,6 +179,9 @@ class Logged(Wrapped):
         except CallError as error:
             failed = {"error": str(error), "status_code": error.status_code, "attempts": error.attempts}
             self._write({**entry, **failed})
+            raise
+        except Abandoned as error:
+            self._write({**entry, "error": "cut off", "status_code": None, "attempts": error.attempts})
             raise
         self._write({**entry, **_said(reply)})
         return reply

@@ -92,10 +92,10 @@ def _local(spec: ModelSpec) -> Model:
 
 
 def _with_traffic(model: Model, endpoint: Endpoint, asked: Mapping[str, Any], settings: Settings) -> Model:
-    pause = endpoint.brake.sleep
-    limited = Limited(model, asked.get("concurrency") or settings.concurrency, endpoint.gate)
-    paced = Paced(limited, asked.get("rpm"), asked.get("tpm"), endpoint.pace, sleep=pause)
-    return Retrying(paced, asked.get("max_retries", DEFAULT_RETRIES), sleep=pause)
+    gate, brake = endpoint.gate, endpoint.brake
+    limited = Limited(model, asked.get("concurrency") or settings.concurrency, gate)
+    paced = Paced(limited, asked.get("rpm"), asked.get("tpm"), endpoint.pace, sleep=brake.sleep)
+    return Retrying(paced, asked.get("max_retries", DEFAULT_RETRIES), brake=brake, slots=lambda: gate.limit)
 
 
 def _chat(spec: ModelSpec, endpoint: Endpoint, owned: Endpoints | None) -> OpenAIChat:
