@@ -51,9 +51,8 @@ class Told:
     """One answer: a body (text and bytes as they are, anything else as JSON), or a fault.
 
     `reset` cuts the connection in the middle of the body, `close` ends it there politely, `drop` before any byte of an
-    answer, `hang` never answers, `drip` sends the headers and then never ends the body. `delay` is in seconds, what is
-    `held` waits for `let_go()`. `raw` is sent as it is, instead of all that; `close` then closes the connection after
-    it.
+    answer, `hang` never answers, `drip` sends the headers and then never ends the body. `delay` is in seconds; what is
+    `held` waits for `let_go()`. `raw` is sent as it is, instead of all that; `close` then closes the connection.
     """
 
     status: int = 200

@@ -7,6 +7,7 @@ import math
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rmg_dsl.judge import ONLY, GraderAsker, follow_up, read
+from rmg_dsl.judge.questions import reply_form
 from rmg_dsl.messages import Message, Question, Reply
 from rmg_dsl.results import Outcome, Score, Status, Unscored
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
-from rmg_dsl.semantics.terms import Criterion, Judged, ModelUse
+from rmg_dsl.semantics.terms import Column, Criterion, Judged, ModelUse
 
 CASES = Path(__file__).parent / "cases" / "replies"
 SCALES: Mapping[str, Scale] = {
@@ -263,6 +265,13 @@ def test_the_system_message_is_the_same_for_all_rows() -> None:
 def test_an_own_system_text_replaces_the_role_and_sees_the_row() -> None:
     system, _ = contents(judged(system="You judge for {{ company }}: {{ query }}."), query="Why?")
     assert system.startswith("You judge for Acme: <data>Why?</data>.\n\n")
+
+
+def test_what_is_constant_stands_before_the_row() -> None:
+    of_row = replace(judged(system="You help {{ query }}."), bound=(("query", Column("query")),))
+    assert contents(of_row, query="Why?")[0].endswith(f"{reply_form(of_row.scale)}\n\nYou help <data>Why?</data>.")
+    constant = replace(of_row, system="You are {{ company }}.")
+    assert contents(constant, query="Why?")[0].startswith("You are Acme.\n\n")
 
 
 def test_one_tag_fences_the_system_text_the_prompt_and_the_rule_about_it() -> None:

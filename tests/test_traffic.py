@@ -15,7 +15,22 @@ from loopback import Asked, Loopback, Told, chat, error, verdict
 from rmg_dsl.config import Settings
 from rmg_dsl.errors import CallError
 from rmg_dsl.messages import Message, Model, Question, Reply, Request, Usage
-from rmg_dsl.models import Endpoint, Endpoints, Gate, Limited, ModelSpec, OpenAIChat, Retrying, Throttle, open_model
+from rmg_dsl.models import (
+    Abandoned,
+    Brake,
+    Endpoint,
+    Endpoints,
+    Gate,
+    Limited,
+    ModelSpec,
+    OpenAIChat,
+    Pace,
+    Paced,
+    Retrying,
+    ScriptedModel,
+    Throttle,
+    open_model,
+)
 from rmg_dsl.models.answers import pause_of, retry_after_of
 from rmg_dsl.models.throttle import CEILING, LONGEST_HOLD, START
 from rmg_dsl.scales import Whole
@@ -389,6 +404,127 @@ def test_a_reply_that_announces_an_empty_account_holds_the_next() -> None:
 
     with Loopback(Told(200, told.body, empty)) as server:
         assert asyncio.run(main(server.url))
+
+
+# Paces
+
+
+class Slept:
+    """A sleep that takes no time and notes how long it was to be."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+def waits(*limits: tuple[float | None, float | None], asked: str) -> list[float]:
+    """How long calls wait that are asked at one moment; `asked` names their models (a, b …), one after the other."""
+    pace, slept = Pace(), Slept()
+    judge = ScriptedModel(lambda _: Reply("4", usage=Usage(calls=1, tokens_in=100)))
+    models = [Paced(judge, rpm, tpm, pace, clock=lambda: 100.0, sleep=slept) for rpm, tpm in limits]
+
+    async def main() -> None:
+        for name in asked:
+            await models["abc".index(name)].complete(asking("x" * 400))
+
+    asyncio.run(main())
+    return slept.seconds
+
+
+@pytest.mark.parametrize(
+    ("limits", "asked", "expected"),
+    [
+        ([(60, None)], "aaa", [1, 2]),
+        ([(60, None), (60, None)], "abab", [1, 2, 3]),
+        ([(60, None), (None, None)], "abba", [1, 2, 3]),
+        ([(60, None), (30, None)], "abbab", [1, 3, 4, 5]),
+        ([(None, 6000), (None, 6000)], "aba", [1, 2]),
+        ([(600, 6000), (None, None)], "ab", [1]),
+        ([(None, None), (None, None)], "abab", []),
+    ],
+)
+def test_the_models_of_one_endpoint_share_a_pace(
+    limits: list[tuple[float | None, float | None]], asked: str, expected: list[float]
+) -> None:
+    assert waits(*limits, asked=asked) == pytest.approx(expected, rel=0.2)
+
+
+def test_opened_models_know_the_pace_of_their_endpoint() -> None:
+    endpoints = Endpoints()
+    for name, more in (("a", {"rpm": 60}), ("b", {})):
+        open_model(ModelSpec("vllm", name, {"base_url": "http://h/v1", **more}), Settings(), endpoints)
+    assert endpoints.at("http://h/v1").pace.is_set
+    assert not endpoints.at("http://other/v1").pace.is_set
+
+
+def test_who_waits_for_the_pace_holds_no_slot() -> None:
+    async def main() -> int:
+        brake = Brake()
+        gate = Gate(brake=brake)
+        model = Paced(Limited(ScriptedModel({"good": 4}), 1, gate), 1, sleep=brake.sleep)
+        await model.complete(asking())
+        waiting = asyncio.create_task(model.complete(asking()))
+        await turns()
+        ticket = await gate.enter()
+        brake.pull()
+        await asyncio.gather(waiting, return_exceptions=True)
+        return ticket
+
+    assert asyncio.run(main()) == 2
+
+
+# The brake
+
+
+async def attempts_of(task: asyncio.Task[Reply]) -> int:
+    """How many attempts a cancelled call had made."""
+    try:
+        await task
+    except Abandoned as error:
+        return error.attempts
+    except asyncio.CancelledError:
+        return 0
+    raise AssertionError("it was not cancelled")
+
+
+def test_a_pulled_brake_ends_whoever_waits_and_lets_go_on_who_is_under_way() -> None:
+    async def main() -> tuple[list[int], list[str]]:
+        gated, brake = Gated(), Brake()
+        gate = Gate(brake=brake)
+        limited = Limited(gated, 2, gate)
+        tried = crowd(Retrying(limited, sleep=brake.sleep), 1)
+        await turns()
+        await let_go(gated, [CallError("busy", status_code=503, retryable=True)])
+        under_way = crowd(limited, 2)
+        await turns()
+        paced = Paced(ScriptedModel({"good": 4}), 1, sleep=brake.sleep)
+        await paced.complete(asking())
+        waiting = crowd(Limited(gated, 2, gate), 2) + crowd(paced, 1)
+        await turns()
+        brake.pull()
+        late = crowd(Limited(gated, 2, gate), 1)
+        attempts = [await attempts_of(task) for task in tried + waiting + late]
+        await let_go(gated, [None, None])
+        return attempts, [(await task).text for task in under_way]
+
+    assert asyncio.run(main()) == ([1, 0, 0, 0, 0], ["4", "4"])
+
+
+def test_a_call_that_is_cut_off_holds_the_number_of_its_attempts() -> None:
+    async def main(server: Loopback) -> int:
+        model = open_model(ModelSpec("vllm", "tiny", {"base_url": server.url}), Settings())
+        task = asyncio.create_task(model.complete(asking()))
+        await asyncio.to_thread(server.wait_for, 3)
+        task.cancel()
+        attempts = await attempts_of(task)
+        await model.close()
+        return attempts
+
+    rejected = error(400, "'response_format' is not supported")
+    with Loopback([rejected, error(500, "oops", headers={"retry-after": "0.01"}), Told(fault="hang")]) as server:
+        assert asyncio.run(main(server)) == 3
 
 
 # The drill

@@ -15,6 +15,7 @@ from rmg_dsl.errors import CallError, DataError, ModelError, UsageError
 from rmg_dsl.messages import Model, Reply, Request, Usage
 from rmg_dsl.models import (
     FILE_NAME,
+    Abandoned,
     Endpoints,
     Gate,
     Limited,
@@ -80,13 +81,13 @@ def _check_names(labels: set[str], choice: ModelChoice | Mapping[str, ModelChoic
 
 def _crew(use: ModelUse, options: Options, settings: Settings, shared: Shared) -> Crew:
     """The model, and how many calls it may have in flight; where nobody says how many, its limiter finds out."""
-    chosen = _choice(use, options.model)
+    chosen = choice_of(use, options.model)
     declared = dict(use.settings).get("concurrency")
     most = options.concurrency or (declared if isinstance(declared, int) else settings.concurrency)
     brake = shared.endpoints.brake
     if chosen is not None and not isinstance(chosen, str):
         return Crew(Limited(chosen, most or START, Gate(brake=brake)), most or START, brake.pull)
-    spec = _spec(use, chosen, settings)
+    spec = spec_of(use, chosen, settings)
     if most is not None:
         spec = replace(spec, settings={**spec.settings, "concurrency": most})
     refresh = options.cache == "refresh"
@@ -94,7 +95,8 @@ def _crew(use: ModelUse, options: Options, settings: Settings, shared: Shared) -
     return Crew(model, most or CEILING, brake.pull)
 
 
-def _choice(use: ModelUse, choice: ModelChoice | Mapping[str, ModelChoice] | None) -> ModelChoice | None:
+def choice_of(use: ModelUse, choice: ModelChoice | Mapping[str, ModelChoice] | None) -> ModelChoice | None:
+    """What the caller wants in the place of a declared model."""
     if not isinstance(choice, Mapping):
         return choice if use.is_default else None
     named = choice.get(use.label)
@@ -104,7 +106,7 @@ def _choice(use: ModelUse, choice: ModelChoice | Mapping[str, ModelChoice] | Non
 def price_of(use: ModelUse, options: Options) -> Price | None:
     """What the model's tokens cost: a price is of the declared model, and not of one that took its place."""
     price = dict(use.settings).get("price")
-    return Price.of(str(price)) if price and _choice(use, options.model) is None else None
+    return Price.of(str(price)) if price and choice_of(use, options.model) is None else None
 
 
 def cost_of(plan: Plan, options: Options, tally: Tally) -> float | None:
@@ -150,7 +152,7 @@ def budget_guard(uses: Iterable[ModelUse], options: Options, cost: Callable[[Tal
     if budget is None:
         return lambda _: ""
     for use in uses:
-        if price_of(use, options) is None and (_choice(use, options.model) or use.name) != "local/lexical":
+        if price_of(use, options) is None and (choice_of(use, options.model) or use.name) != "local/lexical":
             raise UsageError(
                 f"`budget` needs the price of every model, and `{use.label}` has none: "
                 'write llm("…", price="0.10/0.40"), USD per million tokens in and out'
@@ -158,7 +160,8 @@ def budget_guard(uses: Iterable[ModelUse], options: Options, cost: Callable[[Tal
     return lambda tally: f"the budget of {budget:g} USD is spent" if (cost(tally) or 0.0) >= budget else ""
 
 
-def _spec(use: ModelUse, chosen: str | None, settings: Settings) -> ModelSpec:
+def spec_of(use: ModelUse, chosen: str | None, settings: Settings) -> ModelSpec:
+    """The model that a use comes to. Raises ModelError where nobody names one."""
     declared = dict(use.settings)
     name = chosen or use.name or settings.model
     if name is None:
@@ -197,6 +200,9 @@ class Logged(Wrapped):
         except CallError as error:
             failed = {"error": str(error), "status_code": error.status_code, "attempts": error.attempts}
             self._write({**entry, **failed})
+            raise
+        except Abandoned as error:
+            self._write({**entry, "error": "cut off", "status_code": None, "attempts": error.attempts})
             raise
         self._write({**entry, **_said(reply)})
         return reply

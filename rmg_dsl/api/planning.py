@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from rmg_dsl.api.options import Options
 from rmg_dsl.api.preparing import Job, functions_of, planned_for, refuse_unready, table_of
+from rmg_dsl.api.quoting import quoted
 from rmg_dsl.api.sources import Spec
 from rmg_dsl.errors import UsageError
 from rmg_dsl.plan import Ask, CallPython, Plan
@@ -17,6 +18,7 @@ from rmg_dsl.runtime import Bill as Estimate
 from rmg_dsl.runtime import Evaluator
 from rmg_dsl.runtime import estimate as estimate_rows
 from rmg_dsl.runtime.rows import Waiting
+from rmg_dsl.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,14 @@ class PlanView:
 
 
 def plan(spec: Spec, data: Any = None, **options: Any) -> PlanView:
-    """The steps for a row and, with data, how many calls its rows cost. Calls nobody and needs no model.
+    """The steps for a row and, with data, what its rows cost: calls, tokens and money, after cache and duplicates.
 
-    >>> print(plan("grader brief = words(response) <= 120", [{"response": "a"}]))
-    1 step, 0 model calls a row
-      1  code   brief
-    1 rows, 0 model calls, about 0 tokens in
+    >>> spec = 'grader kind -> bool = "Is this kind? {{ x }}"'
+    >>> print(str(plan(spec, [{"x": "a"}, {"x": "b"}, {"x": "b"}]).bill).splitlines()[0])
+    3 rows, 3 model calls, of which 1 is a duplicate: 2 to make
+
+    Calls nobody, and needs neither a key nor a model; with one that is named the replies in its cache are counted.
+    Tokens are an estimate, and so is the money, which takes a `price` in the model's settings.
     """
     return plan_of(spec, data, Options.of(options))
 
@@ -60,12 +64,18 @@ def plan_of(spec: Spec, data: Any, options: Options) -> PlanView:
     refuse_unready(suite, options)
     if table is None:
         return PlanView(planned)
-    return PlanView(planned, estimate_rows(_bystander(planned, options), table))
+    return _with_bill(planned, table, options)
 
 
 def bill_of(job: Job) -> PlanView:
     """What a prepared run would cost: nobody is asked."""
-    return PlanView(job.plan, estimate_rows(_bystander(job.plan, job.options), job.table))
+    return _with_bill(job.plan, job.table, job.options)
+
+
+def _with_bill(planned: Plan, table: Table, options: Options) -> PlanView:
+    uses = dict.fromkeys(use for step in planned.asks for use in step.models)
+    with quoted(uses, options) as quotes:
+        return PlanView(planned, estimate_rows(_bystander(planned, options), table, quotes))
 
 
 def _bystander(planned: Plan, options: Options) -> Evaluator:

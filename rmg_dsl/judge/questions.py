@@ -14,6 +14,7 @@ from rmg_dsl.judge.probabilities import offers_on, wanted_word
 from rmg_dsl.messages import Message, Question
 from rmg_dsl.results import Outcome
 from rmg_dsl.scales import Labels, Mark, Points, Real, Scale, Whole, YesNo
+from rmg_dsl.semantics.order import row_data_in
 from rmg_dsl.semantics.templates import FenceTaken, Prompt, as_text, fence_for, is_blank, next_fence
 from rmg_dsl.semantics.terms import Judged, ModelUse, Term
 
@@ -86,7 +87,14 @@ class GraderAsker:
         if not self.judged.system:
             return _standing(self, tag)
         own = Prompt(self.judged.system, self.judged.constants).render(values, tag)
-        return Message("system", f"{own}\n\n{_rules(self, tag)}")
+        # What is the same for all rows comes first: a provider reads it once.
+        parts = (_rules(self, tag), own) if _speaks_of_the_row(self) else (own, _rules(self, tag))
+        return Message("system", "\n\n".join(parts))
+
+
+@lru_cache(maxsize=256)
+def _speaks_of_the_row(asker: GraderAsker) -> bool:
+    return row_data_in(asker.judged.system, {name for name, _ in asker.bound}) is not None
 
 
 @lru_cache(maxsize=256)

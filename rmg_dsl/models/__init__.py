@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from rmg_dsl.lazy import lazily
 
 if TYPE_CHECKING:
-    from rmg_dsl.models.base import ModelSpec, open_model, parse_model_name
+    from rmg_dsl.models.base import ModelSpec, memory_of, open_model, parse_model_name
     from rmg_dsl.models.brake import Abandoned, Brake
     from rmg_dsl.models.cache import FILE_NAME, CacheError, CacheInfo, ReplyCache
     from rmg_dsl.models.cached import Cached, Flights
     from rmg_dsl.models.endpoints import Endpoint, Endpoints
     from rmg_dsl.models.lexical import Lexical
+    from rmg_dsl.models.memory import Memory
     from rmg_dsl.models.openai import OpenAIChat
     from rmg_dsl.models.pacing import Pace, Paced
     from rmg_dsl.models.presets import PRESETS, Preset
@@ -27,12 +28,13 @@ if TYPE_CHECKING:
     from rmg_dsl.models.traffic import Gate, Limited, Retrying
 
 _HOMES = {
-    "base": "ModelSpec open_model parse_model_name",
+    "base": "ModelSpec memory_of open_model parse_model_name",
     "brake": "Abandoned Brake",
     "cache": "FILE_NAME CacheError CacheInfo ReplyCache",
     "cached": "Cached Flights",
     "endpoints": "Endpoint Endpoints",
     "lexical": "Lexical",
+    "memory": "Memory",
     "openai": "OpenAIChat",
     "pacing": "Pace Paced",
     "presets": "PRESETS Preset",
@@ -58,6 +60,7 @@ __all__ = [
     "Gate",
     "Lexical",
     "Limited",
+    "Memory",
     "ModelSpec",
     "OpenAIChat",
     "Pace",
@@ -70,6 +73,7 @@ __all__ = [
     "Setting",
     "Throttle",
     "check_setting",
+    "memory_of",
     "open_model",
     "parse_model_name",
 ]

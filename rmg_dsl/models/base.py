@@ -13,6 +13,7 @@ from rmg_dsl.models.cache import ReplyCache
 from rmg_dsl.models.cached import Cached
 from rmg_dsl.models.endpoints import Endpoint, Endpoints
 from rmg_dsl.models.lexical import NAME, Lexical
+from rmg_dsl.models.memory import Memory
 from rmg_dsl.models.openai import OpenAIChat
 from rmg_dsl.models.pacing import Paced
 from rmg_dsl.models.presets import LOCAL, PRESETS, unknown_provider
@@ -91,10 +92,10 @@ def _local(spec: ModelSpec) -> Model:
 
 
 def _with_traffic(model: Model, endpoint: Endpoint, asked: Mapping[str, Any], settings: Settings) -> Model:
-    pause = endpoint.brake.sleep
-    limited = Limited(model, asked.get("concurrency") or settings.concurrency, endpoint.gate)
-    paced = Paced(limited, asked.get("rpm"), asked.get("tpm"), endpoint.pace, sleep=pause)
-    return Retrying(paced, asked.get("max_retries", DEFAULT_RETRIES), sleep=pause)
+    gate, brake = endpoint.gate, endpoint.brake
+    limited = Limited(model, asked.get("concurrency") or settings.concurrency, gate)
+    paced = Paced(limited, asked.get("rpm"), asked.get("tpm"), endpoint.pace, sleep=brake.sleep)
+    return Retrying(paced, asked.get("max_retries", DEFAULT_RETRIES), brake=brake, slots=lambda: gate.limit)
 
 
 def _chat(spec: ModelSpec, endpoint: Endpoint, owned: Endpoints | None) -> OpenAIChat:
@@ -111,17 +112,37 @@ def _chat(spec: ModelSpec, endpoint: Endpoint, owned: Endpoints | None) -> OpenA
     )
 
 
+def memory_of(spec: ModelSpec, settings: Settings, cache: ReplyCache | None = None) -> Memory:
+    """What is known of the model that `spec` declares without asking it: it needs no key, only an endpoint.
+
+    >>> memory_of(ModelSpec("openai", "gpt-6-luna"), Settings()).recall(b"k" * 32)
+
+    Raises ModelError for an unknown provider.
+    """
+    chat = _chat(spec, Endpoint(_base_url(spec, settings)), owned=None)
+    return Memory(spec.full_name, chat.identity, cache)
+
+
 def _where(spec: ModelSpec, settings: Settings) -> tuple[str, str | None]:
     """The base URL and the key, both known to be good enough to try."""
-    preset = PRESETS.get(spec.provider)
-    elsewhere = spec.settings.get("base_url") or (settings.openai_base_url if spec.provider == OPENAI else None)
-    if preset is None and elsewhere is None:
-        raise ModelError(unknown_provider(spec.provider))
-    wrong = check_setting("base_url", elsewhere) if elsewhere else None
-    if wrong:
+    named = "api_key_env" in spec.settings or _elsewhere(spec, settings) is None
+    return _base_url(spec, settings), _key(spec, settings, required=named)
+
+
+def _elsewhere(spec: ModelSpec, settings: Settings) -> str | None:
+    """A base URL that is not the provider's own."""
+    return spec.settings.get("base_url") or (settings.openai_base_url if spec.provider == OPENAI else None)
+
+
+def _base_url(spec: ModelSpec, settings: Settings) -> str:
+    elsewhere = _elsewhere(spec, settings)
+    if elsewhere is None:
+        if spec.provider not in PRESETS:
+            raise ModelError(unknown_provider(spec.provider))
+        return PRESETS[spec.provider].base_url
+    if wrong := check_setting("base_url", elsewhere):
         raise ModelError(f"OPENAI_BASE_URL is no base URL: {wrong}")
-    base_url = elsewhere or (preset.base_url if preset else "")
-    return base_url, _key(spec, settings, required="api_key_env" in spec.settings or elsewhere is None)
+    return elsewhere
 
 
 def _key_variable(spec: ModelSpec) -> str | None:

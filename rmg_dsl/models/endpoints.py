@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import httpx2
     from openai import APIConnectionError, AsyncOpenAI
 
-# Time for a lost packet to be sent anew, twice; whoever does not answer by then is reported within 10 s of a start.
-LONGEST_CONNECT = 6.0
+# Time for a lost packet to be sent anew, twice; who does not answer by then is reported within 10 s of a start.
+LONGEST_CONNECT = 5.0
 _GLIMPSE = 2000
 # Servers without keys are given such as "x" or "none"; a shorter one is no secret and may be part of any word.
 _SHORTEST_SECRET = 8

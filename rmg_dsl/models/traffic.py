@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random as chance
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -88,6 +89,11 @@ class Gate:
     def refused(self, ticket: int, wait: float | None) -> None:
         self._throttle.refuse(ticket, self._clock(), wait)
 
+    def open_wide(self) -> None:
+        """From now on lets in everybody."""
+        self._throttle.bound(sys.maxsize, sys.maxsize)
+        self._rouse()
+
     def hold(self, seconds: float) -> None:
         """Lets nobody in for a while: the provider said that it has nothing left."""
         self._throttle.announce(self._clock(), seconds)
@@ -170,7 +176,8 @@ class Retrying(Wrapped):
     usage counts all attempts; the CallError that is raised in the end holds their number, and so does an `Abandoned`.
 
     Where nobody has ever answered, three attempts are enough, and where question after question fails for good, no
-    other will do better: such a failure is `fatal`.
+    other will do better: such a failure is `fatal`. Until there is a first answer, no more questions are tried than
+    there are `slots`: those that wait to be tried again keep theirs.
     """
 
     def __init__(
@@ -178,7 +185,9 @@ class Retrying(Wrapped):
         model: Model,
         max_retries: int = DEFAULT_RETRIES,
         *,
-        sleep: Sleep = asyncio.sleep,
+        brake: Brake | None = None,
+        slots: Callable[[], int] = lambda: START,
+        sleep: Sleep | None = None,
         clock: Clock = time.monotonic,
         random: Callable[[], float] = chance.random,
         first: float = 0.5,
@@ -186,18 +195,32 @@ class Retrying(Wrapped):
         patience: float = 120.0,
     ) -> None:
         super().__init__(model)
+        brake = Brake() if brake is None else brake
         self._max_retries = max_retries
-        self._sleep = sleep
+        self._slots = slots
+        self._brake = brake
+        self._door: Gate | None = None
+        self._sleep = brake.sleep if sleep is None else sleep
         self._clock = clock
         self._random = random
         self._first = first
         self._longest = longest
         self._patience = patience
-        self._heard = False
-        self._silent = 0
-        self._failed = 0
+        self._heard = self._answered = False
+        self._silent = self._failed = 0
 
     async def complete(self, request: Request) -> Reply:
+        if self._answered:
+            return await self._tried(request)
+        if self._door is None:
+            self._door = Gate(Throttle(slots := self._slots(), slots), brake=self._brake)
+        await self._door.enter()
+        try:
+            return await self._tried(request)
+        finally:
+            self._door.leave()
+
+    async def _tried(self, request: Request) -> Reply:
         spent, since = 0, self._clock()
         try:
             for tries in count():
@@ -217,6 +240,9 @@ class Retrying(Wrapped):
 
     def _counted(self, reply: Reply, spent: int) -> Reply:
         self._heard, self._failed = True, 0
+        if not self._answered and self._door is not None:
+            self._answered = True
+            self._door.open_wide()
         if not spent:
             return reply
         usage = replace(reply.usage, calls=reply.usage.calls + spent, retried=reply.usage.retried + spent)

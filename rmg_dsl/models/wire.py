@@ -244,7 +244,8 @@ class Line(asyncio.Protocol):
             while self._take(self._http.next_event()):
                 pass
         except h11.RemoteProtocolError as error:
-            self._end(httpx2.RemoteProtocolError(str(error)))
+            words = str(error) if data else "it was closed before the answer was whole"
+            self._end(httpx2.RemoteProtocolError(words))
             self.cut()
 
     def _take(self, event: object) -> bool:

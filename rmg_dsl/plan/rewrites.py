@@ -96,10 +96,12 @@ def _with_calls(step: Refine, plan: Plan) -> Refine:
     seen = [watched.later for watched in (loop.by, *loop.guards, *loop.feedback)]
     each_draft = _reached(plan, (*seen, *until))
     held = _reached(plan, [loop.holdout.later]) - each_draft if loop.holdout else frozenset()
-    most = {ask.number: ask.calls.most for ask in plan.asks}
-    graded = sum(most.get(number, 0) for number in each_draft)
-    held_out = sum(most.get(number, 0) for number in held) * min(drafts, 1 + (loop.draft is not None))
-    return replace(step, calls=Calls(0, drafts * (1 + graded) + held_out))
+    first = 1 + (loop.draft is not None)
+    asked = {step.number: drafts}
+    for ask in plan.asks:
+        if ask.number in each_draft | held:
+            asked[ask.number] = ask.calls.most * (drafts if ask.number in each_draft else min(drafts, first))
+    return replace(step, asked=tuple(asked.items()))
 
 
 def _reached(plan: Plan, numbers: Iterable[int]) -> frozenset[int]:

@@ -73,7 +73,12 @@ class Refine:
     number: int
     names: tuple[str, ...]
     scoring: Refining
-    calls: Calls = Calls(0, 0)
+    asked: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def calls(self) -> Calls:
+        """How many calls it can add to those that its row makes anyway: `asked` has the most of each step."""
+        return Calls(0, sum(most for _, most in self.asked))
 
     @property
     def models(self) -> tuple[ModelUse, ...]:

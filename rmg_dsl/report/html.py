@@ -279,7 +279,7 @@ def plan_html(plan: Plan, bill: str = "") -> str:
         drawn or f"<pre>{text(said)}</pre>",
         aside(_legend(plan)) if drawn else "",
         _required([gate.text for gate in plan.gates]),
-        f"<p><b>{text(bill)}</b></p>" if bill else "",
+        "".join(f"<p><b>{text(line)}</b></p>" for line in bill.splitlines()),
         steps,
     )
 

@@ -1,55 +1,76 @@
-"""The bill before the run: how many calls the rows need, from what is known without asking."""
+"""Before the run: which questions the rows need, from what is known without asking."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
-from rmg_dsl.plan import Ask
+from rmg_dsl.plan import Ask, Refine
 from rmg_dsl.results import Status, Unscored
+from rmg_dsl.runtime.bill import Bill, Quote, Reckoning
 from rmg_dsl.runtime.evaluate import Evaluator
 from rmg_dsl.runtime.rows import NoScore, Row, RowState, Waiting
-from rmg_dsl.semantics.terms import Choose, Connect, Default, Passed, Scored, ScoreOf, Term, children, terms_of
+from rmg_dsl.semantics.terms import (
+    Choose,
+    Connect,
+    Default,
+    ModelUse,
+    Passed,
+    Scored,
+    ScoreOf,
+    Term,
+    children,
+    terms_of,
+)
 
-_LETTERS_PER_TOKEN = 4
 
+def estimate(evaluator: Evaluator, rows: Iterable[Row], quotes: Mapping[ModelUse, Quote]) -> Bill:
+    """Go through the rows as far as code and the cache can decide; calls nobody.
 
-@dataclass(frozen=True, slots=True)
-class Bill:
-    """What a run can cost: `least` and `most` calls are equal where no judge's answer decides over another call.
-
-    `tokens_in` is an estimate of the prompts of the least calls, at four letters a token.
+    Code graders, gates by code and replies in the cache make it exact.
     """
-
-    rows: int
-    least: int
-    most: int
-    missing: int
-    tokens_in: int
-
-    def __str__(self) -> str:
-        calls = f"{self.least:,}" if self.least == self.most else f"{self.least:,} to {self.most:,}"
-        missing = f", {self.missing:,} cells have no input" if self.missing else ""
-        plural = "" if self.most == 1 else "s"
-        return f"{self.rows:,} rows, {calls} model call{plural}, about {self.tokens_in:,} tokens in{missing}"
-
-
-def estimate(evaluator: Evaluator, rows: Iterable[Row]) -> Bill:
-    """Go through the rows as far as code can decide; calls nobody. Code graders and gates by code make it exact."""
-    total = least = most = missing = letters = 0
+    reckoning = Reckoning(quotes)
+    total = missing = 0
     for index, row in enumerate(rows):
         total += 1
         state = RowState(index, row)
-        enquiries = evaluator.advance(state)
-        least += len(enquiries)
-        letters += sum(len(enquiry.question.text) for enquiry in enquiries)
-        most += sum(step.calls.most for step in possible_asks(evaluator, state))
-        most += sum(loop.calls.most for loop in evaluator.plan.loops if loop.number not in state.outcomes)
+        _go_on(evaluator, state, reckoning)
+        if not state.done:
+            _add_possible(evaluator, state, reckoning)
         missing += sum(
             isinstance(o, Unscored) and o.status is Status.MISSING_INPUT and isinstance(evaluator.steps[n], Ask)
             for n, o in state.outcomes.items()
         )
-    return Bill(total, least, most, missing, letters // _LETTERS_PER_TOKEN)
+    return reckoning.bill(total, missing)
+
+
+def _go_on(evaluator: Evaluator, state: RowState, reckoning: Reckoning) -> None:
+    """As far as the row gets by what the cache answers."""
+    enquiries = evaluator.advance(state)
+    while enquiries:
+        answered = False
+        for enquiry in enquiries:
+            answer = reckoning.answer(enquiry)
+            if answer is not None:
+                evaluator.take(state, enquiry, answer)
+                answered = True
+        enquiries = evaluator.advance(state) if answered else []
+
+
+def _add_possible(evaluator: Evaluator, state: RowState, reckoning: Reckoning) -> None:
+    """What the row may come to ask beside what it is sure to."""
+    sure = len(state.asked)
+    steps = possible_asks(evaluator, state)
+    for enquiry in list(state.asked.values())[sure:]:
+        reckoning.possible(enquiry)
+    known = Counter(enquiry.step for enquiry in state.asked.values())
+    for step in steps:
+        reckoning.further(step, step.calls.most - known[step.number])
+    for loop in (each for each in evaluator.plan.loops if each.number not in state.outcomes):
+        for number, most in loop.asked:
+            asking = evaluator.steps[number]
+            assert isinstance(asking, Ask | Refine)
+            reckoning.further(asking, most - known[number])
 
 
 def possible_asks(evaluator: Evaluator, state: RowState) -> list[Ask]:

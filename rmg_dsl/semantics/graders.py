@@ -15,7 +15,7 @@ from rmg_dsl.semantics.keys import KEYS, check_plain, is_whole, settings_of
 from rmg_dsl.semantics.later import LaterChecks
 from rmg_dsl.semantics.models import ModelTable
 from rmg_dsl.semantics.names import likely, listed
-from rmg_dsl.semantics.prompts import CheckedTemplate, check_template, merged, unquoted_text
+from rmg_dsl.semantics.prompts import CheckedTemplate, check_template, merged, note_system_order, unquoted_text
 from rmg_dsl.semantics.rubrics import check_rubric, check_source
 from rmg_dsl.semantics.scale_nodes import scale_of, scale_problems, upright
 from rmg_dsl.semantics.scope import Bindings, Book, File, Foreign, Graded, Scope, Typed
@@ -388,9 +388,9 @@ class Graders:
         found: Mapping[str, nodes.Setting],
         scope: Scope,
     ) -> Graded:
-        templates = {
-            k: check_template(t, self.expressions, scope, f"the {k}") for k, t in self._templates(found, scope).items()
-        }
+        texts = self._templates(found, scope)
+        templates = {k: check_template(t, self.expressions, scope, f"the {k}") for k, t in texts.items()}
+        note_system_order(texts, templates, scope)
         own = merged(templates)
         kept = {} if "prompt" in templates else dict(base.bound)
         scoring = replace(
@@ -418,6 +418,7 @@ class Graders:
         scope: Scope,
     ) -> Graded | None:
         checked = {key: check_template(text, self.expressions, scope, f"the {key}") for key, text in texts.items()}
+        note_system_order(texts, checked, scope)
         names = merged(checked)
         if not names.bound and not names.needs and not self._excused(texts, scope):
             help = "put the row's values in: `{{ response }}`"

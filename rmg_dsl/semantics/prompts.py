@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from rmg_dsl.diagnostics import Fix, Span
 from rmg_dsl.semantics import terms
 from rmg_dsl.semantics.expressions import Expressions
+from rmg_dsl.semantics.order import LONG_CONSTANT, RowData, row_data_in
 from rmg_dsl.semantics.scope import Scope
 from rmg_dsl.semantics.templates import Variable, has_tags, outline, single_braces
 from rmg_dsl.semantics.terms import Constant, Term
 from rmg_dsl.syntax import nodes
 from rmg_dsl.syntax.strings import UnknownEscape, characters
 
-_LONG_CONSTANT = 400
 _FORMAT_DOUBLED = re.compile(r"\{\{\s*[\"'\n]|[\"'\d\]\}]\s*\}\}|\{\{[^{}]*:[^{}]*\{[^{}]*\}")
 
 
@@ -46,7 +46,7 @@ def check_template(
     for variable in found.variables:
         _bind(variable, node, expressions, scope, what, bound, constants)
     needs = tuple(v.name for v in found.variables if not v.optional and v.name not in dict(constants))
-    if what == "the prompt" and not scope.file.is_library:
+    if what in ("the prompt", "the system") and not scope.file.is_library:
         _note_order(node, found.variables, constants, scope)
     return CheckedTemplate(node.value, tuple(bound), tuple(constants), needs)
 
@@ -202,15 +202,30 @@ def _note_order(
     node: nodes.Text, variables: Iterable[Variable], constants: Sequence[tuple[str, object]], scope: Scope
 ) -> None:
     """Row data before a long constant part: the provider cannot reuse what it has read of the prompt."""
-    names = {v.name for v in variables} - set(dict(constants))
-    found = re.search(r"\{\{[^}]*\}\}|\{%[^%]*%\}", node.value)
-    if not names or not found:
+    found = row_data_in(node.value, {v.name for v in variables} - set(dict(constants)))
+    if found and found.behind >= LONG_CONSTANT:
+        _report_order(node, found, scope, "put the constant part first: providers read it once for all rows")
+
+
+def _report_order(node: nodes.Text, found: RowData, scope: Scope, help: str) -> None:
+    span = source_span(node, found.start, found.end)
+    scope.report("RMG407", "the row's data stands before a long constant part", span, help=help)
+
+
+def note_system_order(texts: Mapping[str, nodes.Text], templates: Mapping[str, CheckedTemplate], scope: Scope) -> None:
+    """The row's data in `system`: the whole prompt stands behind it."""
+    if "system" not in texts or "prompt" not in texts or scope.file.is_library:
         return
-    tail = re.split(r"\}\}|%\}", node.value)[-1]
-    if len(tail) >= _LONG_CONSTANT:
-        span = source_span(node, found.start(), found.end())
-        help = "put the constant part first: providers read it once for all rows"
-        scope.report("RMG407", "the row's data stands before a long constant part", span, help=help)
+    node, names = texts["system"], {name for name, _ in templates["system"].bound}
+    found = row_data_in(node.value, names)
+    if found is None or found.behind >= LONG_CONSTANT:
+        return
+    own = {name for name, _ in templates["prompt"].bound}
+    prompt = row_data_in(texts["prompt"].value, own)
+    constant = max(prompt.start, prompt.behind) if prompt else len(texts["prompt"].value)
+    if constant >= LONG_CONSTANT:
+        help = "put the row's data into the prompt, behind what is constant: `system` is read first"
+        _report_order(node, found, scope, help)
 
 
 def merged(templates: Mapping[str, CheckedTemplate]) -> CheckedTemplate:

@@ -29,7 +29,8 @@ def run(chosen: Namespace) -> int:
     """Grade; write the rows and the summary."""
     job = _prepared(chosen)
     if chosen.dry_run:
-        put(str(bill_of(job)))
+        planned = bill_of(job)
+        put(json.dumps(planned.as_json(), ensure_ascii=False) if chosen.json else str(planned))
         return DONE
     if job.table.count == 0:
         say("rmg: warning: the data has no rows: there is nothing to grade (rmg explain RMG504)")

@@ -1,0 +1,40 @@
+"""A model as far as its cache goes: which questions are one and the same, and what was answered. It asks nobody."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from rmg_dsl.errors import CallError
+from rmg_dsl.messages import Reply, Request
+from rmg_dsl.models.answers import Answer
+from rmg_dsl.models.cache import ReplyCache
+from rmg_dsl.models.completions import reply_of
+
+
+class Memory:
+    """What is known of a model without asking it; without a `cache` only which questions are one.
+
+    >>> Memory("openai/gpt-6-luna", lambda _: b"k" * 32).recall(b"k" * 32)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        identity: Callable[[Request], bytes | None],
+        cache: ReplyCache | None = None,
+    ) -> None:
+        self.key = identity
+        self._name = name
+        self._cache = cache
+
+    def recall(self, key: bytes) -> Reply | None:
+        """The reply to the question with this key, with the tokens that it took when it was asked."""
+        value = self._cache.get(key) if self._cache else None
+        if value is None:
+            return None
+        try:
+            return reply_of(Answer(200, json.loads(value)), self._name)
+        except (ValueError, RecursionError, CallError):
+            # A value that was damaged on disk: it will be asked anew.
+            return None
