@@ -79,12 +79,12 @@ class Endpoint:
         known = self._options.get(timeout)
         if known is None:
             import httpx2
-            from openai import Omit
+            from openai import Omit, not_given
 
             limits = httpx2.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT))
             headers = {} if self._key else {"Authorization": Omit()}
-            # The last three are what they would be anyway; said here, they are not copied anew for each call.
-            rest = {"max_retries": 0, "params": {}, "security": {"bearer_auth": True}}
+            # The rest is what it would be anyway; said here, it is not copied anew for each call.
+            rest = {"max_retries": 0, "params": {}, "security": {"bearer_auth": True}, "post_parser": not_given}
             known = self._options[timeout] = {"timeout": limits, "headers": headers, **rest}
         return known
 

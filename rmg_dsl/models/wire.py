@@ -14,6 +14,7 @@ import errno
 import socket
 import ssl
 import time
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import h11
@@ -24,6 +25,9 @@ import openai
 _IDLE_SECONDS = 4.0
 _MOST_BYTES = 64 << 20
 _TOO_MANY_OPEN = frozenset({errno.EMFILE, errno.ENFILE})
+# What a request of ours carries along for the wire.
+_HEAD, _CONTENT = "rmg head", "rmg content"
+_MOST_HEADS = 64
 
 Origin: TypeAlias = tuple[str, str, int]
 
@@ -105,7 +109,7 @@ class LeanClient(openai.DefaultAsyncHttpxClient):
 
     def __init__(self) -> None:
         self._wire = Wire()
-        self._urls: dict[str, httpx2.URL] = {}
+        self._heads: dict[tuple[Any, ...], _Head] = {}
         super().__init__(transport=self._wire)
 
     def build_request(self, method: str, url: Any, **parts: Any) -> httpx2.Request:
@@ -113,19 +117,53 @@ class LeanClient(openai.DefaultAsyncHttpxClient):
         plain = isinstance(content, bytes) and isinstance(headers, list) and isinstance(timeout, httpx2.Timeout)
         if not plain or any(part is not None for part in parts.values()):
             return super().build_request(method, url, headers=headers, content=content, timeout=timeout, **parts)
-        known = self._urls.get(str(url)) or self._urls.setdefault(str(url), httpx2.URL(url))
-        own = [("Host", known.netloc), ("Accept-Encoding", "identity"), ("Content-Length", str(len(content)))]
-        extensions = {"timeout": timeout.as_dict()}
+        head = self._head(method, str(url), headers)
+        extensions = {"timeout": timeout.as_dict(), _HEAD: head, _CONTENT: content}
         return httpx2.Request(
-            method, known, headers=[*own, *headers], stream=httpx2.ByteStream(content), extensions=extensions
+            method, head.url, headers=head.headers, stream=httpx2.ByteStream(content), extensions=extensions
         )
 
+    def _head(self, method: str, url: str, headers: list[tuple[str, str]]) -> _Head:
+        key = (method, url, *headers)
+        known = self._heads.get(key)
+        if known is None:
+            if len(self._heads) >= _MOST_HEADS:
+                self._heads.clear()
+            known = self._heads[key] = _Head.of(method, httpx2.URL(url), headers)
+        return known
+
     async def send(self, request: httpx2.Request, **how: Any) -> httpx2.Response:
-        if how.get("stream") or how.get("auth") or how.get("follow_redirects"):
-            return await super().send(request, **how)
-        response = await self._wire.handle_async_request(request)
-        response.request = request
-        return await super().send(request, **how) if response.has_redirect_location else response
+        if not (how.get("stream") or how.get("auth") or how.get("follow_redirects")):
+            response = await self._wire.handle_async_request(request)
+            response.request = request
+            if not response.has_redirect_location:
+                return response
+        if request.extensions.pop(_HEAD, None):
+            # It is for this address; a redirect takes headers and extensions along to another.
+            request.headers["Content-Length"] = str(len(request.extensions.pop(_CONTENT)))
+        return await super().send(request, **how)
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What all calls have in common but for the length of their bodies: made, and checked by h11, once."""
+
+    url: httpx2.URL
+    headers: httpx2.Headers
+    event: h11.Request
+
+    @classmethod
+    def of(cls, method: str, url: httpx2.URL, headers: list[tuple[str, str]]) -> _Head:
+        own = [("Host", url.netloc.decode("ascii")), ("Accept-Encoding", "identity")]
+        all_headers = httpx2.Headers([*own, *headers])
+        event = h11.Request(method=method.upper(), target=url.raw_path, headers=all_headers.raw)
+        return cls(url, all_headers, event)
+
+    def encoded(self, http: h11.Connection, content: bytes) -> bytes:
+        """The whole request. h11 hears of one without a body: it has to know only that a request was made."""
+        lines = http.send(self.event)
+        http.send(h11.EndOfMessage())
+        return b"%bContent-Length: %d\r\n\r\n%b" % (lines[:-2], len(content), content)
 
 
 class Line(asyncio.Protocol):
@@ -147,12 +185,14 @@ class Line(asyncio.Protocol):
 
     async def ask(self, request: httpx2.Request) -> httpx2.Response:
         """The response to a request, read whole; raises httpx2's errors."""
-        content = await request.aread()
+        known: _Head | None = request.extensions.get(_HEAD)
+        content = request.extensions[_CONTENT] if known else await request.aread()
         if self._transport is None:
             raise httpx2.ReadError("the connection was closed")
         self._begin()
         try:
-            self._transport.write(_encoded(self._http, request, content))
+            said = known.encoded(self._http, content) if known else _encoded(self._http, request, content)
+            self._transport.write(said)
         except h11.LocalProtocolError as error:
             raise httpx2.LocalProtocolError(str(error)) from error
         self._answer = asyncio.get_running_loop().create_future()
