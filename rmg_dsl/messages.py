@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from rmg_dsl.scales import Mark, Prose, Scale, Value
 
@@ -164,3 +164,10 @@ class Model(Protocol):
     async def complete(self, request: Request) -> Reply: ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Recalling(Model, Protocol):
+    """A model that knows some replies without asking: none stands for each that it does not know."""
+
+    def recall(self, requests: Sequence[Request]) -> Sequence[Reply | None]: ...

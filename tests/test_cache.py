@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -174,6 +175,7 @@ def test_nothing_is_there_before_and_after_a_clear(cache: ReplyCache) -> None:
     assert (cache.info().replies, cache.get(KEY)) == (0, None)
 
 
+@hypothesis.settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.binary(max_size=3000)), max_size=30), st.integers(1, 7))
 def test_it_is_a_dict_whose_first_value_stays(
     tmp_path_factory: pytest.TempPathFactory, puts: list[tuple[int, bytes]], every: int
@@ -513,6 +515,33 @@ def test_what_is_known_is_known_without_asking(cache: ReplyCache) -> None:
         assert not model.knows(asking("\ud800"))
         assert model.key(asking(row=1)) == model.key(asking(row=2)) != model.key(asking(draw=1))
         assert (model.name, model.note) == ("vllm/tiny", "")
+
+
+def test_many_are_found_at_once(path: Path) -> None:
+    values = {f"{n:08}".encode() * 4: b"{%d}" % n * (n % 90) for n in range(1200)}
+    cache = ReplyCache(path)
+    for key, value in values.items():
+        cache.put(key, value)
+    assert cache.get_all([*values, KEY]) == values
+    cache.close()
+    assert cache.get_all([KEY, *values]) == values
+    assert cache.get_all([*values], since=cache.clock() + 1) == {}
+    cache.close()
+
+
+def test_what_is_known_is_recalled_at_once_and_no_longer_looked_for_where_all_is_new(cache: ReplyCache) -> None:
+    with Loopback(verdict(4)) as server:
+        model = cached(server.url, cache)
+        assert isinstance(model, Cached)
+        asyncio.run(all_of(model, asking()))
+        known, *unknown = model.recall([asking(), asking("else"), asking("\ud800")])
+        assert known is not None
+        assert (known.usage, known.text) == (Usage(cached=1), asyncio.run(all_of(model, asking()))[0].text)
+        assert unknown == [None, None]
+        model.recall([asking(f"new {number}") for number in range(64)])
+        assert model.recall([asking()]) == [None]
+        asyncio.run(all_of(model, asking()))
+        assert model.recall([asking()]) == [known]
 
 
 # Asked at one time

@@ -29,6 +29,7 @@ from rmg_dsl.api import progress
 from rmg_dsl.errors import UsageError
 from rmg_dsl.messages import Usage
 from rmg_dsl.runtime import Tally
+from rmg_dsl.semantics.terms import ModelUse
 from rmg_dsl.surfaces.optionline import GRADE, options_of, read_line
 
 CASES = tomllib.loads((ROOT / "tests" / "cases" / "magics" / "lines.toml").read_text("utf-8"))
@@ -389,7 +390,7 @@ def test_progress_says_how_far_how_fast_how_long_yet_and_what_it_costs(monkeypat
     clock(monkeypatch, 0.0, 0.1, 5.0)
     drawn = Drawn()
     cell = progress.CellProgress(progress.Words(40, lambda _: 0.0125), drawn)
-    tally = Tally(Usage(calls=12, retried=2), rows=10)
+    tally = Tally({(0, ModelUse("judge", None)): Usage(calls=12, retried=2)}, rows=10)
     cell.draw(tally)  # too early to be drawn anew
     cell.draw(tally)
     cell.end("done  40 rows  45 calls")

@@ -111,7 +111,7 @@ def cost_of(plan: Plan, options: Options, tally: Tally) -> float | None:
     """What was spent so far, in USD; none where a model that was asked has no price."""
     priced = {step.number: step_cost(step, options, tally) for step in plan.calling}
     known = [cost for cost in priced.values() if cost is not None]
-    unknown = any(cost is None and tally.by_step.get(number, Usage()).calls for number, cost in priced.items())
+    unknown = any(cost is None and tally.of_step(number).calls for number, cost in priced.items())
     return round(sum(known), 12) if known and not unknown else None
 
 
@@ -126,7 +126,7 @@ def paid_for(output: Output, plan: Plan) -> list[Ask | Refine]:
 
 
 def usage_of(steps: Iterable[Ask | Refine], tally: Tally) -> Usage:
-    return sum((tally.by_step.get(step.number, Usage()) for step in steps), Usage())
+    return sum((tally.of_step(step.number) for step in steps), Usage())
 
 
 def together(costs: Sequence[float | None]) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rmg_dsl.errors import CallError
@@ -19,7 +19,10 @@ Identity = Callable[[Request], bytes | None]
 Flight = asyncio.Future[Reply | CallError | None]
 
 _HIT = Usage(cached=1)
+_DECODER = json.JSONDecoder()
 _HITS_BEFORE_A_BREAK = 64
+# So many in a row that it did not hold: what comes is new, and to look for each twice is not worth it.
+_MISSES_BEFORE_NEW = 64
 
 
 class Flights:
@@ -56,7 +59,7 @@ class Cached(Wrapped):
         self._identity = identity
         self._since = cache.clock() if refresh else 0.0
         self._flights = Flights() if flights is None else flights
-        self._hits = 0
+        self._hits = self._misses = 0
 
     def key(self, request: Request) -> bytes | None:
         """What makes a request this one and no other; equal keys are asked once."""
@@ -67,12 +70,25 @@ class Cached(Wrapped):
         key = self._identity(request)
         return key is not None and self._cache.holds(key, self._since)
 
+    def recall(self, requests: Sequence[Request]) -> Sequence[Reply | None]:
+        """The replies to those that it holds, at once; the others are for `complete`, which looks once more.
+
+        After many that it did not hold it does not look, until `complete` finds one.
+        """
+        if self._misses >= _MISSES_BEFORE_NEW:
+            return [None] * len(requests)
+        keys = [self._identity(request) for request in requests]
+        values = self._cache.get_all([key for key in keys if key is not None], self._since)
+        replies = [self._read(values.get(key)) if key is not None else None for key in keys]
+        self._misses = 0 if any(replies) else self._misses + len(replies)
+        return replies
+
     async def complete(self, request: Request) -> Reply:
         key = self._identity(request)
         if key is None:
             return await self._model.complete(request)
         while True:
-            known = self._known(key)
+            known = self._read(self._cache.get(key, self._since))
             if known is not None:
                 return await self._hit(known)
             flight = self._flights.by_key.get(key)
@@ -84,7 +100,7 @@ class Cached(Wrapped):
             if isinstance(outcome, CallError):
                 raise _shared(outcome)
             if outcome is not None:
-                return await self._hit(outcome)
+                return await self._hit(replace(outcome, usage=_HIT))
 
     async def _asked(self, key: bytes, request: Request) -> Reply:
         flight: Flight = asyncio.get_running_loop().create_future()
@@ -105,22 +121,22 @@ class Cached(Wrapped):
         if reply.raw is not None:
             self._cache.put(key, json.dumps(reply.raw, separators=(",", ":")).encode(), self._since)
 
-    def _known(self, key: bytes) -> Reply | None:
-        value = self._cache.get(key, self._since)
+    def _read(self, value: bytes | None) -> Reply | None:
         if value is None:
             return None
         try:
-            return reply_of(Answer(200, json.loads(value)), self.name)
+            return reply_of(Answer(200, _DECODER.decode(value.decode())), self.name, _HIT)
         except (ValueError, RecursionError, CallError):
             # A value that was damaged on disk: asked anew.
             return None
 
     async def _hit(self, reply: Reply) -> Reply:
         self._hits += 1
+        self._misses = 0
         if self._hits % _HITS_BEFORE_A_BREAK == 0:
             # Nothing else here waits: without a break a warm cache would keep everyone else from the loop.
             await asyncio.sleep(0)
-        return replace(reply, usage=_HIT)
+        return reply
 
 
 def _shared(error: CallError) -> CallError:

@@ -17,8 +17,10 @@ Json: TypeAlias = Mapping[str, Any]
 _MOST_TOKENS = 10**12
 
 
-def reply_of(answer: Answer, who: str) -> Reply:
+def reply_of(answer: Answer, who: str, usage: Usage | None = None) -> Reply:
     """The reply in a good answer, whatever it looks like; raises CallError (nothing else) where there is none.
+
+    What it cost is what it says itself, unless that is known better.
 
     >>> body = {"choices": [{"message": {"content": "4"}, "finish_reason": "stop"}]}
     >>> reply_of(Answer(200, body), "ollama/x").text
@@ -36,7 +38,7 @@ def reply_of(answer: Answer, who: str) -> Reply:
         text=_text(message.get("content"), "text"),
         refusal=_refusal(message, finish),
         finish=finish if isinstance(finish, str) else None,
-        usage=usage_of(body.get("usage")),
+        usage=usage_of(body.get("usage")) if usage is None else usage,
         raw=body,
         chances=_chances(choice["logprobs"]) if choice.get("logprobs") else None,
     )

@@ -39,6 +39,7 @@ class Evaluator(Worth):
         self._python = python or {}
         self._loops = {step.number: RefineLoop(step, self) for step in plan.steps if isinstance(step, Refine)}
         self._askers: dict[int, Asker] = {s.number: GraderAsker(_grader(s), s.scoring) for s in plan.asks}
+        self._only = {number: asker.only for number, asker in self._askers.items()}
 
     def advance(self, state: RowState) -> list[Enquiry]:
         """Go on with a row; returns the enquiries that are new, and marks the row as done when nothing is left."""
@@ -55,8 +56,7 @@ class Evaluator(Worth):
     def take(self, state: RowState, enquiry: Enquiry, answer: Outcome) -> None:
         """Hand an answer back to the step that wanted it; what it comes to, the next `advance` finds out."""
         home = drafted(state, enquiry)
-        asker = self._askers.get(enquiry.step)
-        if asker is not None and enquiry.key == asker.only:
+        if enquiry.key == self._only.get(enquiry.step):
             home.outcomes[enquiry.step] = answer
         else:
             home.answers.setdefault(enquiry.step, {})[enquiry.key] = answer
@@ -88,9 +88,9 @@ class Evaluator(Worth):
 
     def _judged(self, number: int, state: RowState) -> Outcome:
         """What the judges come to, or `Waiting`, once all that they are to be asked is on its way."""
-        asker = self._askers[number]
-        if asker.only is not None:
-            needed: Sequence[Key] = (asker.only,)
+        asker, only = self._askers[number], self._only[number]
+        if only is not None:
+            needed: Sequence[Key] = (only,)
         else:
             found = asker.deliberate(state.answers.get(number, {}), partial(self._holds, state))
             if isinstance(found, Score | Unscored):

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import TypeAlias
 
 from rmg_dsl.errors import CallError
 from rmg_dsl.judge import Enquiry, follow_up, read
-from rmg_dsl.messages import Model, Reply, Request, Usage
+from rmg_dsl.messages import Model, Recalling, Reply, Request, Usage
 from rmg_dsl.models import Abandoned
-from rmg_dsl.results import Outcome, Path, Status, Unscored
+from rmg_dsl.results import Outcome, Path, Score, Status, Unscored
 from rmg_dsl.runtime.estimate import possible_asks
 from rmg_dsl.runtime.evaluate import Evaluator
 from rmg_dsl.runtime.rows import Row, RowState, caught, paths_of
@@ -65,24 +67,37 @@ class _Desk:
     queue: asyncio.PriorityQueue[tuple[Place, RowState, Enquiry]] = field(default_factory=asyncio.PriorityQueue)
     workers: list[asyncio.Task[None]] = field(default_factory=list)
     idle: int = 0
+    recall: Callable[[Sequence[Request]], Sequence[Reply | None]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        model = self.crew.model
+        self.recall = model.recall if isinstance(model, Recalling) else lambda requests: [None] * len(requests)
 
 
 @dataclass(slots=True)
 class Tally:
     """What a run has used and found so far; `stopped` says why it ended early, if it did."""
 
-    usage: Usage = field(default_factory=Usage)
-    by_step: dict[int, Usage] = field(default_factory=dict)
     by_model: dict[tuple[int, ModelUse], Usage] = field(default_factory=dict)
     rows: int = 0
     asked: int = 0
     stopped: str = ""
 
     def add(self, enquiry: Enquiry, usage: Usage) -> None:
-        self.usage += usage
-        self.by_step[enquiry.step] = self.by_step.get(enquiry.step, Usage()) + usage
         place = (enquiry.step, enquiry.model)
-        self.by_model[place] = self.by_model.get(place, Usage()) + usage
+        self.by_model[place] = self.by_model.get(place, _NOTHING) + usage
+
+    @property
+    def usage(self) -> Usage:
+        """Of the whole run; whoever draws the progress asks from another thread."""
+        return sum(list(self.by_model.values()), _NOTHING)
+
+    def of_step(self, number: int) -> Usage:
+        """Of one step, whichever models it asked."""
+        return sum((usage for (step, _), usage in list(self.by_model.items()) if step == number), _NOTHING)
+
+
+_NOTHING = Usage()
 
 
 class Run:
@@ -173,8 +188,16 @@ class Run:
         return True
 
     def _advance(self, state: RowState) -> None:
+        """Go on with a row as far as what is known carries it."""
+        while self._step(state):
+            pass
+
+    def _step(self, state: RowState) -> bool:
+        """What is new to be asked goes to the desks; true where some of it was known, so that the row can go on."""
         before = len(state.asked)
-        for enquiry in self._evaluator.advance(state):
+        new = self._evaluator.advance(state)
+        unknown = self._unknown(state, new)
+        for enquiry in unknown:
             desk = self._desks[enquiry.model]
             desk.queue.put_nowait((_place(state, before, enquiry, self.tally.asked), state, enquiry))
             self._hire(desk)
@@ -182,6 +205,22 @@ class Run:
         if state.done:
             self._open -= 1
             self._changed.set()
+        return len(unknown) < len(new)
+
+    def _unknown(self, state: RowState, enquiries: Sequence[Enquiry]) -> list[Enquiry]:
+        """Those that somebody has to be asked: where a score is known it is taken, what is poor goes the long way."""
+        unknown: list[Enquiry] = []
+        for use, group in groupby(enquiries, attrgetter("model")):
+            asked = list(group)
+            requests = [Request(enquiry.question, enquiry.draw, row=state.index) for enquiry in asked]
+            for enquiry, reply in zip(asked, self._desks[use].recall(requests), strict=True):
+                outcome = reply and read(reply, enquiry.question)
+                if reply is None or not isinstance(outcome, Score):
+                    unknown.append(enquiry)
+                else:
+                    self._spend(enquiry, reply.usage)
+                    self._evaluator.take(state, enquiry, outcome)
+        return unknown
 
     def _hire(self, desk: _Desk) -> None:
         """One more worker where all are busy, up to what the model may ever need."""
@@ -281,7 +320,7 @@ class Run:
             outcome = read(reply, question)
             again = follow_up(reply, outcome, question) if isinstance(outcome, Unscored) else None
             if again is None or request.follow_up:
-                return replace(outcome, attempts=attempts)
+                return replace(outcome, attempts=attempts) if attempts else outcome
             request = replace(request, follow_up=again)
 
     def _give_up_on(self, desk: _Desk, why: str) -> None:
@@ -302,10 +341,13 @@ class Run:
         except Abandoned as error:
             self.tally.add(enquiry, Usage(calls=error.attempts, retried=error.attempts - 1))
             raise
-        self.tally.add(enquiry, reply.usage)
+        self._spend(enquiry, reply.usage)
+        return reply
+
+    def _spend(self, enquiry: Enquiry, usage: Usage) -> None:
+        self.tally.add(enquiry, usage)
         if why := self._overspent(self.tally):
             self.stop(Status.OVER_BUDGET, why)
-        return reply
 
 
 def _place(state: RowState, before: int, enquiry: Enquiry, asked: int) -> Place:
