@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, assert_never
 
@@ -16,8 +17,8 @@ from rmg_dsl.messages import Question
 from rmg_dsl.plan import Ask, CallPython, Compute, Plan, Refine, Step, Take
 from rmg_dsl.results import Outcome, Score, Status, Unscored
 from rmg_dsl.runtime.drafts import RefineLoop
-from rmg_dsl.runtime.rows import NoScore, Row, RowState, Waiting, caught, drafted, fail
-from rmg_dsl.runtime.worth import Worth, has_null, is_null, name_of, returned, short, with_own
+from rmg_dsl.runtime.rows import NoScore, Row, RowState, Waiting, attempt, drafted, fail
+from rmg_dsl.runtime.worth import Worth, is_gap, is_null, name_of, returned, short, with_own
 from rmg_dsl.scales import Labels, Points, Real, Scale, Value, Whole, YesNo
 from rmg_dsl.semantics import terms
 from rmg_dsl.semantics.templates import RENDER_FAILURES, MissingInput, TemplateTooBig
@@ -40,6 +41,7 @@ class Evaluator(Worth):
         self._loops = {step.number: RefineLoop(step, self) for step in plan.steps if isinstance(step, Refine)}
         self._askers: dict[int, Asker] = {s.number: GraderAsker(_grader(s), s.scoring) for s in plan.asks}
         self._only = {number: asker.only for number, asker in self._askers.items()}
+        self._works = {step.number: self._work_of(step) for step in plan.steps}
 
     def advance(self, state: RowState) -> list[Enquiry]:
         """Go on with a row; returns the enquiries that are new, and marks the row as done when nothing is left."""
@@ -70,21 +72,28 @@ class Evaluator(Worth):
         known = state.outcomes.get(number)
         if known is not None:
             return known
-        step = self.steps[number]
-        with caught(lambda unscored: state.outcomes.__setitem__(number, unscored)):
-            match step:
-                case Ask():
-                    state.outcomes[number] = self._judged(number, state)
-                case Refine():
-                    state.outcomes[number] = self._loops[number].outcome(state)
-                case Take(scoring=taken):
-                    self.outcome(taken.loop, state)
-                    state.outcomes[number] = self._loops[taken.loop].left(taken, state)
-                case Compute() | CallPython():
-                    state.outcomes[number] = self._scored(step, state)
-                case _:
-                    assert_never(step)
-        return state.outcomes[number]
+        found = state.outcomes[number] = attempt(self._works[number], state)
+        return found
+
+    def _work_of(self, step: Step) -> Callable[[RowState], Outcome]:
+        """What is done for a step on each row, with all that can be settled before any row."""
+        match step:
+            case Ask():
+                return partial(self._judged, step.number)
+            case Refine():
+                return self._loops[step.number].outcome
+            case Take():
+                return partial(self._taken, step)
+            case CallPython():
+                return partial(self._called, step)
+            case Compute():
+                return self._computed(step)
+            case _:
+                assert_never(step)
+
+    def _taken(self, step: Take, state: RowState) -> Outcome:
+        self.outcome(step.scoring.loop, state)
+        return self._loops[step.scoring.loop].left(step.scoring, state)
 
     def _judged(self, number: int, state: RowState) -> Outcome:
         """What the judges come to, or `Waiting`, once all that they are to be asked is on its way."""
@@ -148,25 +157,27 @@ class Evaluator(Worth):
                 return None
             raise
 
-    def _scored(self, step: Compute | CallPython, state: RowState) -> Score:
-        if isinstance(step, CallPython):
-            arguments = {name: self.value(term, state) for name, term in step.scoring.arguments}
-            missing = next((name for name, value in arguments.items() if is_null(value) or has_null(value)), None)
-            if missing is not None:
-                fail(Status.MISSING_INPUT, f"`{missing}` is null")
-            target = step.scoring.target
-            return _as_score(returned(self._python[target](**arguments), target), step.scoring.scale)
-        value = self.value(step.term, state)
-        if is_null(value):
-            fail(Status.MISSING_INPUT, f"{name_of(step.term)} is null")
-        label = self._label_of(step.term, state)
-        score = _as_score(value, step.scoring.scale)
-        return Score(score.value, score.reason, label or score.label)
+    def _called(self, step: CallPython, state: RowState) -> Score:
+        arguments = {name: self.value(term, state) for name, term in step.scoring.arguments}
+        missing = next((name for name, value in arguments.items() if is_gap(value)), None)
+        if missing is not None:
+            fail(Status.MISSING_INPUT, f"`{missing}` is null")
+        target = step.scoring.target
+        return _as_score(returned(self._python[target](**arguments), target), step.scoring.scale)
 
-    def _label_of(self, term: Term, state: RowState) -> str | None:
-        """An aggregate that is nothing but a grader keeps the word that was chosen."""
-        found = state.outcomes.get(term.scoring) if isinstance(term, terms.ScoreOf) else None
-        return found.label if isinstance(found, Score) else None
+    def _computed(self, step: Compute) -> Callable[[RowState], Score]:
+        rule, term, scale = self.rule(step.term), step.term, step.scoring.scale
+
+        def score(state: RowState) -> Score:
+            value = rule(state)
+            if is_null(value):
+                fail(Status.MISSING_INPUT, f"{name_of(term)} is null")
+            found = _as_score(value, scale)
+            # An aggregate that is nothing but a grader keeps the word that was chosen.
+            read = state.outcomes.get(term.scoring) if isinstance(term, terms.ScoreOf) else None
+            return replace(found, label=read.label) if isinstance(read, Score) and read.label else found
+
+        return score
 
 
 def _grader(step: Ask) -> str:

@@ -79,11 +79,18 @@ def paths_of(state: RowState) -> dict[int, Path]:
     return {number: drafts.path for number, drafts in state.drafts.items() if drafts.path}
 
 
-class caught:
-    """The one blanket handler: whatever goes wrong in a step of a row becomes that step's outcome, trace and all.
+def attempt(work: Callable[[RowState], Outcome], state: RowState) -> Outcome:
+    """The one blanket handler: whatever goes wrong in a step of a row becomes that step's outcome, trace and all."""
+    try:
+        return work(state)
+    except Waiting:
+        raise
+    except (Exception, SystemExit) as error:  # a failing row never takes the others with it
+        return _unscored(error)
 
-    A class, since this stands around every step of every row, and a generator would cost more than most steps.
-    """
+
+class caught:
+    """The same around what is not a function of the row: what goes wrong is handed to `record`."""
 
     __slots__ = ("_record",)
 
@@ -93,9 +100,7 @@ class caught:
     def __enter__(self) -> None: ...
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
-        if error is None or isinstance(error, Waiting):
-            return False
-        if not isinstance(error, Exception | SystemExit):  # a failing row never takes the others with it
+        if isinstance(error, Waiting) or not isinstance(error, Exception | SystemExit):
             return False
         self._record(_unscored(error))
         return True
