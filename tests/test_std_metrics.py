@@ -6,6 +6,7 @@ import json
 import math
 import re
 import string
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 from sacrebleu.tokenizers.tokenizer_zh import TokenizerZh
 
-from rmg_dsl.std import alignment, ngrams, overlap, structured, text, tokens
+from rmg_dsl.std import alignment, fast, ngrams, overlap, structured, text, tokens
 
 CASES = Path(__file__).parent / "cases" / "metrics"
 ROOMS = (text, overlap, ngrams, structured)
@@ -170,6 +171,33 @@ FEW_LETTERS = st.text("abc", max_size=80)
 def test_alignment_is_that_of_rapidfuzz(left: str, right: str) -> None:
     assert alignment.edit_distance(left, right) == Levenshtein.distance(left, right)
     assert alignment.shared_in_order(left, right) == LCSseq.similarity(left, right)
+
+
+def test_with_and_without_rapidfuzz_all_values_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = [(row["response"], row["reference"]) for row in rows("pairs.jsonl")]
+
+    def scored() -> list[tuple[float, float]]:
+        fast._kernels.cache_clear()
+        return [(overlap.levenshtein(*pair), overlap.rouge_l(*pair)) for pair in pairs]
+
+    by_library, kernel = scored(), fast._kernels().edit_distance
+    with monkeypatch.context() as blocked:
+        blocked.setitem(sys.modules, "rapidfuzz.distance", None)
+        plainly = scored()
+        assert fast._kernels().edit_distance is alignment.edit_distance is not kernel
+    fast._kernels.cache_clear()
+    assert plainly == by_library
+
+
+ANYTHING = TRICKY | st.text(st.characters(exclude_categories=()))
+
+
+@unhurried
+@given(ANYTHING, ANYTHING)
+def test_what_the_fast_path_gives_is_what_the_plain_one_does(left: str, right: str) -> None:
+    assert fast.edit_distance(left, right) == alignment.edit_distance(left, right)
+    ours, theirs = tokens.unicode_words(left), tokens.unicode_words(right)
+    assert fast.shared_in_order(ours, theirs) == alignment.shared_in_order(ours, theirs)
 
 
 ASCII = st.text(st.characters(codec="ascii"))

@@ -80,14 +80,14 @@ class Evaluator(Worth):
         match step:
             case Ask():
                 return partial(self._judged, step.number)
-            case CallPython():
-                return partial(self._called, step)
-            case Compute():
-                return self._computed(step)
             case Refine():
                 return self._loops[step.number].outcome
             case Take():
                 return partial(self._taken, step)
+            case CallPython():
+                return partial(self._called, step)
+            case Compute():
+                return self._computed(step)
             case _:
                 assert_never(step)
 

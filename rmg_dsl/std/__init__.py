@@ -56,9 +56,10 @@ def _reading_text(function: Function, run: Callable[..., Any]) -> Callable[..., 
         return run
 
     def call(*arguments: Any) -> Any:
-        if all(type(arguments[i]) is str for i in places):
-            return run(*arguments)
-        return run(*(_text(a, function.name) if i in places else a for i, a in enumerate(arguments)))
+        for place in places:
+            if type(arguments[place]) is not str:
+                return run(*(_text(a, function.name) if i in places else a for i, a in enumerate(arguments)))
+        return run(*arguments)
 
     return call
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from rmg_dsl.std.alignment import edit_distance, shared_in_order
+from rmg_dsl.std.fast import edit_distance, shared_in_order
 from rmg_dsl.std.ngrams import shared_count, token_ngrams
 from rmg_dsl.std.tokens import squad_words, unicode_words
 
