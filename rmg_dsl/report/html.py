@@ -10,6 +10,8 @@ from rmg_dsl.report.digest import Alike, Digest, Failures, GradedRow
 from rmg_dsl.report.drawings import Box, bars, graph, spread
 from rmg_dsl.report.markup import aside, block, cell, dim, folded, lines, money, number, page, table, text
 from rmg_dsl.report.summary import Column
+from rmg_dsl.report.validation import Validated
+from rmg_dsl.report.validation_html import validation_html
 from rmg_dsl.results import Status
 from rmg_dsl.semantics import Checked, Output
 from rmg_dsl.semantics.terms import FromPython, Judged, Scoring, read_by
@@ -55,6 +57,8 @@ class Graded(Protocol):
     @property
     def gates(self) -> Sequence[Judgement]: ...
     @property
+    def validations(self) -> Sequence[Validated]: ...
+    @property
     def notes(self) -> Sequence[str]: ...
     @property
     def usage(self) -> Used: ...
@@ -90,6 +94,7 @@ def _parts(result: Graded, *, bill: bool) -> list[str]:
     return [
         _ending(result),
         _summary(result, bill=bill),
+        *map(validation_html, result.validations),
         _gates(result.gates),
         *(aside(note) for note in result.notes),
         aside(_bill(result.usage)) if bill else "",
@@ -267,6 +272,7 @@ def suite_html(suite: Checked) -> str:
         _listed("reads", columns),
         _listed("params", ", ".join(f"{name} = {value!r}" for name, value in suite.params)),
         _required([gate.text for gate in suite.gates]),
+        lines(*(f"{dim('validate')} {text(validation.text)}" for validation in suite.validations)),
     )
 
 
