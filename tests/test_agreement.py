@@ -436,7 +436,7 @@ TOGETHER = ["alpha_nominal", "alpha_ordinal", "alpha_interval", "alpha_ratio", "
         ([1, 2, 2, -1], {}, FULL + TOGETHER[:3] + TOGETHER[4:]),
         ([1, 2, 2, None], {"ordered": False}, ["accuracy", "kappa", "alpha_nominal", "fleiss"]),
         ([1.5, 2, 2, None], {}, FULL[4:] + TOGETHER[1:4]),
-        (["1", "2", "x", None], {}, ["accuracy", "kappa", "alpha_nominal", "fleiss"]),
+        (["1", 2, "x", None], {}, ["accuracy", "kappa", "alpha_nominal", "fleiss"]),
         (["x", 2, 1, None], {"labels": [1, 2, "x"]}, FULL[:4] + TOGETHER[:2] + TOGETHER[4:]),
         ([None] * 4, {}, FULL + TOGETHER),
     ],
@@ -466,7 +466,8 @@ def test_a_table_has_every_pair_and_all_together() -> None:
     [
         ({"a": [1]}, "two columns or more"),
         ({"a": [1], "b": [[1]]}, "these are neither"),
-        ({"a": ["x"], "b": [0.5]}, "these are neither"),
+        ({"a": ["x", 1], "b": [0.5, 1]}, "these are neither"),
+        ({"a": ["1", "2"], "b": [1, 2]}, "`a` has texts and `b` has numbers: they can never agree"),
         ({"a": [1], "b": []}, "different lengths"),
     ],
 )

@@ -21,7 +21,9 @@ from rmg_dsl.report.agreement import (
 )
 from rmg_dsl.report.bounds import Clusters, Statistic
 from rmg_dsl.report.levels import Level, estimates_at
+from rmg_dsl.report.offered import check_alike
 from rmg_dsl.report.ratings import as_rows, categories_or_none, numbers_or_none
+from rmg_dsl.report.reasons import by_name
 
 AGREEMENT_COLUMNS = ("raters", "statistic", "n", "value", "low", "high", "why")
 MOST_RATIOS = 1000  # distinct values: `ratio` takes the square of their number
@@ -100,18 +102,21 @@ def agreement_table(
     nominal alpha and Fleiss' kappa; numbers have the correlations and the other levels of alpha (`ratio` without values
     below 0, of at most 1,000 distinct ones); numbers that are categories have the weighted kappas too. `labels`, the
     labels of the scale in order, makes any ratings ordered categories; `ordered=False` makes numbers plain codes. At
-    `system` there are the correlations alone. Fewer than two columns are a `ValueError`, a rating that is neither
-    number nor text too.
+    `system` there are the correlations alone. Fewer than two columns are a `ValueError`, and so are a rating that is
+    neither number nor text, and a column of texts beside one of numbers.
     """
     if len(columns) < 2:
         raise ValueError("agreement is between two columns or more")
+    check_alike([*columns.values()], [*columns])
     jobs = [(names, True) for names in combinations(columns, 2)] + [(tuple(columns), False)]
     found: list[dict[str, Any]] = []
     for names, pair in jobs:
         together = [columns[name] for name in names]
         wanted = wanted_at(level, Comparable.of(together, labels, ordered), pair=pair)
         estimates = estimates_at(level, wanted, as_rows(together), clusters, seed=seed)
-        found += [{"raters": ", ".join(names), "statistic": name, **e._asdict()} for name, e in estimates.items()]
+        for name, each in estimates.items():
+            about = {"raters": ", ".join(names), "statistic": name}
+            found.append({**about, **each._asdict(), "why": by_name(each.why, names)})
     return found
 
 

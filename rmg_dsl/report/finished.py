@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from rmg_dsl.report.digest import Digest
 from rmg_dsl.report.markup import money
+from rmg_dsl.report.validation import Validated
 from rmg_dsl.semantics import Output
 
 
@@ -44,7 +45,7 @@ class Graded(Protocol):
     @property
     def gates(self) -> Sequence[Judgement]: ...
     @property
-    def validations(self) -> Sequence[object]: ...
+    def validations(self) -> Sequence[Validated]: ...
     @property
     def notes(self) -> Sequence[str]: ...
     @property

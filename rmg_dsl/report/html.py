@@ -12,6 +12,7 @@ from rmg_dsl.report.finished import Graded, Judgement, bill_words, counted, wors
 from rmg_dsl.report.markup import aside, block, cell, dim, folded, lines, money, number, page, table, text
 from rmg_dsl.report.paths import paths_html
 from rmg_dsl.report.summary import Column
+from rmg_dsl.report.validation_html import validation_html
 from rmg_dsl.results import Status
 from rmg_dsl.semantics import Checked, Output
 from rmg_dsl.semantics.terms import FromPython, Judged, Scoring, read_by
@@ -49,6 +50,7 @@ def _parts(result: Graded, *, bill: bool) -> list[str]:
     return [
         _ending(result),
         _summary(result, bill=bill),
+        *map(validation_html, result.validations),
         _gates(result.gates),
         *(aside(note) for note in result.notes),
         aside(" · ".join(bill_words(result.usage))) if bill else "",
@@ -219,6 +221,7 @@ def suite_html(suite: Checked) -> str:
         _listed("reads", columns),
         _listed("params", ", ".join(f"{name} = {value!r}" for name, value in suite.params)),
         _required([gate.text for gate in suite.gates]),
+        lines(*(f"{dim('validate')} {text(validation.text)}" for validation in suite.validations)),
     )
 
 

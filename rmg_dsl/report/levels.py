@@ -37,6 +37,8 @@ def estimates_at(
     `system` the statistic of the mean of each column in each group. `n` counts rows at the first level and groups at
     the others, which leave out rows without a group.
     """
+    if not wanted:
+        return {}
     if level == "pooled" or groups is None:
         return estimates(wanted, rows, seed=seed, clusters=groups)
     grouped = _by_group(rows, groups)

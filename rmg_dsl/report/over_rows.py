@@ -10,6 +10,7 @@ from rmg_dsl.report import agreement, statistics
 from rmg_dsl.report.bounds import Statistic, estimates
 from rmg_dsl.report.offered import as_scored, check_alike, first_off, labels_of
 from rmg_dsl.report.ratings import as_rows
+from rmg_dsl.report.reasons import by_name
 from rmg_dsl.report.statistics import Interval
 from rmg_dsl.results import Estimate
 from rmg_dsl.semantics.terms import OverRows
@@ -33,7 +34,8 @@ def estimate_of(term: OverRows, columns: Columns) -> Estimate:
     if term.function in _DIRECT:
         return _DIRECT[term.function](columns[0], term.type)
     given = columns if len(columns) == 1 or term.function in _OF_NUMBERS else _comparable(term, columns)
-    return estimates({"it": _statistic(term)}, as_rows(given))["it"]
+    found = estimates({"it": _statistic(term)}, as_rows(given))["it"]
+    return found._replace(why=by_name(found.why, term.names))
 
 
 def _comparable(term: OverRows, columns: Columns) -> Columns:

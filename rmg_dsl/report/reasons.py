@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rmg_dsl.report import agreement
@@ -27,11 +27,22 @@ def why_undefined(statistic: Callable[..., Any], table: Table) -> str:
         return "a ratio scale has no values below 0"
     if statistic in _CORRELATIONS and all(len(cell) == len(_SIDES) for cell in table.cells):
         flat = [word for word, side in zip(_SIDES, zip(*table.cells, strict=True), strict=True) if len(set(side)) == 1]
-        return f"the {flat[0]} one does not vary" if len(flat) == 1 else "nothing varies"
+        return f"{flat[0]} does not vary" if len(flat) == 1 else "nothing varies"
     return "all verdicts are the same"
 
 
-_SIDES = ("first", "second")
+_SIDES = ("the first one", "the second one")
+
+
+def by_name(why: str, names: Sequence[str]) -> str:
+    """A reason that speaks of two columns, in their names.
+
+    >>> by_name("the second one does not vary", ["judge", "human"])
+    '`human` does not vary'
+    """
+    for side, name in zip(_SIDES, names, strict=False):
+        why = why.replace(side, f"`{name}`")
+    return why
 
 
 def why_unbounded(drawn: int, fewest: int, unit: str) -> str:

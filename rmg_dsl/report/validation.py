@@ -12,6 +12,7 @@ from rmg_dsl.report.comparison import Comparable, wanted_at
 from rmg_dsl.report.levels import Level, estimates_at
 from rmg_dsl.report.offered import as_scored, check_alike, first_off, labels_of
 from rmg_dsl.report.ratings import as_rows, is_gap
+from rmg_dsl.report.reasons import by_name
 from rmg_dsl.report.summary import aligned
 from rmg_dsl.semantics import Validation
 
@@ -133,7 +134,8 @@ def validated(found: Compared, *, seed: int = 0) -> Validated:
     asked = found.validation
     people = tuple(name for name, _ in asked.against)
     columns = [as_scored(list(column), asked.type.scale) for column in (found.judge, *found.people)]
-    notes = (f"{found.unread:,} verdicts of people could not be read",) if found.unread else ()
+    plural = "s" * (found.unread != 1)
+    notes = (f"{found.unread:,} verdict{plural} of people could not be read",) if found.unread else ()
     blank = Validated(asked.name, people, asked.level, len(found.judge), found.unscored, (), notes)
     if not blank.n:
         return _nothing(blank, "no row has a verdict of both")
@@ -234,7 +236,8 @@ def _rows(
             who = {"grader": asked.name, "level": asked.level, "role": role.name}
             for name, estimate in estimates_at(asked.level, job.wanted, some, groups, seed=seed).items():
                 about = {"rater": job.rater, "against": job.against, "statistic": name}
-                yield {**who, **about, **estimate._asdict()}
+                why = by_name(estimate.why, (job.rater, job.against))
+                yield {**who, **about, **estimate._asdict(), "why": why}
 
 
 def _roles(grader: str, people: int, has_baseline: bool) -> list[_Role]:

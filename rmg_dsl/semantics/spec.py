@@ -59,6 +59,11 @@ class Validation:
     span: Span
 
     @property
+    def text(self) -> str:
+        """Who is compared with whom."""
+        return f"{self.name} against {', '.join(name for name, _ in self.against)}"
+
+    @property
     def terms(self) -> tuple[Term, ...]:
         """All that it reads of a row besides the grader."""
         return tuple(term for _, term in self.against) + ((self.group,) if self.group is not None else ())

@@ -1,0 +1,25 @@
+"""What a notebook and a report show of a `validate`: the grader, people and the baseline beside each other."""
+
+from __future__ import annotations
+
+from rmg_dsl.report.markup import aside, dim, table, text
+from rmg_dsl.report.validation import Validated
+
+
+def validation_html(found: Validated) -> str:
+    """A table with a line for each statistic, and what could not be computed in words.
+
+    >>> row = {"role": "judge", "rater": "kind", "against": "<b>", "statistic": "kappa", "value": 0.5, "low": None}
+    >>> shown = validation_html(Validated("kind", ("<b>",), "pooled", 9, 0, (row,)))
+    >>> "kappa" in shown, "0.500" in shown, "<b>" in shown
+    (True, True, False)
+    """
+    cells = [[text(name), *map(_cell, values)] for name, *values in found.table()]
+    drawn = table(found.head, cells, ["k", *["n"] * (len(found.head) - 1)]) if cells else ""
+    return f"<h4>{text(found.title)}</h4>{drawn}{''.join(map(aside, found.remarks))}"
+
+
+def _cell(shown: str) -> str:
+    """The value, and in passing its bounds."""
+    value, _, bounds = shown.partition(" ")
+    return text(value) + (f" {dim(text(bounds))}" if bounds else "")
