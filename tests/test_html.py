@@ -166,6 +166,19 @@ def test_where_lower_is_better_the_worst_rows_are_the_highest() -> None:
     assert after.index("aaaaaaaaa") < after.index("aaaa ") < after.rindex("a")
 
 
+def test_rows_that_could_not_be_better_are_not_among_the_worst() -> None:
+    rows = [{"response": "a b c"}, {"response": "a"}, {"response": "a b"}]
+    brief = rmg.grade("grader brief = words(response) <= 2", rows)
+    assert [graded.place for graded in brief.digest.worst()[1]] == [0]
+    assert [graded.place for graded in rmg.grade("grader brief = words(response) <= 3", rows).digest.worst()[1]] == [
+        0,
+        1,
+        2,
+    ]
+    long = rmg.grade("grader long -> 1..3 lower = words(response)", rows)
+    assert [graded.place for graded in long.digest.worst()[1]] == [0, 2]
+
+
 def test_of_an_aggregate_without_a_direction_the_rows_are_the_lowest() -> None:
     result = rmg.grade("grader length = chars(response)", [{"response": "abc"}, {"response": "a"}])
     assert "The lowest rows by length row length response 1 1 a 0 3 abc" in harmless(result_html(result)).text

@@ -14,6 +14,7 @@ from subprocess import DEVNULL
 from types import SimpleNamespace
 from typing import Any, Self
 
+import nbformat
 import pytest
 from conftest import ROOT
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
@@ -433,6 +434,22 @@ def test_a_mistake_fails_the_notebook_at_the_place_that_jupyter_shows() -> None:
     assert "In[4]:2:12" in failed.value.evalue
     assert "Traceback" not in str(failed.value)
     assert ".py" not in str(failed.value)
+
+
+def test_papermill_sees_a_failed_cell_and_its_place(tmp_path: Path) -> None:
+    cells = ("%load_ext rmg_dsl", SETUP, "%%grade df\ngrader a = wrods(response)", "never = 'run'")
+    path = tmp_path / "in.ipynb"
+    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell(text) for text in cells]), path)
+    command = [sys.executable, "-m", "papermill", "-k", "python3", str(path), str(tmp_path / "out.ipynb")]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 1
+    assert "In[3]:2:12" in found.stderr
+    assert "papermill.exceptions.PapermillExecutionError" in found.stderr
+    saved = nbformat.read(tmp_path / "out.ipynb", 4)
+    assert [cell.metadata.papermill.status for cell in saved.cells if "papermill" in cell.metadata][-2:] == [
+        "failed",
+        "pending",
+    ]
 
 
 def test_the_number_of_the_cell_is_the_one_beside_it() -> None:

@@ -55,6 +55,16 @@ def test_the_python_runs_and_prints_what_it_is_said_to_print() -> None:
     assert printed.getvalue().rstrip() == expected.rstrip()
 
 
+def test_the_cell_is_read_and_checks_clean() -> None:
+    from rmg_dsl.surfaces.optionline import GRADE, read_line
+
+    (cell,) = blocks("ipython")
+    magic, spec = cell.split("\n", 1)
+    line = read_line(magic.removeprefix("%%grade"), GRADE)
+    assert (line.one("-o"), line.rest) == ("scored", 'df[df.lang == "en"]')
+    assert [d for d in rmg.check(spec) if d.severity != "note"] == []
+
+
 def test_every_code_and_file_that_it_names_is_there() -> None:
     from rmg_dsl.diagnostics import codes
 

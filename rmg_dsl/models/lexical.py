@@ -55,7 +55,9 @@ _BEYOND = re.compile(
     r"discriminat(?:e|es|ion|ory)|stereotyp(?:e|es|ing)|profan(?:e|ity))\b"
 )
 # In a prompt these may stand to be left aside ("politeness does not count"); in a grader's name they are its subject.
-_BEYOND_AS_NAME = re.compile(r"\b(?:polic(?:y|ies)|priva(?:te|cy)|tone|polite(?:ness)?|rude(?:ness)?)\b")
+_BEYOND_AS_NAME = re.compile(
+    r"\b(?:polic(?:y|ies)|priva(?:te|cy)|tone|(?:im)?polite(?:ness)?|rude(?:ness)?|friendl(?:y|iness)|empath(?:y|etic))\b"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,8 +146,15 @@ class Digest:
         aggregates = [n for n in reversed(numbers) if self.outputs[n].kind == "aggregate"]
         for number in [*aggregates, *(n for n in numbers if n not in aggregates)]:
             if self._lowest[number]:
-                return self.outputs[number], [graded for _, _, graded in self._lowest[number]]
+                return self.outputs[number], self._worse(number)
         return None, self._first
+
+    def _worse(self, number: int) -> list[GradedRow]:
+        """The lowest rows without those that could not be better; where all are like that, some of these."""
+        kind = self.outputs[number].type
+        best = -kind.low if kind.direction < 0 else kind.high
+        lowest = self._lowest[number]
+        return [graded for key, _, graded in lowest if key != best] or [graded for _, _, graded in lowest]
 
 
 def _refined(graded: GradedRow, outputs: Sequence[Output]) -> list[RefinedRow]:
