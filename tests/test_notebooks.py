@@ -48,6 +48,7 @@ def test_there_is_a_notebook_for_each_step_of_the_way() -> None:
         "02_support_reward",
         "03_mapping_and_aggregates",
         "04_your_own_judge",
+        "05_refine",
     ]
 
 
