@@ -43,6 +43,7 @@ from rmg_dsl.tables import (
     to_frame,
     write_table,
     write_text,
+    writing,
 )
 
 CASES = Path(__file__).parent / "cases" / "tables"
@@ -239,6 +240,16 @@ def test_standard_input_is_told_by_its_first_characters(text: str, rows: list[Ro
 def test_standard_input_may_be_parquet(tmp_path: Path) -> None:
     write_table(tmp_path / "a.parquet", None, [{"a": 1}])
     assert list(open_table("-", stdin=io.BytesIO((tmp_path / "a.parquet").read_bytes()))) == [{"a": 1}]
+
+
+def test_long_standard_input_is_kept_on_disk_and_walked_by_several() -> None:
+    count = 20_000
+    text = "n,text\n" + "".join(f"{place},{'x' * 1_000}\n" for place in range(count))
+    table = open_table("-", stdin=io.BytesIO(text.encode()))
+    one, other = iter(table), iter(table)
+    assert [next(one)["n"], next(one)["n"], next(other)["n"], next(one)["n"]] == [0, 1, 0, 2]
+    assert sum(row["n"] for row in table) == count * (count - 1) // 2
+    assert [row["n"] for row in other] == list(range(1, count))
 
 
 def test_nothing_on_standard_input_is_an_error() -> None:
@@ -670,6 +681,26 @@ def test_a_file_is_there_whole_or_as_it_was(ending: str, tmp_path: Path) -> None
         write_table(path, None, failing())
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == [path.name]
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    for path in ("out.csv", "other.csv"):
+        code = (
+            f"import os, rmg_dsl.tables as t\nwith t.writing([{path!r}], ['a']) as w:\n w.add({{'a': 1}}); os._exit(9)"
+        )
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert len(left) == 2
+    write_table(tmp_path / "out.csv", ["a"], [])  # so soon it may be one that somebody has just begun
+    assert {path.name for path in tmp_path.iterdir()} == {*left, "out.csv"}
+    with writing([tmp_path / "out.csv"], ["a"]):
+        for path in tmp_path.glob(".rmg-*"):
+            os.utime(path, (0, 0))
+        held = {path.name for path in tmp_path.glob(".rmg-*")} - left
+        write_table(tmp_path / "out.csv", ["a"], [])
+        found = {path.name for path in tmp_path.glob(".rmg-*")}
+    assert len(found & left) == 1  # of another file
+    assert held <= found
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes and links of POSIX")

@@ -71,7 +71,8 @@ def run_stream(job: Job, paths: Sequence[str], by: str | None = None) -> Finishe
         def take(graded: GradedRow) -> None:
             writer.add({**graded.row, **graded.cells})
 
-        finished = _on_bridge(job, followed(job, take, by), stop_on_interrupt=False)
+        digest = Digest(job.plan.outputs, by, tables.FloatsOnDisk)
+        finished = _on_bridge(job, followed(job, digest, take), stop_on_interrupt=False)
     for path in paths:
         if is_page(path):
             save_page(path, finished)
@@ -116,22 +117,18 @@ async def _sharing_flights(job: Job, work: Coroutine[Any, Any, _Ended]) -> _Ende
 async def graded(job: Job) -> Result:
     """The result of a prepared job, for who waits in a way of their own."""
     ledger = Ledger(job.plan.outputs, marks=[] if job.streamed else None)
-    found = await followed(job, ledger.add)
+    found = await followed(job, Digest(job.plan.outputs), ledger.add)
     told = {each.name: getattr(found, each.name) for each in fields(found)}
     return Result(**told, table=as_graded(job.table, ledger), ledger=ledger)
 
 
-async def followed(job: Job, take: Callable[[GradedRow], object], by: str | None = None) -> Finished:
-    """Run a prepared job and hand on each finished row, in order; what is kept of the rows does not grow with them.
-
-    `by` names a column for whose values there are summaries too.
-    """
+async def followed(job: Job, digest: Digest, take: Callable[[GradedRow], object]) -> Finished:
+    """Run a prepared job and hand on each finished row, in order; the rows themselves are not kept."""
     started = time.monotonic()
     gates = Gates(job.plan, job.evaluator, estimate_of)
     validations = validations_of(job)
     files = ExitStack()
     outputs = [(output, result_columns(output)) for output in job.plan.outputs]
-    digest = Digest(job.plan.outputs, by)
     try:
         with _settled_heap():
             job.run.crews = logging_crews(job.crews, job.options.log, files)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
+from rmg_dsl.report.numbers import Floats, Numbers, floats_in_memory
 from rmg_dsl.report.summary import Column
 from rmg_dsl.results import Outcome, Path, Score, Status, Unscored
 from rmg_dsl.semantics import Output
@@ -85,11 +86,17 @@ class Failures:
 
 
 class Digest:
-    """All that a summary or a report shows of a run; `by` names a column for whose values there are summaries too."""
+    """All that a summary or a report shows of a run; `by` names a column for whose values there are summaries too.
 
-    def __init__(self, outputs: Sequence[Output], by: str | None = None) -> None:
+    `floats` makes room for the scores of an output of which there are more than a thousand different ones.
+    """
+
+    def __init__(
+        self, outputs: Sequence[Output], by: str | None = None, floats: Callable[[], Floats] = floats_in_memory
+    ) -> None:
         self.outputs = tuple(outputs)
-        self.seen = [Column(output) for output in outputs]
+        self._floats = floats
+        self.seen = self._columns()
         self.failures = Failures()
         self.by = by
         self.rows = self.unreached = 0
@@ -119,8 +126,11 @@ class Digest:
     def _group(self, value: Any) -> list[Column]:
         name = "(none)" if value is None else str(value)
         if name not in self.groups:
-            self.groups[name] = [Column(output) for output in self.outputs]
+            self.groups[name] = self._columns()
         return self.groups[name]
+
+    def _columns(self) -> list[Column]:
+        return [Column(output, values=Numbers(self._floats())) for output in self.outputs]
 
     def _rank(self, number: int, value: Any, graded: GradedRow) -> None:
         """Keep the few worst; of equal ones the first rows."""

@@ -6,26 +6,40 @@ from array import array
 from collections.abc import Collection, Iterator
 from collections.abc import Set as AbstractSet
 from itertools import chain, repeat, starmap
+from typing import Protocol
 
 MOST_COUNTED = 1_000
 
 
+class Floats(Protocol):
+    """Where numbers go of which there are many different ones."""
+
+    def append(self, value: float, /) -> None: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[float]: ...
+
+
+def floats_in_memory() -> Floats:
+    """8 bytes each."""
+    return array("d")
+
+
 class Numbers(Collection[float]):
-    """A bag of numbers, in no order: the first 1,000 different ones are counted, every other one takes 8 bytes.
+    """A bag of numbers, in no order: the first 1,000 different ones are counted, all others are kept as floats.
 
     >>> numbers = Numbers()
     >>> for value in (1, 5, 1): numbers.append(value)
     >>> sorted(numbers), len(numbers), numbers.count(1), numbers.count(2)
     ([1, 1, 5], 3, 2, 0)
 
-    So the scores on a scale of levels take no room that grows, and all others as little as exact numbers can.
+    So the scores on a scale of levels take no room that grows, and others as much as `others` does for exact numbers.
     """
 
     __slots__ = ("_counts", "_others")
 
-    def __init__(self) -> None:
+    def __init__(self, others: Floats | None = None) -> None:
         self._counts: dict[float, int] = {}
-        self._others = array("d")
+        self._others = floats_in_memory() if others is None else others
 
     def append(self, value: float) -> None:
         """One more."""
@@ -39,12 +53,12 @@ class Numbers(Collection[float]):
 
     def count(self, value: float) -> int:
         """How many are equal to this."""
-        return self._counts.get(value) or self._others.count(value)
+        return self._counts.get(value) or sum(other == value for other in self._others)
 
     @property
     def different(self) -> AbstractSet[float]:
         """Each number that is there, at least once."""
-        return self._counts.keys() | set(self._others) if self._others else self._counts.keys()
+        return self._counts.keys() | set(self._others) if len(self._others) else self._counts.keys()
 
     def __len__(self) -> int:
         return sum(self._counts.values()) + len(self._others)
@@ -53,4 +67,4 @@ class Numbers(Collection[float]):
         return chain(chain.from_iterable(starmap(repeat, self._counts.items())), self._others)
 
     def __contains__(self, value: object) -> bool:
-        return value in self._counts or value in self._others
+        return value in self._counts or any(other == value for other in self._others)

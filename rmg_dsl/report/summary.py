@@ -9,7 +9,7 @@ from typing import Any, Literal
 from unicodedata import combining, east_asian_width
 
 from rmg_dsl.messages import Usage
-from rmg_dsl.report.numbers import Numbers
+from rmg_dsl.report.numbers import MOST_COUNTED, Numbers
 from rmg_dsl.report.statistics import Interval, mean, mean_interval, share_interval
 from rmg_dsl.results import Outcome, Score, Status
 from rmg_dsl.scales import Points
@@ -62,12 +62,14 @@ class Column:
         self.statuses[outcome.status] += 1
         if not isinstance(outcome, Score):
             return
+        label = outcome.label
         if isinstance(outcome.value, str):
-            self.labels[outcome.value] += 1
+            label = outcome.value
         else:
             self.values.append(outcome.value)
-            if outcome.label is not None:
-                self.labels[outcome.label] += 1
+        # Texts from the data may all be different, and no picture shows so many.
+        if label is not None and (label in self.labels or len(self.labels) < MOST_COUNTED):
+            self.labels[label] += 1
 
     @property
     def unscored(self) -> int:

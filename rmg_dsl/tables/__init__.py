@@ -3,6 +3,7 @@
 The only room that imports pandas and pyarrow, and only inside functions: importing this room imports neither.
 """
 
+from rmg_dsl.tables.floats import FloatsOnDisk
 from rmg_dsl.tables.frames import Column, Kind, is_frame, records_to_frame, to_frame
 from rmg_dsl.tables.inputs import FORMATS
 from rmg_dsl.tables.opening import open_table, read_frame
@@ -15,6 +16,7 @@ from rmg_dsl.tables.writing import TableWriter, write_table, writing
 __all__ = [
     "FORMATS",
     "Column",
+    "FloatsOnDisk",
     "Kind",
     "Row",
     "Table",

@@ -46,11 +46,12 @@ def _first_line(error: BaseException) -> str:
 def parquet_rows(found: Input) -> Iterator[Row]:
     """The rows of a parquet file as plain values, a batch of them in memory at a time."""
     pa = pyarrow()
+    # By one thread: of what several have done with, pyarrow keeps more and more.
     try:
         with found.open() as stream, pa.parquet.ParquetFile(stream, buffer_size=_READ_BYTES) as file:
             schema = file.schema_arrow
             readers = [_reader(pa, field) for field in schema]
-            for batch in file.iter_batches(batch_size=_READ_ROWS):
+            for batch in file.iter_batches(batch_size=_READ_ROWS, use_threads=False):
                 columns = [read(array) for read, array in zip(readers, batch.columns, strict=True)]
                 rows = zip(*columns, strict=True) if columns else repeat((), batch.num_rows)
                 yield from (dict(zip(schema.names, cells, strict=True)) for cells in rows)

@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, cast
+from zlib import crc32
 
 from rmg_dsl.errors import DataError, UsageError
 from rmg_dsl.tables.inputs import FORMATS, format_of
 from rmg_dsl.tables.parquet_files import pyarrow
+
+if sys.platform != "win32":
+    import fcntl
+
+_FRESH_SECONDS = 60
 
 
 class Replacement:
@@ -20,10 +28,15 @@ class Replacement:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
         self._target = os.path.realpath(os.path.expanduser(path))
-        self._temporary = os.path.join(os.path.dirname(self._target), f".rmg-{secrets.token_hex(8)}.tmp")
+        folder, name = os.path.split(self._target)
+        ours = f".rmg-{crc32(os.fsencode(name)):08x}-"
+        self._temporary = os.path.join(folder, f"{ours}{secrets.token_hex(8)}.tmp")
         with told(self.path):
+            _sweep(folder, ours)
             # Not a private temporary file: the umask decides who may read it.
             self.stream = cast(IO[bytes], open(self._temporary, "x+b"))  # noqa: SIM115 - closed by `finish` or `drop`
+        with suppress(OSError):  # a disk without locks
+            _lock(self.stream)
 
     def finish(self) -> None:
         """See to it that every byte is on the disk."""
@@ -45,6 +58,31 @@ class Replacement:
             self.stream.close()
         with suppress(OSError):
             os.unlink(self._temporary)
+
+
+def _sweep(folder: str, ours: str) -> None:
+    """Remove what runs that were killed have left of the same file: such a file may be as large as the rows are."""
+    with os.scandir(folder) as entries:
+        left = [entry.path for entry in entries if entry.name.startswith(ours) and entry.name.endswith(".tmp")]
+    for path in filter(_is_abandoned, left):
+        with suppress(OSError):
+            os.unlink(path)
+
+
+def _is_abandoned(path: str) -> bool:
+    """Whether nobody holds it; for a minute it may be one that somebody has not locked yet."""
+    try:
+        with open(path, "rb") as stream:
+            _lock(stream)
+            return time.time() - os.fstat(stream.fileno()).st_mtime > _FRESH_SECONDS
+    except OSError:
+        return False
+
+
+def _lock(stream: IO[bytes]) -> None:
+    """Hold a file as long as it is open. Raises OSError where another process does."""
+    if sys.platform != "win32":  # which lets nobody remove a file that is open
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager

@@ -1,14 +1,13 @@
-"""What needs no network: a warm cache, memory, start-up, parse and check, code graders. `python -m tests.bench.local`
+"""What needs no network: a warm cache, start-up, parse and check, code graders, memory and speed from file to file.
 
-Name some of `warm start check code memory` to measure only these. Each figure is of a process of its own.
+`python -m tests.bench.local`; name some of `warm store start check code memory files` to measure only these. Each
+figure is of a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.server import endpoint
+from tests.bench.streams import files, memory
 
 WARM = 'model judge = llm("vllm/bench", base_url="{url}", concurrency=256)\n\n' + "\n\n".join(
     f'grader g{number} -> 1..5 = """\n'
@@ -139,35 +139,6 @@ def code(rows: int = 20_000) -> None:
     print(f"code   {rows * 4:,} cells in {took:.2f} s: {rows * 4 / took:,.0f} a second")
 
 
-def memory() -> None:
-    """The peak of a code-only stream from file to file, for two lengths, each in a process of its own."""
-    for rows in (10_000, 100_000):
-        command = [sys.executable, "-m", "tests.bench.local", "--stream", str(rows)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        print(done.stdout.strip() or f"memory {rows:,} rows failed: {done.stderr.strip().splitlines()[-1]}")
-
-
-def stream(rows: int) -> None:
-    from rmg_dsl.surfaces.cli import main as rmg_main
-
-    with tempfile.TemporaryDirectory() as folder:
-        data, spec, out = (Path(folder) / name for name in ("data.jsonl", "spec.rmg", "out.jsonl"))
-        spec.write_text("grader brief = words(response) <= 120\n")
-        with data.open("w") as file:
-            for number in range(rows):
-                file.write(json.dumps({"id": number, "response": SIXTY_WORDS}) + "\n")
-        sys.argv = ["rmg", "run", str(spec), str(data), "-o", str(out), "--quiet"]
-        stdout, sys.stdout = sys.stdout, sys.stderr
-        try:
-            rmg_main()
-        except SystemExit:
-            pass
-        finally:
-            sys.stdout = stdout
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"memory {rows:,} rows: peak {peak:.0f} MB")
-
-
 PARTS: dict[str, Callable[[], None]] = {
     "warm": warm,
     "store": store,
@@ -175,6 +146,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "check": check,
     "code": code,
     "memory": memory,
+    "files": files,
 }
 
 
@@ -182,13 +154,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=" ".join(PARTS))
     parser.add_argument("--only", choices=PARTS, help=argparse.SUPPRESS)
-    parser.add_argument("--stream", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    if asked.stream:
-        stream(asked.stream)
-    elif asked.only:
+    if asked.only:
         PARTS[asked.only]()
     else:
         for part in asked.parts or PARTS:
