@@ -13,6 +13,7 @@ from rmg_dsl.results import Draft, Path, Score
 _WIDE, _TALL, _DOT = 26, 30, 3
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
 _MOST_WORDS = 2_000
+_LEAST_SHARED = 0.5
 
 
 def paths_html(rows: Iterable[RefinedRow]) -> str:
@@ -43,7 +44,7 @@ def _changed(path: Path) -> str:
 
 
 def difference(before: str, after: str) -> str:
-    """What was taken out and put in, word by word; of long texts the new one alone.
+    """What was taken out and put in, word by word; of long texts, and of those that share little, the new one alone.
 
     >>> difference("a red car", "a fast car")
     '<div class="t">a <del>red</del><ins>fast</ins> car</div>'
@@ -52,6 +53,8 @@ def difference(before: str, after: str) -> str:
     if max(len(one), len(other)) > _MOST_WORDS:
         return folded(after)
     matcher = SequenceMatcher(None, one, other, autojunk=False)
+    if matcher.ratio() < _LEAST_SHARED:
+        return folded(after)
     parts = (_part(tag, one[i:j], other[k:m]) for tag, i, j, k, m in matcher.get_opcodes())
     return f'<div class="t">{"".join(parts)}</div>'
 

@@ -133,6 +133,8 @@ def _row(column: Column, usage: Usage, cost: float | None) -> dict[str, Any]:
 
 def _plain(output: Output) -> str:
     kind = output.type
+    if output.kind == "refine":
+        return f"{kind} rounds"
     if kind.kind == "bool":
         return "bool"
     return str(kind) if kind.kind == "number" and kind.bounded else kind.kind
