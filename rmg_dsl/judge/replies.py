@@ -275,12 +275,14 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_pairs, strict=False)
 
 def _key(value: dict[str, Any], others: tuple[str, ...] = ()) -> str:
     """The key that holds the verdict: ours, or one of the others where nothing but a reason stands beside it."""
-    ours = [key for key in value if key.strip().casefold() == KEY]
+    plain = {key: key.strip().casefold() for key in value}
+    ours = [key for key, word in plain.items() if word == KEY]
     if len(ours) > 1:
         raise NoVerdict("an object that gives a key twice")
-    rest = {key.strip().casefold() for key in value} - _REASONS
-    other = next((key for key in value if {key.strip().casefold()} == rest and key.strip().casefold() in others), "")
-    return ours[0] if ours else other
+    if ours:
+        return ours[0]
+    rest = {*plain.values()} - _REASONS
+    return next((key for key, word in plain.items() if {word} == rest and word in others), "")
 
 
 def _held(found: dict[str, Any], scale: Scale | Prose) -> object:

@@ -57,6 +57,7 @@ class Cached(Wrapped):
         super().__init__(model)
         self._cache = cache
         self._identity = identity
+        self._name = model.name
         self._since = cache.clock() if refresh else 0.0
         self._flights = Flights() if flights is None else flights
         self._hits = self._misses = 0
@@ -125,7 +126,7 @@ class Cached(Wrapped):
         if value is None:
             return None
         try:
-            return reply_of(Answer(200, _DECODER.decode(value.decode())), self.name, _HIT)
+            return reply_of(Answer(200, _DECODER.decode(value.decode())), self._name, _HIT)
         except (ValueError, RecursionError, CallError):
             # A value that was damaged on disk: asked anew.
             return None

@@ -27,11 +27,11 @@ def reply_of(answer: Answer, who: str, usage: Usage | None = None) -> Reply:
     '4'
     """
     body = answer.body
-    if not isinstance(body, Mapping):
+    if not isinstance(body, dict):
         raise malformed(answer, who, "no JSON object")
     choice = _choice(answer, body, who)
     message = choice.get("message")
-    if not isinstance(message, Mapping):
+    if not isinstance(message, dict):
         raise malformed(answer, who, "a choice without a message")
     finish = choice.get("finish_reason")
     return Reply(
@@ -46,9 +46,9 @@ def reply_of(answer: Answer, who: str, usage: Usage | None = None) -> Reply:
 
 def _chances(found: object) -> tuple[tuple[str, float], ...] | None:
     """The alternatives for the first token that says anything; none where there are none, or they are no logarithms."""
-    tokens = found.get("content") if isinstance(found, Mapping) else None
+    tokens = found.get("content") if isinstance(found, dict) else None
     for token in tokens if isinstance(tokens, list) else ():
-        if isinstance(token, Mapping) and isinstance(word := token.get("token"), str) and word.strip():
+        if isinstance(token, dict) and isinstance(word := token.get("token"), str) and word.strip():
             others = token.get("top_logprobs")
             pairs = [_chance(each) for each in (others if isinstance(others, list) and others else [token])]
             return tuple(pair for pair in pairs if pair) if all(pairs) else None
@@ -56,7 +56,7 @@ def _chances(found: object) -> tuple[tuple[str, float], ...] | None:
 
 
 def _chance(found: object) -> tuple[str, float] | None:
-    word, log = (found.get("token"), found.get("logprob")) if isinstance(found, Mapping) else (None, None)
+    word, log = (found.get("token"), found.get("logprob")) if isinstance(found, dict) else (None, None)
     if not isinstance(word, str) or isinstance(log, bool) or not isinstance(log, int | float) or not log <= 0.001:
         return None
     return word, float(log)
@@ -65,17 +65,17 @@ def _chance(found: object) -> tuple[str, float] | None:
 def _choice(answer: Answer, body: Json, who: str) -> Json:
     choices = body.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
-    error = (first.get("error") if isinstance(first, Mapping) else None) or (body.get("error") if not first else None)
+    error = (first.get("error") if isinstance(first, dict) else None) or (body.get("error") if not first else None)
     if error:
         raise _hidden_fault(answer, error, who)
-    if not isinstance(first, Mapping):
+    if not isinstance(first, dict):
         raise malformed(answer, who, "without choices")
     return first
 
 
 def _hidden_fault(answer: Answer, error: object, who: str) -> CallError:
     """An error inside an HTTP 200: gateways hand on the status of whoever failed behind them in `code`."""
-    code = error.get("code") if isinstance(error, Mapping) else None
+    code = error.get("code") if isinstance(error, dict) else None
     handed_on = code if isinstance(code, int) and 400 <= code <= 599 else None
     fault = fault_of(replace(answer, status=handed_on or 502, body={"error": error}), who)
     fault.status_code = handed_on or answer.status
@@ -88,7 +88,7 @@ def _text(content: object, kind: str) -> str:
         return content if kind == "text" else ""
     if not isinstance(content, list):
         return ""
-    parts = [part.get(kind) if isinstance(part, Mapping) else part if kind == "text" else None for part in content]
+    parts = [part.get(kind) if isinstance(part, dict) else part if kind == "text" else None for part in content]
     return "".join(part for part in parts if isinstance(part, str))
 
 
@@ -106,10 +106,10 @@ def usage_of(found: object) -> Usage:
     >>> usage_of({"prompt_tokens": 20, "completion_tokens": "many", "prompt_tokens_details": {"cached_tokens": 19}})
     Usage(calls=1, cached=0, retried=0, tokens_in=20, tokens_out=0, tokens_cached=19)
     """
-    if not isinstance(found, Mapping):
+    if not isinstance(found, dict):
         return Usage(calls=1)
     details = found.get("prompt_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, Mapping) else found.get("prompt_cache_hit_tokens")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else found.get("prompt_cache_hit_tokens")
     return Usage(
         calls=1,
         tokens_in=_count(found.get("prompt_tokens")),

@@ -121,7 +121,10 @@ def closes(text: str, tag: str) -> bool:
     >>> closes("see </DATA >", "data"), closes("my data", "data"), closes("<data-2>", "data-2")
     (True, False, True)
     """
-    return _CLOSING.search(_undressed(text)) is not None if tag == FENCE else tag in folded(text)
+    if tag != FENCE:
+        return tag in folded(text)
+    plain = _undressed(text)
+    return ("<" in plain or "/" in plain) and _CLOSING.search(plain) is not None
 
 
 def next_fence(tag: str) -> str:
