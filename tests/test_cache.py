@@ -34,6 +34,7 @@ from rmg_dsl.models import (
     OpenAIChat,
     ReplyCache,
     ScriptedModel,
+    memory_of,
     open_model,
 )
 from rmg_dsl.scales import Labels, Scale, Whole, YesNo
@@ -109,9 +110,9 @@ def test_the_first_reply_stays_unless_it_was_to_be_made_anew(path: Path) -> None
     clock.now += 10
     cache.put(KEY, b"second")
     cache.close()
-    assert (cache.get(KEY), cache.holds(KEY)) == (b"first", True)
+    assert cache.get(KEY) == b"first"
     since = clock.now
-    assert (cache.get(KEY, since), cache.holds(KEY, since)) == (None, False)
+    assert cache.get(KEY, since) is None
     cache.put(KEY, b"third", since)
     cache.close()
     assert (cache.get(KEY, since), cache.get(KEY)) == (b"third", b"third")
@@ -125,7 +126,7 @@ def test_two_keys_that_begin_alike_are_never_taken_for_each_other(cache: ReplyCa
     cache.close()
     cache.put(other, b"other")
     cache.close()
-    assert (cache.get(KEY), cache.get(other), cache.holds(other)) == (b"mine", None, False)
+    assert (cache.get(KEY), cache.get(other)) == (b"mine", None)
 
 
 def test_nobody_else_may_read_it(cache: ReplyCache) -> None:
@@ -504,17 +505,15 @@ def test_a_damaged_value_is_asked_anew(cache: ReplyCache, value: bytes) -> None:
     assert asyncio.run(model.complete(asking())).usage == Usage(calls=1)
 
 
-def test_what_is_known_is_known_without_asking(cache: ReplyCache) -> None:
+def test_what_is_known_is_known_without_a_key_and_without_asking(cache: ReplyCache) -> None:
     with Loopback(verdict(4)) as server:
-        model = cached(server.url, cache)
-        assert isinstance(model, Cached)
-        assert not model.knows(asking())
-        asyncio.run(all_of(model, asking()))
-        assert model.knows(asking(row=8))
-        assert not model.knows(asking("else"))
-        assert not model.knows(asking("\ud800"))
-        assert model.key(asking(row=1)) == model.key(asking(row=2)) != model.key(asking(draw=1))
-        assert (model.name, model.note) == ("vllm/tiny", "")
+        asyncio.run(all_of(cached(server.url, cache), asking()))
+        memory = memory_of(ModelSpec("vllm", "tiny", {"base_url": server.url}), settings(), cache)
+        keys = [memory.key(request) for request in (asking(row=8), asking("else"), asking(draw=1))]
+        found = [memory.recall(key) for key in keys if key]
+    assert [reply and reply.usage for reply in found] == [Usage(calls=1, tokens_in=10, tokens_out=5), None, None]
+    assert memory.key(asking("\ud800")) is None
+    assert len(server.asked) == 1
 
 
 def test_many_are_found_at_once(path: Path) -> None:

@@ -27,7 +27,6 @@ CREATE UNIQUE INDEX IF NOT EXISTS by_hash ON replies (hash);
 """
 _FIND = "SELECT key, value, used, made FROM replies WHERE hash IN ({})"
 _MOST_FOUND = 500
-_HOLDS = "SELECT 1 FROM replies WHERE hash = ? AND key = ? AND made >= ?"
 _KEEP = """
 INSERT INTO replies (hash, key, made, used, value) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (hash) DO UPDATE SET key = excluded.key, made = excluded.made, used = excluded.used, value = excluded.value
@@ -138,10 +137,6 @@ class ReplyCache:
             if now - used > _USED_WITHIN:
                 self._write(_Write(key, None, now, 0.0))
         return values
-
-    def holds(self, key: bytes, since: float = 0.0) -> bool:
-        """Whether `get` would give something; it does not count as a use."""
-        return key in self._coming or bool(self._found(_HOLDS, (_short(key), key, since)))
 
     def put(self, key: bytes, value: bytes, since: float = 0.0) -> None:
         """Keep a value; one that another process put there at `since` or later stays."""

@@ -10,16 +10,14 @@ from dataclasses import replace
 
 from rmg_dsl.errors import CallError
 from rmg_dsl.messages import Model, Reply, Request, Usage
-from rmg_dsl.models.answers import Answer
 from rmg_dsl.models.cache import ReplyCache
-from rmg_dsl.models.completions import reply_of
+from rmg_dsl.models.completions import reply_kept
 from rmg_dsl.models.wrapped import Wrapped
 
 Identity = Callable[[Request], bytes | None]
 Flight = asyncio.Future[Reply | CallError | None]
 
 _HIT = Usage(cached=1)
-_DECODER = json.JSONDecoder()
 _HITS_BEFORE_A_BREAK = 64
 # So many in a row that it did not hold: what comes is new, and to look for each twice is not worth it.
 _MISSES_BEFORE_NEW = 64
@@ -61,15 +59,6 @@ class Cached(Wrapped):
         self._since = cache.clock() if refresh else 0.0
         self._flights = Flights() if flights is None else flights
         self._hits = self._misses = 0
-
-    def key(self, request: Request) -> bytes | None:
-        """What makes a request this one and no other; equal keys are asked once."""
-        return self._identity(request)
-
-    def knows(self, request: Request) -> bool:
-        """Whether the request would cost nothing now."""
-        key = self._identity(request)
-        return key is not None and self._cache.holds(key, self._since)
 
     def recall(self, requests: Sequence[Request]) -> Sequence[Reply | None]:
         """The replies to those that it holds, at once; the others are for `complete`, which looks once more.
@@ -123,13 +112,7 @@ class Cached(Wrapped):
             self._cache.put(key, json.dumps(reply.raw, separators=(",", ":")).encode(), self._since)
 
     def _read(self, value: bytes | None) -> Reply | None:
-        if value is None:
-            return None
-        try:
-            return reply_of(Answer(200, _DECODER.decode(value.decode())), self._name, _HIT)
-        except (ValueError, RecursionError, CallError):
-            # A value that was damaged on disk: asked anew.
-            return None
+        return reply_kept(value, self._name, _HIT)
 
     async def _hit(self, reply: Reply) -> Reply:
         self._hits += 1

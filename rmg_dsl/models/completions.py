@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -15,6 +16,7 @@ Json: TypeAlias = Mapping[str, Any]
 
 # Above this a count of tokens is nonsense, and would overflow the arithmetic of money.
 _MOST_TOKENS = 10**12
+_DECODER = json.JSONDecoder()
 
 
 def reply_of(answer: Answer, who: str, usage: Usage | None = None) -> Reply:
@@ -42,6 +44,20 @@ def reply_of(answer: Answer, who: str, usage: Usage | None = None) -> Reply:
         raw=body,
         chances=_chances(choice["logprobs"]) if choice.get("logprobs") else None,
     )
+
+
+def reply_kept(value: bytes | None, who: str, usage: Usage | None = None) -> Reply | None:
+    """The reply whose body was kept as JSON; none where there is none, or where it was damaged: it is asked anew.
+
+    >>> reply_kept(b'{"choices": [{"message": {"content": "4"}}]}', "ollama/x").text
+    '4'
+    """
+    if value is None:
+        return None
+    try:
+        return reply_of(Answer(200, _DECODER.decode(value.decode())), who, usage)
+    except (ValueError, RecursionError, CallError):
+        return None
 
 
 def _chances(found: object) -> tuple[tuple[str, float], ...] | None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
-from rmg_dsl.errors import CallError
 from rmg_dsl.messages import Reply, Request
-from rmg_dsl.models.answers import Answer
 from rmg_dsl.models.cache import ReplyCache
-from rmg_dsl.models.completions import reply_of
+from rmg_dsl.models.completions import reply_kept
 
 
 class Memory:
@@ -30,11 +27,4 @@ class Memory:
 
     def recall(self, key: bytes) -> Reply | None:
         """The reply to the question with this key, with the tokens that it took when it was asked."""
-        value = self._cache.get(key) if self._cache else None
-        if value is None:
-            return None
-        try:
-            return reply_of(Answer(200, json.loads(value)), self._name)
-        except (ValueError, RecursionError, CallError):
-            # A value that was damaged on disk: it will be asked anew.
-            return None
+        return reply_kept(self._cache.get(key), self._name) if self._cache else None
