@@ -435,7 +435,7 @@ def test_python_grades_in_a_kernel_blocking_and_awaited() -> None:
         f"one = rmg.grade({spec}, df, model=judge)\n"
         f"other = await rmg.agrade({spec}, df, model=judge)\n"
         f"df.rmg.score({spec}, model=judge).equals(one.df) and other.df.equals(one.df)"
-    )
+    ).cells
     assert [output.data["text/plain"] for output in cell.outputs] == ["True"]
 
 
