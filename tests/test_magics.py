@@ -427,6 +427,18 @@ def test_python_shows_progress_in_a_cell_where_it_is_asked_to() -> None:
     assert [each.data["text/plain"] for each in silent.outputs] == ["[True, False]"]
 
 
+def test_python_grades_in_a_kernel_blocking_and_awaited() -> None:
+    spec = repr(f"{KIND}\n{BRIEF}")
+    (cell,) = executed(
+        "import rmg_dsl as rmg\n"
+        "judge = rmg.ScriptedModel({'kind': 4})\n"
+        f"one = rmg.grade({spec}, df, model=judge)\n"
+        f"other = await rmg.agrade({spec}, df, model=judge)\n"
+        f"df.rmg.score({spec}, model=judge).equals(one.df) and other.df.equals(one.df)"
+    ).cells
+    assert [output.data["text/plain"] for output in cell.outputs] == ["True"]
+
+
 def test_a_mistake_fails_the_notebook_at_the_place_that_jupyter_shows() -> None:
     with pytest.raises(CellExecutionError) as failed:
         executed("n + 1", "%%grade df\ngrader a = wrods(response)")

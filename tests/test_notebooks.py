@@ -1,10 +1,7 @@
 """The notebooks run from top to bottom in a real kernel, without a key, and say again what they have saved.
 
-Where one of them was changed on purpose, it is executed and saved anew by
-
-    jupyter execute --inplace --NotebookClient.record_timing=False notebooks/01_quickstart.ipynb
-
-and looked at before it is committed.
+Where what they show was changed on purpose, `python tests/test_notebooks.py` executes and saves them anew; look at the
+difference before it is committed.
 """
 
 from __future__ import annotations
@@ -37,6 +34,17 @@ def code_of(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def executed(notebook: NotebookNode) -> NotebookNode:
+    """The notebook run from top to bottom, with nothing in it but its cells and what they show."""
+    place = {"metadata": {"path": str(FOLDER)}}
+    client = NotebookClient(notebook, kernel_name="python3", timeout=120, record_timing=False, resources=place)
+    client.execute(stdout=DEVNULL, stderr=DEVNULL)
+    notebook.metadata = {"kernelspec": notebook.metadata.kernelspec, "language_info": {"name": "python"}}
+    for cell in code_of(notebook):
+        cell.metadata.pop("execution", None)
+    return notebook
+
+
 @pytest.fixture(params=NOTEBOOKS, ids=by_name)
 def saved(request: pytest.FixtureRequest) -> NotebookNode:
     return nbformat.read(request.param, 4)
@@ -55,9 +63,7 @@ def test_there_is_a_notebook_for_each_step_of_the_way() -> None:
 def test_a_second_run_from_the_saved_state_changes_nothing(saved: NotebookNode) -> None:
     before = [(cell.execution_count, cell.outputs) for cell in code_of(saved)]
     assert any(outputs for _, outputs in before)
-    client = NotebookClient(saved, kernel_name="python3", timeout=120, resources={"metadata": {"path": str(FOLDER)}})
-    client.execute(stdout=DEVNULL, stderr=DEVNULL)
-    assert [(cell.execution_count, cell.outputs) for cell in code_of(saved)] == before
+    assert [(cell.execution_count, cell.outputs) for cell in code_of(executed(saved))] == before
 
 
 def test_what_is_saved_is_of_no_day_and_no_machine(saved: NotebookNode) -> None:
@@ -95,3 +101,8 @@ def test_the_reward_takes_a_tenth_of_its_python() -> None:
     assert len(spec.splitlines()) <= len(program.splitlines()) / 10
     (sizes,) = (o for cell in code_of(notebook) for o in cell.outputs if "RMG / Python" in str(o.get("data")))
     assert f"{len(program)}  {len(spec)}" in sizes.data["text/plain"]
+
+
+if __name__ == "__main__":
+    for each in NOTEBOOKS:
+        nbformat.write(executed(nbformat.read(each, 4)), each)

@@ -58,8 +58,9 @@ def test_the_python_runs_and_prints_what_it_is_said_to_print() -> None:
 def test_the_cell_is_read_and_checks_clean() -> None:
     from rmg_dsl.surfaces.optionline import GRADE, read_line
 
-    (cell,) = blocks("ipython")
+    load, cell = "".join(blocks("ipython")).split("\n\n")
     magic, spec = cell.split("\n", 1)
+    assert load == "%load_ext rmg_dsl"
     line = read_line(magic.removeprefix("%%grade"), GRADE)
     assert (line.one("-o"), line.rest) == ("scored", 'df[df.lang == "en"]')
     assert [d for d in rmg.check(spec) if d.severity != "note"] == []
