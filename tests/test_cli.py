@@ -265,7 +265,7 @@ def test_every_output_is_written_and_nothing_else_is_on_stdout(rmg_command: Comm
     found = rmg_command("run", "spec.rmg", "data.csv", "--json", *(word for name in names for word in ("-o", name)))
     assert found.returncode == 0
     report = json.loads(found.stdout)
-    assert set(report) == {"summary", "usage", "require", "notes", "stopped"}
+    assert set(report) == {"summary", "usage", "require", "validate", "notes", "stopped"}
     assert {"calls", "cached", "retried", "tokens_in", "tokens_out", "cost", "seconds"} <= set(report["usage"])
     assert report["summary"][0]["name"] == "brief"
     assert found.stderr == ""

@@ -18,9 +18,9 @@ from rmg_dsl.api.preparing import Job, prepare
 from rmg_dsl.api.progress import ended, shown
 from rmg_dsl.api.results import Bill, Finished, Ledger, Result, as_graded, graded_row, is_page, new_kinds, save_page
 from rmg_dsl.api.sources import Spec
-from rmg_dsl.api.validating import validations_of
+from rmg_dsl.api.validating import compared, validations_of
 from rmg_dsl.plan import result_columns
-from rmg_dsl.report import Digest, GradedRow, estimate_of, validated
+from rmg_dsl.report import Digest, GradedRow, estimate_of
 from rmg_dsl.runtime import INTERRUPTED, Gates, RowResult, Validations, bridge
 
 LINGER_SECONDS = 10.0
@@ -173,7 +173,7 @@ def _finished(job: Job, digest: Digest, gates: Gates, validations: Validations, 
         digest=digest,
         usage=_bill(job, seconds),
         gates=gates.verdicts(),
-        validations=tuple(map(validated, validations.compared)),
+        validations=compared(validations),
         notes=_notes(job),
         stopped=tally.stopped,
         interrupted=tally.stopped == INTERRUPTED,

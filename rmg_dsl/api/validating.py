@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from rmg_dsl import report, tables
+from rmg_dsl import tables
 from rmg_dsl.api.preparing import Job
 from rmg_dsl.errors import DataError, UsageError
 from rmg_dsl.models.lexical import NAME, Lexical
 from rmg_dsl.plan import needed_by
-from rmg_dsl.report.levels import Level
+from rmg_dsl.report import Validated
 from rmg_dsl.runtime import Validations
 from rmg_dsl.semantics.names import likely, listed
+from rmg_dsl.semantics.spec import Level
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -27,6 +28,15 @@ def validations_of(job: Job) -> Validations:
         if any(job.crews[use].model.name != NAME for use in uses):
             asked.add(validation.scoring)
     return Validations(job.plan, job.evaluator, Lexical(), asked)
+
+
+def compared(validations: Validations) -> tuple[Validated, ...]:
+    """What the validations of a run have found."""
+    if not validations.compared:
+        return ()
+    from rmg_dsl.report.validation import validated
+
+    return tuple(map(validated, validations.compared))
 
 
 def agreement(
@@ -61,6 +71,8 @@ def agreement(
     Raises UsageError for fewer than two columns, a column that is not there, and another level; DataError for verdicts
     that cannot be compared.
     """
+    from rmg_dsl.report.comparison import AGREEMENT_COLUMNS, agreement_table
+
     table = tables.open_table(data)
     wanted = [*columns] if not isinstance(columns, str) else [columns]
     _check(wanted, level, group, table)
@@ -71,7 +83,7 @@ def agreement(
             column.append(row[name])
         groups.append(None if group is None else _as_key(row[group]))
     try:
-        found = report.agreement_table(
+        found = agreement_table(
             verdicts,
             labels=labels,
             ordered=ordered,
@@ -80,7 +92,7 @@ def agreement(
         )
     except ValueError as error:
         raise DataError(f"{table.name}: {error}") from None
-    frame: DataFrame = tables.records_to_frame(found, report.AGREEMENT_COLUMNS, _KINDS)
+    frame: DataFrame = tables.records_to_frame(found, AGREEMENT_COLUMNS, _KINDS)
     return frame
 
 

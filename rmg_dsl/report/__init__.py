@@ -1,13 +1,11 @@
 """From outcomes to tables: summaries and statistics. Pure."""
 
-from rmg_dsl.report.comparison import AGREEMENT_COLUMNS, agreement_table
 from rmg_dsl.report.digest import Digest, GradedRow, RefinedRow
 from rmg_dsl.report.over_rows import estimate_of
 from rmg_dsl.report.summary import SUMMARY_COLUMNS, SUMMARY_KINDS, Column, aligned, summary_rows, summary_text
-from rmg_dsl.report.validation import VALIDATION_COLUMNS, VALIDATION_KINDS, Validated, validated
+from rmg_dsl.report.validated import VALIDATION_COLUMNS, VALIDATION_KINDS, Validated
 
 __all__ = [
-    "AGREEMENT_COLUMNS",
     "SUMMARY_COLUMNS",
     "SUMMARY_KINDS",
     "VALIDATION_COLUMNS",
@@ -17,10 +15,8 @@ __all__ = [
     "GradedRow",
     "RefinedRow",
     "Validated",
-    "agreement_table",
     "aligned",
     "estimate_of",
     "summary_rows",
     "summary_text",
-    "validated",
 ]

@@ -20,10 +20,11 @@ from rmg_dsl.report.agreement import (
     weighted_kappa,
 )
 from rmg_dsl.report.bounds import Clusters, Statistic
-from rmg_dsl.report.levels import Level, estimates_at
+from rmg_dsl.report.levels import estimates_at
 from rmg_dsl.report.offered import check_alike
 from rmg_dsl.report.ratings import as_rows, categories_or_none, numbers_or_none
 from rmg_dsl.report.reasons import by_name
+from rmg_dsl.semantics.spec import Level
 
 AGREEMENT_COLUMNS = ("raters", "statistic", "n", "value", "low", "high", "why")
 MOST_RATIOS = 1000  # distinct values: `ratio` takes the square of their number

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from rmg_dsl.report.digest import Digest
 from rmg_dsl.report.markup import money
-from rmg_dsl.report.validation import Validated
+from rmg_dsl.report.validated import Validated
 from rmg_dsl.semantics import Output
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import statistics as plain
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Literal
 
 from rmg_dsl.report import agreement
 from rmg_dsl.report.bounds import FEWEST, Clusters, MeanOfPairs, Statistic, computed, estimates, student
@@ -13,9 +12,8 @@ from rmg_dsl.report.ratings import is_gap, number
 from rmg_dsl.report.reasons import why_unbounded
 from rmg_dsl.report.recipes import Row
 from rmg_dsl.results import Estimate
+from rmg_dsl.semantics.spec import Level
 
-Level = Literal["pooled", "per_group", "system"]
-LEVELS: tuple[Level, ...] = ("pooled", "per_group", "system")
 Wanted = Mapping[str, Statistic | MeanOfPairs]
 
 
@@ -26,7 +24,7 @@ def estimates_at(
 
     >>> from rmg_dsl.report.agreement import pearson
     >>> rows = [(1, 2), (2, 3), (5, 9), (6, 8)]
-    >>> for level in LEVELS:
+    >>> for level in ("pooled", "per_group", "system"):
     ...     print(level, round(estimates_at(level, {"r": pearson}, rows, ["a", "a", "b", "b"])["r"].value, 3))
     pooled 0.957
     per_group 0.0

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
-from rmg_dsl.report import agreement, statistics
-from rmg_dsl.report.bounds import Statistic, estimates
-from rmg_dsl.report.offered import as_scored, check_alike, first_off, labels_of
-from rmg_dsl.report.ratings import as_rows
-from rmg_dsl.report.reasons import by_name
+from rmg_dsl.report import statistics
 from rmg_dsl.report.statistics import Interval
 from rmg_dsl.results import Estimate
 from rmg_dsl.semantics.terms import OverRows
@@ -19,7 +14,6 @@ from rmg_dsl.semantics.types import Type
 Columns = Sequence[Sequence[Any]]
 
 _NO_ROW = "no row has a value for it"
-_OF_NUMBERS = ("pearson", "spearman", "kendall")
 
 
 def estimate_of(term: OverRows, columns: Columns) -> Estimate:
@@ -33,32 +27,10 @@ def estimate_of(term: OverRows, columns: Columns) -> Estimate:
     """
     if term.function in _DIRECT:
         return _DIRECT[term.function](columns[0], term.type)
-    given = columns if len(columns) == 1 or term.function in _OF_NUMBERS else _comparable(term, columns)
-    found = estimates({"it": _statistic(term)}, as_rows(given))["it"]
-    return found._replace(why=by_name(found.why, term.names))
+    # What compares raters takes its time to be loaded, and most gates are means and shares.
+    from rmg_dsl.report.over_columns import estimate_of_columns
 
-
-def _comparable(term: OverRows, columns: Columns) -> Columns:
-    """The ratings of all on one scale; raises ValueError for what can never agree."""
-    scored = [as_scored(column, term.type.scale) for column in columns]
-    check_alike(scored, term.names)
-    for name, column in zip(term.names, scored, strict=True):
-        if (off := first_off(column, term.type)) is not None:
-            shown = f"{off:g}" if isinstance(off, int | float) else f'"{off}"'
-            raise ValueError(f"`{name}` holds {shown}, which is not on {term.type.scale or term.type}")
-    return scored
-
-
-def _statistic(term: OverRows) -> Statistic:
-    options: dict[str, Any] = dict(term.options)
-    if term.function == "median":
-        return statistics.median
-    if term.function in ("accuracy", "kappa", "weighted_kappa", "fleiss") or options.get("level") == "nominal":
-        options["labels"] = labels_of(term.type.scale) or term.type.labels or None
-    return partial(_STATISTICS[term.function], **options)
-
-
-_STATISTICS: Mapping[str, Statistic] = {each.__name__: each for each in agreement.RECIPES}
+    return estimate_of_columns(term, columns)
 
 
 # ── of one column, in one pass ───────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,8 @@ from rmg_dsl.semantics.terms import ModelUse, Scoring, Term
 from rmg_dsl.semantics.types import Type
 
 OutputKind = Literal["grader", "aggregate", "refine", "refined"]
+Level = Literal["pooled", "per_group", "system"]
+"""What a `validate` compares: all rows, the rows within each group, or the means of the groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Validation:
     categorical: bool
     against: tuple[tuple[str, Term], ...]
     group: Term | None
-    level: Literal["pooled", "per_group", "system"]
+    level: Level
     source: Source
     span: Span
 

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import get_args
 
 from rmg_dsl.semantics import terms
 from rmg_dsl.semantics.expressions import Expressions
 from rmg_dsl.semantics.keys import KEYS, check_plain, is_whole, settings_of
 from rmg_dsl.semantics.raters import Rater, are_words_and_numbers, check_once, why_no_category
 from rmg_dsl.semantics.scope import Scope
-from rmg_dsl.semantics.spec import Validation
+from rmg_dsl.semantics.spec import Level, Validation
 from rmg_dsl.semantics.terms import Term
 from rmg_dsl.syntax import nodes
 
-_LEVELS: Mapping[str, Literal["pooled", "per_group", "system"]] = {
-    "pooled": "pooled",
-    "per_group": "per_group",
-    "system": "system",
-}
+_LEVELS: Mapping[str, Level] = {level: level for level in get_args(Level)}
 
 
 def check_validation(declared: nodes.Validate, expressions: Expressions, scope: Scope) -> Validation | None:
@@ -67,9 +63,7 @@ def _check_alike(judge: Rater, people: Sequence[Rater], scope: Scope) -> None:
             scope.report("RMG341", message, person.node.span, help=shown)
 
 
-def _level(
-    declared: nodes.Validate, keys: Mapping[str, nodes.Setting], scope: Scope
-) -> Literal["pooled", "per_group", "system"]:
+def _level(declared: nodes.Validate, keys: Mapping[str, nodes.Setting], scope: Scope) -> Level:
     """What is compared; all but `pooled` needs groups."""
     setting = keys.get("level")
     if setting is None:
