@@ -23,7 +23,9 @@ FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 DATA = sorted(path for path in (FOLDER / "data").iterdir() if path.suffix in (".csv", ".jsonl"))
 # Where it ran, when, how long it took, and where an object lay: none of that is the same twice.
-PASSING = re.compile(r"/(?:tmp|home|root|Users|work)/|site-packages|0x[0-9a-f]{6,}|\d\d:\d\d:\d\d|\b\d+\.\d s\b")
+PASSING = re.compile(
+    re.escape(str(ROOT)) + r"|/(?:tmp|home|root|Users)/|site-packages|0x[0-9a-f]{6,}|\d\d:\d\d:\d\d|\b\d+\.\d s\b"
+)
 
 
 def by_name(path: Path) -> str:
