@@ -156,9 +156,9 @@ LARGE = {
 @pytest.mark.parametrize("name", LARGE)
 def test_a_large_reply_is_read_in_no_time(name: str) -> None:
     text, wanted = LARGE[name]
-    started = time.perf_counter()
+    started = time.process_time()
     assert value_of(reading(text)) == wanted
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 10  # it would be hours
 
 
 PIECES = st.sampled_from(

