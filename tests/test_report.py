@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from rmg_dsl import ScriptedModel
 from rmg_dsl.messages import Usage
 from rmg_dsl.plan import make_plan
 from rmg_dsl.report import Column, aligned, summary_rows, summary_text
+from rmg_dsl.report.digest import Failures
+from rmg_dsl.report.numbers import Numbers
 from rmg_dsl.report.statistics import Z95, count, mean, mean_interval, median, share, share_interval
 from rmg_dsl.results import Outcome, Score, Status, Unscored
 
@@ -117,6 +120,19 @@ def test_95_percent_is_the_normal_quantile() -> None:
     assert pytest.approx(statistics.NormalDist().inv_cdf(0.975), rel=1e-15) == Z95
 
 
+@pytest.mark.parametrize("different", [5, 3_000])
+def test_numbers_in_little_room_are_the_same_numbers(different: int) -> None:
+    values = [place * 37 % different / 7 for place in range(6_000)]
+    numbers = Numbers()
+    for value in values:
+        numbers.append(value)
+    assert Counter(numbers) == Counter(values)
+    assert numbers.different == set(values)
+    assert [numbers.count(value) for value in (values[0], values[-1], 0.5)] == [6_000 // different] * 2 + [0]
+    assert (len(numbers), values[-1] in numbers, 0.5 in numbers) == (6_000, True, False)
+    assert (mean(numbers), mean_interval(numbers)) == (mean(values), mean_interval(values))
+
+
 # The summary
 
 SPEC = """
@@ -212,3 +228,25 @@ def test_the_text_shows_what_is_missing_beside_every_mean() -> None:
 )
 def test_columns_of_text_stand_below_each_other(rows: list[tuple[str, ...]], text: str) -> None:
     assert aligned(rows, right={1}) == text
+
+
+# The digest
+
+
+def test_of_very_many_kinds_of_failures_the_first_are_told_and_all_are_counted() -> None:
+    failures = Failures()
+    for place in range(2_400):
+        failures.add(place, "g", Unscored(Status.ERROR, f"kind {place % 1_200}"))
+    assert failures.count == 2_400
+    assert list(failures.kinds) == [("g", Status.ERROR, f"kind {number}") for number in range(1_000)]
+    assert {(alike.count, *alike.places) for alike in failures.kinds.values()} == {
+        (2, n, n + 1_200) for n in range(1_000)
+    }
+
+
+def test_of_equally_bad_rows_the_first_are_shown() -> None:
+    spec = "grader far = chars(x)\naggregate near = 9 - far"
+    result = rmg.grade(spec, [{"x": "a" * (place % 3)} for place in range(30)])
+    measure, rows = result.digest.worst()
+    assert (measure and measure.name, [row.place for row in rows]) == ("near", [2, 5, 8, 11, 14])
+    assert [row.cells["near"] for row in rows] == [7] * 5

@@ -140,6 +140,7 @@ def raising(error: BaseException) -> Callable[..., Any]:
         (math.nan, "error"),
         (np.float64("nan"), "error"),
         (math.inf, "error"),
+        (10**400, "error"),
         ([1], "error"),
         ({"a": 1}, "error"),
         (object(), "error"),

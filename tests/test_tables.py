@@ -30,6 +30,7 @@ from rmg_dsl.errors import DataError, UsageError
 from rmg_dsl.results import Status
 from rmg_dsl.tables import (
     Column,
+    FloatsOnDisk,
     Row,
     Table,
     check_writable,
@@ -760,6 +761,19 @@ def test_a_saved_frame_comes_back_with_its_dtypes_and_statuses(ending: str, tmp_
 def test_a_column_of_other_words_is_no_status(tmp_path: Path) -> None:
     write_table(tmp_path / "a.csv", None, [{"order_status": "shipped"}, {"order_status": "ok"}])
     assert str(read_frame(tmp_path / "a.csv")["order_status"].dtype) == "string"
+
+
+@pytest.mark.parametrize("has_disk", [True, False])
+def test_floats_stand_on_disk_where_there_is_one(has_disk: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not has_disk:
+        monkeypatch.setattr("tempfile.tempdir", "/no/such/folder")
+    values = [place / 7 for place in range(40_000)]
+    floats = FloatsOnDisk()
+    for value in values:
+        floats.append(value)
+    assert len(floats) == 40_000
+    assert list(zip(floats, floats, strict=True)) == [(value, value) for value in values]
+    assert (len(floats._fresh) < 20_000) == has_disk
 
 
 # ------------------------------------------------------------------------------------------------------- laws

@@ -6,7 +6,7 @@ term needs is asked for before it waits, so that which steps a row takes never d
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -191,8 +191,9 @@ def _grader(step: Ask) -> str:
 
 def _as_score(value: Any, scale: Scale | None) -> Score:
     """A computed value as a score: finite, of a kind that scores, and on the scale where one was written."""
-    if isinstance(value, float) and not math.isfinite(value):
-        fail(Status.ERROR if scale is None else Status.OFF_SCALE, f"the result is {value}, not a number")
+    # NaN is not within any bounds; an integer beyond them has no mean.
+    if isinstance(value, float | int) and not abs(value) <= sys.float_info.max:
+        fail(Status.ERROR if scale is None else Status.OFF_SCALE, f"the result is {short(value)}, not a number to use")
     if value is None:
         fail(Status.MISSING_INPUT, "the result is null")
     if not isinstance(value, bool | int | float | str):
