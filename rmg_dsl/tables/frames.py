@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["number", "integer", "bool", "text", "status", "any"]
 _DTYPES = {"number": "Float64", "integer": "Int64", "bool": "boolean", "text": "string"}
-_STATUSES = tuple(status.value for status in Status)
+STATUSES = tuple(status.value for status in Status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +85,17 @@ def to_frame(table: Table, new_columns: Mapping[str, Column]) -> pd.DataFrame:
     index is; else the dtypes are the nullable ones that fit the values. A name that the table has already is a
     `DataError`.
     """
-    if clash := [name for name in new_columns if name in set(table.columns)]:
-        raise DataError(f"{table.name} has the columns {quoted(clash)} already; rename them, or give a prefix")
+    refuse_clash(table, new_columns)
     if not is_frame(table.origin):
         return _framed({**_input_columns(table), **new_columns})
     frame: pd.DataFrame = table.origin.copy(deep=False)  # type: ignore[attr-defined] # a frame, by `is_frame`
     return _widened(frame, new_columns) if new_columns else frame
+
+
+def refuse_clash(table: Table, new_columns: Mapping[str, Column]) -> None:
+    """No new column takes the place of one that is there."""
+    if clash := [name for name in new_columns if name in set(table.columns)]:
+        raise DataError(f"{table.name} has the columns {quoted(clash)} already; rename them, or give a prefix")
 
 
 def _widened(frame: pd.DataFrame, new_columns: Mapping[str, Column]) -> pd.DataFrame:
@@ -164,7 +169,7 @@ def _array(column: Column) -> Any:
 
 def _categories(values: Sequence[Any]) -> list[str]:
     """Every status in its order, then words that are none: a categorical would drop them without a word."""
-    return [*_STATUSES, *dict.fromkeys(str(value) for value in values if value is not None and value not in _STATUSES)]
+    return [*STATUSES, *dict.fromkeys(str(value) for value in values if value is not None and value not in STATUSES)]
 
 
 def records_to_frame(
@@ -193,6 +198,6 @@ def saved_frame(table: Table) -> pd.DataFrame:
     columns = _input_columns(table)
     for name, column in columns.items():
         held = set(column.values) - {None} if name.endswith("_status") and column.kind == "text" else set()
-        if held and held <= set(_STATUSES):
+        if held and held <= set(STATUSES):
             columns[name] = Column("status", column.values)
     return _framed(columns, table.count)

@@ -12,6 +12,7 @@ from rmg_dsl.tables.csv_files import read_csv
 from rmg_dsl.tables.frames import frame_table, is_frame, saved_frame
 from rmg_dsl.tables.inputs import Input, file_input, format_of, stdin_input
 from rmg_dsl.tables.json_files import read_json, read_jsonl
+from rmg_dsl.tables.other_frames import is_other_frame, other_table
 from rmg_dsl.tables.parquet_files import read_parquet
 from rmg_dsl.tables.rows import Row, Table, quoted, union
 from rmg_dsl.tables.values import plain
@@ -37,15 +38,18 @@ def open_table(data: Any, *, stdin: IO[str] | IO[bytes] | None = None) -> Table:
     >>> list(table)[1]
     {'answer': 'no', 'score': None, 'note': 'late'}
 
-    `data` is a pandas frame; a list (or any iterable) of mappings; a path that ends in .csv, .tsv, .jsonl, .ndjson,
-    .json or .parquet; or `-` for standard input, whose first characters tell JSON and JSON lines from CSV. Files are
-    streams: all but .json are never held whole. Values are Python's own, every null is None (see `plain`).
+    `data` is a frame of pandas, polars or pyarrow; a list (or any iterable) of mappings; a path that ends in .csv,
+    .tsv, .jsonl, .ndjson, .json or .parquet; or `-` for standard input, whose first characters tell JSON and JSON lines
+    from CSV. Files are streams: all but .json are never held whole. Values are Python's own, every null is None (see
+    `plain`).
 
     A file that is missing, empty, broken, or not UTF-8, and names of columns that are not text or stand twice, are a
     `DataError` that says where; what is no data at all is a `UsageError`.
     """
     if is_frame(data):
         return frame_table(data)
+    if is_other_frame(data):
+        return other_table(data)
     if isinstance(data, str | os.PathLike):
         return _file_table(os.fspath(cast("str | os.PathLike[str]", data)), stdin)
     if isinstance(data, Mapping):

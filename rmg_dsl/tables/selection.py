@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from rmg_dsl.errors import UsageError
-from rmg_dsl.tables.frames import take
+from rmg_dsl.tables.other_frames import take
 from rmg_dsl.tables.rows import Row, Table
 
 
