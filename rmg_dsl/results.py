@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from rmg_dsl.scales import Value
 
@@ -43,19 +43,52 @@ class Ballot:
     chances: tuple[tuple[Value, float], ...] = ()
 
 
+Habit: TypeAlias = Literal["consistent", "first", "second", "undecided"]
+"""Whether both orders of a comparison say the same, or prefer what they show first, or second; else one is a tie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """What stands behind a comparison of two: `p` is the mean probability of the first, where there is one.
+
+    `flagged` says whether the orders disagree; it and `habit` are none where only one order is known.
+    """
+
+    p: float | None = None
+    flagged: bool | None = None
+    habit: Habit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row stands in its group, or each item in its list: 1 is the best, equal ones share theirs."""
+
+    rank: int | list[int]
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A value inside its scale; `label` is the word that was chosen where labels have values."""
+    """A value inside its scale; `label` is the word that was chosen where labels have values.
 
-    value: Value
+    Of a list that is ranked, the value is a list too, one score for each item.
+    """
+
+    value: Value | list[float]
     reason: str | None = None
     label: str | None = None
     attempts: int = 0
     ballot: Ballot | None = field(default=None, repr=False)
+    beside: Preference | Place | None = field(default=None, repr=False)
 
     @property
     def status(self) -> Status:
         return Status.OK
+
+    @property
+    def single(self) -> Value:
+        """The value where it is one, as of everything but a list that is ranked."""
+        assert not isinstance(self.value, list)
+        return self.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,4 +112,30 @@ class Prose:
         return "a text"
 
 
-Scale: TypeAlias = Whole | Real | YesNo | Labels | Points
+@dataclass(frozen=True, slots=True)
+class Order:
+    """All of these labels, the best first: what one question about several candidates wants. No spec writes it.
+
+    The score is the labels as text.
+
+    >>> Order(("A", "B", "C")).value_of(["C", "A", "B"])
+    'C > A > B'
+    """
+
+    labels: tuple[str, ...]
+    lower: bool = False
+
+    @staticmethod
+    def value_of(labels: Sequence[str]) -> str:
+        return " > ".join(labels)
+
+    @staticmethod
+    def labels_in(value: str) -> list[str]:
+        """The labels of a score, the best first."""
+        return value.split(" > ")
+
+    def __str__(self) -> str:
+        return f"an order of {', '.join(self.labels)}"
+
+
+Scale: TypeAlias = Whole | Real | YesNo | Labels | Points | Order

@@ -27,8 +27,6 @@ grader u -> bool = "Fifth {{ x }}{% if y %}{{ y }}{% endif %}"
 grader brief = words(x) <= 2
 """
 
-LATER = GRADERS + 'pairwise later:\n    compare = [x, y]\n    prompt = "{{ a }} {{ b }}"\naggregate r = later + 1\n'
-
 
 def planned(spec: str, only: Sequence[str] = ()) -> Plan:
     return make_plan(rmg.loads(spec).checked, only)
@@ -90,18 +88,6 @@ def test_an_unknown_name_is_told_with_what_was_meant() -> None:
         planned(GRADERS, ["breif"])
 
 
-@pytest.mark.parametrize("only", [["r"]])
-def test_what_cannot_be_run_yet_is_no_hole_in_the_plan(only: list[str]) -> None:
-    assert rmg.loads(LATER).checked.unready, "`pairwise` runs by now: take what does not"
-    with pytest.raises(UsageError, match="cannot be run by this version yet"):
-        planned(LATER, only)
-    assert names(planned(LATER, ["a"])) == ["a"]
-
-
-def test_a_plan_without_its_unready_parts_is_still_a_plan() -> None:
-    assert "a" in names(planned(LATER))
-
-
 @pytest.mark.parametrize(
     ("spec", "columns"),
     [
@@ -113,6 +99,11 @@ def test_a_plan_without_its_unready_parts_is_still_a_plan() -> None:
             'grader g -> 1..5:\n    prompt = "Rate {{ x }}"\n    samples = 2',
             ["g", "g_reason", "g_status", "g_spread", "g_confidence"],
         ),
+        (
+            'pairwise g:\n    compare = [x, y]\n    prompt = "{{ a }} {{ b }}"',
+            ["g", "g_reason", "g_status", "g_p", "g_flagged"],
+        ),
+        ("ranking g:\n    group = y\n    by = words(x)", ["g", "g_reason", "g_status", "g_rank"]),
     ],
 )
 def test_the_columns_of_an_output(spec: str, columns: list[str]) -> None:

@@ -27,7 +27,7 @@ from rmg_dsl.models import (
 )
 from rmg_dsl.models.throttle import CEILING, START
 from rmg_dsl.models.wrapped import Wrapped
-from rmg_dsl.plan import Ask, Plan, Refine, needed_by
+from rmg_dsl.plan import Ask, Plan, Rank, Refine, needed_by
 from rmg_dsl.runtime import Crew, Spending, Tally
 from rmg_dsl.semantics import Output
 from rmg_dsl.semantics.names import likely, listed
@@ -117,17 +117,17 @@ def cost_of(plan: Plan, options: Options, tally: Tally) -> float | None:
     return round(sum(known), 12) if known and not unknown else None
 
 
-def paid_for(output: Output, plan: Plan) -> list[Ask | Refine]:
+def paid_for(output: Output, plan: Plan) -> list[Ask | Rank | Refine]:
     """The steps whose calls an output is to be charged with: its own, and of a loop those that grade its drafts."""
     own = next(step for step in plan.calling if step.number == output.scoring)
-    if isinstance(own, Ask):
+    if not isinstance(own, Refine):
         return [own]
     reached = needed_by(plan, *of_drafts(own.scoring))
     shown = {each.scoring for each in plan.outputs}
     return [own, *(step for step in plan.asks if step.number in reached - shown)]
 
 
-def usage_of(steps: Iterable[Ask | Refine], tally: Tally) -> Usage:
+def usage_of(steps: Iterable[Ask | Rank | Refine], tally: Tally) -> Usage:
     return sum((tally.of_step(step.number) for step in steps), Usage())
 
 
@@ -137,7 +137,7 @@ def together(costs: Sequence[float | None]) -> float | None:
     return sum(known) if len(known) == len(costs) else None
 
 
-def step_cost(step: Ask | Refine, options: Options, tally: Tally) -> float | None:
+def step_cost(step: Ask | Rank | Refine, options: Options, tally: Tally) -> float | None:
     """What one grader's questions cost; none where a model that it asked has no price."""
     used = {use: tally.by_model.get((step.number, use), Usage()) for use in step.models}
     priced = {use: price for use in used if (price := price_of(use, options))}

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rmg_dsl.plan import Ask, Plan
+from rmg_dsl.plan import Ask, Plan, Rank, Refine
 from rmg_dsl.runtime import Crew
 from rmg_dsl.semantics.families import family_of, is_akin
-from rmg_dsl.semantics.terms import ModelUse
+from rmg_dsl.semantics.terms import ByPairs, Compared, Judged, ModelUse, Ranked
 
 
 def jury_notes(plan: Plan, crews: Mapping[ModelUse, Crew]) -> Iterator[str]:
     """A line for each panel, with the families that sit on it, and one for each judge of its own family."""
     panels: dict[tuple[str, ...], list[str]] = {}
-    for step in plan.asks:
-        judges = tuple(crews[use].model.name for use in step.scoring.jurors)
+    for step in plan.calling:
+        if (scoring := _asked_by(step)) is None:
+            continue
+        judges = tuple(crews[use].model.name for use in scoring.jurors)
         if len(judges) > 1:
             panels.setdefault(judges, []).append(_name(step))
-        yield from _akin(step, crews)
+        yield from _akin(scoring, _name(step), crews)
     for judges, graders in panels.items():
         yield f"{', '.join(graders)}: judged by a panel of {_panel(judges)}"
 
 
-def _name(step: Ask) -> str:
+def _asked_by(step: Ask | Rank | Refine) -> Judged | Compared | None:
+    """What says who is asked about whose answers; a writer and one question about all candidates say neither."""
+    match step:
+        case Ask(scoring=scoring) | Rank(scoring=Ranked(way=ByPairs(compared=scoring))):
+            return scoring
+        case _:
+            return None
+
+
+def _name(step: Ask | Rank | Refine) -> str:
     return f"`{step.names[0]}`" if step.names else "a part of another score"
 
 
@@ -33,10 +44,10 @@ def _panel(judges: Sequence[str]) -> str:
     return shown + ("; all of one family, which may err alike" if alone else "")
 
 
-def _akin(step: Ask, crews: Mapping[ModelUse, Crew]) -> Iterator[str]:
+def _akin(scoring: Judged | Compared, name: str, crews: Mapping[ModelUse, Crew]) -> Iterator[str]:
     """Of a judge that took the place of the declared one; of the declared one the check has said it."""
-    generator = step.scoring.generator
-    for use in step.models:
+    generator = scoring.generator
+    for use in scoring.models:
         asked = crews[use].model.name
         if asked != use.name and generator and is_akin(asked, generator):
-            yield f"warning[RMG328]: {_name(step)}: {asked} judges answers of its own family, {generator}"
+            yield f"warning[RMG328]: {name}: {asked} judges answers of its own family, {generator}"

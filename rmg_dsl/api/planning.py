@@ -8,15 +8,17 @@ from itertools import islice
 from typing import Any, NoReturn
 
 from rmg_dsl.api.options import Options
-from rmg_dsl.api.preparing import Job, functions_of, planned_for, refuse_unready, table_of
+from rmg_dsl.api.preparing import Job, functions_of, planned_for, table_of
 from rmg_dsl.api.quoting import quoted
 from rmg_dsl.api.sources import Spec
 from rmg_dsl.errors import UsageError
-from rmg_dsl.plan import Ask, CallPython, Plan
+from rmg_dsl.messages import Question
+from rmg_dsl.plan import Ask, CallPython, Plan, Rank, Refine
 from rmg_dsl.results import Unscored
 from rmg_dsl.runtime import Bill as Estimate
 from rmg_dsl.runtime import Evaluator
 from rmg_dsl.runtime import estimate as estimate_rows
+from rmg_dsl.runtime.groups import ask_group
 from rmg_dsl.runtime.rows import Waiting
 from rmg_dsl.tables import Table
 
@@ -60,8 +62,7 @@ def plan(spec: Spec, data: Any = None, **options: Any) -> PlanView:
 def plan_of(spec: Spec, data: Any, options: Options) -> PlanView:
     """`plan` with its options in one."""
     table = None if data is None else table_of(data, options)
-    suite, planned = planned_for(spec, table, options)
-    refuse_unready(suite, options)
+    _, planned = planned_for(spec, table, options)
     if table is None:
         return PlanView(planned)
     return _with_bill(planned, table, options)
@@ -73,7 +74,7 @@ def bill_of(job: Job) -> PlanView:
 
 
 def _with_bill(planned: Plan, table: Table, options: Options) -> PlanView:
-    uses = dict.fromkeys(use for step in planned.asks for use in step.models)
+    uses = dict.fromkeys(use for step in planned.calling for use in step.models)
     with quoted(uses, options) as quotes:
         return PlanView(planned, estimate_rows(_bystander(planned, options), table, quotes))
 
@@ -100,11 +101,20 @@ def messages_of(
         last = f"the data has {table.count} rows, counted from 0"
         raise UsageError(f"there is no row {row}: {last}")
     evaluator = _bystander(planned, options)
-    return [_asked(evaluator, step, row, found) for step in planned.asks]
+    return [
+        _shown(step, _question(evaluator, step, row, found, table))
+        for step in planned.calling
+        if not isinstance(step, Refine)
+    ]
 
 
-def _asked(evaluator: Evaluator, step: Ask, row: int, values: Mapping[str, Any]) -> dict[str, Any]:
-    question = evaluator.ask(step.number, row, values)
+def _question(
+    evaluator: Evaluator, step: Ask | Rank, row: int, values: Mapping[str, Any], table: Table
+) -> Question | Unscored:
+    return evaluator.ask(step.number, row, values) if isinstance(step, Ask) else ask_group(evaluator, step, row, table)
+
+
+def _shown(step: Ask | Rank, question: Question | Unscored) -> dict[str, Any]:
     name = " = ".join(step.names)
     if isinstance(question, Unscored):
         return {"grader": name, "status": str(question.status), "message": question.message, "messages": []}

@@ -15,12 +15,11 @@ from rmg_dsl.api.asking import Shared, budget_guard, cost_of, open_crews
 from rmg_dsl.api.options import Literal, Options, Written
 from rmg_dsl.api.sources import Spec, checked, raise_errors, source_of
 from rmg_dsl.config import Settings
-from rmg_dsl.diagnostics import Diagnostic, Source, diagnose, errors_in, in_order
+from rmg_dsl.diagnostics import Diagnostic, Source, errors_in, in_order
 from rmg_dsl.errors import UsageError
 from rmg_dsl.plan import CallPython, Loops, Plan, bind, make_plan, prefixed
 from rmg_dsl.runtime import Crew, Evaluator, Run
 from rmg_dsl.semantics import CheckResult
-from rmg_dsl.semantics.spec import Unready
 from rmg_dsl.semantics.terms import ModelUse
 from rmg_dsl.tables import Table, is_frame, limit_rows, open_table, sample_rows
 
@@ -47,14 +46,13 @@ def prepare(spec: Spec, data: Any, options: Options, *, loops: Loops = "run") ->
     settings = Settings.of()
     table = table_of(data, options)
     suite, planned = planned_for(spec, table, options, loops)
-    refuse_unready(suite, options)
     python = _python_functions(planned, options)
     shared = Shared.of(options, settings)
     uses = [use for step in planned.calling for use in step.models]
     crews = open_crews(uses, suite.checked.models, options, settings, shared)
     guard = budget_guard(uses, options, lambda tally: cost_of(planned, options, tally))
     evaluator = Evaluator(planned, functions_of(options), python)
-    run = Run(evaluator, crews, guard)
+    run = Run(evaluator, crews, guard, options.seed)
     streamed = isinstance(data, str | os.PathLike)
     return Job(suite, planned, table, options, crews, shared, evaluator, run, streamed)
 
@@ -107,18 +105,6 @@ def bound_diagnostics(source: Source, data: Any) -> tuple[Diagnostic, ...]:
     """Every diagnostic of a spec together with its data."""
     columns = frozenset(open_table(data).columns)
     return _bound(checked(source, columns=columns), columns, Options())[1]
-
-
-def refuse_unready(suite: CheckResult, options: Options) -> None:
-    """What this version cannot run yet is an error before the run, not a hole in the results."""
-    parts = [part for part in suite.checked.unready if not options.only]
-    raise_errors(_unready(part) for part in parts)
-
-
-def _unready(part: Unready) -> Diagnostic:
-    message = f"{part.what} is checked, and cannot be run by this version yet"
-    help = "take it out of the spec, or use `--only`"
-    return diagnose("RMG601", message, part.source, part.span, help=help, severity="error")
 
 
 # ── params ──

@@ -15,7 +15,7 @@ from rmg_dsl.messages import Usage
 from rmg_dsl.plan import result_columns
 from rmg_dsl.report import Digest, GradedRow, RefinedRow
 from rmg_dsl.report.plain import cut, overview, result_text
-from rmg_dsl.results import Ballot, Outcome, Score, Status, Unscored
+from rmg_dsl.results import Outcome, Score, Status, Unscored
 from rmg_dsl.runtime import RowResult, Verdict, output_of
 from rmg_dsl.scales import Whole
 from rmg_dsl.semantics import Output
@@ -106,8 +106,8 @@ def _cells(output: Output, columns: Sequence[str], outcome: Outcome) -> dict[str
         f"{name}_status": str(outcome.status),
     }
     if output.extras:
-        ballot = score.ballot if score and score.ballot else Ballot()
-        values |= {f"{name}_{extra}": getattr(ballot, extra) for extra in output.extras}
+        beside = (score.beside or score.ballot) if score else None
+        values |= {f"{name}_{extra}": getattr(beside, extra, None) for extra in output.extras}
     return {column: values[column] for column in columns}
 
 
@@ -371,6 +371,9 @@ def check_by(table: Table, by: str) -> None:
         raise UsageError(f"the data has no column `{by}` to summarize by: it has {listed(table.columns, 12)}")
 
 
+_EXTRAS: Mapping[str, tables.Kind] = {"flagged": "bool", "rank": "integer"}
+
+
 def new_kinds(outputs: Iterable[Output]) -> dict[str, tables.Kind]:
     """What the new columns hold, as far as the spec tells; what comes from the data, only its values do."""
     kinds = {name: _kind(output, name) for output in outputs for name in result_columns(output)}
@@ -380,8 +383,9 @@ def new_kinds(outputs: Iterable[Output]) -> dict[str, tables.Kind]:
 def _kind(output: Output, name: str) -> tables.Kind | None:
     if name.endswith("_status") and name != output.name:
         return "status"
-    if name.removeprefix(f"{output.name}_") in output.extras:
-        return "number"
+    extra = name.removeprefix(f"{output.name}_")
+    if extra in output.extras:
+        return "any" if output.type.kind == "list" else _EXTRAS.get(extra, "number")
     if name == f"{output.name}_rounds" and output.kind == "refine":
         return "integer"
     if name != output.name:

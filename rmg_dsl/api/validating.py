@@ -24,8 +24,11 @@ def validations_of(job: Job) -> Validations:
     asks = {step.number: step for step in job.plan.asks}
     asked = set()
     for validation in job.plan.validations:
-        uses = {use for number in needed_by(job.plan, validation.scoring) & asks.keys() for use in asks[number].models}
-        if any(job.crews[use].model.name != NAME for use in uses):
+        needed = needed_by(job.plan, validation.scoring)
+        uses = {use for number in needed & asks.keys() for use in asks[number].models}
+        # What a row is among others, the baseline would have to be asked of all of them.
+        alone = not any(rank.number in needed for rank in job.plan.ranks)
+        if alone and any(job.crews[use].model.name != NAME for use in uses):
             asked.add(validation.scoring)
     return Validations(job.plan, job.evaluator, Lexical(), asked)
 

@@ -124,7 +124,7 @@ def _as_pooled(judged: Judged, outcome: Outcome) -> Outcome:
     """Where scores of the grader are means, one that a single draw made is a number of the same kind."""
     if judged.pool != "mean" or not judged.has_ballot or isinstance(outcome, Unscored | str):
         return outcome
-    return outcome if isinstance(outcome.value, str) else replace(outcome, value=float(outcome.value))
+    return outcome if isinstance(outcome.value, str) else replace(outcome, value=float(outcome.single))
 
 
 # ── the escalation ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -136,7 +136,7 @@ def _is_doubtful(first: Outcome, escalation: Escalation, holds: Holds) -> bool:
         return first.status in _ESCALATED
     ballot = first.ballot
     own = {
-        "score": first.value,
+        "score": first.single,
         "spread": ballot.spread if ballot else None,
         "confidence": ballot.confidence if ballot else None,
     }
@@ -160,4 +160,4 @@ def _seen(first: Outcome) -> str:
     if isinstance(first, Unscored):
         return f"no verdict ({first.status})"
     spread = first.ballot.spread if first.ballot else None
-    return shown(first.label or first.value) + (f" with a spread of {shown(spread)}" if spread is not None else "")
+    return shown(first.label or first.single) + (f" with a spread of {shown(spread)}" if spread is not None else "")

@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from rmg_dsl.results import Ballot, Outcome, Score, Status, Unscored
-from rmg_dsl.scales import Labels, Points, Real, Scale, Value, Whole, YesNo
+from rmg_dsl.scales import Labels, Order, Points, Real, Scale, Value, Whole, YesNo
 from rmg_dsl.semantics.terms import Pool
 
 Votes: TypeAlias = Sequence[tuple[str, Outcome]]
@@ -79,7 +79,7 @@ def ballot_of(pool: Pool, scale: Scale, votes: Votes, chosen: Value) -> Ballot:
 
 def verdict_of(score: Score) -> Value:
     """What a judge chose: the word where words have values, else the value."""
-    return score.value if score.label is None else score.label
+    return score.single if score.label is None else score.label
 
 
 def worth(verdict: Value, scale: Scale) -> Value:
@@ -166,7 +166,7 @@ def _is_worst(scale: Scale, verdict: Value) -> bool:
             return verdict is lower
         case Labels(labels):
             return ranked(scale, labels)[0] == verdict
-        case Points():
+        case Points() | Order():
             return False
         case _:
             assert_never(scale)

@@ -17,7 +17,7 @@ from typing import assert_never
 from rmg_dsl.judge.pooling import ranked, shown, worth
 from rmg_dsl.messages import Reply
 from rmg_dsl.results import Ballot, Outcome, Score, Status, Unscored
-from rmg_dsl.scales import Labels, Points, Real, Scale, Value, Whole, YesNo
+from rmg_dsl.scales import Labels, Order, Points, Real, Scale, Value, Whole, YesNo
 
 LEAST_MASS = 0.5
 _LEAST_SHOWN = 0.0005
@@ -40,7 +40,7 @@ def offers_on(scale: Scale) -> tuple[tuple[str, Value], ...]:
             return (("yes", True), ("no", False))
         case Labels(labels):
             return tuple(zip(ascii_uppercase, labels, strict=False))
-        case Real() | Points():
+        case Real() | Points() | Order():
             raise ValueError(f"the verdicts on {scale} cannot be counted")
         case _:
             assert_never(scale)

@@ -15,7 +15,8 @@ object in prose does: a quotation and a verdict look the same there.
 What a verdict may be: a JSON number, or plain digits as text, on a scale of numbers; true, false, or "yes", "no",
 "true", "false" as text, for a bool; an offered word, in whatever capitals, for labels. `true` is no number, 1 is no
 bool, the value of a label is not its word, "4/5" and "four" are nothing. What is inside lists, objects, strings or
-Python's quotes is not looked for, and an object that gives a key twice says nothing.
+Python's quotes is not looked for, and an object that gives a key twice says nothing. An order is a list of all labels,
+each of them once.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from rmg_dsl.judge.probabilities import wanted_word, weighed
 from rmg_dsl.judge.questions import reply_form
 from rmg_dsl.messages import Message, Question, Reply
 from rmg_dsl.results import Outcome, Score, Status, Unscored
-from rmg_dsl.scales import Labels, Points, Prose, Real, Scale, Value, Whole, YesNo
+from rmg_dsl.scales import Labels, Order, Points, Prose, Real, Scale, Value, Whole, YesNo
 from rmg_dsl.semantics.templates import folded
 
 KEY = "verdict"
@@ -302,7 +303,7 @@ def _verdict(found: dict[str, Any], question: Question) -> Value | tuple[bool, .
     raw = _held(found, scale)
     if isinstance(scale, Points):
         return tuple(met for met, _ in _answers(raw, len(question.marks)))
-    if isinstance(raw, dict | list):
+    if isinstance(raw, dict) or (isinstance(raw, list) and not isinstance(scale, Order)):
         raise NoVerdict("the verdict is a list or an object")
     match scale:
         case Whole() | Real():
@@ -311,6 +312,8 @@ def _verdict(found: dict[str, Any], question: Question) -> Value | tuple[bool, .
             return _truth(raw)
         case Labels(labels):
             return _label(raw, labels)
+        case Order(labels):
+            return _order(raw, labels)
         case Prose():
             raise NoVerdict("a text was asked for, and no verdict")
         case _:
@@ -356,6 +359,20 @@ def _label(raw: object, labels: tuple[str, ...]) -> str:
         if len(same) == 1 or raw in same:
             return raw if raw in same else same[0]
     raise NoVerdict(f"the verdict {_short(json.dumps(raw))} was never offered")
+
+
+def _order(raw: object, labels: tuple[str, ...]) -> str:
+    """All labels, each of them once, and nothing else: an order of some would make up the place of the others."""
+    if not isinstance(raw, list):
+        raise NoVerdict("the verdict is not a list")
+    found = [_label(each, labels) for each in raw]
+    twice = [label for label in labels if found.count(label) > 1]
+    missing = [label for label in labels if label not in found]
+    if twice or missing:
+        said = [f'"{twice[0]}" stands in the verdict twice'] if twice else []
+        said += [f"the verdict leaves out {', '.join(map(json.dumps, missing))}"] if missing else []
+        raise NoVerdict(_short("; ".join(said)))
+    return Order.value_of(found)
 
 
 def _answers(raw: object, criteria: int) -> Iterator[tuple[bool, str]]:

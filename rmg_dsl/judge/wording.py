@@ -7,11 +7,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from rmg_dsl.messages import Message
-from rmg_dsl.semantics.sandbox import MAX_RENDERED
+from rmg_dsl.semantics.order import row_data_in
 from rmg_dsl.semantics.templates import (
     FenceTaken,
     Prompt,
-    TemplateTooBig,
     as_text,
     fence_for,
     is_blank,
@@ -35,18 +34,22 @@ class Wording(NamedTuple):
 
 
 def worded(
-    wording: Wording, values: Mapping[str, Any], rules: Callable[[str], str], listed: Mapping[str, Any] | None = None
+    wording: Wording,
+    values: Mapping[str, Any],
+    rules: Callable[[str], str],
+    below: Callable[[str], str] | None = None,
 ) -> tuple[Message, ...]:
-    """The messages about these values; `rules` are said by the system, given the tag that fences the values off.
+    """The messages about these values, fenced off by a tag that they do not hold.
 
-    `listed` are further values, which stand below the prompt, each after its name. The fence is the first that
-    nothing can close: a template may put together what no value holds by itself. Equal `rules` say the same.
+    `rules` are said by the system, given the tag, and equal ones say the same; `below` gives what stands below the
+    prompt. The fence is the first that nothing can close: a template may put together what no value holds by itself.
     """
-    listed = listed or {}
-    tag = fence_for([*values.values(), *listed.values()])
+    tag = fence_for(values.values())
     for _ in range(_MOST_FENCES):
         try:
-            asked = Prompt(wording.prompt, wording.constants).render(values, tag) + _list(listed, tag)
+            asked = Prompt(wording.prompt, wording.constants).render(values, tag)
+            if below is not None:
+                asked = f"{asked}\n\n{below(tag)}"
             return _instructions(wording, values, rules, tag), Message("user", asked)
         except FenceTaken:
             tag = next_fence(tag)
@@ -58,19 +61,19 @@ def _instructions(wording: Wording, values: Mapping[str, Any], rules: Callable[[
     if not wording.system:
         return _standing(rules, tag)
     own = Prompt(wording.system, wording.constants).render(values, tag)
-    return Message("system", f"{own}\n\n{rules(tag)}")
+    # What is the same for all rows comes first: a provider reads it once.
+    parts = (rules(tag), own) if _speaks_of_the_row(wording.system, frozenset(values)) else (own, rules(tag))
+    return Message("system", "\n\n".join(parts))
+
+
+@lru_cache(maxsize=256)
+def _speaks_of_the_row(system: str, names: frozenset[str]) -> bool:
+    return row_data_in(system, names) is not None
 
 
 @lru_cache(maxsize=256)
 def _standing(rules: Callable[[str], str], tag: str) -> Message:
     return Message("system", f"{_ROLE}\n\n{rules(tag)}")
-
-
-def _list(listed: Mapping[str, Any], tag: str) -> str:
-    shown = "".join(f"\n\n{name}: <{tag}>{as_text(value)}</{tag}>" for name, value in listed.items())
-    if len(shown) > MAX_RENDERED:
-        raise TemplateTooBig
-    return shown
 
 
 def fenced_off(tag: str) -> str:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, assert_never
 
 from rmg_dsl.messages import Question, Reply, Request, Usage
-from rmg_dsl.scales import Labels, Points, Prose, Real, Scale, Value, Whole, YesNo
+from rmg_dsl.scales import Labels, Order, Points, Prose, Real, Scale, Value, Whole, YesNo
 
 NAME = "local/lexical"
 NOTE = f"{NAME} is a word-overlap baseline, not a judge"
@@ -209,7 +209,7 @@ def verdict_on(scale: Scale, share: float) -> Value | None:
             return (share >= 0.5) is not lower
         case Labels(labels, values, lower):
             return _label(labels, values, lower, share) if values else None
-        case Points():
+        case Points() | Order():
             return None
         case _:
             assert_never(scale)

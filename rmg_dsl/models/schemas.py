@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, assert_never
 
-from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
+from rmg_dsl.scales import Labels, Order, Points, Real, Scale, Whole, YesNo
 
 # More levels than this make an enum that providers reject; a range is then the better shape.
 MOST_LEVELS = 101
@@ -37,7 +37,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _verdict(scale: Whole | Real | YesNo | Labels) -> dict[str, Any]:
+def _verdict(scale: Whole | Real | YesNo | Labels | Order) -> dict[str, Any]:
     match scale:
         case Whole(low, high):
             offered = high - low + 1 <= MOST_LEVELS
@@ -48,6 +48,9 @@ def _verdict(scale: Whole | Real | YesNo | Labels) -> dict[str, Any]:
             return {"type": "boolean"}
         case Labels(labels):
             return {"type": "string", "enum": [*labels]}
+        case Order(labels):
+            size = len(labels)
+            return {"type": "array", "items": {"type": "string", "enum": [*labels]}, "minItems": size, "maxItems": size}
         case _:
             assert_never(scale)
 

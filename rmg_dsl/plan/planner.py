@@ -9,18 +9,21 @@ from typing import Literal, TypeAlias
 from rmg_dsl.diagnostics import Diagnostic, Source, Span, diagnose
 from rmg_dsl.errors import UsageError
 from rmg_dsl.plan.rewrites import rewritten
-from rmg_dsl.plan.steps import Ask, CallPython, Compute, Plan, Refine, Step, Take
+from rmg_dsl.plan.steps import Ask, CallPython, Compute, Plan, Rank, Refine, Step, Take
 from rmg_dsl.semantics import Checked, ColumnUse, Output
 from rmg_dsl.semantics.names import likely, listed
 from rmg_dsl.semantics.terms import (
+    ByJudge,
+    ByPairs,
     Column,
+    Compared,
     Computed,
     Default,
     FromLoop,
     FromPython,
     Given,
     Judged,
-    Later,
+    Ranked,
     Refining,
     Term,
     all_watched,
@@ -40,16 +43,14 @@ def make_plan(suite: Checked, only: Sequence[str] = (), loops: Loops = "run") ->
 
     What a `refine` declares is run with the rest, left out, or run alone with what it needs.
 
-    Raises UsageError for a name that the suite does not declare, or that needs what this version cannot run.
+    Raises UsageError for a name that the suite does not declare.
     """
     outputs = [o for o in _wanted(suite, only) if loops == "run" or (o.kind in _OF_LOOPS) == (loops == "alone")]
     alone = _unused_without_loops(outputs, suite) if loops == "leave" else frozenset()
     roots = [o.scoring for o in outputs if o.root or only or o.scoring in alone]
     if not only and loops != "alone":
         roots += suite.forced
-    if only:
-        _refuse_later(suite, roots)
-    steps = tuple(step for n in range(len(suite.scorings)) if (step := _step(n, suite)))
+    steps = tuple(_step(number, suite) for number in range(len(suite.scorings)))
     shown = tuple(o for o in suite.outputs if loops != "alone" or o.kind in _OF_LOOPS)
     plan = Plan(steps, shown, tuple(dict.fromkeys(roots)), suite.gates, suite.validations)
     return rewritten(plan)
@@ -86,26 +87,14 @@ def _loop_of(output: Output, suite: Checked) -> int | None:
     return scoring.loop if isinstance(scoring, FromLoop) else None
 
 
-def _refuse_later(suite: Checked, roots: Iterable[int]) -> None:
-    """What is asked for by name must be there to be run."""
-    seen: set[int] = set()
-    todo = list(roots)
-    while todo:
-        number = todo.pop()
-        scoring = suite.scorings[number]
-        if isinstance(scoring, Later):
-            raise UsageError(f"{scoring.what} is checked, and cannot be run by this version yet", code="RMG601")
-        if number not in seen:
-            seen.add(number)
-            todo += read_by(scoring)
-
-
-def _step(number: int, suite: Checked) -> Step | None:
+def _step(number: int, suite: Checked) -> Step:
     scoring = suite.scorings[number]
     names = tuple(o.name for o in suite.outputs if o.scoring == number) or _names_of_draft(number, suite)
     match scoring:
-        case Judged():
+        case Judged() | Compared():
             return Ask(number, names, scoring)
+        case Ranked():
+            return Rank(number, names, scoring)
         case Computed():
             return Compute(number, names, scoring)
         case FromPython():
@@ -114,8 +103,6 @@ def _step(number: int, suite: Checked) -> Step | None:
             return Refine(number, names, scoring)
         case FromLoop():
             return Take(number, names, scoring)
-        case Later():
-            return None
 
 
 def _names_of_draft(number: int, suite: Checked) -> tuple[str, ...]:
@@ -166,15 +153,22 @@ def _required(plan: Plan) -> frozenset[str]:
 
 def _needed_terms(step: Step) -> tuple[Term, ...]:
     """Of a prompt only what the template cannot do without: a name that it guards by `if` may be missing."""
-    if isinstance(step, Ask):
-        optional = [term for name, term in step.scoring.bound if name not in step.scoring.needs]
-        return tuple(term for term in terms_of(step.scoring) if not any(term is each for each in optional))
     if isinstance(step, Refine):
         loop = step.scoring
         asked = (loop.improve, loop.draft) if loop.draft else (loop.improve,)
         shown = [term for written in asked for name, term in written.bound if name in written.needs]
         return (*shown, *([] if loop.draft else [loop.current]))
-    return terms_of(step.scoring)
+    prompt = _prompt_of(step)
+    optional = [term for name, term in prompt.bound if name not in prompt.needs] if prompt else []
+    return tuple(term for term in terms_of(step.scoring) if not any(term is each for each in optional))
+
+
+def _prompt_of(step: Step) -> Judged | Compared | ByJudge | None:
+    """The templates of a step that asks."""
+    scoring = step.scoring.way if isinstance(step.scoring, Ranked) else step.scoring
+    if isinstance(scoring, ByPairs):
+        return scoring.compared
+    return scoring if isinstance(scoring, Judged | Compared | ByJudge) else None
 
 
 def _required_by(term: Term) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import reduce
 
-from rmg_dsl.plan.steps import Ask, Calls, Plan, Refine, Step
+from rmg_dsl.plan.steps import Ask, Calls, Plan, Rank, Refine, Step
 from rmg_dsl.semantics import Validation
 from rmg_dsl.semantics.terms import (
     Choose,
@@ -68,7 +68,7 @@ def code_before_calls(plan: Plan) -> Plan:
     known = {step.number for step in plan.steps}
     while waiting:
         ready = [s for s in waiting if read_by(s.scoring) & known <= done]
-        step = next((s for s in ready if not isinstance(s, Ask)), ready[0])
+        step = next((s for s in ready if not isinstance(s, Ask | Rank)), ready[0])
         ordered.append(step)
         done.add(step.number)
         waiting.remove(step)

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from rmg_dsl.scales import Scale
 from rmg_dsl.semantics import Gate, Output, Validation
-from rmg_dsl.semantics.terms import Computed, FromLoop, FromPython, Judged, ModelUse, Refining, Term, read_by
+from rmg_dsl.semantics.terms import (
+    ByJudge,
+    ByPairs,
+    ByScore,
+    Compared,
+    Computed,
+    FromLoop,
+    FromPython,
+    Judged,
+    ModelUse,
+    Ranked,
+    Refining,
+    Term,
+    read_by,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +42,7 @@ class Ask:
 
     number: int
     names: tuple[str, ...]
-    scoring: Judged
+    scoring: Judged | Compared
 
     @property
     def scale(self) -> Scale:
@@ -87,6 +102,41 @@ class Refine:
 
 
 @dataclass(frozen=True, slots=True)
+class Rank:
+    """Rows in order, or the items of a list: what a row comes to depends on the others of its group."""
+
+    number: int
+    names: tuple[str, ...]
+    scoring: Ranked
+
+    @property
+    def models(self) -> tuple[ModelUse, ...]:
+        """Every model that it may ask."""
+        return self.scoring.models
+
+    @property
+    def calls(self) -> Calls:
+        """None of the row's own: what a group or a list costs, its size says."""
+        return Calls(0, 0)
+
+    @property
+    def together(self) -> str:
+        """What is ranked as one: the rows of a group, or a list."""
+        return "list" if self.scoring.group is None else "group"
+
+    @property
+    def bill(self) -> str:
+        """What it costs beside the calls of the rows, in words; nothing where it ranks by a score."""
+        match self.scoring.way:
+            case ByScore():
+                return ""
+            case ByJudge():
+                return f"1 for each {self.together}"
+            case ByPairs(compared=compared):
+                return f"{compared.most_draws} for each comparison in a {self.together}"
+
+
+@dataclass(frozen=True, slots=True)
 class Take:
     """Something that a loop leaves behind: no call of its own."""
 
@@ -95,7 +145,7 @@ class Take:
     scoring: FromLoop
 
 
-Step: TypeAlias = Ask | Compute | CallPython | Refine | Take
+Step: TypeAlias = Ask | Compute | CallPython | Rank | Refine | Take
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +176,13 @@ class Plan:
         return tuple(step for step in self.steps if isinstance(step, Refine))
 
     @property
-    def calling(self) -> tuple[Ask | Refine, ...]:
+    def calling(self) -> tuple[Ask | Rank | Refine, ...]:
         """The steps that send something to a model."""
-        return tuple(step for step in self.steps if isinstance(step, Ask | Refine))
+        return tuple(step for step in self.steps if isinstance(step, Ask | Rank | Refine) and step.models)
+
+    @property
+    def ranks(self) -> tuple[Rank, ...]:
+        return tuple(step for step in self.steps if isinstance(step, Rank))
 
     def name_of(self, step: Step) -> str:
         """What a step is called, for people."""
@@ -137,7 +191,8 @@ class Plan:
 
     def __str__(self) -> str:
         word = "step" if len(self.steps) == 1 else "steps"
-        head = f"{len(self.steps)} {word}, {self.calls} model call{'s' * (self.calls != Calls(1, 1))} a row"
+        bills = "".join(f", {rank.bill}" for rank in self.ranks if rank.bill)
+        head = f"{len(self.steps)} {word}, {self.calls} model call{'s' * (self.calls != Calls(1, 1))} a row{bills}"
         return "\n".join([head, *(_line(i, step, self) for i, step in enumerate(self.steps, 1))])
 
 
@@ -146,15 +201,44 @@ def _line(place: int, step: Step, plan: Plan) -> str:
     reads = sorted(places[n] for n in read_by(step.scoring) if n in places)
     after = f"  after {', '.join(map(str, reads))}" if reads else ""
     lazy = "  if needed" * plan.is_lazy(step)
-    return f"{place:>3}  {_kind(step):<7}{plan.name_of(step)}{_detail(step)}{after}{lazy}"
+    detail = "".join(f"  {part}" for part in detail_of(step) if part)
+    return f"{place:>3}  {_kind(step):<7}{plan.name_of(step)}{detail}{after}{lazy}"
 
 
-def asked_by(judged: Judged) -> str:
+def asked_by(scoring: Judged | Compared | Ranked) -> str:
     """Whom a grader asks, in words: `3 × openai/gpt-6-luna, in doubt openai/gpt-6`."""
-    own = " + ".join(use.shown for use in judged.jurors)
-    if judged.samples > 1:
-        own = f"{judged.samples} × ({own})" if len(judged.jurors) > 1 else f"{judged.samples} × {own}"
-    return own + (f", in doubt {' + '.join(u.shown for u in judged.escalation.jurors)}" if judged.escalation else "")
+    if isinstance(scoring, Ranked):
+        return asked_by(scoring.way.compared) if isinstance(scoring.way, ByPairs) else _all_of(scoring.models)
+    own = _all_of(scoring.jurors)
+    if scoring.samples > 1:
+        own = f"{scoring.samples} × ({own})" if len(scoring.jurors) > 1 else f"{scoring.samples} × {own}"
+    escalation = scoring.escalation if isinstance(scoring, Judged) else None
+    return own + (f", in doubt {_all_of(escalation.jurors)}" if escalation else "")
+
+
+def _all_of(models: Iterable[ModelUse]) -> str:
+    return " + ".join(use.shown for use in models)
+
+
+def detail_of(step: Step) -> tuple[str, str]:
+    """What a step does, and whom it asks or calls, in words."""
+    match step:
+        case Ask(scoring=Compared() as compared):
+            return "in both orders" if compared.swap else "in one order", asked_by(compared)
+        case Ask():
+            return f"on {step.scale}", asked_by(step.scoring)
+        case CallPython():
+            return f"on {step.scoring.scale}", step.scoring.target
+        case Compute():
+            return f"on {step.scoring.scale}" if step.scoring.scale else "", ""
+        case Rank():
+            return f"each {step.together}", asked_by(step.scoring)
+        case Refine(scoring=loop):
+            return f"by {loop.by.name}, at most {loop.rounds} rounds", loop.writer.shown
+        case Take():
+            return "", ""
+        case _:
+            assert_never(step)
 
 
 def _kind(step: Step) -> str:
@@ -165,26 +249,11 @@ def _kind(step: Step) -> str:
             return "code"
         case CallPython():
             return "python"
+        case Rank():
+            return "rank"
         case Refine():
             return "refine"
         case Take():
             return "take"
-        case _:
-            assert_never(step)
-
-
-def _detail(step: Step) -> str:
-    match step:
-        case Ask():
-            return f"  on {step.scale}  {asked_by(step.scoring)}"
-        case CallPython():
-            return f"  on {step.scoring.scale}  {step.scoring.target}"
-        case Compute():
-            return f"  on {step.scoring.scale}" if step.scoring.scale else ""
-        case Refine():
-            loop = step.scoring
-            return f"  by {loop.by.name}, at most {loop.rounds} rounds  {loop.writer.shown}"
-        case Take():
-            return ""
         case _:
             assert_never(step)

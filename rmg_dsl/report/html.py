@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, assert_never
 
-from rmg_dsl.plan import Ask, CallPython, Compute, Plan, Refine, Step, Take, asked_by
+from rmg_dsl.plan import Ask, CallPython, Compute, Plan, Rank, Refine, Step, Take, asked_by, detail_of
 from rmg_dsl.report.digest import Digest, Failures, GradedRow
 from rmg_dsl.report.drawings import Box, bars, graph, spread
 from rmg_dsl.report.finished import Graded, Judgement, bill_words, counted, worst_title
 from rmg_dsl.report.markup import aside, block, cell, dim, folded, lines, money, number, page, table, text
 from rmg_dsl.report.paths import paths_html
-from rmg_dsl.report.summary import Column
+from rmg_dsl.report.summary import Column, habits_in_words
 from rmg_dsl.report.validation_html import validation_html
 from rmg_dsl.results import Status
 from rmg_dsl.semantics import Checked, Output
-from rmg_dsl.semantics.terms import FromPython, Judged, Scoring, read_by
+from rmg_dsl.semantics.terms import ByJudge, Compared, FromPython, Judged, Ranked, Scoring, read_by
 
 _MOST_COLUMNS, _MOST_STEPS = 12, 24
 _NARROW, _SHORT_REASON = 24, 60
@@ -90,7 +90,7 @@ _NOTHING = dim("–")
 def _summary_cells(row: Mapping[str, Any], column: Column | None) -> list[str]:
     interval = "" if row["low"] is None else f"{number(row['low'])} – {number(row['high'])}"
     return [
-        text(row["name"]),
+        text(row["name"]) + (f'<div class="d">{text(habits)}</div>' if (habits := habits_in_words(row)) else ""),
         text(row["scale"]),
         number(row["mean"]),
         interval or _NOTHING,
@@ -227,7 +227,7 @@ def suite_html(suite: Checked) -> str:
 
 def _declared(output: Output, suite: Checked) -> list[str]:
     scoring = suite.scorings[output.scoring]
-    judge = asked_by(scoring) if isinstance(scoring, Judged) else ""
+    judge = asked_by(scoring) if isinstance(scoring, Judged | Compared | Ranked) else ""
     doc = output.doc.split("\n")[0]
     said = f"<div>{text(doc)}</div>" if doc else ""
     return [
@@ -247,8 +247,9 @@ def _scale(output: Output) -> str:
 
 def _how(output: Output, scoring: Scoring) -> str:
     """The beginning of the prompt, the rest folded; of code its text."""
-    if isinstance(scoring, Judged):
-        said = "\n".join(part for part in (scoring.system, scoring.prompt.strip()) if part)
+    asked = scoring.way if isinstance(scoring, Ranked) else scoring
+    if isinstance(asked, Judged | Compared | ByJudge):
+        said = "\n".join(part for part in (asked.system, asked.prompt.strip()) if part)
         return f'<div class="d">{folded(said)}</div>'
     if isinstance(scoring, FromPython):
         return f"<code>{text(scoring.target)}</code>"
@@ -302,6 +303,9 @@ def _boxes(plan: Plan) -> list[Box]:
 
 def _detail(step: Step) -> tuple[str, ...]:
     match step:
+        case Ask(scoring=Compared()) | Rank():
+            what, whom = detail_of(step)
+            return what, whom or "code"
         case Ask():
             return str(step.scale), asked_by(step.scoring)
         case CallPython(scoring=scoring):
@@ -318,7 +322,7 @@ def _detail(step: Step) -> tuple[str, ...]:
 
 def _kind(step: Step, plan: Plan) -> str:
     """A call that a row may not come to is dashed."""
-    if not isinstance(step, Ask):
+    if not isinstance(step, Ask | Rank) or not step.models:
         return ""
     return "ask lazy" if plan.is_lazy(step) else "ask"
 

@@ -103,6 +103,6 @@ def _y(score: float, low: float, high: float) -> float:
 def _first_score(draft: Draft) -> float | None:
     """What the draft is improved by; a label has no height."""
     outcome = next(iter(draft.outcomes.values()), None)
-    if not isinstance(outcome, Score) or isinstance(outcome.value, str):
+    if not isinstance(outcome, Score) or isinstance(outcome.value, str | list):
         return None
     return float(outcome.value)

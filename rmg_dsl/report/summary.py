@@ -11,7 +11,7 @@ from unicodedata import combining, east_asian_width
 from rmg_dsl.messages import Usage
 from rmg_dsl.report.numbers import MOST_COUNTED, Numbers
 from rmg_dsl.report.statistics import Interval, mean, mean_interval, share_interval
-from rmg_dsl.results import Outcome, Score, Status
+from rmg_dsl.results import Habit, Outcome, Preference, Score, Status
 from rmg_dsl.scales import Points
 from rmg_dsl.semantics import Output
 
@@ -32,7 +32,15 @@ SUMMARY_COLUMNS = (
     "tokens_in",
     "tokens_out",
     "cost",
+    "consistency",
+    "first_preference",
+    "second_preference",
 )
+_HABITS: Mapping[str, Habit] = {
+    "consistency": "consistent",
+    "first_preference": "first",
+    "second_preference": "second",
+}
 _KINDS: Mapping[str, Literal["text", "number"]] = {
     "name": "text",
     "kind": "text",
@@ -42,6 +50,7 @@ _KINDS: Mapping[str, Literal["text", "number"]] = {
     "low": "number",
     "high": "number",
     "cost": "number",
+    **dict.fromkeys(_HABITS, "number"),
 }
 SUMMARY_KINDS: Mapping[str, Literal["text", "number", "integer"]] = {
     name: _KINDS.get(name, "integer") for name in SUMMARY_COLUMNS
@@ -57,11 +66,14 @@ class Column:
     statuses: Counter[Status] = field(default_factory=Counter)
     values: Numbers = field(default_factory=Numbers)
     labels: Counter[str] = field(default_factory=Counter)
+    habits: Counter[Habit] = field(default_factory=Counter)
 
     def add(self, outcome: Outcome) -> None:
         self.statuses[outcome.status] += 1
-        if not isinstance(outcome, Score):
+        if not isinstance(outcome, Score) or isinstance(outcome.value, list):
             return
+        if isinstance(outcome.beside, Preference) and outcome.beside.habit is not None:
+            self.habits[outcome.beside.habit] += 1
         label = outcome.label
         if isinstance(outcome.value, str):
             label = outcome.value
@@ -90,6 +102,11 @@ class Column:
     def is_cut(self) -> bool:
         """Would the mean be below 0 without the cut?"""
         return self.mean != mean(self.values)
+
+    def share_of(self, habit: Habit) -> float | None:
+        """In how many of the comparisons in both orders the judge did this; none where there were none."""
+        asked = self.habits.total()
+        return self.habits[habit] / asked if asked else None
 
     def interval(self) -> Interval | None:
         """The 95 % bounds of the mean; no mean lies off the scale, so neither do they."""
@@ -128,6 +145,7 @@ def _row(column: Column, usage: Usage, cost: float | None) -> dict[str, Any]:
         "tokens_in": usage.tokens_in,
         "tokens_out": usage.tokens_out,
         "cost": cost,
+        **{name: _rounded(column.share_of(habit)) for name, habit in _HABITS.items()},
     }
 
 
@@ -162,8 +180,14 @@ def _cells(row: Mapping[str, Any], column: Column | None) -> tuple[str, ...]:
     skipped = f"{row['skipped']} skipped" if row["skipped"] else ""
     shown = ", ".join(f"{label} {n}" for label, n in column.labels.most_common(4)) if column else ""
     cut = "a mean below 0, cut to 0" if column and column.is_cut else ""
-    remarks = "; ".join(part for part in (why, skipped, shown, cut) if part)
+    remarks = "; ".join(part for part in (why, skipped, shown, cut, habits_in_words(row)) if part)
     return (row["name"], row["scale"], _number(row["mean"]), bounds, str(row["n"]), str(row["unscored"]), remarks)
+
+
+def habits_in_words(row: Mapping[str, Any]) -> str:
+    """How far a judge's comparisons can be trusted: does it say the same in both orders, or prefer a place?"""
+    rates = ((name.replace("_", "-"), row[name]) for name in _HABITS)
+    return ", ".join(f"{name} {100 * rate:.0f} %" for name, rate in rates if rate is not None)
 
 
 def _number(value: float | None) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from rmg_dsl.judge import Enquiry, follow_up, read
 from rmg_dsl.messages import Question, Reply, Request, Usage
 from rmg_dsl.models.prices import Price
-from rmg_dsl.plan import Ask, Refine
+from rmg_dsl.plan import Ask, Rank, Refine
 from rmg_dsl.results import Outcome, Unscored
 from rmg_dsl.semantics.terms import ModelUse
 
@@ -190,7 +190,7 @@ class Reckoning:
             self._possible[mark] = self._line(enquiry)
             self._possible[mark].add(request)
 
-    def further(self, step: Ask | Refine, calls: int) -> None:
+    def further(self, step: Ask | Rank | Refine, calls: int) -> None:
         """Calls that a step may come to make, of whichever of its models, beyond the enquiries that are known."""
         if calls > 0 and not all(self._quotes[use].free for use in step.models):
             self._further[step.number] += calls

@@ -85,13 +85,16 @@ class RefineLoop:
             enough = self._loop.until is not None and self._steps.truth(self._until(version), version.state)
         except NoScore as error:
             return Mark(failure=error.unscored)
-        by = 0.0 if self._loop.duel and version.as_it_came else _worth(self._loop.by, found)
+        by = _worth(self._loop.by, found) if self._loop.by in found else 0.0
         return Mark(by, tuple(_worth(guard, found) for guard in self._loop.guards), enough)
 
     def _watched(self, drafts: Drafts) -> list[Watched]:
         """What must be known of the latest draft: of the first one there is nothing to compare it with in a duel."""
-        alone = self._loop.duel and len(drafts.versions) == 1
-        return [*([] if alone else [self._loop.by]), *self._loop.guards]
+        return [*([] if self._is_alone(drafts) else [self._loop.by]), *self._loop.guards]
+
+    def _is_alone(self, drafts: Drafts) -> bool:
+        """Is there nothing yet that a draft could be compared with?"""
+        return self._loop.duel and len(drafts.versions) == 1
 
     def _outcomes(self, watched: Iterable[Watched], version: Version) -> dict[Watched, Outcome]:
         """The outcomes of all of these, asked for together; what the writer will hear of is asked for with them."""
@@ -158,7 +161,7 @@ class RefineLoop:
         """A better version of the latest draft, by what is said of that one."""
         latest, place = drafts.versions[-1], len(drafts.versions)
         best = drafts.versions[standing(self._rules, drafts.marks).best].text
-        said = self._feedback(latest)
+        said = self._feedback(drafts)
         seen = {**state.row, _DRAFT: latest.text, _BEST: best, _FEEDBACK: said}
         found: Version | Unscored
         try:
@@ -170,8 +173,10 @@ class RefineLoop:
         found.state.row = {**found.state.row, _BEST: best}
         return found
 
-    def _feedback(self, version: Version) -> str:
-        found = [(each, self._steps.outcome(_number(each, version), version.state)) for each in self._loop.feedback]
+    def _feedback(self, drafts: Drafts) -> str:
+        version = drafts.versions[-1]
+        asked = [each for each in self._loop.feedback if each != self._loop.by or not self._is_alone(drafts)]
+        found = [(each, self._steps.outcome(_number(each, version), version.state)) for each in asked]
         scored = [(each, said) for each, said in found if isinstance(said, Score)]
         return feedback_on([(each.name, str(each.type.scale or each.type), said) for each, said in scored]) or _NOTHING
 
@@ -225,7 +230,7 @@ def _worth(watched: Watched, found: Mapping[Watched, Outcome]) -> float:
     """A score to compare by: higher is better, whatever the scale says."""
     outcome = found[watched]
     assert isinstance(outcome, Score)
-    assert not isinstance(outcome.value, str)
+    assert not isinstance(outcome.value, str | list)
     return -outcome.value if watched.type.direction < 0 else outcome.value
 
 

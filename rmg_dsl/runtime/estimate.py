@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 
-from rmg_dsl.plan import Ask, Refine
+from rmg_dsl.plan import Ask, Rank, Refine
 from rmg_dsl.results import Status, Unscored
 from rmg_dsl.runtime.bill import Bill, Quote, Reckoning
 from rmg_dsl.runtime.evaluate import Evaluator
+from rmg_dsl.runtime.groups import Group, Groups, calls_for, grouped
 from rmg_dsl.runtime.rows import NoScore, Row, RowState, Waiting
 from rmg_dsl.semantics.terms import (
     Choose,
@@ -30,18 +31,33 @@ def estimate(evaluator: Evaluator, rows: Iterable[Row], quotes: Mapping[ModelUse
     Code graders, gates by code and replies in the cache make it exact.
     """
     reckoning = Reckoning(quotes)
+    ranked: list[RowState] = []
     total = missing = 0
     for index, row in enumerate(rows):
         total += 1
         state = RowState(index, row)
         _go_on(evaluator, state, reckoning)
-        if not state.done:
-            _add_possible(evaluator, state, reckoning)
-        missing += sum(
-            isinstance(o, Unscored) and o.status is Status.MISSING_INPUT and isinstance(evaluator.steps[n], Ask)
-            for n, o in state.outcomes.items()
-        )
-    return reckoning.bill(total, missing)
+        if evaluator.plan.ranks:
+            ranked.append(state)
+        else:
+            missing += _finish(evaluator, state, reckoning)
+    _rank(evaluator, ranked, reckoning)
+    return reckoning.bill(total, missing + _without_input(evaluator, ranked))
+
+
+def _finish(evaluator: Evaluator, state: RowState, reckoning: Reckoning) -> int:
+    """Add what the row may yet come to; returns how many of its cells have no input."""
+    if not state.done:
+        _add_possible(evaluator, state, reckoning)
+    return _without_input(evaluator, [state])
+
+
+def _without_input(evaluator: Evaluator, states: Iterable[RowState]) -> int:
+    return sum(
+        isinstance(o, Unscored) and o.status is Status.MISSING_INPUT and isinstance(evaluator.steps[n], Ask | Rank)
+        for state in states
+        for n, o in state.outcomes.items()
+    )
 
 
 def _go_on(evaluator: Evaluator, state: RowState, reckoning: Reckoning) -> None:
@@ -57,10 +73,54 @@ def _go_on(evaluator: Evaluator, state: RowState, reckoning: Reckoning) -> None:
         enquiries = evaluator.advance(state) if answered else []
 
 
+def _rank(evaluator: Evaluator, states: Sequence[RowState], reckoning: Reckoning) -> None:
+    """The groups as far as the cache answers for them, and what each of them may yet ask."""
+    groups = Groups(evaluator, at_once=len(states) + 1)
+    todo: deque[RowState | Group] = deque(group for state in states for group in groups.arrive(state))
+    todo += groups.close(len(states))
+    while todo:
+        each = todo.popleft()
+        if isinstance(each, Group):
+            _go_on_together(groups, each, reckoning)
+            todo += groups.freed_by(each)
+        else:
+            _go_on(evaluator, each, reckoning)
+            todo += groups.arrive(each)
+    for state in states:
+        _finish(evaluator, state, reckoning)
+    for group in groups.open:
+        reckoning.further(group.rank, calls_for(group.rank, len(group.candidates)) - len(group.asked))
+    for group in _possible_groups(evaluator, states, groups):
+        first = groups.begin(group)
+        for enquiry in first:
+            reckoning.possible(enquiry)
+        if first:
+            reckoning.further(group.rank, calls_for(group.rank, len(group.candidates)) - len(first))
+
+
+def _go_on_together(groups: Groups, group: Group, reckoning: Reckoning) -> None:
+    new = groups.advance(group)
+    while new:
+        known = [(enquiry, answer) for enquiry in new if (answer := reckoning.answer(enquiry)) is not None]
+        for enquiry, answer in known:
+            group.take(enquiry, answer)
+        new = groups.advance(group) if known else []
+
+
+def _possible_groups(evaluator: Evaluator, states: Sequence[RowState], groups: Groups) -> list[Group]:
+    """The groups of rows that may come to be ranked, and do not yet wait for it."""
+    begun = {(group.rank.number, member.index) for group in groups.open for member in group.members}
+    found: list[Group] = []
+    for rank in (rank for rank in evaluator.plan.ranks if rank.models):
+        free = (s for s in states if rank.number in s.seats and rank.number not in s.outcomes)
+        found += grouped(rank, [state for state in free if (rank.number, state.index) not in begun])
+    return found
+
+
 def _add_possible(evaluator: Evaluator, state: RowState, reckoning: Reckoning) -> None:
     """What the row may come to ask beside what it is sure to."""
     sure = len(state.asked)
-    steps = possible_asks(evaluator, state)
+    steps = [step for step in possible_steps(evaluator, state) if isinstance(step, Ask)]
     for enquiry in list(state.asked.values())[sure:]:
         reckoning.possible(enquiry)
     known = Counter(enquiry.step for enquiry in state.asked.values())
@@ -73,9 +133,12 @@ def _add_possible(evaluator: Evaluator, state: RowState, reckoning: Reckoning) -
             reckoning.further(asking, most - known[number])
 
 
-def possible_asks(evaluator: Evaluator, state: RowState) -> list[Ask]:
-    """The asks that this row may still come to, whatever the judges say; conditions that code decides are followed."""
-    found: list[Ask] = []
+def possible_steps(evaluator: Evaluator, state: RowState) -> list[Ask | Rank]:
+    """What this row may still be asked about or ranked by, whatever the judges say.
+
+    Conditions that code decides are followed.
+    """
+    found: list[Ask | Rank] = []
     seen: set[int] = set()
     todo: list[Term] = [ScoreOf(root) for root in evaluator.plan.roots]
     while todo:
@@ -86,7 +149,9 @@ def possible_asks(evaluator: Evaluator, state: RowState) -> list[Ask]:
                 continue
             seen.add(number)
             step = evaluator.steps[number]
-            if isinstance(step, Ask) and number not in state.outcomes and _has_input(evaluator, number, state):
+            if isinstance(step, Rank) and number in state.outcomes:
+                continue
+            if isinstance(step, Ask | Rank) and number not in state.outcomes and _has_input(evaluator, number, state):
                 found.append(step)
             todo += terms_of(step.scoring)
         else:

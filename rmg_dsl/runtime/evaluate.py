@@ -10,16 +10,17 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, assert_never
+from typing import Any, NoReturn, assert_never
 
-from rmg_dsl.judge import Asker, BadRubric, Enquiry, GraderAsker, Key
+from rmg_dsl.judge import Asker, BadRubric, Enquiry, GraderAsker, Key, PairAsker
 from rmg_dsl.messages import Question
-from rmg_dsl.plan import Ask, CallPython, Compute, Plan, Refine, Step, Take
+from rmg_dsl.plan import Ask, CallPython, Compute, Plan, Rank, Refine, Step, Take
 from rmg_dsl.results import Outcome, Score, Status, Unscored
 from rmg_dsl.runtime.drafts import RefineLoop
 from rmg_dsl.runtime.rows import NoScore, Row, RowState, Waiting, attempt, drafted, fail
+from rmg_dsl.runtime.seats import seat_of
 from rmg_dsl.runtime.worth import Worth, is_gap, is_null, name_of, returned, short, with_own
-from rmg_dsl.scales import Labels, Points, Real, Scale, Value, Whole, YesNo
+from rmg_dsl.scales import Labels, Order, Points, Real, Scale, Value, Whole, YesNo
 from rmg_dsl.semantics import terms
 from rmg_dsl.semantics.templates import RENDER_FAILURES, MissingInput, TemplateTooBig
 from rmg_dsl.semantics.terms import Term
@@ -39,7 +40,7 @@ class Evaluator(Worth):
         super().__init__(functions)
         self._python = python or {}
         self._loops = {step.number: RefineLoop(step, self) for step in plan.steps if isinstance(step, Refine)}
-        self._askers: dict[int, Asker] = {s.number: GraderAsker(_grader(s), s.scoring) for s in plan.asks}
+        self._askers = {step.number: _asker(step) for step in plan.asks}
         self._only = {number: asker.only for number, asker in self._askers.items()}
         self._works = {step.number: self._work_of(step) for step in plan.steps}
 
@@ -67,6 +68,10 @@ class Evaluator(Worth):
         home = drafted(state, enquiry)
         return enquiry.step in home.outcomes or enquiry.key in home.answers.get(enquiry.step, ())
 
+    def is_asking(self, state: RowState) -> bool:
+        """Is an answer of the row's own still out?"""
+        return not all(self.has_answer(state, enquiry) for enquiry in state.asked.values())
+
     def outcome(self, number: int, state: RowState) -> Outcome:
         """The outcome of a step, or `Waiting` where a question must be answered first."""
         known = state.outcomes.get(number)
@@ -88,8 +93,18 @@ class Evaluator(Worth):
                 return partial(self._called, step)
             case Compute():
                 return self._computed(step)
+            case Rank():
+                return partial(self._seated, step)
             case _:
                 assert_never(step)
+
+    def _seated(self, rank: Rank, state: RowState) -> NoReturn:
+        """Wait for the others: where all of them have come so far, the ranks are handed to the row from outside."""
+        if state.draft is not None:
+            fail(Status.ERROR, "a draft has no rank: it is no row of the data")
+        if rank.number not in state.seats:
+            state.seats[rank.number] = seat_of(rank, self, state)
+        raise Waiting
 
     def _taken(self, step: Take, state: RowState) -> Outcome:
         """What a loop leaves behind, once it has ended."""
@@ -139,25 +154,7 @@ class Evaluator(Worth):
         self, ask: Callable[[Mapping[str, Any]], Question], bound: Iterable[tuple[str, Term]], state: RowState
     ) -> Question:
         """What `ask` makes of the row's values; raises NoScore where it cannot be asked."""
-        try:
-            return ask({name: self._or_nothing(term, state) for name, term in bound})
-        except MissingInput as missing:
-            raise NoScore(Unscored(Status.MISSING_INPUT, f"`{missing.name}` is null or blank")) from None
-        except TemplateTooBig:
-            raise NoScore(Unscored(Status.ERROR, "the prompt is larger than any model reads")) from None
-        except BadRubric as error:
-            raise NoScore(Unscored(Status.ERROR, str(error))) from None
-        except RENDER_FAILURES as error:
-            raise NoScore(Unscored(Status.ERROR, f"the prompt cannot be rendered: {error}")) from None
-
-    def _or_nothing(self, term: Term, state: RowState) -> Any:
-        """A field for a prompt: whether one that is missing may be, the template decides."""
-        try:
-            return self.value(term, state)
-        except NoScore as error:
-            if error.unscored.status is Status.MISSING_INPUT:
-                return None
-            raise
+        return rendered(partial(ask, {name: self.or_nothing(term, state) for name, term in bound}))
 
     def _called(self, step: CallPython, state: RowState) -> Score:
         arguments = {name: self.value(term, state) for name, term in step.scoring.arguments}
@@ -182,8 +179,28 @@ class Evaluator(Worth):
         return score
 
 
-def _grader(step: Ask) -> str:
+def _asker(step: Ask) -> Asker:
+    name, scoring = name_of_step(step), step.scoring
+    return PairAsker(name, scoring) if isinstance(scoring, terms.Compared) else GraderAsker(name, scoring)
+
+
+def name_of_step(step: Step) -> str:
+    """What the questions of a step are asked for."""
     return step.names[0] if step.names else f"step {step.number}"
+
+
+def rendered(question: Callable[[], Question]) -> Question:
+    """A question, or NoScore with the reason why it cannot be asked."""
+    try:
+        return question()
+    except MissingInput as missing:
+        raise NoScore(Unscored(Status.MISSING_INPUT, f"`{missing.name}` is null or blank")) from None
+    except TemplateTooBig:
+        raise NoScore(Unscored(Status.ERROR, "the prompt is larger than any model reads")) from None
+    except BadRubric as error:
+        raise NoScore(Unscored(Status.ERROR, str(error))) from None
+    except RENDER_FAILURES as error:
+        raise NoScore(Unscored(Status.ERROR, f"the prompt cannot be rendered: {error}")) from None
 
 
 # ── scores ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -212,7 +229,7 @@ def _fitted(value: Value, scale: Scale) -> Score:
             return Score(value)
         case Labels(labels) if isinstance(value, str) and value in labels:
             return Score(scale.value_of(value), None, value if scale.values else None)
-        case Whole() | Real() | YesNo() | Labels() | Points():
+        case Whole() | Real() | YesNo() | Labels() | Points() | Order():
             return fail(Status.OFF_SCALE, f"{short(value)} is not on {scale}")
         case _:
             assert_never(scale)

@@ -17,12 +17,14 @@ from rmg_dsl.judge import Enquiry, follow_up, read
 from rmg_dsl.messages import Model, Recalling, Reply, Request, Usage
 from rmg_dsl.models import Abandoned
 from rmg_dsl.results import Outcome, Path, Score, Status, Unscored
-from rmg_dsl.runtime.estimate import possible_asks
+from rmg_dsl.runtime.estimate import possible_steps
 from rmg_dsl.runtime.evaluate import Evaluator
+from rmg_dsl.runtime.groups import Group, Groups
 from rmg_dsl.runtime.rows import Row, RowState, caught, paths_of
 from rmg_dsl.semantics.terms import ModelUse
 
 Place: TypeAlias = tuple[int, int, int, int, int]
+Asking: TypeAlias = RowState | Group
 Spending = Callable[["Tally"], str]
 """Says why a run must stop where it has cost too much, else nothing."""
 
@@ -64,7 +66,7 @@ class _Desk:
     """Where the questions for one model wait, in the order of `_place`, and the workers that take them."""
 
     crew: Crew
-    queue: asyncio.PriorityQueue[tuple[Place, RowState, Enquiry]] = field(default_factory=asyncio.PriorityQueue)
+    queue: asyncio.PriorityQueue[tuple[Place, Asking, Enquiry]] = field(default_factory=asyncio.PriorityQueue)
     workers: list[asyncio.Task[None]] = field(default_factory=list)
     idle: int = 0
     recall: Callable[[Sequence[Request]], Sequence[Reply | None]] = field(init=False)
@@ -101,21 +103,29 @@ _NOTHING = Usage()
 
 
 class Run:
-    """One run of a plan over rows. Memory does not grow with the rows: at most a window of them is in sight."""
+    """One run of a plan over rows. Memory does not grow with the rows: at most a window of them is in sight.
+
+    Rows that are ranked among themselves stay in sight until they are: the last one may be the best.
+    """
 
     def __init__(
-        self, evaluator: Evaluator, crews: Mapping[ModelUse, Crew], overspent: Spending = lambda _: ""
+        self,
+        evaluator: Evaluator,
+        crews: Mapping[ModelUse, Crew],
+        overspent: Spending = lambda _: "",
+        seed: int = 0,
     ) -> None:
         self.tally = Tally()
         self.crews = crews
         self._evaluator = evaluator
+        self._groups = Groups(evaluator, seed)
         self._overspent = overspent
         self._desks: dict[ModelUse, _Desk] = {}
         self._changed = asyncio.Event()
         self._stopping: Status | None = None
         self._interrupted = self._hurried = False
         self._answering: set[asyncio.Task[None]] = set()
-        self._open = 0
+        self._open = self._rows = 0
         self.lingering: frozenset[asyncio.Task[None]] = frozenset()
 
     def stop(self, status: Status, why: str) -> None:
@@ -170,56 +180,76 @@ class Run:
                 async for result in self._wind_up(sight, numbered):
                     yield result
                 return
+            if not more and not self._open:
+                self._untie()
             if sight and not sight[0].done and not (more and self._has_room(sight)):
                 await self._wait()
 
+    def _untie(self) -> None:
+        """Nothing is out any more: rows that wait all the same wait for each other."""
+        for state in self._groups.untied():
+            self._advance(state)
+
     def _has_room(self, sight: deque[RowState]) -> bool:
-        return self._open < _WINDOW and len(sight) < _SIGHT
+        return self._open < _WINDOW and (len(sight) < _SIGHT or self._groups.gather)
 
     def _admit(self, numbered: Iterator[tuple[int, Row]], sight: deque[RowState]) -> bool:
         try:
             index, row = next(numbered)
         except StopIteration:
+            for group in self._groups.close(self._rows):
+                self._advance(group)
             return False
         state = RowState(index, row)
         sight.append(state)
-        self._open += 1
+        self._rows += 1
         self._advance(state)
         return True
 
-    def _advance(self, state: RowState) -> None:
-        """Go on with a row as far as what is known carries it."""
-        while self._step(state):
-            pass
+    def _advance(self, asking: Asking) -> None:
+        """Go on with a row or a group as far as what is known carries it, and with all that this frees."""
+        freed = self._step(asking)
+        while freed:
+            freed = [more for each in freed for more in self._step(each)]
 
-    def _step(self, state: RowState) -> bool:
-        """What is new to be asked goes to the desks; true where some of it was known, so that the row can go on."""
-        before = len(state.asked)
-        new = self._evaluator.advance(state)
-        unknown = self._unknown(state, new)
+    def _step(self, asking: Asking) -> Sequence[Asking]:
+        """What is new to be asked goes to the desks; returns what can go on, itself where some of it was known."""
+        before = len(asking.asked)
+        new = self._groups.advance(asking) if isinstance(asking, Group) else self._evaluator.advance(asking)
+        unknown = self._unknown(asking, new)
         for enquiry in unknown:
             desk = self._desks[enquiry.model]
-            desk.queue.put_nowait((_place(state, before, enquiry, self.tally.asked), state, enquiry))
+            desk.queue.put_nowait((_place(asking, before, enquiry, self.tally.asked), asking, enquiry))
             self._hire(desk)
             self.tally.asked += 1
-        if state.done:
-            self._open -= 1
-            self._changed.set()
-        return len(unknown) < len(new)
+        if len(unknown) < len(new):
+            return (asking,)
+        if isinstance(asking, Group):
+            return self._groups.freed_by(asking)
+        self._count(asking)
+        return self._groups.arrive(asking)
 
-    def _unknown(self, state: RowState, enquiries: Sequence[Enquiry]) -> list[Enquiry]:
+    def _count(self, state: RowState) -> None:
+        """Keep count of the rows that wait for an answer of their own: those that wait for others ask nothing."""
+        waiting = not state.done and (not state.seats or self._evaluator.is_asking(state))
+        self._open += waiting - state.waiting
+        state.waiting = waiting
+        if not waiting:
+            self._changed.set()
+
+    def _unknown(self, asking: Asking, enquiries: Sequence[Enquiry]) -> list[Enquiry]:
         """Those that somebody has to be asked: where a score is known it is taken, what is poor goes the long way."""
         unknown: list[Enquiry] = []
         for use, group in groupby(enquiries, attrgetter("model")):
             asked = list(group)
-            requests = [Request(enquiry.question, enquiry.draw, row=state.index) for enquiry in asked]
+            requests = [Request(enquiry.question, enquiry.draw, row=asking.index) for enquiry in asked]
             for enquiry, reply in zip(asked, self._desks[use].recall(requests), strict=True):
                 outcome = reply and read(reply, enquiry.question)
                 if reply is None or not isinstance(outcome, Score):
                     unknown.append(enquiry)
                 else:
                     self._spend(enquiry, reply.usage)
-                    self._evaluator.take(state, enquiry, outcome)
+                    self._take(asking, enquiry, outcome)
         return unknown
 
     def _hire(self, desk: _Desk) -> None:
@@ -252,6 +282,7 @@ class Run:
             await self._last_calls(_HAND_OVER_SECONDS)
             self.lingering = frozenset(self._answering)
         await self._dismiss()
+        self._groups.settle()
         for state in sight:
             yield self._given_up(state)
         for index, row in numbered:
@@ -271,7 +302,7 @@ class Run:
         """A row that was not reached: what it may yet have needed was not skipped."""
         assert self._stopping is not None
         given_up = Unscored(self._stopping, self.tally.stopped)
-        for step in possible_asks(self._evaluator, state):
+        for step in possible_steps(self._evaluator, state):
             state.outcomes[step.number] = given_up
         out = [enquiry for enquiry in state.asked.values() if not self._evaluator.has_answer(state, enquiry)]
         while not state.done:
@@ -287,28 +318,34 @@ class Run:
         me = asyncio.current_task()
         assert me is not None
         while not self._has_ended():
-            _, state, enquiry = await desk.queue.get()
+            _, asking, enquiry = await desk.queue.get()
             desk.idle -= 1
             if self._has_ended():
                 return
             self._answering.add(me)
             try:
-                with caught(partial(self._evaluator.take, state, enquiry)):
-                    self._evaluator.take(state, enquiry, await self._answer(desk, state, enquiry))
+                with caught(partial(self._take, asking, enquiry)):
+                    self._take(asking, enquiry, await self._answer(desk, asking, enquiry))
             finally:
                 self._answering.discard(me)
                 desk.idle += 1
                 self._changed.set()
             if not self._has_ended():
-                self._advance(state)
+                self._advance(asking)
+
+    def _take(self, asking: Asking, enquiry: Enquiry, answer: Outcome) -> None:
+        if isinstance(asking, Group):
+            asking.take(enquiry, answer)
+        else:
+            self._evaluator.take(asking, enquiry, answer)
 
     def _has_ended(self) -> bool:
         return self._stopping is not None
 
-    async def _answer(self, desk: _Desk, state: RowState, enquiry: Enquiry) -> Outcome:
+    async def _answer(self, desk: _Desk, asking: Asking, enquiry: Enquiry) -> Outcome:
         """Ask, and once more where the reply holds no verdict that was offered."""
         question = enquiry.question
-        request = Request(question, enquiry.draw, row=state.index)
+        request = Request(question, enquiry.draw, row=asking.index)
         attempts = 0
         while True:
             try:
@@ -350,13 +387,13 @@ class Run:
             self.stop(Status.OVER_BUDGET, why)
 
 
-def _place(state: RowState, before: int, enquiry: Enquiry, asked: int) -> Place:
+def _place(asking: Asking, before: int, enquiry: Enquiry, asked: int) -> Place:
     """The order of questions: one grader's of some rows together, no row far behind the next, first things first.
 
-    `before` is how many others of the row were asked first: what waits for an answer waits for its neighbours' too.
+    `before` is how many others of it were asked first: what waits for an answer waits for its neighbours' too.
     `asked` is how many there were in the whole run: it keeps the draws of one grader apart.
     """
-    return state.index // _ROWS_TOGETHER, before, enquiry.step, state.index, asked
+    return asking.index // _ROWS_TOGETHER, before, enquiry.step, asking.index, asked
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -28,12 +28,22 @@ class NoScore(Exception):
         self.step = step
 
 
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where a row is ranked: its group, what is ranked there, and what else the question about all of them names."""
+
+    group: str
+    candidate: Any
+    values: Mapping[str, Any]
+
+
 @dataclass(slots=True)
 class RowState:
     """What is known of one row: outcomes by step, the enquiries that went out, the answers of steps with several.
 
     `drafts` are the loops that refine it, by step. A draft is a row of its own, which shares what was asked with the
     row that it is a draft of; `draft` says which one it is.
+    `seats` are the groups in which it waits to be ranked; it is `waiting` while an answer of its own is out.
     """
 
     index: int
@@ -43,6 +53,8 @@ class RowState:
     answers: dict[int, dict[Key, Outcome]] = field(default_factory=dict)
     drafts: dict[int, Drafts] = field(default_factory=dict)
     draft: DraftPlace | None = None
+    seats: dict[int, Seat] = field(default_factory=dict)
+    waiting: bool = False
     done: bool = False
 
 

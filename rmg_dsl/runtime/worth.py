@@ -66,9 +66,18 @@ class Worth(ABC):
     def truth(self, term: Term, state: RowState) -> bool:
         return as_condition(self.rule(term)(state), term)
 
-    def score_of(self, number: int, state: RowState) -> Value:
+    def score_of(self, number: int, state: RowState) -> Value | list[float]:
         found = state.outcomes.get(number) or self.outcome(number, state)
         return found.value if isinstance(found, Score) else self._propagate(number, found)
+
+    def or_nothing(self, term: Term, state: RowState) -> Any:
+        """A field for a prompt: whether one that is missing may be, the template decides."""
+        try:
+            return self.value(term, state)
+        except NoScore as error:
+            if error.unscored.status is Status.MISSING_INPUT:
+                return None
+            raise
 
     def _propagate(self, number: int, found: Unscored) -> NoReturn:
         """A failure is handed on with its status: never a 0, never a default."""

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from rmg_dsl.diagnostics import Diagnostic, Span, diagnose, errors_in, in_order
+from rmg_dsl.diagnostics import Diagnostic, Span, errors_in, in_order
 from rmg_dsl.semantics import terms
 from rmg_dsl.semantics.files import Files
 from rmg_dsl.semantics.graders import Graders
-from rmg_dsl.semantics.later import LaterChecks
 from rmg_dsl.semantics.models import ModelTable
 from rmg_dsl.semantics.refinement import Refinements
 from rmg_dsl.semantics.scope import Book, File, Foreign, Scope, Typed, Universe
-from rmg_dsl.semantics.spec import Checked, Gate, Output, Validation
-from rmg_dsl.semantics.terms import Judged, ModelUse, Refining, Term
+from rmg_dsl.semantics.spec import Checked, Gate, Output, OutputKind, Validation
+from rmg_dsl.semantics.terms import ByPairs, ModelUse, Ranked, Refining, Term
 from rmg_dsl.semantics.types import ANY
 from rmg_dsl.semantics.validations import check_validation
 from rmg_dsl.syntax import Parsed, nodes
 
 _SUFFIXES = ("_reason", "_status", "_label", "_spread", "_confidence", "_rank", "_flagged", "_p")
-_OUTPUTS = (nodes.Grader, nodes.Aggregate)
+_OUTPUTS: Mapping[type, OutputKind] = {
+    nodes.Grader: "grader",
+    nodes.Aggregate: "aggregate",
+    nodes.Pairwise: "pairwise",
+    nodes.Ranking: "ranking",
+}
+
+# What need not be worked out for its own sake where another declaration uses it.
+_USED_UP = ("grader", "pairwise", "ranking")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +60,23 @@ def check(parsed: Parsed, universe: Universe) -> CheckResult:
     validations = checker.validations()
     if not errors_in(parsed.diagnostics):
         checker.unused()
-    diagnostics = in_order([*parsed.diagnostics, *book.diagnostics, *_unready_notes(book)])
+    diagnostics = in_order([*parsed.diagnostics, *book.diagnostics])
     return CheckResult(checker.checked(outputs, gates, validations, diagnostics), diagnostics)
-
-
-def _unready_notes(book: Book) -> Iterator[Diagnostic]:
-    """What the language has and this version cannot run yet: known from the check, an error only for a run."""
-    for part in book.unready:
-        message = f"{part.what} is checked, and cannot be run by this version yet"
-        yield diagnose("RMG601", message, part.source, part.span, severity="note")
 
 
 def _extras(output: Output, scoring: terms.Scoring) -> tuple[str, ...]:
     """The columns beside the score: of several draws, how far they are apart and how sure the verdict is."""
-    drawn = output.kind == "grader" and isinstance(scoring, Judged) and scoring.has_ballot
-    return ("spread", "confidence") if drawn else ()
+    if output.kind == "aggregate":
+        return ()
+    match scoring:
+        case terms.Judged():
+            return ("spread", "confidence") if scoring.has_ballot else ()
+        case terms.Compared():
+            return ("p", "flagged")
+        case Ranked():
+            return ("rank",)
+        case _:
+            return ()
 
 
 class _Checker:
@@ -79,7 +88,6 @@ class _Checker:
         self.expressions = self.graders.expressions
         self._field_terms: tuple[tuple[str, Term], ...] = ()
         self._refined: dict[str, Typed] = {}
-        self._later = LaterChecks(book, self.models, self.expressions)
 
     # ── graders and aggregates ──
 
@@ -88,8 +96,6 @@ class _Checker:
         for name in self.models.declared(self.root):
             self.models.model(self.root, name)
         found = [output for declared in self._of(*_OUTPUTS) if (output := self._output(declared))]
-        for declared in self._of(nodes.Pairwise, nodes.Ranking):
-            self.graders.resolve(Foreign(self.root, declared.name.id))
         self._clashes(found)
         return found
 
@@ -113,10 +119,10 @@ class _Checker:
         graded = self.graders.resolve(Foreign(self.root, declared.name.id))
         if graded is None:
             return None
-        kind = "grader" if isinstance(declared, nodes.Grader) else "aggregate"
+        kind = _OUTPUTS[type(declared)]
         return Output(
             declared.name.id,
-            "grader" if kind == "grader" else "aggregate",
+            kind,
             graded.scoring,
             graded.type,
             graded.passing,
@@ -243,12 +249,12 @@ class _Checker:
         diagnostics: tuple[Diagnostic, ...],
     ) -> Checked:
         scorings = tuple(self.book.scorings)
-        used = {child for s in scorings for child in terms.read_by(s)}
+        used = {child for s in scorings for child in (*terms.read_by(s), *self._compared_by(s))}
         forced = [number for g in gates for number in terms.scorings_in(g.condition)]
         for validation in validations:
             forced += [validation.scoring, *(n for term in validation.terms for n in terms.scorings_in(term))]
         rooted = tuple(
-            replace(o, root=o.kind != "grader" or o.scoring not in used, extras=_extras(o, scorings[o.scoring]))
+            replace(o, root=o.kind not in _USED_UP or o.scoring not in used, extras=_extras(o, scorings[o.scoring]))
             for o in outputs
         )
         return Checked(
@@ -263,9 +269,15 @@ class _Checker:
             tuple(validations),
             tuple(self.book.columns.values()),
             self._field_terms,
-            tuple(self.book.unready),
             diagnostics,
         )
+
+    def _compared_by(self, scoring: terms.Scoring) -> Iterator[int]:
+        """The pairwise by which a ranking or a loop compares: its own sides are compared only where others ask."""
+        if isinstance(scoring, Ranked) and isinstance(scoring.way, ByPairs):
+            yield self.book.scorings[scoring.way.compared]
+        elif isinstance(scoring, Refining) and scoring.duel:
+            yield scoring.by.first
 
     def _params(self) -> tuple[tuple[str, float | int | bool | str], ...]:
         given = self.book.universe.params
@@ -276,5 +288,4 @@ class _Checker:
 
     @staticmethod
     def _models(scorings: Iterable[terms.Scoring]) -> tuple[ModelUse, ...]:
-        asking = (s for s in scorings if isinstance(s, Judged | Refining))
-        return tuple(dict.fromkeys(use for s in asking for use in s.models))
+        return tuple(dict.fromkeys(model for s in scorings for model in terms.models_of(s)))

@@ -11,7 +11,7 @@ from rmg_dsl.semantics.expressions import Expressions
 from rmg_dsl.semantics.families import is_akin
 from rmg_dsl.semantics.models import ModelTable
 from rmg_dsl.semantics.scope import Scope, Typed
-from rmg_dsl.semantics.terms import Escalation, Judged, ModelUse, Own, Pool
+from rmg_dsl.semantics.terms import Compared, Escalation, Judged, ModelUse, Own, Pool
 from rmg_dsl.semantics.types import ANY, Type, number, of_scale
 from rmg_dsl.syntax import nodes
 
@@ -39,9 +39,9 @@ class DrawChecks:
             scoring = replace(scoring, escalation=self._escalation(found["escalate"], scoring, scope))
         _check_condition(scoring, found, scope)
         _check_logprobs(scoring, found.get("logprobs") or found.get("pool"), scope)
-        _check_samples(scoring, found.get("samples"), scope)
+        check_samples(scoring, found.get("samples"), scope)
         _check_pool(scoring, found.get("pool"), scope)
-        _check_generator(scoring, found.get("generator") or found.get("model"), scope)
+        check_generator(scoring, found.get("generator") or found.get("model"), scope)
         return scoring
 
     def _escalation(self, setting: nodes.Setting, scoring: Judged, scope: Scope) -> Escalation | None:
@@ -147,7 +147,8 @@ def _verdicts(scale: Whole | Labels) -> int:
     return len(scale.labels) if isinstance(scale, Labels) else scale.high - scale.low + 1
 
 
-def _check_samples(scoring: Judged, setting: nodes.Setting | None, scope: Scope) -> None:
+def check_samples(scoring: Judged | Compared, setting: nodes.Setting | None, scope: Scope) -> None:
+    """Several draws that must be alike are one, paid several times."""
     if setting is None or scoring.samples == 1:
         return
     if scoring.logprobs:
@@ -179,7 +180,8 @@ def _check_pool(scoring: Judged, setting: nodes.Setting | None, scope: Scope) ->
         scope.report("RMG322", f"on {scale} no two draws need be alike, so that none has a majority", span, help=help)
 
 
-def _check_generator(scoring: Judged, setting: nodes.Setting | None, scope: Scope) -> None:
+def check_generator(scoring: Judged | Compared, setting: nodes.Setting | None, scope: Scope) -> None:
+    """A judge of the answers' own family."""
     own = next((use for use in scoring.models if use.name and is_akin(use.name, scoring.generator)), None)
     if setting is not None and own is not None:
         help = "judges favour their own family; ask a judge of another one"

@@ -9,18 +9,18 @@ from rmg_dsl.diagnostics import Fix, Span
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
 from rmg_dsl.semantics import terms
 from rmg_dsl.semantics.calls import call_function
+from rmg_dsl.semantics.comparisons import SHARE, Comparisons
 from rmg_dsl.semantics.draws import DrawChecks, drawn_type, usual_pool
 from rmg_dsl.semantics.expressions import Expressions, library_grader
 from rmg_dsl.semantics.keys import KEYS, check_plain, is_whole, settings_of
-from rmg_dsl.semantics.later import LaterChecks
 from rmg_dsl.semantics.models import ModelTable
 from rmg_dsl.semantics.names import likely, listed
 from rmg_dsl.semantics.prompts import CheckedTemplate, check_template, merged, note_system_order, unquoted_text
 from rmg_dsl.semantics.rubrics import check_rubric, check_source
 from rmg_dsl.semantics.scale_nodes import scale_of, scale_problems, upright
 from rmg_dsl.semantics.scope import Bindings, Book, File, Foreign, Graded, Scope, Typed
-from rmg_dsl.semantics.terms import Computed, FromPython, Judged, Later, Scoring
-from rmg_dsl.semantics.types import Type, number, of_scale
+from rmg_dsl.semantics.terms import Compared, Computed, FromPython, Judged, Ranked, Scoring
+from rmg_dsl.semantics.types import Type, of_scale
 from rmg_dsl.syntax import nodes
 
 _JUDGE_KEYS = ("prompt", "system", "model", "samples", "pool", "logprobs", "escalate", "generator")
@@ -126,9 +126,15 @@ class Graders:
                 return self._grader(declared, scope)
             case nodes.Aggregate():
                 return self._aggregate(declared, scope)
-            case nodes.Pairwise() | nodes.Ranking():
-                LaterChecks(self.book, self.models, self.expressions).check_comparison(declared, scope)
-                return self._finish(Later(kind, declared.name.id + repr(scope.bound)), number(0, 1, 1), scope)
+            case nodes.Pairwise():
+                compared = self._comparisons().pairwise(declared, scope)
+                return self._finish(compared, SHARE, scope) if compared else None
+            case nodes.Ranking():
+                ranked = self._comparisons().ranking(declared, scope)
+                return self._finish(*ranked, scope) if ranked else None
+
+    def _comparisons(self) -> Comparisons:
+        return Comparisons(self.book, self.models, self.expressions, self._other_grader)
 
     def _finish(self, scoring: Scoring, kind: Type, scope: Scope, passing: nodes.Setting | None = None) -> Graded:
         condition = self._passing(passing, kind, scope) if passing else None
@@ -371,12 +377,12 @@ class Graders:
         if not keys and block.rubric is None:
             condition = self._passing(found["pass"], graded.type, scope) if "pass" in found else graded.passing
             return replace(graded, passing=condition, names=graded.names | scope.touched)
-        if isinstance(base, Later):
-            return replace(graded, names=graded.names | scope.touched)
         if not isinstance(base, Judged):
-            at = found[keys[0]].key.span if keys else block.span
-            message = f"`{keys[0] if keys else 'rubric'}` is for graders that ask a judge, and this one does not"
-            scope.report("RMG210", message, at)
+            key, at = (keys[0], found[keys[0]].key.span) if keys else ("rubric", block.span)
+            kind = "graders that ask a judge, and this one does not"
+            if isinstance(base, Compared | Ranked):
+                kind = "a grader of its own question; that of a comparison stands in its own block"
+            scope.report("RMG210", f"`{key}` is for {kind}", at)
             return graded
         return self._replaced(base, graded, block, found, scope)
 

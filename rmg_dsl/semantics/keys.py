@@ -78,7 +78,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "pairwise": ("compare", "prompt"),
-    "ranking": ("group",),
+    "ranking": (),
     "aggregate": ("score",),
     "refine": (),
     "validate": (),

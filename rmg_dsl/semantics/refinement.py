@@ -78,7 +78,9 @@ class Refinements:
         )
         for part, kind in parts:
             words[f"{loop.name}_{part}"] = Typed(ScoreOf(number_of(FromLoop(number_of_loop, part))), kind)
-        for watched in (loop.by, *([loop.holdout] if loop.holdout else [])):
+        # A duel says how one draft compares with another, and nothing of one alone.
+        scored = [] if loop.duel else [loop.by]
+        for watched in (*scored, *([loop.holdout] if loop.holdout else [])):
             kind = watched.type
             for part in ("before", "after"):
                 number_of_part = number_of(FromLoop(number_of_loop, part, watched))
@@ -103,6 +105,7 @@ class Refinements:
         writer = self._writer(found.get("model"), scope)
         if by is None:
             return None
+        duel = self._duel(found["by"].value, by, scope, drafting) if "by" in found else None
         needed = self._needed_by(by, scope, drafting)
         return Refining(
             name,
@@ -110,12 +113,12 @@ class Refinements:
             writer,
             improve,
             draft,
-            by,
-            False,
+            duel or by,
+            duel is not None,
             until,
             guards,
             holdout,
-            feedback or needed or (by,),
+            feedback or needed or (duel or by,),
             needed,
             _count(found.get("rounds")) or DEFAULT_ROUNDS,
             _count(found.get("patience")),
@@ -165,6 +168,22 @@ class Refinements:
             return None
         return by
 
+    def _duel(self, node: nodes.Expr, by: Watched, scope: Scope, drafting: Scope) -> Watched | None:
+        """A pairwise of `[response, best]`: each draft has to beat the best one before it."""
+        compared = self.book.scoring(by.later)
+        if not isinstance(compared, terms.Compared):
+            return None
+        bound = tuple(sorted((*drafting.bound, ("best", _WORDS["best"])), key=lambda pair: pair[0]))
+        later = self._expressions.check(node, replace(drafting, bound=bound)).term
+        if not isinstance(later, ScoreOf) or later.scoring == by.later:
+            return None
+        against = self.book.scoring(later.scoring)
+        assert isinstance(against, terms.Compared)
+        if InLoop("best") in terms.walk(against.sides[0]):
+            help = f"write `compare = [{drafting.bound[0][0]}, best]`"
+            scope.report("RMG322", "a draft is compared with the best one, and stands first", node.span, help=help)
+        return replace(by, later=later.scoring)
+
     @staticmethod
     def _unclear(until: nodes.Expr, named: list[nodes.Name], scope: Scope) -> None:
         if named:
@@ -187,6 +206,10 @@ class Refinements:
             scope.report(
                 "RMG302", f"`{scope.text(node)}` is {first.type}, which has no better and worse", node.span, help=help
             )
+            return None
+        if isinstance(self.book.scoring(first.term.scoring), terms.Ranked):
+            help = "name what the ranking goes by"
+            scope.report("RMG322", f"`{scope.text(node)}` ranks rows, and a draft is no row", node.span, help=help)
             return None
         later = self._expressions.check(node, drafting).term
         assert isinstance(later, terms.ScoreOf)

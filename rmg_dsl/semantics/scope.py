@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from rmg_dsl.diagnostics import Diagnostic, Fix, Severity, Source, Span, diagnose
 from rmg_dsl.semantics.names import nearest
 from rmg_dsl.semantics.signatures import Function
-from rmg_dsl.semantics.spec import ColumnUse, Unready
+from rmg_dsl.semantics.spec import ColumnUse
 from rmg_dsl.semantics.terms import Scoring, Term
 from rmg_dsl.semantics.types import Type
 from rmg_dsl.syntax import nodes
@@ -124,7 +125,6 @@ class Book:
     scorings: dict[Scoring, int] = field(default_factory=dict)
     columns: dict[str, ColumnUse] = field(default_factory=dict)
     used: set[tuple[int, str]] = field(default_factory=set)
-    unready: list[Unready] = field(default_factory=list)
     _slips: dict[tuple[int, str, str], str | None] = field(default_factory=dict)
 
     def slip(self, name: str, file: File, own_field: str) -> str | None:
@@ -136,6 +136,10 @@ class Book:
 
     def number_of(self, scoring: Scoring) -> int:
         return self.scorings.setdefault(scoring, len(self.scorings))
+
+    def scoring(self, number: int) -> Scoring:
+        """The way of scoring of this number."""
+        return next(islice(self.scorings, number, None))
 
     def use(self, file: File, name: str) -> None:
         self.used.add((id(file), name))

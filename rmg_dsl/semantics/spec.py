@@ -9,14 +9,14 @@ from rmg_dsl.diagnostics import Diagnostic, Source, Span
 from rmg_dsl.semantics.terms import ModelUse, Scoring, Term
 from rmg_dsl.semantics.types import Type
 
-OutputKind = Literal["grader", "aggregate", "refine", "refined"]
+OutputKind = Literal["grader", "aggregate", "pairwise", "ranking", "refine", "refined"]
 Level = Literal["pooled", "per_group", "system"]
 """What a `validate` compares: all rows, the rows within each group, or the means of the groups."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a row gets: a declared grader or aggregate, the field that a loop refines, a score before or after it.
+    """What a row gets: what is declared to score it, the field that a loop refines, a score before or after it.
 
     `extras` are the further columns that its outcomes fill, by their endings: `spread` and `confidence` of draws.
     """
@@ -82,15 +82,6 @@ class ColumnUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Unready:
-    """A part of the language that this version checks and cannot run yet, where it stands."""
-
-    what: str
-    source: Source
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
 class Checked:
     """What the checker hands on; `api.Suite` is its public face."""
 
@@ -105,5 +96,4 @@ class Checked:
     validations: tuple[Validation, ...]
     columns: tuple[ColumnUse, ...]
     fields: tuple[tuple[str, Term], ...]
-    unready: tuple[Unready, ...]
     diagnostics: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)

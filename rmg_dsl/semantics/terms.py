@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from rmg_dsl.scales import Scale
+from rmg_dsl.scales import Labels, Scale
 from rmg_dsl.semantics.types import ANY, Type
 
 Pool = Literal["mean", "majority", "median", "worst"]
@@ -238,6 +238,11 @@ Term: TypeAlias = (
     | InLoop
 )
 
+Decide: TypeAlias = Literal["agree", "average", "sum_sign", "first_only"]
+
+PAIR = Labels(("A", "B", "tie"), (1.0, 0.0, 0.5))
+"""The verdicts of a comparison, and how much each of them prefers what is shown as A."""
+
 # ── Ways of scoring ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -414,14 +419,98 @@ class FromLoop(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Later(Value):
-    """Something the language has and this version cannot run yet; `what` names it for the diagnostic."""
+class Compared(Value):
+    """Which of two is better: `sides` are what `{{ a }}` and `{{ b }}` show, the rest is as in a question to a judge.
 
-    what: str
-    name: str
+    `swap` asks in both orders, each juror `samples` times in each of them; `decide` makes one decision of the orders.
+    """
+
+    prompt: str
+    system: str
+    sides: tuple[Term, Term]
+    bound: tuple[tuple[str, Term], ...]
+    constants: tuple[tuple[str, float | int | bool | str], ...]
+    needs: tuple[str, ...]
+    jurors: tuple[ModelUse, ...]
+    swap: bool = True
+    decide: Decide = "agree"
+    samples: int = 1
+    logprobs: bool = False
+    generator: str = ""
+
+    @property
+    def scale(self) -> Scale:
+        return PAIR
+
+    @property
+    def models(self) -> tuple[ModelUse, ...]:
+        """Every model that it asks."""
+        return self.jurors
+
+    @property
+    def has_chances(self) -> bool:
+        """Are there several draws, several judges or probabilities, so that more can be told than which one?"""
+        return len(self.jurors) > 1 or self.samples > 1 or self.logprobs
+
+    @property
+    def least_draws(self) -> int:
+        """The draws of one comparison."""
+        return len(self.jurors) * self.samples * (1 + self.swap)
+
+    @property
+    def most_draws(self) -> int:
+        return self.least_draws
 
 
-Scoring: TypeAlias = Judged | Computed | FromPython | Refining | FromLoop | Later
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ByScore(Value):
+    """Ranks by a value that each row has; `lower` where the least is the best."""
+
+    score: Term
+    lower: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ByJudge(Value):
+    """Ranks by one question about all candidates; what else it names must be the same for all of them."""
+
+    among: Term
+    prompt: str
+    system: str
+    bound: tuple[tuple[str, Term], ...]
+    constants: tuple[tuple[str, float | int | bool | str], ...]
+    needs: tuple[str, ...]
+    judge: ModelUse
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ByPairs(Value):
+    """Ranks by comparisons of two: `among` of each row takes the place of the pairwise's own sides."""
+
+    among: Term
+    compared: Compared
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Ranked(Value):
+    """The rows of the same `group` in order; without a group the items of the list that `among` holds on each row."""
+
+    group: Term | None
+    way: ByScore | ByJudge | ByPairs
+
+    @property
+    def models(self) -> tuple[ModelUse, ...]:
+        """Every model that it may ask."""
+        match self.way:
+            case ByScore():
+                return ()
+            case ByJudge(judge=judge):
+                return (judge,)
+            case ByPairs(compared=compared):
+                return compared.models
+
+
+Scoring: TypeAlias = Judged | Computed | FromPython | Compared | Ranked | Refining | FromLoop
 
 
 def children(term: Term) -> Iterator[Term]:
@@ -466,8 +555,25 @@ def terms_of(scoring: Scoring) -> tuple[Term, ...]:
             return _terms_of_loop(scoring)
         case FromLoop(loop):
             return (ScoreOf(loop),)
-        case Later():
-            return ()
+        case Compared(sides=sides, bound=bound):
+            return (*sides, *(term for _, term in bound))
+        case Ranked(group, way):
+            return (*(() if group is None else (group,)), *_terms_of_way(way))
+
+
+def _terms_of_way(way: ByScore | ByJudge | ByPairs) -> tuple[Term, ...]:
+    match way:
+        case ByScore(score):
+            return (score,)
+        case ByJudge(among, bound=bound):
+            return (among, *(term for _, term in bound))
+        case ByPairs(among, compared):
+            return (among, *(term for _, term in compared.bound))
+
+
+def models_of(scoring: Scoring) -> tuple[ModelUse, ...]:
+    """The models that a way of scoring may ask."""
+    return scoring.models if isinstance(scoring, Judged | Compared | Ranked | Refining) else ()
 
 
 def _terms_of_loop(loop: Refining) -> tuple[Term, ...]:
@@ -475,7 +581,7 @@ def _terms_of_loop(loop: Refining) -> tuple[Term, ...]:
     asked = [loop.improve, *([loop.draft] if loop.draft else [])]
     return (
         loop.current,
-        *(ScoreOf(seen.first) for seen in all_watched(loop)),
+        *(ScoreOf(seen.first) for seen in all_watched(loop) if not (loop.duel and seen == loop.by)),
         *(loop.until or ())[:1],
         *(term for written in asked for _, term in written.bound),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Literal, assert_never
 
-from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
+from rmg_dsl.scales import Labels, Order, Points, Real, Scale, Whole, YesNo
 
 Kind = Literal["number", "bool", "label", "text", "list", "none", "any"]
 
@@ -73,6 +73,8 @@ def of_scale(scale: Scale) -> Type:
             return Type("number", min(values or (0,)), max(values or (0,)), direction, scale=scale)
         case Points():
             return Type("number", -inf, 1, 1, scale=scale)
+        case Order():
+            return Type("list", scale=scale)
         case _:
             assert_never(scale)
 
