@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -67,17 +68,18 @@ class Ledger:
         if self.marks is not None:
             self.marks.append(_mark(graded.row))
         for output, outcome in zip(self.outputs, graded.outcomes, strict=True):
-            if isinstance(outcome, Unscored) and outcome.status is not Status.SKIPPED and output.kind != "refined":
+            if isinstance(outcome, Score):
+                if outcome.ballot and output.kind == "grader":
+                    self.votes += (_vote(graded.place, output.name, *vote) for vote in outcome.ballot.votes)
+            elif outcome.status is not Status.SKIPPED and output.kind != "refined":
                 self.failures.append(_failure(graded.place, output.name, outcome))
-            if path := graded.paths.get(output.scoring):
+            if graded.paths and (path := graded.paths.get(output.scoring)):
                 self.paths.append(RefinedRow(graded.place, output.name, path))
-            if isinstance(outcome, Score) and outcome.ballot and output.kind == "grader":
-                self.votes += (_vote(graded.place, output.name, *vote) for vote in outcome.ballot.votes)
         for name, value in graded.cells.items():
             self.cells[name].append(value)
 
 
-def graded_row(result: RowResult, outputs: Sequence[tuple[Output, Sequence[str]]]) -> GradedRow:
+def graded_row(result: RowResult, outputs: Sequence[tuple[Output, tuple[str, ...]]]) -> GradedRow:
     """A finished row with the cells of its outputs, each given with its columns."""
     outcomes = [output_of(result, output.scoring) for output, _ in outputs]
     cells: dict[str, Any] = {}
@@ -96,19 +98,21 @@ def _refined(output: Output, outcome: Outcome, result: RowResult) -> dict[str, A
     }
 
 
-def _cells(output: Output, columns: Sequence[str], outcome: Outcome) -> dict[str, Any]:
-    score = outcome if isinstance(outcome, Score) else None
+def _cells(output: Output, columns: tuple[str, ...], outcome: Outcome) -> dict[str, Any]:
     name = output.name
-    values = {
-        name: score.value if score else None,
-        f"{name}_label": score.label if score else None,
-        f"{name}_reason": score.reason if score else None,
-        f"{name}_status": str(outcome.status),
-    }
+    cells = {column: getattr(outcome, source, None) for column, source in _sources(name, columns)}
+    if output.kind != "refined":
+        cells[f"{name}_status"] = str(outcome.status)
     if output.extras:
-        beside = (score.beside or score.ballot) if score else None
-        values |= {f"{name}_{extra}": getattr(beside, extra, None) for extra in output.extras}
-    return {column: values[column] for column in columns}
+        beside = (outcome.beside or outcome.ballot) if isinstance(outcome, Score) else None
+        cells |= {f"{name}_{extra}": getattr(beside, extra, None) for extra in output.extras}
+    return cells
+
+
+@lru_cache(maxsize=512)
+def _sources(name: str, columns: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Each column of an output, and what of an outcome it holds: what a failure lacks, the cell lacks too."""
+    return tuple((column, column.removeprefix(f"{name}_") if column != name else "value") for column in columns)
 
 
 def _failure(row: int, grader: str, outcome: Unscored) -> dict[str, Any]:

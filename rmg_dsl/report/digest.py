@@ -104,21 +104,25 @@ class Digest:
         self.refined: list[RefinedRow] = []
         self._first: list[GradedRow] = []
         self._lowest: list[list[tuple[float, int, GradedRow]]] = [[] for _ in outputs]
+        self._signs = [-1 if output.type.direction < 0 else 1 for output in outputs]
 
     def add(self, graded: GradedRow) -> None:
         """One more finished row."""
         self.rows += 1
-        self.unreached += any(outcome.status in _NOT_REACHED for outcome in graded.outcomes)
         if len(self._first) < WORST_ROWS:
             self._first.append(graded)
         if graded.paths and len(self.refined) < WORST_ROWS:
             self.refined += _refined(graded, self.outputs)
+        reached = True
         for number, outcome in enumerate(graded.outcomes):
             self.seen[number].add(outcome)
             if isinstance(outcome, Score):
                 self._rank(number, outcome.value, graded)
-            elif outcome.status is not Status.SKIPPED and self.outputs[number].kind != "refined":
+                continue
+            reached = reached and outcome.status not in _NOT_REACHED
+            if outcome.status is not Status.SKIPPED and self.outputs[number].kind != "refined":
                 self.failures.add(graded.place, self.outputs[number].name, outcome)
+        self.unreached += not reached
         if self.by is not None:
             for column, outcome in zip(self._group(graded.row[self.by]), graded.outcomes, strict=True):
                 column.add(outcome)
@@ -137,7 +141,7 @@ class Digest:
         if isinstance(value, str):
             return
         lowest = self._lowest[number]
-        key = -value if self.outputs[number].type.direction < 0 else value
+        key = value * self._signs[number]
         if len(lowest) < WORST_ROWS or key < lowest[-1][0]:
             insort(lowest, (key, graded.place, graded))
             del lowest[WORST_ROWS:]
