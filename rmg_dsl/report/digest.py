@@ -149,7 +149,7 @@ class Digest:
     @property
     def scores(self) -> tuple[Output, ...]:
         """What grades the rows as they came; what a loop leaves behind is shown with its path."""
-        return tuple(output for output in self.outputs if output.kind in ("grader", "aggregate"))
+        return tuple(output for output in self.outputs if output.kind not in ("refine", "refined"))
 
     def worst(self) -> tuple[Output | None, list[GradedRow]]:
         """What the rows are measured by, and the worst ones by it; the first ones where there is no such measure.
