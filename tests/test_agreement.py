@@ -394,6 +394,15 @@ def test_bounds_hold_the_truth_about_as_often_as_they_say(statistic: Any) -> Non
     assert 0.9 <= held / 250 <= 1
 
 
+@pytest.mark.parametrize("n", [300, 700, 4000])
+def test_bounds_of_very_many_rows_are_those_of_theory(n: int) -> None:
+    rng = random.Random(7)
+    found = [bounds(pearson, [(x := rng.gauss(0, 1), x + rng.gauss(0, 1)) for _ in range(n)]) for _ in range(8)]
+    widths = [math.atanh(interval.high) - math.atanh(interval.low) for interval in found if interval]
+    assert len(widths) == 8
+    assert sum(widths) / 8 == pytest.approx(2 * 1.96 / math.sqrt(n - 3), rel=0.08)
+
+
 def test_clusters_are_taken_into_account() -> None:
     rng = random.Random(4)
     held, flat, truth = 0, 0, 0.7

@@ -189,10 +189,10 @@ class Finished:
 
     @property
     def validation(self) -> DataFrame:
-        """A frame with a row for each agreement of each `validate`, of pairs and of all, with its 95 % bounds.
+        """A frame with a row for each agreement of each `validate`, with its 95 % bounds.
 
         `role` is `judge`, `people` (their agreement with each other: the ceiling) or `baseline`; `rater` is compared
-        with `against`, where `people` is the mean over the pairs, or all of them together for `alpha_…` and `fleiss`.
+        with `against`, where `people` is the mean over the pairs.
         """
         rows = [row for found in self.validations for row in found.rows]
         frame: DataFrame = tables.records_to_frame(rows, report.VALIDATION_COLUMNS, report.VALIDATION_KINDS)

@@ -21,16 +21,17 @@ if TYPE_CHECKING:
 
 def validations_of(job: Job) -> Validations:
     """What collects the verdicts that a job compares: judges have a baseline beside them, code and itself none."""
-    asks = {step.number: step for step in job.plan.asks}
-    asked = set()
-    for validation in job.plan.validations:
-        needed = needed_by(job.plan, validation.scoring)
-        uses = {use for number in needed & asks.keys() for use in asks[number].models}
-        # What a row is among others, the baseline would have to be asked of all of them.
-        alone = not any(rank.number in needed for rank in job.plan.ranks)
-        if alone and any(job.crews[use].model.name != NAME for use in uses):
-            asked.add(validation.scoring)
+    asked = {each.scoring for each in job.plan.validations if _has_judge(job, each.scoring)}
     return Validations(job.plan, job.evaluator, Lexical(), asked)
+
+
+def _has_judge(job: Job, scoring: int) -> bool:
+    """Is a judge asked about one row? What a row is among others, the baseline would have to be asked of all of them."""
+    needed = needed_by(job.plan, scoring)
+    if any(rank.number in needed for rank in job.plan.ranks):
+        return False
+    uses = {use for step in job.plan.asks if step.number in needed for use in step.models}
+    return any(job.crews[use].model.name != NAME for use in uses)
 
 
 def compared(validations: Validations) -> tuple[Validated, ...]:

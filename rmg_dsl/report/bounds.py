@@ -143,7 +143,8 @@ class _Asked(NamedTuple):
     def of(wanted: Statistic | MeanOfPairs, rows: Sequence[Row], distinct: Distinct) -> _Asked:
         statistic, pairs = wanted if isinstance(wanted, MeanOfPairs) else (wanted, None)
         bare, options = (statistic.func, statistic.keywords) if isinstance(statistic, partial) else (statistic, {})
-        recipe = _recipe(bare, options, rows) if bare in KNOWN else _recipe_of_calls(statistic, rows)
+        raters = 2 if pairs is not None or not rows else len(rows[0])
+        recipe = _recipe(bare, options, raters) if bare in KNOWN else _recipe_of_calls(statistic, rows)
         if pairs is not None:
             recipe = recipes.mean_of_pairs(recipe, pairs)
         table = tabled(recipe, distinct if bare in KNOWN else Distinct.of([(i,) for i in range(len(rows))]))
@@ -151,9 +152,9 @@ class _Asked(NamedTuple):
         return _Asked(bare, options, table, recipe.build, measure, measure(table.counts), pairs is not None)
 
 
-def _recipe(statistic: Statistic, options: Mapping[str, Any], rows: Sequence[Row]) -> Recipe:
+def _recipe(statistic: Statistic, options: Mapping[str, Any], raters: int) -> Recipe:
     if statistic is agreement.fleiss:
-        return recipes.fleiss(len(rows[0]) if rows else 2, **options)
+        return recipes.fleiss(raters, **options)
     return KNOWN[statistic](**options)
 
 

@@ -41,7 +41,8 @@ def estimates_at(
         return estimates(wanted, rows, seed=seed, clusters=groups)
     grouped = _by_group(rows, groups)
     if level == "system":
-        return estimates(wanted, [_means(each) for each in grouped.values()], seed=seed)
+        found = estimates(wanted, [_means(each) for each in grouped.values()], seed=seed)
+        return {name: each._replace(why=each.why.replace("row", "group")) for name, each in found.items()}
     return {name: _within(statistic, [*grouped.values()]) for name, statistic in wanted.items()}
 
 

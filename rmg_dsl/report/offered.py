@@ -60,6 +60,15 @@ def _is_on(value: Any, kind: Type, offered: tuple[float | str, ...] | None) -> b
     return kind.kind != "number" or (isinstance(value, int | float) and kind.low <= value <= kind.high)
 
 
+def shown(value: object) -> str:
+    """A rating in a message: a number without a point that says nothing, a text in quotes.
+
+    >>> shown(7.0), shown("n/a")
+    ('7', '"n/a"')
+    """
+    return f"{value:g}" if isinstance(value, int | float) else f'"{value}"'
+
+
 def check_alike(columns: Sequence[Iterable[object]], names: Sequence[str]) -> None:
     """Raise ValueError where one column holds nothing but texts and another one nothing but numbers.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rmg_dsl.report import agreement, statistics
 from rmg_dsl.report.bounds import Statistic, estimates
-from rmg_dsl.report.offered import as_scored, check_alike, first_off, labels_of
+from rmg_dsl.report.offered import as_scored, check_alike, first_off, labels_of, shown
 from rmg_dsl.report.ratings import as_rows
 from rmg_dsl.report.reasons import by_name
 from rmg_dsl.results import Estimate
@@ -32,8 +32,7 @@ def _comparable(term: OverRows, columns: Columns) -> Columns:
     check_alike(scored, term.names)
     for name, column in zip(term.names, scored, strict=True):
         if (off := first_off(column, term.type)) is not None:
-            shown = f"{off:g}" if isinstance(off, int | float) else f'"{off}"'
-            raise ValueError(f"`{name}` holds {shown}, which is not on {term.type.scale or term.type}")
+            raise ValueError(f"`{name}` holds {shown(off)}, which is not on {term.type.scale or term.type}")
     return scored
 
 

@@ -79,12 +79,19 @@ class Validated:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """The notes, and why the table has no number where it has none."""
-        lacking: dict[tuple[str, str], list[str]] = {}
+        """The notes, and why the table has no number or no bounds where it has none."""
+        return (*self.notes, *self._lacking("", "value"), *self._lacking("bounds of ", "low"))
+
+    def _lacking(self, what: str, name: str) -> Iterator[str]:
+        """For each reason a line: what there is none of, and whose it is."""
+        whys: dict[tuple[str, str], list[str]] = {}
         for row in self._summed():
-            if row["value"] is None:
-                lacking.setdefault((row["rater"], row["why"]), []).append(row["statistic"])
-        return (*self.notes, *(f"no {', '.join(names)} of {who}: {why}" for (who, why), names in lacking.items()))
+            if row[name] is None and (name == "value" or row["value"] is not None):
+                whys.setdefault((row["why"], row["rater"]), []).append(row["statistic"])
+        alike: dict[tuple[str, str], list[str]] = {}
+        for (why, rater), statistics in whys.items():
+            alike.setdefault((why, ", ".join(statistics)), []).append(rater)
+        return (f"no {what}{statistics} of {', '.join(raters)}: {why}" for (why, statistics), raters in alike.items())
 
     def __str__(self) -> str:
         shown = aligned([self.head, *self.table()]) if len(self.head) > 1 else ""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from rmg_dsl.report.bounds import MeanOfPairs, Statistic
 from rmg_dsl.report.comparison import Comparable, wanted_at
 from rmg_dsl.report.levels import estimates_at
-from rmg_dsl.report.offered import as_scored, check_alike, first_off, labels_of
+from rmg_dsl.report.offered import as_scored, check_alike, first_off, labels_of, shown
 from rmg_dsl.report.ratings import as_rows, is_gap
 from rmg_dsl.report.reasons import by_name
 from rmg_dsl.report.validated import BASELINE, PEOPLE, VALIDATION_COLUMNS, Validated
@@ -52,8 +52,8 @@ def validated(found: Compared, *, seed: int = 0) -> Validated:
     if not blank.n:
         return _nothing(blank, "no row has a verdict of both")
     try:
-        kinds, doubts = _kinds(asked, columns)
-        rows = tuple({**row, "unscored": found.unscored} for row in _rows(asked, kinds, columns, found, seed))
+        wanted, doubts = _wanted(asked, columns)
+        rows = tuple({**row, "unscored": found.unscored} for row in _rows(asked, wanted, columns, found, seed))
     except ValueError as error:
         return _nothing(blank, str(error))
     if not rows:
@@ -71,12 +71,7 @@ def _nothing(blank: Validated, why: str) -> Validated:
 # ── what can be compared ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-class _Kinds(NamedTuple):
-    of_two: Mapping[str, Statistic]
-    of_all: Mapping[str, Statistic]
-
-
-def _kinds(asked: Validation, columns: Sequence[Sequence[Any]]) -> tuple[_Kinds, list[str]]:
+def _wanted(asked: Validation, columns: Sequence[Sequence[Any]]) -> tuple[dict[str, Statistic], list[str]]:
     """The statistics for these ratings, and what must be said about them; ValueError where there is nothing to say."""
     names = [asked.name, *(name for name, _ in asked.against)]
     check_alike(columns, names)
@@ -84,15 +79,16 @@ def _kinds(asked: Validation, columns: Sequence[Sequence[Any]]) -> tuple[_Kinds,
     words = asked.type.kind in ("label", "text")
     for name, value in off:
         if isinstance(value, str) is not words:
-            raise ValueError(f"`{name}` holds {value!r}, which is not on {asked.type}")
+            raise ValueError(f"`{name}` holds {shown(value)}, which is not on {asked.type}")
     if off and not words:
         kinds = Comparable.of(columns)
-        doubts = [f"`{name}` holds {value:g}, which is not on {asked.type}: correlations only" for name, value in off]
-        return _Kinds(kinds.correlations(), {}), doubts
+        doubts = [
+            f"`{name}` holds {shown(value)}, which is not on {asked.type}: correlations only" for name, value in off
+        ]
+        return kinds.correlations(), doubts
     kinds = _comparable(asked, columns, offered=not off)
-    doubts = [f'`{name}` holds "{value}", which `{asked.name}` does not offer' for name, value in off]
-    pair, together = (wanted_at(asked.level, kinds, pair=two) for two in (True, False))
-    return _Kinds(pair, together), doubts
+    doubts = [f"`{name}` holds {shown(value)}, which `{asked.name}` does not offer" for name, value in off]
+    return wanted_at(asked.level, kinds, pair=True) | wanted_at(asked.level, kinds, pair=False), doubts
 
 
 def _off(column: Sequence[Any], asked: Validation) -> Any:
@@ -117,12 +113,11 @@ def _comparable(asked: Validation, columns: Sequence[Sequence[Any]], *, offered:
 
 
 class _Role(NamedTuple):
-    """Who is compared with whom: the pairs of columns, and the columns whose verdicts are taken together."""
+    """Who is compared with whom: pairs of columns."""
 
     name: str
     rater: str
     pairs: tuple[tuple[int, int], ...]
-    together: tuple[int, ...]
 
 
 class _Job(NamedTuple):
@@ -135,7 +130,7 @@ class _Job(NamedTuple):
 
 
 def _rows(
-    asked: Validation, kinds: _Kinds, columns: Sequence[Sequence[Any]], found: Compared, seed: int
+    asked: Validation, wanted: Mapping[str, Statistic], columns: Sequence[Sequence[Any]], found: Compared, seed: int
 ) -> Iterator[dict[str, Any]]:
     names = [asked.name, *(name for name, _ in asked.against), BASELINE]
     baseline = [] if found.baseline is None else as_scored(list(found.baseline), asked.type.scale)
@@ -143,7 +138,7 @@ def _rows(
     rows = as_rows([*columns, baseline] if has_baseline else columns)
     groups = None if found.groups is None else list(found.groups)
     for role in _roles(asked.name, len(columns) - 1, has_baseline):
-        for job in _jobs(role, kinds, names):
+        for job in _jobs(role, wanted, names):
             some = [tuple(row[i] for i in job.columns) for row in rows] if job.columns else rows
             who = {"grader": asked.name, "level": asked.level, "role": role.name}
             for name, estimate in estimates_at(asked.level, job.wanted, some, groups, seed=seed).items():
@@ -154,26 +149,23 @@ def _rows(
 
 def _roles(grader: str, people: int, has_baseline: bool) -> list[_Role]:
     humans, last = range(1, people + 1), people + 1
-    roles = [_Role("judge", grader, tuple((0, i) for i in humans), (0, *humans))]
+    roles = [_Role("judge", grader, tuple((0, i) for i in humans))]
     if people > 1:
-        roles.append(_Role("people", PEOPLE, tuple(combinations(humans, 2)), tuple(humans)))
+        roles.append(_Role("people", PEOPLE, tuple(combinations(humans, 2))))
     if has_baseline:
-        roles.append(_Role("baseline", BASELINE, tuple((last, i) for i in humans), (last, *humans)))
+        roles.append(_Role("baseline", BASELINE, tuple((last, i) for i in humans)))
     return roles
 
 
-def _jobs(role: _Role, kinds: _Kinds, names: Sequence[str]) -> Iterator[_Job]:
-    """Every pair by itself; then all of them: the mean over the pairs, and what takes all verdicts together."""
+def _jobs(role: _Role, wanted: Mapping[str, Statistic], names: Sequence[str]) -> Iterator[_Job]:
+    """Every pair by itself; then, where there are several people, the mean over the pairs."""
     for a, b in role.pairs:
-        yield _Job(names[a], names[b], (a, b), kinds.of_two)
-    several = len(names) > _ONE_PERSON
-    against = PEOPLE if several else names[1]
+        yield _Job(names[a], names[b], (a, b), wanted)
     if len(role.pairs) > 1:
-        means = {name: MeanOfPairs(statistic, role.pairs) for name, statistic in kinds.of_two.items()}
-        yield _Job(role.rater, against, (), means)
-    elif several:
-        yield _Job(role.rater, against, role.pairs[0], kinds.of_two)
-    yield _Job(role.rater, against, role.together, kinds.of_all)
+        means = {name: MeanOfPairs(statistic, role.pairs) for name, statistic in wanted.items()}
+        yield _Job(role.rater, PEOPLE, (), means)
+    elif len(names) > _ONE_PERSON:
+        yield _Job(role.rater, PEOPLE, role.pairs[0], wanted)
 
 
 _ONE_PERSON = 3  # names: the grader, the person, the baseline

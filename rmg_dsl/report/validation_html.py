@@ -9,7 +9,8 @@ from rmg_dsl.report.validated import Validated
 def validation_html(found: Validated) -> str:
     """A table with a line for each statistic, and what could not be computed in words.
 
-    >>> row = {"role": "judge", "rater": "kind", "against": "<b>", "statistic": "kappa", "value": 0.5, "low": None}
+    >>> row = {"role": "judge", "rater": "kind", "against": "<b>", "statistic": "kappa"}
+    >>> row |= {"value": 0.5, "low": 0, "high": 1}
     >>> shown = validation_html(Validated("kind", ("<b>",), "pooled", 9, 0, (row,)))
     >>> "kappa" in shown, "0.500" in shown, "<b>" in shown
     (True, True, False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rmg_dsl.judge import read
@@ -107,8 +107,10 @@ class Validations:
     async def _answer(self, state: RowState) -> None:
         open_ones = [e for e in state.asked.values() if not self._evaluator.has_answer(state, e)]
         for enquiry in open_ones:
-            reply = await self._baseline.complete(Request(enquiry.question, row=state.index))
-            self._evaluator.take(state, enquiry, read(reply, enquiry.question))
+            # A baseline says a verdict and has no probabilities.
+            question = replace(enquiry.question, offers=())
+            reply = await self._baseline.complete(Request(question, row=state.index))
+            self._evaluator.take(state, enquiry, read(reply, question))
 
 
 def _as_key(value: Any) -> float | str:
