@@ -26,7 +26,7 @@ def validations_of(job: Job) -> Validations:
 
 
 def _has_judge(job: Job, scoring: int) -> bool:
-    """Is a judge asked about one row? What a row is among others, the baseline would have to be asked of all of them."""
+    """Is a judge asked about one row? What a row is among others, a baseline would be asked of all of them."""
     needed = needed_by(job.plan, scoring)
     if any(rank.number in needed for rank in job.plan.ranks):
         return False
