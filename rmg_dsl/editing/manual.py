@@ -45,7 +45,7 @@ def meaning(kind: str, name: str, owner: str = "") -> str:
     """The line about one of them, or an empty text.
 
     >>> meaning("key", "samples", "grader")
-    'how many draws; 1 unless said'
+    'how many draws of each judge; 1 unless said'
     """
     found = [entry for entry in manual() if (entry.kind, entry.name, entry.owner) == (kind, name, owner)]
     return found[0].meaning if found else ""
