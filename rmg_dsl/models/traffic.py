@@ -211,14 +211,18 @@ class Retrying(Wrapped):
 
     async def complete(self, request: Request) -> Reply:
         if self._answered:
+            if self._door is not None:
+                # Who waited at the door is let in, in this very turn, and goes first.
+                await asyncio.sleep(0)
             return await self._tried(request)
         if self._door is None:
             self._door = Gate(Throttle(slots := self._slots(), slots), brake=self._brake)
-        await self._door.enter()
+        door = self._door
+        await door.enter()
         try:
             return await self._tried(request)
         finally:
-            self._door.leave()
+            door.leave()
 
     async def _tried(self, request: Request) -> Reply:
         spent, since = 0, self._clock()
@@ -243,10 +247,14 @@ class Retrying(Wrapped):
         if not self._answered and self._door is not None:
             self._answered = True
             self._door.open_wide()
+            asyncio.get_running_loop().call_soon(self._take_away_the_door)
         if not spent:
             return reply
         usage = replace(reply.usage, calls=reply.usage.calls + spent, retried=reply.usage.retried + spent)
         return replace(reply, usage=usage)
+
+    def _take_away_the_door(self) -> None:
+        self._door = None
 
     def _wait(self, error: CallError, tries: int, since: float) -> float | None:
         """The seconds until the next try; none when there shall be none."""
