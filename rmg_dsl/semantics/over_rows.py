@@ -37,7 +37,7 @@ def over_rows(expressions: Expressions, node: nodes.Call, function: Function, sc
     options = _options(expressions, given, scope)
     kind = found[0].type
     if len(found) > 1 and function.name not in _OF_NUMBERS:
-        raters = [Rater(value, each) for value, each in zip(given.rows, found, strict=True)]
+        raters = [Rater.of(value, each, scope) for value, each in zip(given.rows, found, strict=True)]
         kind = common_type(function.name, str(dict(options).get("level", "")), raters, scope)
     names = tuple(" ".join(scope.text(value).split()) for value in given.rows)
     term = terms.OverRows(function.name, tuple(each.term for each in found), names, options, kind)

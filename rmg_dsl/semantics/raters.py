@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import NamedTuple
 
@@ -25,10 +26,15 @@ class Rater(NamedTuple):
 
     node: nodes.Expr
     found: Typed
+    type: Type
 
-    @property
-    def type(self) -> Type:
-        return self.found.type
+    @classmethod
+    def of(cls, node: nodes.Expr, found: Typed, scope: Scope) -> Rater:
+        """The rater that an expression is. A comparison gives one of three decisions, and people may write which."""
+        term, kind = found.term, found.type
+        if isinstance(term, terms.ScoreOf) and isinstance(tuple(scope.book.scorings)[term.scoring], terms.Compared):
+            kind = replace(kind, scale=terms.PAIR)
+        return cls(node, found, kind)
 
 
 def common_type(function: str, level: str, raters: Sequence[Rater], scope: Scope) -> Type:

@@ -22,10 +22,10 @@ def check_validation(declared: nodes.Validate, expressions: Expressions, scope: 
     keys = settings_of(declared.body, "validate", scope) if declared.body else {}
     group = expressions.check(keys["group"].value, scope).term if "group" in keys else None
     level = _level(declared, keys, scope)
-    people = [Rater(node, expressions.check(node, scope)) for node in declared.columns]
+    people = [Rater.of(node, expressions.check(node, scope), scope) for node in declared.columns]
     if not expressions.wants_score(declared.name, scope, scope.owner):
         return None
-    judge = Rater(declared.name, expressions.check(declared.name, scope))
+    judge = Rater.of(declared.name, expressions.check(declared.name, scope), scope)
     if not isinstance(judge.found.term, terms.ScoreOf):
         _no_grader(judge, scope)
         return None
