@@ -8,8 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import groupby
-from operator import attrgetter
+from itertools import islice
 from typing import TypeAlias
 
 from rmg_dsl.errors import CallError
@@ -74,6 +73,16 @@ class _Desk:
     def __post_init__(self) -> None:
         model = self.crew.model
         self.recall = model.recall if isinstance(model, Recalling) else lambda requests: [None] * len(requests)
+
+
+@dataclass(eq=False, slots=True)
+class _Wave:
+    """What is new to be asked about a row or a group, `before` how many others were asked, and what nobody knows."""
+
+    asking: Asking
+    before: int
+    new: Sequence[Enquiry]
+    unknown: list[Enquiry] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -168,10 +177,9 @@ class Run:
         numbered = enumerate(rows)
         more = True
         while more or sight:
-            while more and self._has_room(sight) and self._stopping is None:
+            while more and self._room(sight) and self._stopping is None:
                 more = self._admit(numbered, sight)
-                if sight and (sight[-1].index + 1) % _ROWS_TOGETHER == 0:
-                    await asyncio.sleep(0)
+                await asyncio.sleep(0)
                 if sight and sight[0].done:
                     break
             while sight and sight[0].done:
@@ -182,52 +190,72 @@ class Run:
                 return
             if not more and not self._open:
                 self._untie()
-            if sight and not sight[0].done and not (more and self._has_room(sight)):
+            if sight and not sight[0].done and not (more and self._room(sight)):
                 await self._wait()
 
     def _untie(self) -> None:
         """Nothing is out any more: rows that wait all the same wait for each other."""
-        for state in self._groups.untied():
-            self._advance(state)
+        self._advance(self._groups.untied())
 
-    def _has_room(self, sight: deque[RowState]) -> bool:
-        return self._open < _WINDOW and (len(sight) < _SIGHT or self._groups.gather)
+    def _room(self, sight: deque[RowState]) -> int:
+        """How many rows may come in sight now: a few together."""
+        unseen = _ROWS_TOGETHER if self._groups.gather else _SIGHT - len(sight)
+        return max(0, min(_ROWS_TOGETHER, _WINDOW - self._open, unseen))
 
     def _admit(self, numbered: Iterator[tuple[int, Row]], sight: deque[RowState]) -> bool:
-        try:
-            index, row = next(numbered)
-        except StopIteration:
-            for group in self._groups.close(self._rows):
-                self._advance(group)
-            return False
-        state = RowState(index, row)
-        sight.append(state)
-        self._rows += 1
-        self._advance(state)
-        return True
+        """The next rows, a few together; false where there are no more."""
+        most = self._room(sight)
+        states = [RowState(index, row) for index, row in islice(numbered, most)]
+        sight += states
+        self._rows += len(states)
+        self._advance(states)
+        if len(states) < most:
+            self._advance(self._groups.close(self._rows))
+        return len(states) == most
 
-    def _advance(self, asking: Asking) -> None:
-        """Go on with a row or a group as far as what is known carries it, and with all that this frees."""
-        freed = self._step(asking)
-        while freed:
-            freed = [more for each in freed for more in self._step(each)]
+    def _advance(self, askings: Iterable[Asking]) -> None:
+        """Go on with rows and groups as far as what is known carries them, and with all that this frees."""
+        going = list(askings)
+        while going:
+            waves = [self._wave(asking) for asking in going]
+            self._recall(waves)
+            going = [more for wave in waves for more in self._step(wave)]
 
-    def _step(self, asking: Asking) -> Sequence[Asking]:
-        """What is new to be asked goes to the desks; returns what can go on, itself where some of it was known."""
+    def _wave(self, asking: Asking) -> _Wave:
         before = len(asking.asked)
         new = self._groups.advance(asking) if isinstance(asking, Group) else self._evaluator.advance(asking)
-        unknown = self._unknown(asking, new)
-        for enquiry in unknown:
+        return _Wave(asking, before, new)
+
+    def _recall(self, waves: Sequence[_Wave]) -> None:
+        """Take the scores that are known, all in one look; what is poor goes the long way."""
+        by_model: dict[ModelUse, list[tuple[_Wave, Enquiry]]] = {}
+        for wave in waves:
+            for enquiry in wave.new:
+                by_model.setdefault(enquiry.model, []).append((wave, enquiry))
+        for use, asked in by_model.items():
+            requests = [Request(enquiry.question, enquiry.draw, row=wave.asking.index) for wave, enquiry in asked]
+            for (wave, enquiry), reply in zip(asked, self._desks[use].recall(requests), strict=True):
+                outcome = reply and read(reply, enquiry.question)
+                if reply is None or not isinstance(outcome, Score):
+                    wave.unknown.append(enquiry)
+                else:
+                    self._spend(enquiry, reply.usage)
+                    self._take(wave.asking, enquiry, outcome)
+
+    def _step(self, wave: _Wave) -> Sequence[Asking]:
+        """What is not known goes to the desks; returns what can go on, itself where some of it was known."""
+        for enquiry in wave.unknown:
             desk = self._desks[enquiry.model]
-            desk.queue.put_nowait((_place(asking, before, enquiry, self.tally.asked), asking, enquiry))
+            place = _place(wave.asking, wave.before, enquiry, self.tally.asked)
+            desk.queue.put_nowait((place, wave.asking, enquiry))
             self._hire(desk)
             self.tally.asked += 1
-        if len(unknown) < len(new):
-            return (asking,)
-        if isinstance(asking, Group):
-            return self._groups.freed_by(asking)
-        self._count(asking)
-        return self._groups.arrive(asking)
+        if len(wave.unknown) < len(wave.new):
+            return (wave.asking,)
+        if isinstance(wave.asking, Group):
+            return self._groups.freed_by(wave.asking)
+        self._count(wave.asking)
+        return self._groups.arrive(wave.asking)
 
     def _count(self, state: RowState) -> None:
         """Keep count of the rows that wait for an answer of their own: those that wait for others ask nothing."""
@@ -236,21 +264,6 @@ class Run:
         state.waiting = waiting
         if not waiting:
             self._changed.set()
-
-    def _unknown(self, asking: Asking, enquiries: Sequence[Enquiry]) -> list[Enquiry]:
-        """Those that somebody has to be asked: where a score is known it is taken, what is poor goes the long way."""
-        unknown: list[Enquiry] = []
-        for use, group in groupby(enquiries, attrgetter("model")):
-            asked = list(group)
-            requests = [Request(enquiry.question, enquiry.draw, row=asking.index) for enquiry in asked]
-            for enquiry, reply in zip(asked, self._desks[use].recall(requests), strict=True):
-                outcome = reply and read(reply, enquiry.question)
-                if reply is None or not isinstance(outcome, Score):
-                    unknown.append(enquiry)
-                else:
-                    self._spend(enquiry, reply.usage)
-                    self._take(asking, enquiry, outcome)
-        return unknown
 
     def _hire(self, desk: _Desk) -> None:
         """One more worker where all are busy, up to what the model may ever need."""
@@ -331,7 +344,7 @@ class Run:
                 desk.idle += 1
                 self._changed.set()
             if not self._has_ended():
-                self._advance(asking)
+                self._advance((asking,))
 
     def _take(self, asking: Asking, enquiry: Enquiry, answer: Outcome) -> None:
         if isinstance(asking, Group):

@@ -128,7 +128,10 @@ def has_null(value: Any) -> bool:
 
 def is_gap(value: Any) -> bool:
     """What no function is called with: a null, or a list that holds one."""
-    return type(value) is not str and (is_null(value) or has_null(value))
+    return type(value) not in _NEVER_NULL and (is_null(value) or has_null(value))
+
+
+_NEVER_NULL = frozenset({str, bool, int})
 
 
 def returned(value: Any, function: str) -> Any:
@@ -162,9 +165,11 @@ def name_of(term: Term) -> str:
 # ── one rule for each term ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _together(worth: Worth, parts: Iterable[Term]) -> Callable[[RowState], list[Any]]:
+def _together(worth: Worth, parts: Sequence[Term]) -> Callable[[RowState], list[Any]]:
     """All of them, asked for together; the first failure counts, once nothing is left to wait for."""
     rules = [worth.rule(part) for part in parts]
+    if all(isinstance(part, _ALWAYS_THERE) for part in parts):
+        return lambda state: [rule(state) for rule in rules]
 
     def values(state: RowState) -> list[Any]:
         found: list[Any] = []
@@ -184,6 +189,10 @@ def _together(worth: Worth, parts: Iterable[Term]) -> Callable[[RowState], list[
         return found
 
     return values
+
+
+# What has a value or is null, and never waits.
+_ALWAYS_THERE = (terms.Constant, terms.Column)
 
 
 def _constant(_: Worth, term: terms.Constant) -> Rule:
@@ -233,10 +242,11 @@ def _apply(worth: Worth, term: terms.Apply) -> Rule:
 
     def apply(state: RowState) -> Any:
         values = arguments(state)
-        for value, part in zip(values, parts, strict=True):
-            if is_gap(value):
-                fail(Status.MISSING_INPUT, f"{name_of(part)} is null")
-        return returned(run(*values), name)
+        for place, value in enumerate(values):
+            if type(value) not in _NEVER_NULL and is_gap(value):
+                fail(Status.MISSING_INPUT, f"{name_of(parts[place])} is null")
+        found = run(*values)
+        return found if type(found) in _NEVER_NULL else returned(found, name)
 
     return apply
 
