@@ -59,6 +59,7 @@ def test_there_is_a_notebook_for_each_step_of_the_way() -> None:
         "03_mapping_and_aggregates",
         "04_your_own_judge",
         "05_refine",
+        "06_compare_two_models",
     ]
 
 
