@@ -57,7 +57,8 @@ class PairAsker:
         if Turn(*key).order:
             values = {**values, "a": values["b"], "b": values["a"]}
         compared = self.compared
-        wording = Wording(compared.system, compared.prompt, compared.constants)
+        names = frozenset(name for name, _ in self.bound)
+        wording = Wording(compared.system, compared.prompt, compared.constants, names)
         offers = offers_on(PAIR) if compared.logprobs else ()
         return Question(self.grader, PAIR, worded(wording, values, self.rules), material_of(values), offers=offers)
 

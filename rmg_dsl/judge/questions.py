@@ -31,11 +31,14 @@ class GraderAsker:
     judged: Judged
     bound: Sequence[tuple[str, Term]] = field(init=False)
     only: Key | None = field(init=False)
+    _wording: Wording = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        criteria = self.judged.criteria
+        judged, criteria = self.judged, self.judged.criteria
         rubric = () if criteria is None else ((ROW_RUBRIC, criteria),)
-        object.__setattr__(self, "bound", (*self.judged.bound, *rubric))
+        names = frozenset(name for name, _ in judged.bound)
+        object.__setattr__(self, "bound", (*judged.bound, *rubric))
+        object.__setattr__(self, "_wording", Wording(judged.system, judged.prompt, judged.constants, names))
         object.__setattr__(self, "only", ONLY if self.judged.is_single else None)
 
     def deliberate(self, answers: Answers, holds: Holds) -> Outcome | Sequence[Key]:
@@ -50,8 +53,7 @@ class GraderAsker:
     def question(self, key: Key, values: Mapping[str, Any]) -> Question:  # noqa: ARG002 # all are asked the same
         """The question about a row whose named values these are. Raises MissingInput where one is needed and blank."""
         judged, marks = self.judged, self._marks(values)
-        wording = Wording(judged.system, judged.prompt, judged.constants)
-        messages = worded(wording, values, self.rules, self._below(marks))
+        messages = worded(self._wording, values, self.rules, self._below(marks))
         offers = offers_on(judged.scale) if judged.logprobs else ()
         return Question(self.grader, judged.scale, messages, material_of(values), judged.needs, marks, offers)
 

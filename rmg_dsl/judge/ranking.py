@@ -71,7 +71,7 @@ class Listing:
         # Names with a blank: no template can read one candidate by itself.
         values = {**self.values, **{f"candidate {label}": text for label, text in listed.items()}}
         scale = Order(tuple(listed))
-        wording = Wording(self.by.system, self.by.prompt, self.by.constants)
+        wording = Wording(self.by.system, self.by.prompt, self.by.constants, frozenset(self.values))
         messages = worded(wording, values, _Rules(scale), lambda tag: _list(listed, tag))
         return Question(self.grader, scale, messages, material_of(values))
 

@@ -26,11 +26,12 @@ _MOST_FENCES = 20
 
 
 class Wording(NamedTuple):
-    """The templates of a question, and the spec's own values in them."""
+    """The templates of a question, the spec's own values in them, and the names that get theirs from the row."""
 
     system: str
     prompt: str
     constants: tuple[tuple[str, float | int | bool | str], ...]
+    of_row: frozenset[str] = frozenset()
 
 
 def worded(
@@ -62,7 +63,7 @@ def _instructions(wording: Wording, values: Mapping[str, Any], rules: Callable[[
         return _standing(rules, tag)
     own = Prompt(wording.system, wording.constants).render(values, tag)
     # What is the same for all rows comes first: a provider reads it once.
-    parts = (rules(tag), own) if _speaks_of_the_row(wording.system, frozenset(values)) else (own, rules(tag))
+    parts = (rules(tag), own) if _speaks_of_the_row(wording.system, wording.of_row) else (own, rules(tag))
     return Message("system", "\n\n".join(parts))
 
 
