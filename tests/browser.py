@@ -26,6 +26,10 @@ SWITCHES = (
 ).split()
 _ADDRESS = re.compile(r"(http://127\.0\.0\.1:\d+)/")
 _NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
+_READY = """() => {
+    const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
+    return kernel?.connectionStatus === "connected" && kernel.status === "idle";
+}"""
 _RUN = """place => {
     const cell = document.querySelectorAll(".jp-Notebook .jp-CodeCell")[place];
     return /\\[\\d+\\]/.test(cell.querySelector(".jp-InputPrompt").textContent);
@@ -62,7 +66,8 @@ def serving(python: Path, app: str, root: Path, home: Path) -> Iterator[str]:
     env |= {f"JUPYTER_{name}_DIR".replace("R_LAB", "RLAB"): str(home / place) for name, place in places.items()}
     env |= {"HOME": str(home), "JUPYTERLAB_DIR": get_app_dir(), "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces")}
     options = ["--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", "--IdentityProvider.token="]
-    command = [str(python), "-m", app, *options, f"--ServerApp.root_dir={root}"]
+    exposed = [f"--{each}.expose_app_in_browser=True" for each in ("LabApp", "JupyterNotebookApp")]
+    command = [str(python), "-m", app, *options, *exposed, f"--ServerApp.root_dir={root}"]
     with subprocess.Popen(command, env=env, cwd=home, stderr=subprocess.PIPE, text=True) as server:
         listens: Queue[str] = Queue()
         reader = threading.Thread(target=_listen, args=(server, listens))
@@ -109,7 +114,7 @@ class Notebook:
         page.on("pageerror", lambda error: self.said.append(str(error)))
         page.goto(address)
         page.locator(".jp-Notebook .jp-CodeCell .cm-content").nth(cells - 1).wait_for()
-        page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
+        page.wait_for_function(_READY)  # a cell that is run before that is forgotten
 
     def cell(self, place: int) -> Locator:
         return self.page.locator(".jp-Notebook .jp-CodeCell").nth(place)
@@ -137,7 +142,7 @@ class Notebook:
 
 
 def style(where: Locator, piece: str) -> dict[str, Any]:
-    """How the first piece of code that is just this text looks: its colour and weight."""
-    found = where.locator(".cm-line span", has_text=re.compile(rf"^\s*{re.escape(piece)}\s*$")).first
+    """How the first piece of code that is just this text, in quotes or without, looks: its colour and weight."""
+    found = where.locator(".cm-line span", has_text=re.compile(rf"^[\"\s]*{re.escape(piece)}[\"\s]*$")).first
     look = "e => { const s = getComputedStyle(e); return {color: s.color, weight: s.fontWeight}; }"
     return dict(found.evaluate(look))

@@ -108,19 +108,15 @@ def _named(cursor: Cursor, seen: Ahead, key: Key | None, known: Known) -> Iterab
     if cursor.kind == "field":
         return _value("field", seen, known) if seen.pieces else ()
     if cursor.kind == "setting":
-        return _setting(cursor, seen, key, known) if seen.pieces else _keys(cursor.owner)
+        return _setting(cursor, seen, key, known) if seen.pieces else _keys(cursor)
     return _head(seen, known)
 
 
-def _keys(owner: str) -> Iterable[Offer]:
-    rubric = ("rubric",) if owner == "grader" else ()
-    return [Offer(name, "key", key_doc(owner, name)) for name in (*KEYS.get(owner, {}), *rubric)]
-
-
-def key_doc(owner: str, key: str) -> str:
-    """The line about a key; where it is said to be as in a grader, the grader's."""
-    said = meaning("key", key, owner)
-    return meaning("key", key, "grader") if said.startswith("as in a grader") else said
+def _keys(cursor: Cursor) -> Iterable[Offer]:
+    """The keys that the block does not have yet."""
+    owner = cursor.owner
+    known = (*KEYS.get(owner, {}), *(("rubric",) if owner == "grader" else ()))
+    return [Offer(name, "key", meaning("key", name, owner)) for name in known if name not in cursor.keys]
 
 
 def _head(seen: Ahead, known: Known) -> Iterable[Offer]:
@@ -143,7 +139,7 @@ def _setting(cursor: Cursor, seen: Ahead, key: Key | None, known: Known) -> Iter
         return _value("fields", seen, known)
     if _after(seen, "WHEN"):
         return (*own, *known.declared("param"))
-    words_of_key = tuple(Offer(word, "value", key_doc(cursor.owner, name)) for word in key.words)
+    words_of_key = tuple(Offer(word, "value", meaning("key", name, cursor.owner)) for word in key.words)
     return (*own, *words_of_key, *_value(_ROLES.get(key.shape, ""), seen, known))
 
 

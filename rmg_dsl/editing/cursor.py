@@ -14,6 +14,7 @@ from rmg_dsl.syntax.strings import STRING
 _WORD = re.compile(r"(?:[^\W\d]\w*)?\Z")
 _HEAD = re.compile(r"(\w+)[ \t]*(\w*)")
 _DECLARE = ("grader", "aggregate", "pairwise", "ranking", "model", "param")
+_KEY = re.compile(r"(\w+)[ \t]*[=:]")
 _RUBRIC = re.compile(r"rubric[ \t]*:")
 _STOP = re.compile(r"[\"'#]")
 _IN_COMMENT = -1
@@ -23,8 +24,8 @@ _OPENING = re.compile(r"r?(\"\"\"|'''|\"|')")
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """A place in a spec. `owner` is the keyword of the declaration that a line of a block belongs to, `name` what that
-    declares; `line` is the code so far, up to the `word` that starts at `start`. Inside of quotes, `text` is what
-    stands between them so far, the word included, and `line` ends where they open.
+    declares, `keys` what its other lines begin with. `line` is the code so far, up to the `word` at `start`; inside of
+    quotes it ends where they open, and `text` is what stands between them so far, the word included.
     """
 
     kind: Kind
@@ -34,6 +35,7 @@ class Cursor:
     word: str
     start: int
     text: str | None = None
+    keys: frozenset[str] = frozenset()
 
     @property
     def own(self) -> str:
@@ -47,8 +49,9 @@ def locate(source: Source, offset: int) -> Cursor | None:
     """The place at an offset; none in a comment, and where no line of a spec can stand.
 
     >>> text = "grader clarity -> 1..5:\\n    model = str"
-    >>> locate(Source.of(text), len(text))
-    Cursor(kind='setting', owner='grader', name='clarity', line='model = ', word='str', start=36, text=None)
+    >>> place = locate(Source.of(text), len(text))
+    >>> place.kind, place.owner, place.name, place.line, place.word
+    ('setting', 'grader', 'clarity', 'model = ', 'str')
     """
     lines, _ = split_lines(source)
     above = [line for line in lines if line.start <= offset]
@@ -62,7 +65,8 @@ def locate(source: Source, offset: int) -> Cursor | None:
     word = _WORD.search(written)
     assert word is not None  # it may be empty
     if opened is None:
-        return Cursor(*found, written[: word.start()], word.group(), start + word.start())
+        keys = _keys(source, lines, start)
+        return Cursor(*found, written[: word.start()], word.group(), start + word.start(), keys=keys)
     quotes = _OPENING.match(written, opened)
     assert quotes is not None
     return Cursor(*found, written[:opened], word.group(), start + word.start(), written[quotes.end() :])
@@ -89,6 +93,15 @@ def _belongs(source: Source, above: Sequence[LogicalLine], indent: int) -> tuple
     if inner.indent and _RUBRIC.match(source.text, inner.start):
         return "criterion", owner, name
     return ("field", owner, "") if owner == "fields" else ("setting", owner, name)
+
+
+def _keys(source: Source, lines: Sequence[LogicalLine], start: int) -> frozenset[str]:
+    """What the other lines of the same declaration begin with."""
+    heads = [line.start for line in lines if not line.indent]
+    first = max((head for head in heads if head < start), default=0)
+    last = min((head for head in heads if head > start), default=len(source.text))
+    others = (line for line in lines if first < line.start < last and line.start != start)
+    return frozenset(found.group(1) for line in others if (found := _KEY.match(source.text, line.start)))
 
 
 def _opened(line: str) -> int | None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from textwrap import fill, indent
 
 from rmg_dsl.diagnostics import Source, codes
-from rmg_dsl.editing.code import LLM, PANEL, PYTHON, STD, key_doc
-from rmg_dsl.editing.manual import Entry, manual
+from rmg_dsl.editing.code import LLM, PANEL, PYTHON, STD
+from rmg_dsl.editing.manual import Entry, manual, meaning
 from rmg_dsl.editing.names import SCORES, Known
 from rmg_dsl.errors import UsageError
 from rmg_dsl.semantics import Function, Universe
@@ -104,7 +104,7 @@ def _about(entry: Entry) -> str:
         "setting": "a setting of `llm(…)`",
         "status": "a status of a row",
     }[entry.kind]
-    said = key_doc(entry.owner, entry.name) if entry.kind == "key" else entry.meaning
+    said = meaning(entry.kind, entry.name, entry.owner)
     return _titled(f"{entry.name}: {kind}", entry.form, said)
 
 

@@ -42,13 +42,14 @@ def manual() -> tuple[Entry, ...]:
 
 
 def meaning(kind: str, name: str, owner: str = "") -> str:
-    """The line about one of them, or an empty text.
+    """The line about one of them, or an empty text. Where a key is said to be as in a grader, it is the grader's.
 
-    >>> meaning("key", "samples", "grader")
+    >>> meaning("key", "samples", "pairwise")
     'how many draws of each judge; 1 unless said'
     """
-    found = [entry for entry in manual() if (entry.kind, entry.name, entry.owner) == (kind, name, owner)]
-    return found[0].meaning if found else ""
+    found = (entry.meaning for entry in manual() if (entry.kind, entry.name, entry.owner) == (kind, name, owner))
+    said = next(found, "")
+    return meaning(kind, name, "grader") if said.startswith("as in a grader") else said
 
 
 def _entries(page: str) -> Iterator[Entry]:

@@ -78,8 +78,10 @@
     [at("(\\s+)(\"[^\"]*\"|'[^']*')(\\s*)(:)"), [null, "string", null, "punctuation"], open("prompt")],
   ];
 
+  // A range is one piece: JupyterLab offers pieces of a cell as words, and `..` is none.
   const SCALE = () => [
     [at(oneOf(WORDS.scale)), "keyword"],
+    [at(`${NUMBER}\\.\\.-?${NUMBER}`), "number"],
     [at(NUMBER), "number"],
     [at("\\.\\.|[-|+]"), "operator"],
     [at("\\s+"), null],
