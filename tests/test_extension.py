@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
@@ -88,11 +91,10 @@ def test_the_columns_of_a_file(tmp_path: Path) -> None:
 
 
 def test_the_columns_of_a_frame_and_of_a_result() -> None:
-    import pandas as pd
-
-    frame = pd.DataFrame({"response": ["a b"], 7: [1]})
     result = rmg.grade("grader brief = words(response) <= 2", ROWS)
-    assert columns_of(frame) == ["response"]
+    assert columns_of(pd.DataFrame({"response": ["a b"], 7: [1]})) == ["response"]
+    assert columns_of(pl.DataFrame(ROWS)) == columns_of(pa.Table.from_pylist(ROWS)) == ["query", "response"]
+    assert columns_of(pl.LazyFrame(ROWS)) is None
     assert columns_of(result) == ["query", "response", "brief", "brief_reason", "brief_status"]
     assert columns_of("a text") is None
 

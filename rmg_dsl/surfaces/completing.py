@@ -184,15 +184,24 @@ def columns_of(value: object) -> list[str] | None:
     """
     from rmg_dsl.api.results import Result
     from rmg_dsl.tables import is_frame
+    from rmg_dsl.tables.other_frames import is_other_frame
 
-    if is_frame(value):
-        return [name for name in value.columns if isinstance(name, str)]  # type: ignore[attr-defined] # by `is_frame`
+    if is_frame(value) or is_other_frame(value):
+        return _columns_of_frame(value)
     if isinstance(value, Result):
         return [*value.table.columns, *value.ledger.cells]
-    if isinstance(value, list | tuple) and value and all(isinstance(row, Mapping) for row in value[:_ROWS_LOOKED_AT]):
-        rows = value[:_ROWS_LOOKED_AT]
+    rows = value[:_ROWS_LOOKED_AT] if isinstance(value, list | tuple) else []
+    if rows and all(isinstance(row, Mapping) for row in rows):
         return list(dict.fromkeys(str(key) for row in rows for key in row))
     return None
+
+
+def _columns_of_frame(frame: Any) -> list[str] | None:
+    kind = type(frame)
+    if hasattr(kind, "collect"):  # to name its columns would compute them
+        return None
+    names = frame.column_names if hasattr(kind, "column_names") else frame.columns
+    return [name for name in names if isinstance(name, str)]
 
 
 def _columns(cell: re.Match[str], names: Mapping[str, object]) -> list[str] | None:
