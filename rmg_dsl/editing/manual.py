@@ -44,8 +44,8 @@ def manual() -> tuple[Entry, ...]:
 def meaning(kind: str, name: str, owner: str = "") -> str:
     """The line about one of them, or an empty text. Where a key is said to be as in a grader, it is the grader's.
 
-    >>> meaning("key", "samples", "pairwise")
-    'how many draws of each judge; 1 unless said'
+    >>> meaning("key", "model", "pairwise")
+    'whom to ask, if not the default'
     """
     found = (entry.meaning for entry in manual() if (entry.kind, entry.name, entry.owner) == (kind, name, owner))
     said = next(found, "")
