@@ -44,8 +44,8 @@ def manual() -> tuple[Entry, ...]:
 def meaning(kind: str, name: str, owner: str = "") -> str:
     """The line about one of them, or an empty text. Where a key is said to be as in a grader, it is the grader's.
 
-    >>> meaning("key", "missing", "aggregate")
-    'what happens where a part has no score'
+    >>> meaning("key", "model", "pairwise")
+    'whom to ask, if not the default'
     """
     found = (entry.meaning for entry in manual() if (entry.kind, entry.name, entry.owner) == (kind, name, owner))
     said = next(found, "")
