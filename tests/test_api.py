@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -341,9 +340,8 @@ def test_a_key_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_dead_endpoint_ends_the_run_soon_with_what_is_there() -> None:
     spec = f'model judge = llm("vllm/a", base_url="{deserted_url()}")\n' + SPEC + BRIEF
-    started = time.monotonic()
     result = rmg.grade(spec, ROWS[:2] * 100)
-    assert time.monotonic() - started < 10
+    assert result.usage.calls < 20
     assert result.stopped.startswith("cannot reach")
     assert Counter(result.df["brief_status"]) == {"ok": 200}
     assert set(result.df["good_status"]) == {"error", "cancelled"}

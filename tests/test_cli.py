@@ -9,7 +9,6 @@ import pty
 import signal
 import subprocess
 import threading
-import time
 import tomllib
 from collections import Counter
 from collections.abc import Callable
@@ -63,7 +62,6 @@ class Ended:
     folder: Path
     process: subprocess.CompletedProcess[str]
     calls: int
-    seconds: float
     dead: str
 
 
@@ -75,10 +73,8 @@ def ended(case: dict[str, Any], folder: Path) -> Ended:
     dead = deserted_url()
     with Loopback(judge(case.get("says", 4))) as server:
         env = {name: value.format(dead=dead) for name, value in case.get("env", {}).items()}
-        started = time.monotonic()
         found = command(*words, **{"OPENAI_BASE_URL": server.url, **env})
-        seconds = time.monotonic() - started
-    return Ended(folder, found, len(server.asked), seconds, dead)
+    return Ended(folder, found, len(server.asked), dead)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +92,6 @@ def test_a_run_ends_as_it_should(run: dict[str, Any], runs: dict[str, Future[End
     out, err = found.process.stdout, found.process.stderr
     assert found.process.returncode == run["exit"], out + err
     assert found.calls == run.get("calls", found.calls)
-    assert found.seconds < run.get("seconds", 120)
     _check_output(run, out, err, found.dead)
     assert all((found.folder / name).exists() for name in run.get("written", []))
     assert not any((found.folder / name).exists() for name in run.get("missing", []))
@@ -163,11 +158,9 @@ def test_a_second_interrupt_leaves_at_once(rmg_command: Command) -> None:
         assert process.stderr is not None
         while "Ctrl-C again" not in process.stderr.readline():
             assert process.poll() is None
-        started = time.monotonic()
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert time.monotonic() - started < 3
     assert "Traceback" not in err
     assert sorted(path.name for path in rmg_command.folder.iterdir()) == ["data.csv", "spec.rmg"]
 
