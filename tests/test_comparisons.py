@@ -401,3 +401,44 @@ def test_a_draft_must_beat_the_best_one_before_it_in_both_orders(written: str, r
     bill = rmg.loads(DUEL).plan(rows).bill
     assert bill is not None
     assert calls <= bill.most == 9
+
+
+# ── where comparisons meet the rest ──
+
+
+def test_the_worked_example_comes_out_of_probabilities() -> None:
+    def chances(request: Request) -> Reply:
+        first, second = (0.9, 0.1) if request.question.material["a"] == "new" else (0.65, 0.35)
+        return Reply("A", chances=(("A", math.log(first)), ("B", math.log(second))))
+
+    spec = f"{BETTER}    logprobs = True\n    decide = average\n"
+    (row,) = rmg.grade(spec, [{"new": "new", "old": "old"}], model=rmg.ScriptedModel(chances)).rows()
+    assert (row["better"], row["better_p"], row["better_flagged"]) == (1.0, pytest.approx(0.625), True)
+
+
+def test_a_bill_knows_what_of_a_group_is_paid_for() -> None:
+    rows = texts(1, 2, 3) + texts(4, 5, query="r")
+    with Loopback(lambda asked: verdict(re.findall(r"^([A-Z]): <data>", asked.prompt, re.M))) as server:
+        spec = f'model judge = llm("vllm/a", base_url="{server.url}")\n{BEST}'
+        before = rmg.loads(spec).plan(rows).bill
+        rmg.grade(spec, rows[:3])
+        after = rmg.loads(spec).plan(rows).bill
+    assert before is not None
+    assert after is not None
+    assert (before.least, before.most, before.make_most) == (2, 2, 2)
+    assert (after.least, after.cached, after.make_most) == (2, 1, 1)
+
+
+def test_a_ranking_is_validated_without_a_baseline() -> None:
+    rows = [{**row, "human": float(n)} for n, row in enumerate(texts(1, 2, 3))]
+    result = rmg.grade(f"{BEST}validate best against human\n", rows, model=rmg.ScriptedModel(by_numbers))
+    assert "validate best against human: 3 rows" in str(result)
+    assert "lexical" not in str(result)
+
+
+def test_a_draft_is_no_row_that_could_be_ranked() -> None:
+    spec = "ranking best:\n    group = query\n    by = words(text)\naggregate r = best + words(text)\n"
+    spec += "refine text:\n    by = r\n    rounds = 1\n"
+    result = rmg.grade(spec, texts(1, 2), model=rmg.ScriptedModel(lambda _: "a b c"))
+    assert set(cells(result, "text_status")) == {"error"}
+    assert "a draft has no rank" in result.failures["message"][0]
