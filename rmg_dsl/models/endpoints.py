@@ -82,9 +82,12 @@ class Endpoint:
             from openai import Omit, not_given
 
             limits = httpx2.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT))
-            headers = {} if self._key else {"Authorization": Omit()}
+            # Tries are counted by us: the client need not tell the endpoint of its own, nor make up a key for them.
+            headers: dict[str, Any] = {"x-stainless-retry-count": Omit(), "x-stainless-read-timeout": Omit()}
+            headers |= {} if self._key else {"Authorization": Omit()}
             # The rest is what it would be anyway; said here, it is not copied anew for each call.
             rest = {"max_retries": 0, "params": {}, "security": {"bearer_auth": True}, "post_parser": not_given}
+            rest |= {"idempotency_key": "-"}
             known = self._options[timeout] = {"timeout": limits, "headers": headers, **rest}
         return known
 
