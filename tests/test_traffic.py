@@ -550,7 +550,7 @@ def ill(asked: Asked, chances: random.Random) -> Told:
 def test_on_a_bad_day_every_request_ends_and_every_attempt_is_counted(retries: int, concurrency: int | None) -> None:
     chances = random.Random(retries)
     requests = [asking(f"question {number}") for number in range(400)]
-    settings = {"timeout": 0.3, "concurrency": concurrency}
+    settings = {"timeout": 1.5, "concurrency": concurrency}
 
     async def main(url: str) -> list[Reply | BaseException]:
         endpoints = Endpoints()
