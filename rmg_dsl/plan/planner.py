@@ -28,6 +28,7 @@ from rmg_dsl.semantics.terms import (
     Term,
     all_watched,
     children,
+    reached,
     read_by,
     scorings_in,
     terms_of,
@@ -59,13 +60,11 @@ def make_plan(suite: Checked, only: Sequence[str] = (), loops: Loops = "run") ->
 def _unused_without_loops(outputs: Sequence[Output], suite: Checked) -> frozenset[int]:
     """What only a loop needs is wanted for itself where the loop is left out."""
     own = frozenset(output.scoring for output in outputs)
-    used: set[int] = set()
-    todo = list(own)
-    while todo:
-        read = read_by(suite.scorings[todo.pop()]) - used
-        used |= read
-        todo += read
-    return own - used
+
+    def reads(number: int) -> frozenset[int]:
+        return read_by(suite.scorings[number])
+
+    return own.difference(*map(reads, reached(own, reads)))
 
 
 def _wanted(suite: Checked, only: Sequence[str]) -> list[Output]:

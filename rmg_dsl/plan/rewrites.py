@@ -18,6 +18,7 @@ from rmg_dsl.semantics.terms import (
     ScoreOf,
     Term,
     children,
+    reached,
     read_by,
     scorings_in,
     terms_of,
@@ -33,26 +34,20 @@ def rewritten(plan: Plan) -> Plan:
 
 def needed_by(plan: Plan, *numbers: int) -> frozenset[int]:
     """These steps and all the steps that they can need."""
-    by_number = {step.number: step for step in plan.steps}
-    found: set[int] = set()
-    todo = list(numbers)
-    while todo:
-        current = todo.pop()
-        if current not in found and current in by_number:
-            found.add(current)
-            todo += read_by(by_number[current].scoring)
-    return frozenset(found)
+    scorings = {step.number: step.scoring for step in plan.steps}
+    found = reached(numbers, lambda number: read_by(scorings[number]) if number in scorings else ())
+    return found.intersection(scorings)
 
 
 def drop_unneeded(plan: Plan) -> Plan:
     """Without the steps that no root can reach, the outputs they would give, and the gates and the like on them."""
-    reached = needed_by(plan, *plan.roots)
+    needed = needed_by(plan, *plan.roots)
     return replace(
         plan,
-        steps=tuple(s for s in plan.steps if s.number in reached),
-        outputs=tuple(o for o in plan.outputs if o.scoring in reached),
-        gates=tuple(g for g in plan.gates if all(n in reached for n in scorings_in(g.condition))),
-        validations=tuple(v for v in plan.validations if _scorings_of(v) <= reached),
+        steps=tuple(s for s in plan.steps if s.number in needed),
+        outputs=tuple(o for o in plan.outputs if o.scoring in needed),
+        gates=tuple(g for g in plan.gates if all(n in needed for n in scorings_in(g.condition))),
+        validations=tuple(v for v in plan.validations if _scorings_of(v) <= needed),
     )
 
 
@@ -106,15 +101,9 @@ def _with_calls(step: Refine, plan: Plan) -> Refine:
 
 def _reached(plan: Plan, numbers: Iterable[int]) -> frozenset[int]:
     """These steps and what they can need of the same version of a row: the drafts of a loop are counted by the loop."""
-    by_number = {step.number: step for step in plan.steps}
-    found: set[int] = set()
-    todo = list(numbers)
-    while todo:
-        current = todo.pop()
-        if current not in found and current in by_number:
-            found.add(current)
-            todo += [n for term in terms_of(by_number[current].scoring) for n in scorings_in(term)]
-    return frozenset(found)
+    terms = {step.number: terms_of(step.scoring) for step in plan.steps}
+    found = reached(numbers, lambda number: (n for term in terms.get(number, ()) for n in scorings_in(term)))
+    return found.intersection(terms)
 
 
 def _certain_step(number: int, by_number: dict[int, Step]) -> set[int]:

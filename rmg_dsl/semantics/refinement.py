@@ -94,7 +94,8 @@ class Refinements:
         current = self._expressions.check(declared.name, replace(scope, optional="draft" in found)).term
         drafting = replace(scope, bound=((name, Typed(InLoop("draft"), ANY)),), touched=set())
         for key, setting in found.items():
-            check_plain(setting, KEYS["refine"][key], scope) if key != "feedback" else None
+            if key != "feedback":
+                check_plain(setting, KEYS["refine"][key], scope)
         until = self._until(found["until"], scope, drafting) if "until" in found else None
         by = self._by(declared, found, scope, drafting)
         guards = self._several(found.get("guard"), "guard", scope, drafting)
@@ -236,7 +237,8 @@ class Refinements:
 
     def _needed_by(self, by: Watched, scope: Scope, drafting: Scope) -> tuple[Watched, ...]:
         """The declared graders that `by` needs, or is: their reasons say what to improve."""
-        reached = self._reached(by.later)
+        scorings = list(self.book.scorings)
+        reached = terms.reached([by.later], lambda number: terms.read_by(scorings[number]))
         found: list[Watched] = []
         for name, declared in scope.file.declared.items():
             if not isinstance(declared, nodes.Grader):
@@ -246,17 +248,6 @@ class Refinements:
             if first and later and later.scoring in reached:
                 found.append(Watched(name, first.scoring, later.scoring, first.type))
         return tuple(found)
-
-    def _reached(self, number: int) -> set[int]:
-        scorings = list(self.book.scorings)
-        found: set[int] = set()
-        todo = [number]
-        while todo:
-            current = todo.pop()
-            if current not in found:
-                found.add(current)
-                todo += terms.read_by(scorings[current])
-        return found
 
     def _until(self, setting: nodes.Setting, scope: Scope, drafting: Scope) -> tuple[Term, Term] | None:
         owner = f"`until` of {scope.owner}"

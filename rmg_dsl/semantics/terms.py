@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -599,6 +599,22 @@ def all_watched(loop: Refining) -> tuple[Watched, ...]:
     """Whatever scores drafts in a loop, each once, the one that it improves first."""
     held = (loop.holdout,) if loop.holdout else ()
     return tuple(dict.fromkeys((loop.by, *loop.guards, *held, *loop.feedback, *loop.watched)))
+
+
+def reached(numbers: Iterable[int], reads: Callable[[int], Iterable[int]]) -> frozenset[int]:
+    """These numbers and all that they read, at whatever distance.
+
+    >>> sorted(reached([1], {1: [2], 2: [1, 3], 3: []}.__getitem__))
+    [1, 2, 3]
+    """
+    found: set[int] = set()
+    todo = list(numbers)
+    while todo:
+        current = todo.pop()
+        if current not in found:
+            found.add(current)
+            todo += reads(current)
+    return frozenset(found)
 
 
 def read_by(scoring: Scoring) -> frozenset[int]:
