@@ -16,7 +16,18 @@ from rmg_dsl.lazy import lazily
 from rmg_dsl.surfaces.accessor import register
 
 if TYPE_CHECKING:
-    from rmg_dsl.api import PlanView, Result, Suite, agrade, agreement, check, grade, load, loads, read
+    from rmg_dsl.api import (
+        PlanView,
+        Result,
+        Suite,
+        agrade,
+        agreement,
+        check,
+        grade,
+        load,
+        loads,
+        read,
+    )
     from rmg_dsl.diagnostics import Diagnostic
     from rmg_dsl.errors import DataError, ModelError, RmgError, SpecError, UsageError
     from rmg_dsl.models import ScriptedModel

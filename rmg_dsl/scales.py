@@ -66,7 +66,9 @@ class Labels:
     def __str__(self) -> str:
         if self.values is None:
             return " | ".join(f'"{label}"' for label in self.labels)
-        pairs = " | ".join(f'"{label}"={value:g}' for label, value in zip(self.labels, self.values, strict=True))
+        pairs = " | ".join(
+            f'"{label}"={value:g}' for label, value in zip(self.labels, self.values, strict=True)
+        )
         return f"({pairs})" + " lower" * self.lower
 
 
@@ -97,8 +99,14 @@ class Points:
         """
         pairs = [(mark.points, is_met) for mark, is_met in zip(marks, met, strict=True)]
         vetoed = any(is_met for points, is_met in pairs if points is None)
-        counted = [points for points, is_met in pairs if points is not None and (points < 0 if vetoed else is_met)]
-        return math.fsum(counted) / math.fsum(points for points, _ in pairs if points is not None and points > 0)
+        counted = [
+            points
+            for points, is_met in pairs
+            if points is not None and (points < 0 if vetoed else is_met)
+        ]
+        return math.fsum(counted) / math.fsum(
+            points for points, _ in pairs if points is not None and points > 0
+        )
 
     def __str__(self) -> str:
         return "points"

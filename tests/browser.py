@@ -38,7 +38,9 @@ _RUN = """place => {
 
 def chromium() -> str | None:
     """The Chromium of this machine, by whatever name it goes."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
 
 
 def installed(wheel: Path, folder: Path) -> Path:
@@ -48,7 +50,17 @@ def installed(wheel: Path, folder: Path) -> Path:
     (packages,) = folder.glob("lib/python*/site-packages")
     borrowed = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
     (packages / "borrowed.pth").write_text("\n".join(borrowed), "utf-8")
-    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", "--quiet"]
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(python),
+        "install",
+        "--no-deps",
+        "--no-index",
+        "--quiet",
+    ]
     subprocess.run([*install, str(wheel)], check=True, capture_output=True, text=True)
     return python
 
@@ -58,14 +70,32 @@ def serving(python: Path, app: str, root: Path, home: Path) -> Iterator[str]:
     """The address of `jupyterlab` or `notebook`, which sees nothing of anybody's settings."""
     from jupyterlab.commands import get_app_dir
 
-    notices = home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    notices = (
+        home
+        / "settings"
+        / "@jupyterlab"
+        / "apputils-extension"
+        / "notification.jupyterlab-settings"
+    )
     notices.parent.mkdir(parents=True, exist_ok=True)
     notices.write_text(json.dumps(_NO_NEWS), "utf-8")
     places = {"CONFIG": "config", "DATA": "data", "RUNTIME": "runtime", "LAB_SETTINGS": "settings"}
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    env |= {f"JUPYTER_{name}_DIR".replace("R_LAB", "RLAB"): str(home / place) for name, place in places.items()}
-    env |= {"HOME": str(home), "JUPYTERLAB_DIR": get_app_dir(), "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces")}
-    options = ["--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", "--IdentityProvider.token="]
+    env |= {
+        f"JUPYTER_{name}_DIR".replace("R_LAB", "RLAB"): str(home / place)
+        for name, place in places.items()
+    }
+    env |= {
+        "HOME": str(home),
+        "JUPYTERLAB_DIR": get_app_dir(),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+    }
+    options = [
+        "--no-browser",
+        "--allow-root",
+        "--ServerApp.ip=127.0.0.1",
+        "--IdentityProvider.token=",
+    ]
     exposed = [f"--{each}.expose_app_in_browser=True" for each in ("LabApp", "JupyterNotebookApp")]
     command = [str(python), "-m", app, *options, *exposed, f"--ServerApp.root_dir={root}"]
     with subprocess.Popen(command, env=env, cwd=home, stderr=subprocess.PIPE, text=True) as server:
@@ -99,7 +129,9 @@ def browsing() -> Iterator[Browser]:
 
 def write_notebook(path: Path, *cells: str) -> None:
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    made = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, cells)], metadata={"kernelspec": kernel})
+    made = nbformat.v4.new_notebook(
+        cells=[*map(nbformat.v4.new_code_cell, cells)], metadata={"kernelspec": kernel}
+    )
     nbformat.write(made, path)
 
 
@@ -143,6 +175,8 @@ class Notebook:
 
 def style(where: Locator, piece: str) -> dict[str, Any]:
     """How the first piece of code that is just this text, in quotes or without, looks: its colour and weight."""
-    found = where.locator(".cm-line span", has_text=re.compile(rf"^[\"\s]*{re.escape(piece)}[\"\s]*$")).first
+    found = where.locator(
+        ".cm-line span", has_text=re.compile(rf"^[\"\s]*{re.escape(piece)}[\"\s]*$")
+    ).first
     look = "e => { const s = getComputedStyle(e); return {color: s.color, weight: s.fontWeight}; }"
     return dict(found.evaluate(look))

@@ -26,19 +26,27 @@ def _nobodys_environment(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """No key, model or endpoint of the machine's reaches a test, and no test writes to anybody's cache."""
     patch = pytest.MonkeyPatch()
     for name in list(os.environ):
-        if name.startswith(("RMG_", "OPENAI_")) or name.endswith(("_API_KEY", "_TOKEN")) or name == "NO_COLOR":
+        if (
+            name.startswith(("RMG_", "OPENAI_"))
+            or name.endswith(("_API_KEY", "_TOKEN"))
+            or name == "NO_COLOR"
+        ):
             patch.delenv(name)
     folder = tmp_path_factory.mktemp("cache")
     patch.setenv("RMG_CACHE_DIR", str(folder))
     # One start fills the folder with the parser's tables, which every test's own folder gets.
-    subprocess.run([sys.executable, "-m", "rmg_dsl", "std", "words"], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "rmg_dsl", "std", "words"], check=True, capture_output=True
+    )
     yield folder
     patch.undo()
 
 
 @pytest.fixture(autouse=True)
 def _own_replies(
-    _nobodys_environment: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    _nobodys_environment: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each test has a reply cache of its own: what one paid for, none finds again by chance of a port."""
     folder = tmp_path_factory.mktemp("replies")
@@ -111,7 +119,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     except ImportError:
         command = command[:-1]
     subprocess.run(
-        [sys.executable, *command, "--outdir", str(folder), str(ROOT)], check=True, capture_output=True, text=True
+        [sys.executable, *command, "--outdir", str(folder), str(ROOT)],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     (found,) = folder.glob("*.whl")
     return found

@@ -54,7 +54,9 @@ def damaged(text: str, seed: int) -> str:
             one = random.randint(1, 8)
             widths = (0, one, one + random.randint(1, 8))
         out += _blank_lines(above, line, random)
-        out += _indent(line, lines, widths, random) + _statement(line, widths[line.level], shift, random)
+        out += _indent(line, lines, widths, random) + _statement(
+            line, widths[line.level], shift, random
+        )
         out += _line_end(random)
         above = line
     return _whole(out, random)
@@ -116,8 +118,12 @@ def _statement(line: Line, indent: int, shift: int, random: Random) -> str:
     commas = random.random() < 0.5
     for at, lexeme in enumerate(line.lexemes):
         before = line.lexemes[at - 1] if at else None
-        after = next((x for x in line.lexemes[at + 1 :] if x.kind not in ("comment", "newline")), None)
-        if lexeme.kind == "newline" or (lexeme.text == "," and after and after.kind == "close" and commas):
+        after = next(
+            (x for x in line.lexemes[at + 1 :] if x.kind not in ("comment", "newline")), None
+        )
+        if lexeme.kind == "newline" or (
+            lexeme.text == "," and after and after.kind == "close" and commas
+        ):
             continue
         if (
             lexeme.kind == "close"
@@ -158,7 +164,11 @@ def _gap(line: Line, at: int, in_bracket: bool, random: Random) -> str:
         return " " * random.randint(0, 4)
     if in_bracket and random.random() < 0.15:
         return _break(random)
-    may_glue = (before.kind != "newline" and lexeme.glued) or lexeme.text in _GLUES or written.text in _GLUES
+    may_glue = (
+        (before.kind != "newline" and lexeme.glued)
+        or lexeme.text in _GLUES
+        or written.text in _GLUES
+    )
     return " " * random.choice((0, 0, 1, 1, 2, 3) if may_glue else (1, 1, 2, 3))
 
 
@@ -180,7 +190,12 @@ def _token(lexeme: Lexeme, indent: int, shift: int, random: Random) -> str:
     token = lexeme.text[len(prefix) :]
     if token.startswith('"""') and "\n" in token:
         return prefix + _block(token, indent, random)
-    if token.startswith('"') and token[:3] != '"""' and not set("'\\\n") & set(token) and random.random() < 0.3:
+    if (
+        token.startswith('"')
+        and token[:3] != '"""'
+        and not set("'\\\n") & set(token)
+        and random.random() < 0.3
+    ):
         return f"{prefix}'{token[1:-1]}'" if '"' not in token[1:-1] else lexeme.text
     return lexeme.text
 
@@ -189,12 +204,18 @@ def _block(token: str, indent: int, random: Random) -> str:
     """A text block with another indentation, other quotes, its first and last line beside the quotes or not."""
     _, *lines, last = token[3:-3].split("\n")
     lines = [line[len(last) :] for line in lines]
-    quotes = "'''" if "'''" not in token and not lines[-1].endswith("'") and random.random() < 0.3 else '"""'
+    quotes = (
+        "'''"
+        if "'''" not in token and not lines[-1].endswith("'") and random.random() < 0.3
+        else '"""'
+    )
     pad = " " * random.choice((0, 1, 4, indent + 4, 13))
     flush = any(line[:1].strip() for line in lines[1:])
     starts = lines[0] if lines[0].strip() and random.random() < 0.3 else ""
     ends = flush and not lines[-1].endswith(("\\", quotes[0])) and random.random() < 0.3
-    rest = [pad + line + _blanks_after(line, random) if line else "" for line in lines[bool(starts) :]]
+    rest = [
+        pad + line + _blanks_after(line, random) if line else "" for line in lines[bool(starts) :]
+    ]
     return "\n".join([quotes + starts, *rest]) + (quotes if ends and rest else f"\n{pad}{quotes}")
 
 

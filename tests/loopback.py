@@ -70,12 +70,29 @@ class Told:
         return (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
 
 
-def chat(content: Any, *, finish: str | None = "stop", usage: Any = None, logprobs: Any = None, **message: Any) -> Told:
+def chat(
+    content: Any,
+    *,
+    finish: str | None = "stop",
+    usage: Any = None,
+    logprobs: Any = None,
+    **message: Any,
+) -> Told:
     """A chat completion that says `content`."""
-    counted = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15} if usage is None else usage
-    choice = {"index": 0, "message": {"role": "assistant", "content": content, **message}, "finish_reason": finish}
+    counted = (
+        {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+        if usage is None
+        else usage
+    )
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": content, **message},
+        "finish_reason": finish,
+    }
     choice |= {} if logprobs is None else {"logprobs": logprobs}
-    return Told(body={"id": "loopback", "object": "chat.completion", "choices": [choice], "usage": counted})
+    return Told(
+        body={"id": "loopback", "object": "chat.completion", "choices": [choice], "usage": counted}
+    )
 
 
 def verdict(value: Any, reason: str = "because") -> Told:
@@ -86,11 +103,18 @@ def verdict(value: Any, reason: str = "because") -> Told:
 def chances(**words: float) -> Told:
     """A chat completion of one word, the likeliest of these, with the probabilities of all."""
     likeliest = max(words, key=lambda word: words[word])
-    tops = [{"token": word, "logprob": math.log(chance), "bytes": None} for word, chance in words.items()]
-    return chat(likeliest, logprobs={"content": [{**tops[[*words].index(likeliest)], "top_logprobs": tops}]})
+    tops = [
+        {"token": word, "logprob": math.log(chance), "bytes": None}
+        for word, chance in words.items()
+    ]
+    return chat(
+        likeliest, logprobs={"content": [{**tops[[*words].index(likeliest)], "top_logprobs": tops}]}
+    )
 
 
-def error(status: int, message: str, *, headers: Mapping[str, str] | None = None, **details: Any) -> Told:
+def error(
+    status: int, message: str, *, headers: Mapping[str, str] | None = None, **details: Any
+) -> Told:
     """An error as OpenAI words it; `details` are such as `code`, `param`, `type`."""
     return Told(status, {"error": {"message": message, **details}}, headers or {})
 
@@ -142,7 +166,10 @@ class Loopback:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, found: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        found: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join()
@@ -151,7 +178,11 @@ class Loopback:
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
-        self._loop, self._closing, self._let_go = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+        self._loop, self._closing, self._let_go = (
+            asyncio.get_running_loop(),
+            asyncio.Event(),
+            asyncio.Event(),
+        )
         server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()
@@ -186,7 +217,9 @@ class Loopback:
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def _answer(self, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _answer(
+        self, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
         """Answers one request; true where the connection stays open for another."""
         told = self._told(asked)
         self._busy += 1
@@ -219,7 +252,9 @@ async def _read(reader: asyncio.StreamReader) -> Asked | None:
     method, path, _ = head[0].split(" ")
     pairs = (line.split(":", 1) for line in head[1:] if line)
     headers = {name.strip().lower(): value.strip() for name, value in pairs}
-    return Asked(method, path, headers, await reader.readexactly(int(headers.get("content-length", "0"))))
+    return Asked(
+        method, path, headers, await reader.readexactly(int(headers.get("content-length", "0")))
+    )
 
 
 async def _write(told: Told, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -232,8 +267,12 @@ async def _write(told: Told, reader: asyncio.StreamReader, writer: asyncio.Strea
         return
     content = told.content
     fixed = {"content-type": "application/json", "content-length": str(len(content))}
-    headers = "".join(f"{name}: {value}\r\n" for name, value in (fixed | dict(told.headers)).items())
-    phrase = HTTPStatus(told.status).phrase if told.status in HTTPStatus._value2member_map_ else "Odd"
+    headers = "".join(
+        f"{name}: {value}\r\n" for name, value in (fixed | dict(told.headers)).items()
+    )
+    phrase = (
+        HTTPStatus(told.status).phrase if told.status in HTTPStatus._value2member_map_ else "Odd"
+    )
     writer.write(f"HTTP/1.1 {told.status} {phrase}\r\n{headers}\r\n".encode("latin-1"))
     writer.write(content[: len(content) // 2] if told.fault else content)
     await writer.drain()

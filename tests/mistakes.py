@@ -18,7 +18,9 @@ _LEXEME = re.compile(
 _KEYWORDS = frozenset(
     "rmg from param model fields grader pairwise ranking aggregate refine require validate import against when".split()
 )
-_DECLARED = re.compile(r"^(?:param|model|grader|pairwise|ranking|aggregate) (\w+)|^    (\w+) = ", re.M)
+_DECLARED = re.compile(
+    r"^(?:param|model|grader|pairwise|ranking|aggregate) (\w+)|^    (\w+) = ", re.M
+)
 _HEAD = re.compile(r"^[a-z]", re.M)
 _RESERVED = ("if", "else", "and", "or", "not", "in", "True", "None")
 _STRAY = (
@@ -107,7 +109,19 @@ class Spec:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        keys = {"prompt", "system", "score", "rubric", "model", "samples", "pool", "until", "rounds", "compare", "pass"}
+        keys = {
+            "prompt",
+            "system",
+            "score",
+            "rubric",
+            "model",
+            "samples",
+            "pool",
+            "until",
+            "rounds",
+            "compare",
+            "pass",
+        }
         return frozenset(a or b for a, b in _DECLARED.findall(self.text)) - keys
 
     def line_of(self, offset: int) -> int:
@@ -147,7 +161,9 @@ class Spec:
 
     def in_code(self, offset: int) -> bool:
         """Does a place lie outside of texts and comments?"""
-        return not any(t.start < offset < t.end for t in self.tokens if t.kind in ("string", "comment"))
+        return not any(
+            t.start < offset < t.end for t in self.tokens if t.kind in ("string", "comment")
+        )
 
 
 Maker = Callable[[Spec, Random], Edit | None]
@@ -271,7 +287,11 @@ def decimal_comma(spec: Spec, random: Random) -> Edit | None:
 def semicolon(spec: Spec, random: Random) -> Edit | None:
     token = random.choice(spec.firsts())
     end = spec.end_of_line(token.start)
-    return Edit(end, end, ";") if spec.in_code(end) and "#" not in spec.text[token.start : end] else None
+    return (
+        Edit(end, end, ";")
+        if spec.in_code(end) and "#" not in spec.text[token.start : end]
+        else None
+    )
 
 
 # ── Indentation and lines ────────────────────────────────────────────────────────────────────────────────────────
@@ -295,7 +315,9 @@ def tab(spec: Spec, random: Random) -> Edit | None:
 def indent_off(spec: Spec, random: Random) -> Edit | None:
     token = _indented(spec, random)
     return (
-        random.choice((Edit(token.start, token.start, " "), Edit(token.start - 1, token.start, ""))) if token else None
+        random.choice((Edit(token.start, token.start, " "), Edit(token.start - 1, token.start, "")))
+        if token
+        else None
     )
 
 
@@ -307,7 +329,9 @@ def indent_lost(spec: Spec, random: Random) -> Edit | None:
 
 @_maker
 def head_indented(spec: Spec, random: Random) -> Edit | None:
-    token = random.choice([t for t in spec.firsts() if t.start == spec.start_of_line(t.start)] or spec.firsts())
+    token = random.choice(
+        [t for t in spec.firsts() if t.start == spec.start_of_line(t.start)] or spec.firsts()
+    )
     return Edit(token.start, token.start, " " * random.choice((1, 2, 4)))
 
 
@@ -343,14 +367,18 @@ def line_joined(spec: Spec, random: Random) -> Edit | None:
 @_maker
 def line_broken(spec: Spec, random: Random) -> Edit | None:
     """A line break where no bracket is open."""
-    token = spec.pick(random, lambda t: t.text in ("and", "or", "+", "<=", ">=", "if", "else", "->"))
+    token = spec.pick(
+        random, lambda t: t.text in ("and", "or", "+", "<=", ">=", "if", "else", "->")
+    )
     return Edit(token.start, token.start, "\n    ", 5) if token else None
 
 
 @_maker
 def block_lost(spec: Spec, random: Random) -> Edit | None:
     found = spec.search(random, r"^(?:grader|pairwise|refine) [^\n=]*:\n(?:(?:    [^\n]*)?\n)+")
-    return Edit(found.start(), found.end(), f"{found.group().splitlines()[0]}\n\n") if found else None
+    return (
+        Edit(found.start(), found.end(), f"{found.group().splitlines()[0]}\n\n") if found else None
+    )
 
 
 # ── Texts ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -412,7 +440,9 @@ def quote_inside(spec: Spec, random: Random) -> Edit | None:
 @_maker
 def column_quoted(spec: Spec, random: Random) -> Edit | None:
     """`words("response")`: a field in an expression, in quotes."""
-    found = spec.search(random, r"^grader .*?(?:words|rouge_\w|contains|matches|lower|bleu|chrf)\((\w+)(?=[,)])")
+    found = spec.search(
+        random, r"^grader .*?(?:words|rouge_\w|contains|matches|lower|bleu|chrf)\((\w+)(?=[,)])"
+    )
     return _over(found, f'"{found.group(1)}"', 1) if found else None
 
 
@@ -458,7 +488,9 @@ def format_template(spec: Spec, random: Random) -> Edit | None:
 
 @_maker
 def keyword_misspelt(spec: Spec, random: Random) -> Edit | None:
-    return _misspelt(spec.pick(random, lambda t: t.text in _KEYWORDS and _is_first(spec, t)), random)
+    return _misspelt(
+        spec.pick(random, lambda t: t.text in _KEYWORDS and _is_first(spec, t)), random
+    )
 
 
 def _is_first(spec: Spec, token: Token) -> bool:
@@ -473,14 +505,29 @@ def keyword_capital(spec: Spec, random: Random) -> Edit | None:
 
 @_maker
 def inner_word_misspelt(spec: Spec, random: Random) -> Edit | None:
-    words = ("against", "import", "when", "lower", "bool", "points", "else", "else", "True", "False")
+    words = (
+        "against",
+        "import",
+        "when",
+        "lower",
+        "bool",
+        "points",
+        "else",
+        "else",
+        "True",
+        "False",
+    )
     return _misspelt(spec.pick(random, lambda t: t.text in words), random)
 
 
 @_maker
 def key_misspelt(spec: Spec, random: Random) -> Edit | None:
     found = spec.search(random, r"^    (\w{4,})(?= = |:$)")
-    keys = found is not None and not _under_fields(spec, found.start()) and spec.in_code(found.start(1))
+    keys = (
+        found is not None
+        and not _under_fields(spec, found.start())
+        and spec.in_code(found.start(1))
+    )
     return _over(found, _slip(found.group(1), random), 1) if keys and found else None
 
 
@@ -492,7 +539,9 @@ def _under_fields(spec: Spec, offset: int) -> bool:
 @_maker
 def unknown_key(spec: Spec, random: Random) -> Edit | None:
     found = spec.search(random, r"^(?:grader|aggregate|pairwise|refine) [^\n=]*:(?=\n)")
-    line = random.choice(("threshold = 3", "temperature = 0", "retries = 2", 'comment = "x"', "weight = 0.5"))
+    line = random.choice(
+        ("threshold = 3", "temperature = 0", "retries = 2", 'comment = "x"', "weight = 0.5")
+    )
     return Edit(found.end(), found.end(), f"\n    {line}", 1) if found else None
 
 
@@ -500,7 +549,9 @@ def unknown_key(spec: Spec, random: Random) -> Edit | None:
 def name_misspelt(spec: Spec, random: Random) -> Edit | None:
     """The use of a declared name, not its declaration."""
     uses = r"(?:^(?:aggregate|require|grader)[^\n]*?|until = [^\n]*?|by = |guard = \[)(?<![\w.])"
-    found = spec.search(random, uses + r"(?!(?:aggregate|require|grader)\b)([^\W\d]\w{3,})(?![\w(])")
+    found = spec.search(
+        random, uses + r"(?!(?:aggregate|require|grader)\b)([^\W\d]\w{3,})(?![\w(])"
+    )
     if (
         found is None
         or found.group(1) not in spec.names
@@ -513,7 +564,11 @@ def name_misspelt(spec: Spec, random: Random) -> Edit | None:
 @_maker
 def function_misspelt(spec: Spec, random: Random) -> Edit | None:
     found = spec.search(random, r"(?<![\w.])[a-z_0-9]{4,}(?=\()")
-    return _over(found, _slip(found.group(), random)) if found and spec.in_code(found.start()) else None
+    return (
+        _over(found, _slip(found.group(), random))
+        if found and spec.in_code(found.start())
+        else None
+    )
 
 
 @_maker
@@ -576,7 +631,9 @@ def scale_with_three_points(spec: Spec, random: Random) -> Edit | None:
 @_maker
 def scale_as_type(spec: Spec, random: Random) -> Edit | None:
     return _scale(
-        spec, random, random.choice(("int", "float", "int(1, 5)", "Likert", "number", r"\1", r"range(\1, \2)"))
+        spec,
+        random,
+        random.choice(("int", "float", "int(1, 5)", "Likert", "number", r"\1", r"range(\1, \2)")),
     )
 
 
@@ -659,7 +716,9 @@ def bad_model_name(spec: Spec, random: Random) -> Edit | None:
 
 @_maker
 def bad_word(spec: Spec, random: Random) -> Edit | None:
-    found = spec.search(random, r"^    (?:pool|keep|decide|missing|swap|rounds|samples|level) = (\w+)$")
+    found = spec.search(
+        random, r"^    (?:pool|keep|decide|missing|swap|rounds|samples|level) = (\w+)$"
+    )
     return _over(found, random.choice(("often", '"many"', "-1")), 1) if found else None
 
 
@@ -672,7 +731,11 @@ def score_for_condition(spec: Spec, random: Random) -> Edit | None:
 @_maker
 def none_as_value(spec: Spec, random: Random) -> Edit | None:
     found = spec.search(random, r"(?<=[<>]= )[\d.]+$|(?<=else )[\d.]+$")
-    return _over(found, random.choice(("None", "null"))) if found and spec.in_code(found.start()) else None
+    return (
+        _over(found, random.choice(("None", "null")))
+        if found and spec.in_code(found.start())
+        else None
+    )
 
 
 # ── Tokens at random ─────────────────────────────────────────────────────────────────────────────────────────────

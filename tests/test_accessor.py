@@ -14,10 +14,13 @@ import rmg_dsl as rmg
 BRIEF = "grader brief = words(response) <= 2"
 FRAMES = {
     "plain": pd.DataFrame({"response": ["a", "b c d"]}),
-    "strings": pd.DataFrame({"response": pd.array(["a", "b c d"], dtype="string"), "n": [1, 2]}, index=["x", "y"]),
+    "strings": pd.DataFrame(
+        {"response": pd.array(["a", "b c d"], dtype="string"), "n": [1, 2]}, index=["x", "y"]
+    ),
     "repeated index": pd.DataFrame({"response": ["a", "b c d"]}, index=[7, 7]),
     "two levels": pd.DataFrame(
-        {"response": ["a", "b c d"]}, index=pd.MultiIndex.from_tuples([("x", 1), ("x", 2)], names=["who", "turn"])
+        {"response": ["a", "b c d"]},
+        index=pd.MultiIndex.from_tuples([("x", 1), ("x", 2)], names=["who", "turn"]),
     ),
     "times": pd.DataFrame(
         {"response": ["a", "b c d"], "at": pd.to_datetime(["2026-01-01", None])},
@@ -34,10 +37,15 @@ FRAMES = {
         {"response": ["a", "b c d"]}, index=pd.CategoricalIndex(["x", "y"], name="kind")
     ),
     "repeated in two levels": pd.DataFrame(
-        {"response": ["a", "b c d"]}, index=pd.MultiIndex.from_tuples([("x", 1), ("x", 1)], names=["who", None])
+        {"response": ["a", "b c d"]},
+        index=pd.MultiIndex.from_tuples([("x", 1), ("x", 1)], names=["who", None]),
     ),
     "nested": pd.DataFrame(
-        {"response": ["a", "b c d"], "docs": [[{"text": "x"}], np.array([1, 2])], "meta": [{"a": {"b": 1}}, {}]}
+        {
+            "response": ["a", "b c d"],
+            "docs": [[{"text": "x"}], np.array([1, 2])],
+            "meta": [{"a": {"b": 1}}, {}],
+        }
     ),
     "our own name": pd.DataFrame({"response": ["a", "b c d"], "rmg": [1, 2]}),
     "no rows": pd.DataFrame({"response": pd.Series([], dtype="object")}),
@@ -58,13 +66,17 @@ def test_a_scored_frame_is_the_frame_with_more_columns(name: str) -> None:
 
 def test_nested_columns_are_read_inside() -> None:
     spec = 'fields:\n    text = join(docs.text, " ")\ngrader brief = words(text) <= 2'
-    frame = pd.DataFrame({"docs": [[{"text": "a"}, {"text": "b"}], [{"text": "a b c"}]]}, index=pd.Index([3, 3]))
+    frame = pd.DataFrame(
+        {"docs": [[{"text": "a"}, {"text": "b"}], [{"text": "a b c"}]]}, index=pd.Index([3, 3])
+    )
     assert frame.rmg.score(spec)["brief"].tolist() == [True, False]
 
 
 def test_a_hundred_thousand_rows_are_each_their_own() -> None:
     count = 100_000
-    frame = pd.DataFrame({"response": ["a " * (i % 5) for i in range(count)]}, index=range(count, 0, -1))
+    frame = pd.DataFrame(
+        {"response": ["a " * (i % 5) for i in range(count)]}, index=range(count, 0, -1)
+    )
     scored = frame.rmg.score("grader length = words(response)\ngrader brief = words(response) <= 2")
     assert scored.index.equals(frame.index)
     assert (scored["length"] == pd.Series([i % 5 for i in range(count)], index=frame.index)).all()
@@ -133,5 +145,7 @@ def test_the_accessor_is_there_in_whatever_order_one_imports(order: str) -> None
         "assert 'importlib' in type(pandas.__spec__.loader).__module__\n"
         "assert not [f for f in sys.meta_path if type(f).__module__.startswith('rmg_dsl')]\n"
     )
-    found = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
     assert found.returncode == 0, found.stderr

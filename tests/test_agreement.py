@@ -18,11 +18,21 @@ import sklearn.metrics
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from rmg_dsl.report import agreement, statistics
-from rmg_dsl.report.agreement import accuracy, alpha, fleiss, kappa, kendall, pearson, quantile, spearman, stdev
-from rmg_dsl.report.bounds import bounds, estimates, student
-from rmg_dsl.report.comparison import AGREEMENT_COLUMNS, agreement_table
-from rmg_dsl.report.ratings import categories_or_none
+from rmg_dsl.stats import agreement, statistics
+from rmg_dsl.stats.agreement import (
+    accuracy,
+    alpha,
+    fleiss,
+    kappa,
+    kendall,
+    pearson,
+    quantile,
+    spearman,
+    stdev,
+)
+from rmg_dsl.stats.comparison import AGREEMENT_COLUMNS, agreement_table
+from rmg_dsl.stats.intervals import bounds, estimates, student
+from rmg_dsl.stats.ratings import categories_or_none
 
 CASES = Path(__file__).parent / "cases" / "agreement"
 Column = list[Any]
@@ -64,7 +74,9 @@ marks = st.one_of(st.none(), st.integers(1, 4))
 reals = st.one_of(st.none(), st.integers(-3, 3), st.floats(-100, 100).map(lambda x: round(x, 3)))
 
 
-def columns(values: st.SearchStrategy[Any], raters: int = 2, rows: int = 14) -> st.SearchStrategy[list[Column]]:
+def columns(
+    values: st.SearchStrategy[Any], raters: int = 2, rows: int = 14
+) -> st.SearchStrategy[list[Column]]:
     """Columns of few rows, so that gaps, ties and constants come up often."""
     return st.lists(st.tuples(*[values] * raters), max_size=rows).map(
         lambda r: [[x[i] for x in r] for i in range(raters)]
@@ -88,7 +100,9 @@ def test_a_textbook_gives_its_published_figures(case: dict[str, Any]) -> None:
         assert round(found, max(digits, 2)) == expected["value"]
 
 
-@pytest.mark.parametrize("case", cases("edges.jsonl"), ids=lambda case: f"{case['function']}: {case['why']}")
+@pytest.mark.parametrize(
+    "case", cases("edges.jsonl"), ids=lambda case: f"{case['function']}: {case['why']}"
+)
 def test_an_edge_is_as_documented(case: dict[str, Any]) -> None:
     function = partial(getattr(agreement, case["function"]), *case["args"], **case["options"])
     if case["expected"] == "error":
@@ -157,7 +171,11 @@ def test_correlations_are_those_of_scipy(raters: list[Column]) -> None:
 @unhurried
 @given(st.one_of(columns(marks, 3), columns(reals, 4, 8)), st.sampled_from(LEVELS))
 def test_alpha_is_that_of_krippendorff(raters: list[Column], level: Any) -> None:
-    units = [unit for row in zip(*raters, strict=True) if len(unit := [v for v in row if v is not None]) > 1]
+    units = [
+        unit
+        for row in zip(*raters, strict=True)
+        if len(unit := [v for v in row if v is not None]) > 1
+    ]
     whole = all(value is None or float(value).is_integer() for column in raters for value in column)
     least = min((value for unit in units for value in unit), default=0)
     assume(not (level == "nominal" and not whole) and not (level == "ratio" and least < 0))
@@ -202,7 +220,9 @@ def test_stdev_and_quantile_are_those_of_numpy(values: Column, q: float) -> None
 @each_of_two
 @settings(deadline=None, max_examples=30)
 @given(raters=columns(st.one_of(st.none(), st.integers(0, 4))), shuffle=st.randoms())
-def test_order_gaps_and_range_change_nothing(statistic: Any, raters: list[Column], shuffle: random.Random) -> None:
+def test_order_gaps_and_range_change_nothing(
+    statistic: Any, raters: list[Column], shuffle: random.Random
+) -> None:
     found = statistic(*raters)
     assert found is None or (-1 - 1e-12 <= found <= 1 if statistic not in SEVERAL else found <= 1)
     assert statistic(raters[1], raters[0]) == found
@@ -231,13 +251,20 @@ def test_names_of_categories_do_not_count(raters: list[Column]) -> None:
 def test_bools_and_whole_floats_are_numbers(raters: list[Column]) -> None:
     bits = [[None if v is None else v > 2 for v in column] for column in raters]
     for statistic in TWO:
-        assert statistic(bits[0], [None if v is None else float(v) for v in bits[1]]) == statistic(*bits)
+        assert statistic(bits[0], [None if v is None else float(v) for v in bits[1]]) == statistic(
+            *bits
+        )
 
 
 @unhurried
 @given(columns(st.integers(1, 5), 3, 10))
-def test_a_rising_change_of_scale_keeps_ranks_and_a_straight_one_intervals(raters: list[Column]) -> None:
-    cubes, straight = ([[f(v) for v in column] for column in raters] for f in (lambda v: v**3, lambda v: 7 * v - 300))
+def test_a_rising_change_of_scale_keeps_ranks_and_a_straight_one_intervals(
+    raters: list[Column],
+) -> None:
+    cubes, straight = (
+        [[f(v) for v in column] for column in raters]
+        for f in (lambda v: v**3, lambda v: 7 * v - 300)
+    )
     assert alpha(*cubes, level="ordinal") == alpha(*raters, level="ordinal")
     for statistic in (spearman, kendall):
         assert statistic(*cubes[:2]) == statistic(*raters[:2])
@@ -284,7 +311,9 @@ def test_bounds_hold_the_value_and_depend_on_seed_and_rows_alone(statistic: Any)
 
 
 @each_of_two
-def test_clusters_of_one_row_change_only_closed_forms_and_copies_teach_nothing(statistic: Any) -> None:
+def test_clusters_of_one_row_change_only_closed_forms_and_copies_teach_nothing(
+    statistic: Any,
+) -> None:
     alone = bounds(statistic, ROWS, clusters=[None] * len(ROWS))
     assert alone == bounds(statistic, ROWS, clusters=range(len(ROWS)))
     assert alone == bounds(statistic, ROWS) or statistic is accuracy
@@ -304,9 +333,13 @@ def test_full_agreement_of_few_rows_proves_little(statistic: Any, n: int) -> Non
     found = bounds(statistic, rows)
     assert found is not None
     assert found.high == pytest.approx(1)
-    low = 1 - 3.8415 / (n + 3.8415) / (1 if statistic is accuracy else 1 - sum(x * x for x in shares(rows)))
+    low = 1 - 3.8415 / (n + 3.8415) / (
+        1 if statistic is accuracy else 1 - sum(x * x for x in shares(rows))
+    )
     assert found.low == pytest.approx(low, abs=1e-4)
-    assert bounds(pearson, [(a, -b) for a, b in rows]) == pytest.approx((-1, -bounds(pearson, rows)[0]))  # type: ignore[index]
+    assert bounds(pearson, [(a, -b) for a, b in rows]) == pytest.approx(
+        (-1, -bounds(pearson, rows)[0])
+    )  # type: ignore[index]
 
 
 def shares(rows: Sequence[Any]) -> list[float]:
@@ -336,11 +369,15 @@ def test_bounds_that_would_say_too_much_are_none(statistic: Any, rows: list[Any]
 def test_closed_forms_are_those_of_the_summary() -> None:
     values = [1, 5, 3, 4, 4, 2, 5]
     alone = [(value,) for value in values]
-    assert bounds(statistics.mean, [*alone, (None,)]) == pytest.approx(statistics.mean_interval(values))
+    assert bounds(statistics.mean, [*alone, (None,)]) == pytest.approx(
+        statistics.mean_interval(values)
+    )
     assert bounds(statistics.share, [(v > 2,) for v in values]) == statistics.share_interval(5, 7)
     assert bounds(accuracy, [(v > 2, True) for v in values]) == statistics.share_interval(5, 7)
     low, high = statistics.share_interval(5, 7) or (0, 0)
-    assert bounds(statistics.count, [(v > 2,) for v in values]) == pytest.approx((7 * low, 7 * high))
+    assert bounds(statistics.count, [(v > 2,) for v in values]) == pytest.approx(
+        (7 * low, 7 * high)
+    )
     assert bounds(statistics.median, alone) == bounds(partial(quantile, q=0.5), alone)
 
 
@@ -366,7 +403,9 @@ def test_bounds_by_resampling_are_near_those_of_scipy() -> None:
     theirs = scipy.stats.bootstrap(
         (values,), skewness, n_resamples=2000, rng=numpy.random.default_rng(0), vectorized=False
     ).confidence_interval
-    assert bounds(skewness, [(v,) for v in values]) == pytest.approx((theirs.low, theirs.high), abs=0.12)
+    assert bounds(skewness, [(v,) for v in values]) == pytest.approx(
+        (theirs.low, theirs.high), abs=0.12
+    )
 
 
 def test_any_other_function_of_columns_has_bounds_too() -> None:
@@ -378,7 +417,12 @@ def test_any_other_function_of_columns_has_bounds_too() -> None:
 
 
 def test_estimates_are_the_bounds_one_by_one() -> None:
-    wanted: dict[str, Any] = {"kappa": kappa, "weighted": linear, "pearson": pearson, "accuracy": accuracy}
+    wanted: dict[str, Any] = {
+        "kappa": kappa,
+        "weighted": linear,
+        "pearson": pearson,
+        "accuracy": accuracy,
+    }
     found = estimates(wanted, [*ROWS, (None, 1)], seed=5)
     for name, statistic in wanted.items():
         assert found[name][2:4] == bounds(statistic, ROWS, seed=5)
@@ -390,15 +434,22 @@ def test_bounds_hold_the_truth_about_as_often_as_they_say(statistic: Any) -> Non
     rng = random.Random(11)
     truth = statistic(*zip(*noisy(rng, 20_000), strict=True))
     found = [bounds(statistic, noisy(rng, 40)) for _ in range(250)]
-    held = sum(interval is not None and interval.low <= truth <= interval.high for interval in found)
+    held = sum(
+        interval is not None and interval.low <= truth <= interval.high for interval in found
+    )
     assert 0.9 <= held / 250 <= 1
 
 
 @pytest.mark.parametrize("n", [300, 700, 4000])
 def test_bounds_of_very_many_rows_are_those_of_theory(n: int) -> None:
     rng = random.Random(7)
-    found = [bounds(pearson, [(x := rng.gauss(0, 1), x + rng.gauss(0, 1)) for _ in range(n)]) for _ in range(8)]
-    widths = [math.atanh(interval.high) - math.atanh(interval.low) for interval in found if interval]
+    found = [
+        bounds(pearson, [(x := rng.gauss(0, 1), x + rng.gauss(0, 1)) for _ in range(n)])
+        for _ in range(8)
+    ]
+    widths = [
+        math.atanh(interval.high) - math.atanh(interval.low) for interval in found if interval
+    ]
     assert len(widths) == 8
     assert sum(widths) / 8 == pytest.approx(2 * 1.96 / math.sqrt(n - 3), rel=0.08)
 
@@ -410,7 +461,9 @@ def test_clusters_are_taken_into_account() -> None:
         clusters = [c for c in range(20) for _ in range(5)]
         spoilt = [rng.random() < 1 - truth for _ in range(20)]
         first = [rng.randint(1, 4) for _ in clusters]
-        rows = [(v, rng.randint(1, 4) if spoilt[c] else v) for v, c in zip(first, clusters, strict=True)]
+        rows = [
+            (v, rng.randint(1, 4) if spoilt[c] else v) for v, c in zip(first, clusters, strict=True)
+        ]
         by_cluster, by_row = bounds(kappa, rows, clusters=clusters), bounds(kappa, rows)
         held += by_cluster is not None and by_cluster.low <= truth <= by_cluster.high
         flat += by_row is not None and by_row.low <= truth <= by_row.high
@@ -423,7 +476,11 @@ def test_bounds_of_one_column_hold_the_truth_too(statistic: Any) -> None:
     rng = random.Random(5)
     truth = 1 if statistic is stdev else 0
     found = [bounds(statistic, [(rng.gauss(0, 1),) for _ in range(12)]) for _ in range(250)]
-    assert sum(interval is not None and interval.low <= truth <= interval.high for interval in found) / 250 > 0.9
+    assert (
+        sum(interval is not None and interval.low <= truth <= interval.high for interval in found)
+        / 250
+        > 0.9
+    )
 
 
 @pytest.mark.parametrize("freedom", [4, 10, 100, 10_000])
@@ -434,7 +491,15 @@ def test_students_t_is_that_of_scipy(freedom: int) -> None:
 # Raters side by side
 
 
-FULL = ["accuracy", "kappa", "weighted_kappa", "weighted_kappa_linear", "pearson", "spearman", "kendall"]
+FULL = [
+    "accuracy",
+    "kappa",
+    "weighted_kappa",
+    "weighted_kappa_linear",
+    "pearson",
+    "spearman",
+    "kendall",
+]
 TOGETHER = ["alpha_nominal", "alpha_ordinal", "alpha_interval", "alpha_ratio", "fleiss"]
 
 

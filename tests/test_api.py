@@ -24,7 +24,11 @@ from rmg_dsl.messages import Request
 
 SPEC = 'grader good -> 1..5 = "Q: {{ query }} A: {{ response }}"\n'
 BRIEF = "grader brief = words(response) <= 2"
-ROWS = [{"query": "q1", "response": "a"}, {"query": "q2", "response": "b c d"}, {"query": "q3", "response": None}]
+ROWS = [
+    {"query": "q1", "response": "a"},
+    {"query": "q2", "response": "b c d"},
+    {"query": "q3", "response": None},
+]
 KEY = "sk-very-secret-0123456789"
 
 
@@ -57,11 +61,16 @@ def test_a_suite_comes_from_a_file_and_mistakes_come_all_at_once(tmp_path: Path)
         rmg.load(path)
     with pytest.raises(rmg.SpecError, match="RMG204") as mistakes:
         rmg.loads("grader a = wrods(x)\ngrader b = chrs(x)")
-    assert [d.code for d in mistakes.value.diagnostics if d.severity == "error"] == ["RMG204", "RMG204"]
+    assert [d.code for d in mistakes.value.diagnostics if d.severity == "error"] == [
+        "RMG204",
+        "RMG204",
+    ]
 
 
 @pytest.mark.parametrize("spec", ["spec.rmg", Path("spec.rmg"), BRIEF, rmg.loads(BRIEF)])
-def test_a_spec_is_a_suite_a_text_or_a_path(spec: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_spec_is_a_suite_a_text_or_a_path(
+    spec: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("spec.rmg").write_text(BRIEF, "utf-8")
     assert rmg.grade(spec, ROWS).df["brief"].tolist() == [True, False, pd.NA]
@@ -91,11 +100,15 @@ def test_a_check_never_raises_for_mistakes_and_knows_the_data() -> None:
 
 def test_a_result_holds_everything() -> None:
     spec = SPEC + BRIEF + "\nrequire mean(good) >= 3\n"
-    result = rmg.grade(spec, ROWS, model=scripted([5, {"reason": "so so", "verdict": 3}]), concurrency=1)
+    result = rmg.grade(
+        spec, ROWS, model=scripted([5, {"reason": "so so", "verdict": 3}]), concurrency=1
+    )
     assert result.df["good"].tolist() == [5, 3, pd.NA]
     assert result.df["good_reason"].tolist() == ["scripted", "so so", pd.NA]
     assert result.df["good_status"].tolist() == ["ok", "ok", "missing_input"]
-    assert result.df.dtypes.astype(str)[["good", "good_reason", "good_status", "brief"]].tolist() == [
+    assert result.df.dtypes.astype(str)[
+        ["good", "good_reason", "good_status", "brief"]
+    ].tolist() == [
         "Int64",
         "string",
         "category",
@@ -109,10 +122,22 @@ def test_a_result_holds_everything() -> None:
             "message": "`response` is null or blank",
             "attempts": 0,
         },
-        {"row": 2, "grader": "brief", "status": "missing_input", "message": "`response` is null", "attempts": 0},
+        {
+            "row": 2,
+            "grader": "brief",
+            "status": "missing_input",
+            "message": "`response` is null",
+            "attempts": 0,
+        },
     ]
     summary = result.summary.set_index("name")
-    assert summary.loc["good", ["n", "mean", "unscored", "missing_input", "calls"]].tolist() == [2, 4.0, 1, 1, 2]
+    assert summary.loc["good", ["n", "mean", "unscored", "missing_input", "calls"]].tolist() == [
+        2,
+        4.0,
+        1,
+        1,
+        2,
+    ]
     assert (result.usage.calls, result.usage.cached, result.usage.retried) == (2, 0, 0)
     assert [(gate.text, gate.holds) for gate in result.gates] == [("mean(good) >= 3", False)]
     assert "scripted replies" in str(result)
@@ -164,7 +189,13 @@ def test_the_options_take_parts_of_the_work() -> None:
 
 def test_a_prefix_is_before_every_new_column_and_in_the_summary() -> None:
     result = rmg.grade(SPEC, ROWS[:1], model=scripted(), prefix="v2_")
-    assert list(result.df.columns) == ["query", "response", "v2_good", "v2_good_reason", "v2_good_status"]
+    assert list(result.df.columns) == [
+        "query",
+        "response",
+        "v2_good",
+        "v2_good_reason",
+        "v2_good_status",
+    ]
     assert result.summary["calls"].tolist() == [1]
 
 
@@ -178,7 +209,10 @@ def test_a_prefix_is_before_every_new_column_and_in_the_summary() -> None:
         ({"seed": "a"}, "`seed` is a whole number"),
         ({"concurrency": 0}, "`concurrency` is a whole number from 1"),
         ({"only": "good"}, "lists of names"),
-        ({"only": ["goood"]}, "`goood` is no grader or aggregate of this spec: did you mean `good`"),
+        (
+            {"only": ["goood"]},
+            "`goood` is no grader or aggregate of this spec: did you mean `good`",
+        ),
         ({"params": {"flor": 1}}, "the spec has no param `flor`: did you mean `floor`"),
         ({"params": {"floor": "high"}}, "param `floor` is a number"),
         ({"params": {"floor": True}}, "param `floor` is a number"),
@@ -195,7 +229,11 @@ def test_a_prefix_is_before_every_new_column_and_in_the_summary() -> None:
 def test_a_wrong_option_is_told_before_any_call(options: dict[str, Any], words: str) -> None:
     model = scripted()
     with pytest.raises(rmg.UsageError, match=words):
-        rmg.grade(SPEC + "param floor = 3\nrequire mean(good) >= floor", ROWS, **{"model": model, **options})
+        rmg.grade(
+            SPEC + "param floor = 3\nrequire mean(good) >= floor",
+            ROWS,
+            **{"model": model, **options},
+        )
     assert model.requests == []
 
 
@@ -205,7 +243,8 @@ def test_the_mistakes_of_a_spec_come_before_those_of_a_call() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "code"), [(None, "RMG602"), ("groq/any", ""), ("local/none", ""), ("nonsense", ""), ("olama/any", "")]
+    ("model", "code"),
+    [(None, "RMG602"), ("groq/any", ""), ("local/none", ""), ("nonsense", ""), ("olama/any", "")],
 )
 def test_a_judge_that_cannot_be_asked_is_a_model_error(model: str | None, code: str) -> None:
     with pytest.raises(rmg.ModelError) as found:
@@ -213,11 +252,15 @@ def test_a_judge_that_cannot_be_asked_is_a_model_error(model: str | None, code: 
     assert found.value.code in (code, "RMG603")
 
 
-def test_settings_come_from_the_environment_and_wrong_ones_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_come_from_the_environment_and_wrong_ones_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert Settings.of({"RMG_CONCURRENCY": " 7 "}).concurrency == 7
     assert Settings.of({}).concurrency is None
     assert Settings.of({"XDG_CACHE_HOME": "/var/x"}).cache_dir == Path("/var/x/rmg")
-    assert Settings.of({"XDG_CACHE_HOME": "x", "HOME": "/home/a"}).cache_dir == Path("/home/a/.cache/rmg")
+    assert Settings.of({"XDG_CACHE_HOME": "x", "HOME": "/home/a"}).cache_dir == Path(
+        "/home/a/.cache/rmg"
+    )
     assert Settings.of({"RMG_CACHE_DIR": "/var/y"}).cache_dir == Path("/var/y")
     assert KEY not in repr(Settings.of({"OPENAI_API_KEY": KEY}))
     monkeypatch.setenv("RMG_CONCURRENCY", "-1")
@@ -245,12 +288,17 @@ def test_a_model_object_is_asked_no_faster_than_was_allowed() -> None:
 def test_models_by_their_declared_names() -> None:
     spec = 'model judge = llm("groq/a")\nmodel strong = llm("groq/b")\n' + SPEC
     spec += 'grader hard -> 1..5:\n    model = strong\n    prompt = "Hard: {{ query }}"\n'
-    weak, strong = rmg.ScriptedModel({"good": 2}, name="weak"), rmg.ScriptedModel({"hard": 5}, name="strong")
+    weak, strong = (
+        rmg.ScriptedModel({"good": 2}, name="weak"),
+        rmg.ScriptedModel({"hard": 5}, name="strong"),
+    )
     result = rmg.grade(spec, ROWS[:1], model={"judge": weak, "strong": strong})
     assert result.df[["good", "hard"]].values.tolist() == [[2, 5]]
     assert result.summary["judge"].tolist() == ["weak", "strong"]
     # A model that the spec declares may be named where this run does not need it.
-    assert rmg.grade(spec, ROWS[:1], model={"judge": weak, "strong": strong}, only=["good"]).df["good"].tolist() == [2]
+    assert rmg.grade(spec, ROWS[:1], model={"judge": weak, "strong": strong}, only=["good"]).df[
+        "good"
+    ].tolist() == [2]
 
 
 # ── functions of the caller ──
@@ -260,7 +308,9 @@ def shouting(text: str) -> bool:
     return text == text.upper()
 
 
-def test_python_runs_only_where_it_was_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_runs_only_where_it_was_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "checks_of_mine.py").write_text("raise SystemExit('imported')", "utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     spec = 'grader loud -> bool = python("checks_of_mine:shouting", text = response)'
@@ -271,7 +321,11 @@ def test_python_runs_only_where_it_was_allowed(tmp_path: Path, monkeypatch: pyte
     given = rmg.grade(spec, ROWS, functions={"checks_of_mine:shouting": shouting})
     assert given.df["loud"].tolist() == [False, False, pd.NA]
     (tmp_path / "checks_of_mine.py").write_text("def shouting(text): return text == 'a'", "utf-8")
-    assert rmg.grade(spec, ROWS, allow_python=["checks_of_mine"]).df["loud"].tolist() == [True, False, pd.NA]
+    assert rmg.grade(spec, ROWS, allow_python=["checks_of_mine"]).df["loud"].tolist() == [
+        True,
+        False,
+        pd.NA,
+    ]
     with pytest.raises(rmg.UsageError, match="cannot be imported"):
         rmg.grade(spec.replace("shouting", "nothing"), ROWS, allow_python=["checks_of_mine"])
 
@@ -286,7 +340,11 @@ def test_a_spec_may_call_functions_that_were_given() -> None:
 
 def test_a_plan_runs_no_function_and_gives_a_range() -> None:
     called: list[str] = []
-    spec = 'grader loud -> bool = python("m:f", text = response)\n' + SPEC + "aggregate both = good if loud else 1"
+    spec = (
+        'grader loud -> bool = python("m:f", text = response)\n'
+        + SPEC
+        + "aggregate both = good if loud else 1"
+    )
     view = rmg.loads(spec).plan(ROWS, functions={"m:f": called.append})
     assert called == []
     assert (view.bill.rows, view.bill.least, view.bill.most) == (3, 0, 2) if view.bill else False
@@ -298,7 +356,9 @@ def test_a_plan_runs_no_function_and_gives_a_range() -> None:
 
 def test_each_finished_row_is_handed_on_in_order() -> None:
     seen: list[Any] = []
-    rmg.grade(SPEC, ROWS, model=scripted(), on_row=lambda row: seen.append((row["query"], row["good"])))
+    rmg.grade(
+        SPEC, ROWS, model=scripted(), on_row=lambda row: seen.append((row["query"], row["good"]))
+    )
     assert seen == [("q1", 4), ("q2", 4), ("q3", None)]
 
 
@@ -325,7 +385,9 @@ def test_a_log_that_cannot_be_written_is_told_first(tmp_path: Path) -> None:
 
 def test_a_key_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
-    spec = 'model judge = llm("vllm/a", base_url="{}", api_key_env="MY_KEY", max_retries=0)\n' + SPEC
+    spec = (
+        'model judge = llm("vllm/a", base_url="{}", api_key_env="MY_KEY", max_retries=0)\n' + SPEC
+    )
     leaky = error(500, f"your key {KEY} is strange")
     with Loopback([chat(f"You said {KEY}, half \ud83d"), leaky]) as server:
         path = tmp_path / "log.jsonl"
@@ -334,7 +396,9 @@ def test_a_key_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
     log = path.read_text("utf-8")
     assert len([json.loads(line) for line in log.splitlines()]) >= 2
-    shown = str(result) + repr(result) + str(result.failures.to_dict()) + repr(rmg.loads(text)) + log
+    shown = (
+        str(result) + repr(result) + str(result.failures.to_dict()) + repr(rmg.loads(text)) + log
+    )
     assert KEY not in shown
 
 
@@ -370,7 +434,10 @@ def test_each_poor_answer_has_its_status_and_no_number() -> None:
     with Loopback(answer) as server:
         spec = f'model judge = llm("vllm/a", base_url="{server.url}", max_retries=0)\n' + SPEC
         result = rmg.grade(spec, rows)
-        asked = Counter(next(i for i in range(len(STATUSES)) if f"<data>q{i}." in a.prompt) for a in server.asked)
+        asked = Counter(
+            next(i for i in range(len(STATUSES)) if f"<data>q{i}." in a.prompt)
+            for a in server.asked
+        )
     assert result.df["good_status"].tolist() == [status for _, status, _ in STATUSES]
     assert [asked[i] for i in range(len(STATUSES))] == [calls for *_, calls in STATUSES]
     assert result.df["good"].isna().tolist() == [False] + [True] * 9
@@ -453,9 +520,14 @@ QUIET = ("openai", "pandas", "IPython", "pyarrow", "numpy", "httpx2", "asyncio")
 def test_an_import_and_a_check_load_nothing_heavy(code: str, tmp_path: Path) -> None:
     path = tmp_path / "spec.rmg"
     path.write_text("rmg 1\n\n" + BRIEF + "\n", "utf-8")
-    rooms = "[n for n in sys.modules if n in ('rmg_dsl.runtime', 'rmg_dsl.tables', 'rmg_dsl.models.openai')]"
-    code = code.format(spec=str(path)) + f"\nimport sys; print([n for n in {QUIET} if n in sys.modules], {rooms})"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})
+    rooms = "[n for n in sys.modules if n in ('rmg_dsl.runtime', 'rmg_dsl.tables', 'rmg_dsl.models.providers.openai')]"
+    code = (
+        code.format(spec=str(path))
+        + f"\nimport sys; print([n for n in {QUIET} if n in sys.modules], {rooms})"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
+    )
     assert found.stdout == "[] []\n"
 
 

@@ -34,7 +34,10 @@ aggregate r = weighted(good, calm) if kind else firm
 
 def spec(url: str, text: str = ONE, **settings: Any) -> str:
     said = "".join(f', {name}="{value}"' for name, value in settings.items())
-    models = [f'model {name} = llm("vllm/{name}", base_url="{url}"{said})' for name in ("judge", "other", "strong")]
+    models = [
+        f'model {name} = llm("vllm/{name}", base_url="{url}"{said})'
+        for name in ("judge", "other", "strong")
+    ]
     return "\n".join([*models, "model jury = panel(judge, other, strong)", text])
 
 
@@ -52,7 +55,11 @@ def answer(asked: Asked) -> Told:
     """What follows from the question alone: verdicts, at times prose, which is asked about once more."""
     body = asked.body
     number = sum(map(ord, asked.prompt + body["model"])) + body.get("seed", 0)
-    said = "Well." if number % 11 == 3 else json.dumps({"reason": "so", "verdict": value_of(body, number)})
+    said = (
+        "Well."
+        if number % 11 == 3
+        else json.dumps({"reason": "so", "verdict": value_of(body, number)})
+    )
     size = len(json.dumps(body["messages"]))
     return chat(said, usage={"prompt_tokens": size // 3, "completion_tokens": 200 + number % 9})
 
@@ -70,7 +77,10 @@ def test_the_bill_is_what_is_neither_in_the_cache_nor_asked_twice() -> None:
         bill = bill_of(text, data)
         assert len(server.asked) == 120
         result = rmg.grade(text, data)
-    assert str(bill).splitlines()[0] == "200 rows, 200 model calls, of which 150 are in the cache: 50 to make"
+    assert (
+        str(bill).splitlines()[0]
+        == "200 rows, 200 model calls, of which 150 are in the cache: 50 to make"
+    )
     assert result.usage.calls == 50
 
 
@@ -81,7 +91,9 @@ def test_the_bill_says_how_many_are_duplicates() -> None:
         rmg.grade(text, data, limit=120)
         bill = bill_of(text, data)
         result = rmg.grade(text, data)
-    first = "200 rows, 200 model calls, of which 120 are in the cache and 30 are duplicates: 50 to make"
+    first = (
+        "200 rows, 200 model calls, of which 120 are in the cache and 30 are duplicates: 50 to make"
+    )
     assert str(bill).splitlines()[0] == first
     assert result.usage.calls == 50
 
@@ -94,7 +106,9 @@ def test_whatever_the_judges_say_a_run_costs_what_its_bill_says(done: int) -> No
         rmg.grade(text, data, limit=done)
         before, asked = bill_of(text, data), len(server.asked)
         result = rmg.grade(text, data)
-        again = 2 * len({each.prompt for each in server.asked[asked:] if len(each.body["messages"]) > 2})
+        again = 2 * len(
+            {each.prompt for each in server.asked[asked:] if len(each.body["messages"]) > 2}
+        )
         after = bill_of(text, data)
     assert before.make_least <= result.usage.calls <= before.make_most + again
     assert (before.make_least == before.make_most == 0) == (done == 30)
@@ -116,7 +130,9 @@ def test_money_and_tokens_are_guessed_and_then_known_from_the_cache() -> None:
     assert (guessed.replies, learned.replies) == (0, first.calls)
     assert learned.cost == pytest.approx(rest.cost, rel=0.1)
     assert learned.tokens_in == pytest.approx(rest.tokens_in, rel=0.1)
-    assert f"(an estimate, from {first.calls} replies in the cache), {learned.cost:.4g} USD" in str(learned)
+    assert f"(an estimate, from {first.calls} replies in the cache), {learned.cost:.4g} USD" in str(
+        learned
+    )
 
 
 def test_a_model_without_a_price_is_named() -> None:
@@ -126,8 +142,13 @@ def test_a_model_without_a_price_is_named() -> None:
 
 
 def test_the_dearest_judge_that_may_be_asked_is_in_the_bill() -> None:
-    text = 'model judge = llm("openai/a", price="1/1")\nmodel strong = llm("openai/b", price="100/100")\n' + LAZY
-    text = re.sub(r"grader calm.*?grader firm", "grader firm", text, flags=re.S).replace("weighted(good, calm)", "good")
+    text = (
+        'model judge = llm("openai/a", price="1/1")\nmodel strong = llm("openai/b", price="100/100")\n'
+        + LAZY
+    )
+    text = re.sub(r"grader calm.*?grader firm", "grader firm", text, flags=re.S).replace(
+        "weighted(good, calm)", "good"
+    )
     bill = bill_of(text, rows(range(10)))
     assert (bill.least, bill.most) == (10, 50)
     assert bill.cost is not None
@@ -185,14 +206,24 @@ def test_a_plan_and_a_dry_run_say_the_same(rmg_command: Command) -> None:
         dry = rmg_command("run", "spec.rmg", "data.csv", "--dry-run")
         told = rmg_command("run", "spec.rmg", "data.csv", "--dry-run", "--json")
         assert len(server.asked) == 2
-    assert "9 rows, 9 model calls, of which 2 are in the cache and 1 is a duplicate: 6 to make" in planned.stdout
+    assert (
+        "9 rows, 9 model calls, of which 2 are in the cache and 1 is a duplicate: 6 to make"
+        in planned.stdout
+    )
     assert planned.stdout == dry.stdout
     found = json.loads(told.stdout)
     assert found == json.loads(rmg_command("plan", "spec.rmg", "data.csv", "--json").stdout)
-    assert (found["cached"], found["duplicates"], found["make_least"], found["make_most"]) == (2, 1, 6, 6)
+    assert (found["cached"], found["duplicates"], found["make_least"], found["make_most"]) == (
+        2,
+        1,
+        6,
+        6,
+    )
 
 
-def test_a_plan_needs_no_key_no_client_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_plan_needs_no_key_no_client_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
     monkeypatch.setenv("RMG_CACHE_DIR", str(tmp_path / "cache"))
     code = """
 import sys

@@ -177,7 +177,9 @@ def test_nothing_is_there_before_and_after_a_clear(cache: ReplyCache) -> None:
 
 
 @hypothesis.settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 5), st.binary(max_size=3000)), max_size=30), st.integers(1, 7))
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.binary(max_size=3000)), max_size=30), st.integers(1, 7)
+)
 def test_it_is_a_dict_whose_first_value_stays(
     tmp_path_factory: pytest.TempPathFactory, puts: list[tuple[int, bytes]], every: int
 ) -> None:
@@ -290,7 +292,9 @@ def put_many(path: Path, offset: int, gate: Any) -> None:
 def test_two_processes_put_without_an_error_or_a_double_entry(path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     gate = context.Barrier(2)
-    children = [context.Process(target=put_many, args=(path, offset, gate)) for offset in (1000, 2000)]
+    children = [
+        context.Process(target=put_many, args=(path, offset, gate)) for offset in (1000, 2000)
+    ]
     for child in children:
         child.start()
     for child in children:
@@ -320,7 +324,9 @@ while True:
 
 @pytest.mark.parametrize("lines", [1, 2, 7, 20, 55])
 def test_a_kill_while_it_writes_loses_nothing_that_was_on_disk(path: Path, lines: int) -> None:
-    child = subprocess.Popen([sys.executable, "-c", WRITING, str(path)], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", WRITING, str(path)], stdout=subprocess.PIPE, text=True
+    )
     with child:
         assert child.stdout is not None
         written = 0
@@ -342,12 +348,19 @@ def test_a_kill_while_it_writes_loses_nothing_that_was_on_disk(path: Path, lines
 SCALE = Whole(1, 5)
 
 
-def asking(text: str = "How good?", scale: Scale = SCALE, grader: str = "good", **more: Any) -> Request:
+def asking(
+    text: str = "How good?", scale: Scale = SCALE, grader: str = "good", **more: Any
+) -> Request:
     return Request(Question(grader, scale, (Message("user", text),)), **more)
 
 
 def identity(
-    request: Request | None = None, *, url: str = "http://h/v1", model: str = "m", key: str = TOKEN, **settings: Any
+    request: Request | None = None,
+    *,
+    url: str = "http://h/v1",
+    model: str = "m",
+    key: str = TOKEN,
+    **settings: Any,
 ) -> bytes | None:
     return OpenAIChat(Endpoint(url, key), model, settings=settings).identity(request or asking())
 
@@ -407,7 +420,9 @@ def settings(**variables: str) -> Settings:
     return Settings.of({"HOME": "/", **variables})
 
 
-def cached(url: str, cache: ReplyCache, *, refresh: bool = False, endpoints: Endpoints | None = None) -> Model:
+def cached(
+    url: str, cache: ReplyCache, *, refresh: bool = False, endpoints: Endpoints | None = None
+) -> Model:
     spec = ModelSpec("vllm", "tiny", {"base_url": url, "max_retries": 1, "api_key_env": "TINY_KEY"})
     return open_model(spec, settings(TINY_KEY=TOKEN), endpoints, cache=cache, refresh=refresh)
 
@@ -420,7 +435,12 @@ async def all_of(model: Model, *requests: Request) -> list[Reply]:
 
 
 def test_a_second_run_asks_nothing_and_gets_the_same(path: Path) -> None:
-    said = [verdict(4), chat("no idea"), chat(None, refusal="I will not"), chat("", finish="length")]
+    said = [
+        verdict(4),
+        chat("no idea"),
+        chat(None, refusal="I will not"),
+        chat("", finish="length"),
+    ]
     requests = [asking(f"How good is {number}?") for number in range(4)]
     runs = []
     with Loopback(said) as server:
@@ -432,7 +452,12 @@ def test_a_second_run_asks_nothing_and_gets_the_same(path: Path) -> None:
     assert len(server.asked) == 4
     assert [reply.usage for reply in second] == [Usage(cached=1)] * 4
     for one, other in zip(first, second, strict=True):
-        assert (one.text, one.refusal, one.finish, one.raw) == (other.text, other.refusal, other.finish, other.raw)
+        assert (one.text, one.refusal, one.finish, one.raw) == (
+            other.text,
+            other.refusal,
+            other.finish,
+            other.raw,
+        )
 
 
 def test_errors_are_not_kept(cache: ReplyCache) -> None:
@@ -460,12 +485,16 @@ def test_a_refresh_asks_everything_anew_but_once(path: Path) -> None:
     cache.close()
     assert len(server.asked) == 2
     assert [reply.usage.cached for reply in [*anew, *after]] == [0, 1, 1]
-    assert {reply.text for reply in [*anew, *after]} == {json.dumps({"reason": "because", "verdict": 2})}
+    assert {reply.text for reply in [*anew, *after]} == {
+        json.dumps({"reason": "because", "verdict": 2})
+    }
 
 
 def test_a_form_that_was_rejected_makes_no_other_question(path: Path) -> None:
     rejected = error(400, "'response_format' is not supported")
-    with Loopback(lambda asked: rejected if "response_format" in asked.body else verdict(4)) as server:
+    with Loopback(
+        lambda asked: rejected if "response_format" in asked.body else verdict(4)
+    ) as server:
         for text, calls in (("one", 3), ("two", 3), ("two", 0)):
             cache = ReplyCache(path)
             reply = asyncio.run(all_of(cached(server.url, cache), asking(text)))[0]
@@ -496,7 +525,9 @@ def test_a_broken_cache_costs_calls_and_nothing_else(path: Path) -> None:
     assert "is not used" in cache.note
 
 
-@pytest.mark.parametrize("value", [b"", b"x", b"no JSON", b"[]", b"{}", b'{"choices": []}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "value", [b"", b"x", b"no JSON", b"[]", b"{}", b'{"choices": []}', b"[" * 100_000]
+)
 def test_a_damaged_value_is_asked_anew(cache: ReplyCache, value: bytes) -> None:
     key = identity(url="http://127.0.0.1/v1")
     assert key is not None
@@ -511,7 +542,11 @@ def test_what_is_known_is_known_without_a_key_and_without_asking(cache: ReplyCac
         memory = memory_of(ModelSpec("vllm", "tiny", {"base_url": server.url}), settings(), cache)
         keys = [memory.key(request) for request in (asking(row=8), asking("else"), asking(draw=1))]
         found = [memory.recall(key) for key in keys if key]
-    assert [reply and reply.usage for reply in found] == [Usage(calls=1, tokens_in=10, tokens_out=5), None, None]
+    assert [reply and reply.usage for reply in found] == [
+        Usage(calls=1, tokens_in=10, tokens_out=5),
+        None,
+        None,
+    ]
     assert memory.key(asking("\ud800")) is None
     assert len(server.asked) == 1
 
@@ -528,14 +563,19 @@ def test_many_are_found_at_once(path: Path) -> None:
     cache.close()
 
 
-def test_what_is_known_is_recalled_at_once_and_no_longer_looked_for_where_all_is_new(cache: ReplyCache) -> None:
+def test_what_is_known_is_recalled_at_once_and_no_longer_looked_for_where_all_is_new(
+    cache: ReplyCache,
+) -> None:
     with Loopback(verdict(4)) as server:
         model = cached(server.url, cache)
         assert isinstance(model, Cached)
         asyncio.run(all_of(model, asking()))
         known, *unknown = model.recall([asking(), asking("else"), asking("\ud800")])
         assert known is not None
-        assert (known.usage, known.text) == (Usage(cached=1), asyncio.run(all_of(model, asking()))[0].text)
+        assert (known.usage, known.text) == (
+            Usage(cached=1),
+            asyncio.run(all_of(model, asking()))[0].text,
+        )
         assert unknown == [None, None]
         model.recall([asking(f"new {number}") for number in range(64)])
         assert model.recall([asking()]) == [None]
@@ -607,7 +647,9 @@ def test_the_same_question_at_one_time_is_asked_once(cache: ReplyCache) -> None:
 @pytest.mark.parametrize("cancel", [{0}, {0, 1}, {1}, {2, 4}, {0, 4}, {0, 1, 2, 3}])
 def test_who_gives_up_takes_nobody_along(cache: ReplyCache, cancel: set[int]) -> None:
     _, found = at_once(cache, [4, 4], 5, cancel)
-    assert {number for number, each in enumerate(found) if isinstance(each, asyncio.CancelledError)} == cancel
+    assert {
+        number for number, each in enumerate(found) if isinstance(each, asyncio.CancelledError)
+    } == cancel
     replies = [reply for reply in found if isinstance(reply, Reply)]
     assert [reply.text for reply in replies] == ["4"] * (5 - len(cancel))
     assert sum(reply.usage.calls for reply in replies) == 1
@@ -617,7 +659,9 @@ def test_a_failure_is_shared_and_its_attempts_count_once(cache: ReplyCache) -> N
     asked, found = at_once(cache, [CallError("no", status_code=400, attempts=3)], 4)
     assert asked == 1
     errors = [each for each in found if isinstance(each, CallError)]
-    assert [(str(each), each.status_code, each.attempts) for each in errors] == [("no", 400, 3)] + [("no", 400, 0)] * 3
+    assert [(str(each), each.status_code, each.attempts) for each in errors] == [("no", 400, 3)] + [
+        ("no", 400, 0)
+    ] * 3
     assert len({id(each) for each in errors}) == 4
 
 

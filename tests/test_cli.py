@@ -78,12 +78,16 @@ def ended(case: dict[str, Any], folder: Path) -> Ended:
 
 
 @pytest.fixture(scope="module")
-def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Future[Ended]]:
+def runs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Future[Ended]]:
     """The selected cases of the table, as many at a time as there are cores: most of a run is a process that starts."""
     wanted = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
     cases = [params["run"] for params in wanted if "run" in params]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return {case["name"]: pool.submit(ended, case, tmp_path_factory.mktemp("run")) for case in cases}
+        return {
+            case["name"]: pool.submit(ended, case, tmp_path_factory.mktemp("run")) for case in cases
+        }
 
 
 @pytest.mark.parametrize("run", table("run"))
@@ -132,14 +136,31 @@ class Watched:
 def test_an_interrupt_writes_what_is_finished(rmg_command: Command) -> None:
     rmg_command.write({"spec.rmg": SPEC, "data.csv": rows(200)})
     judge = Watched(7, Told(body=verdict(4).body, delay=0.1))
-    words = ("run", "spec.rmg", "data.csv", "--model", "openai/any", "--concurrency", "2", "-o", "out.jsonl", "--json")
-    with Loopback(judge) as server, rmg_command.start(*words, OPENAI_BASE_URL=server.url) as process:
+    words = (
+        "run",
+        "spec.rmg",
+        "data.csv",
+        "--model",
+        "openai/any",
+        "--concurrency",
+        "2",
+        "-o",
+        "out.jsonl",
+        "--json",
+    )
+    with (
+        Loopback(judge) as server,
+        rmg_command.start(*words, OPENAI_BASE_URL=server.url) as process,
+    ):
         assert judge.reached.wait(60)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "the run ended early: interrupted" in err
-    written = [json.loads(line) for line in (rmg_command.folder / "out.jsonl").read_text("utf-8").splitlines()]
+    written = [
+        json.loads(line)
+        for line in (rmg_command.folder / "out.jsonl").read_text("utf-8").splitlines()
+    ]
     statuses = Counter(row["relevance_status"] for row in written)
     assert len(written) == 200
     assert statuses.keys() == {"ok", "cancelled"}
@@ -152,7 +173,10 @@ def test_a_second_interrupt_leaves_at_once(rmg_command: Command) -> None:
     rmg_command.write({"spec.rmg": SPEC, "data.csv": rows(5)})
     judge = Watched(1, Told(fault="hang"))
     words = ("run", "spec.rmg", "data.csv", "--model", "openai/any", "-o", "out.csv")
-    with Loopback(judge) as server, rmg_command.start(*words, OPENAI_BASE_URL=server.url) as process:
+    with (
+        Loopback(judge) as server,
+        rmg_command.start(*words, OPENAI_BASE_URL=server.url) as process,
+    ):
         assert judge.reached.wait(60)
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
@@ -181,7 +205,10 @@ def on_a_terminal(command: Command, *words: str, **variables: str) -> str:
     )
     os.close(theirs)
     written = b""
-    with contextlib.suppress(OSError), open(ours, "rb", buffering=0) as stream:  # it ends with EIO on Linux
+    with (
+        contextlib.suppress(OSError),
+        open(ours, "rb", buffering=0) as stream,
+    ):  # it ends with EIO on Linux
         while block := stream.read(4096):
             written += block
     assert process.wait(60) in (0, 1)
@@ -227,9 +254,20 @@ def test_a_reader_that_has_seen_enough_is_no_error(rmg_command: Command) -> None
 
 
 @pytest.mark.parametrize("concurrency", [5, 32])
-def test_no_more_calls_are_in_flight_than_were_allowed(concurrency: int, rmg_command: Command) -> None:
+def test_no_more_calls_are_in_flight_than_were_allowed(
+    concurrency: int, rmg_command: Command
+) -> None:
     rmg_command.write({"spec.rmg": SPEC, "data.csv": rows(96)})
-    words = ("run", "spec.rmg", "data.csv", "--model", "openai/any", "--json", "--concurrency", concurrency)
+    words = (
+        "run",
+        "spec.rmg",
+        "data.csv",
+        "--model",
+        "openai/any",
+        "--json",
+        "--concurrency",
+        concurrency,
+    )
     with Loopback(Told(body=verdict(4).body, delay=0.05)) as server:
         found = rmg_command(*map(str, words), OPENAI_BASE_URL=server.url)
     assert found.returncode == 0
@@ -255,11 +293,15 @@ def test_a_busy_server_is_asked_again_and_every_attempt_counts(rmg_command: Comm
 def test_every_output_is_written_and_nothing_else_is_on_stdout(rmg_command: Command) -> None:
     rmg_command.write({"spec.rmg": "grader brief = words(response) <= 3", "data.csv": DATA})
     names = [f"out.{ending}" for ending in ("csv", "tsv", "jsonl", "json", "parquet")]
-    found = rmg_command("run", "spec.rmg", "data.csv", "--json", *(word for name in names for word in ("-o", name)))
+    found = rmg_command(
+        "run", "spec.rmg", "data.csv", "--json", *(word for name in names for word in ("-o", name))
+    )
     assert found.returncode == 0
     report = json.loads(found.stdout)
     assert set(report) == {"summary", "usage", "require", "validate", "notes", "stopped"}
-    assert {"calls", "cached", "retried", "tokens_in", "tokens_out", "cost", "seconds"} <= set(report["usage"])
+    assert {"calls", "cached", "retried", "tokens_in", "tokens_out", "cost", "seconds"} <= set(
+        report["usage"]
+    )
     assert report["summary"][0]["name"] == "brief"
     assert found.stderr == ""
     frames = [rmg.read(rmg_command.folder / name) for name in names]
@@ -268,7 +310,8 @@ def test_every_output_is_written_and_nothing_else_is_on_stdout(rmg_command: Comm
 
 
 @pytest.mark.parametrize(
-    "text", [DATA, '[{"query": "q", "response": "a b c d"}]', '{"query": "q", "response": "a b c d"}\n']
+    "text",
+    [DATA, '[{"query": "q", "response": "a b c d"}]', '{"query": "q", "response": "a b c d"}\n'],
 )
 def test_standard_input_is_data(text: str, rmg_command: Command) -> None:
     rmg_command.write({"spec.rmg": "grader brief = words(response) <= 3"})
@@ -320,7 +363,9 @@ def three(rmg_command: Command) -> Command:
 def test_a_check_tells_every_mistake_at_its_place(three: Command) -> None:
     found = three("check", "three.rmg")
     assert found.returncode == 1
-    assert [f"three.rmg:{line}:{column}" in found.stdout for _, line, column, *_ in THREE] == [True] * 3
+    assert [f"three.rmg:{line}:{column}" in found.stdout for _, line, column, *_ in THREE] == [
+        True
+    ] * 3
     assert found.stdout.endswith("\n3 errors\n")
     assert found.stderr == ""
 
@@ -332,15 +377,29 @@ def test_a_check_as_json(flag: str, three: Command) -> None:
     keys = "code severity message file line column end_line end_column help fixes".split()
     assert found.returncode == 1
     assert [list(d) for d in told] == [keys] * 3
-    assert [(d["code"], d["line"], d["column"], d["end_line"], d["end_column"]) for d in told] == THREE
-    fix = {"title": "write `answer`", "line": 6, "column": 39, "end_line": 6, "end_column": 45, "text": "answer"}
+    assert [
+        (d["code"], d["line"], d["column"], d["end_line"], d["end_column"]) for d in told
+    ] == THREE
+    fix = {
+        "title": "write `answer`",
+        "line": 6,
+        "column": 39,
+        "end_line": 6,
+        "end_column": 45,
+        "text": "answer",
+    }
     assert told[0]["fixes"] == [fix]
 
 
 def test_a_check_for_github_and_for_code_scanning(three: Command) -> None:
     github = three("check", "--format", "github", "three.rmg").stdout.splitlines()
-    places = [f"line={a},col={b},endLine={c},endColumn={d},title={code}::" for code, a, b, c, d in THREE]
-    assert [f"::error file=three.rmg,{place}" in line for line, place in zip(github, places, strict=True)] == [True] * 3
+    places = [
+        f"line={a},col={b},endLine={c},endColumn={d},title={code}::" for code, a, b, c, d in THREE
+    ]
+    assert [
+        f"::error file=three.rmg,{place}" in line
+        for line, place in zip(github, places, strict=True)
+    ] == [True] * 3
     sarif = json.loads(three("check", "--format", "sarif", "three.rmg").stdout)
     assert sarif["version"] == "2.1.0"
     regions = [r["locations"][0]["physicalLocation"]["region"] for r in sarif["runs"][0]["results"]]
@@ -373,10 +432,14 @@ def test_imports_count_from_the_file_that_names_them(rmg_command: Command) -> No
     main = 'rmg 1\n\nfrom "shared/safety.rmg" import harmless\n\naggregate reward = weighted(harmless)\n'
     shared = 'rmg 1\n\nfrom "more.rmg" import safe\n\ngrader harmless = safe\n'
     more = 'rmg 1\n\ngrader safe -> bool = "Is this safe? {{ response }}"\n'
-    rmg_command.write({"specs/main.rmg": main, "specs/shared/safety.rmg": shared, "specs/shared/more.rmg": more})
+    rmg_command.write(
+        {"specs/main.rmg": main, "specs/shared/safety.rmg": shared, "specs/shared/more.rmg": more}
+    )
     found = rmg_command("check", "specs/main.rmg")
     assert found.returncode == 0, found.stdout
-    rmg_command.write({"specs/shared/more.rmg": more.replace("response", "respones }} {{ respones")})
+    rmg_command.write(
+        {"specs/shared/more.rmg": more.replace("response", "respones }} {{ respones")}
+    )
     rmg_command.write({"specs/shared/safety.rmg": shared.replace("= safe", "= saef")})
     broken = rmg_command("check", "specs/main.rmg", "specs/shared/safety.rmg")
     assert broken.returncode == 1
@@ -431,7 +494,9 @@ def test_a_spec_is_brought_into_the_one_layout(rmg_command: Command) -> None:
     assert checked.stderr.splitlines() == ["a.rmg would change", "c.rmg would change"]
     assert (rmg_command.folder / "a.rmg").read_text("utf-8") == LOOSE
     assert rmg_command("fmt", "a.rmg", "b.rmg", "c.rmg").returncode == 0
-    assert {(rmg_command.folder / name).read_bytes() for name in ("a.rmg", "b.rmg", "c.rmg")} == {NEAT.encode()}
+    assert {(rmg_command.folder / name).read_bytes() for name in ("a.rmg", "b.rmg", "c.rmg")} == {
+        NEAT.encode()
+    }
     assert rmg_command("fmt", "--check", "a.rmg", "b.rmg", "c.rmg").returncode == 0
 
 
@@ -453,7 +518,9 @@ def test_standard_input_is_formatted_to_standard_output(rmg_command: Command) ->
     broken = rmg_command("fmt", "-", input="grader")
     assert (broken.returncode, broken.stdout) == (1, "")
     lost = 'grader a -> 1..5:\nprompt = "{{ q }}"\n'
-    assert rmg_command("fmt", "--reindent", "-", input=lost).stdout == lost.replace("prompt", "    prompt")
+    assert rmg_command("fmt", "--reindent", "-", input=lost).stdout == lost.replace(
+        "prompt", "    prompt"
+    )
 
 
 # ── the small commands ──

@@ -14,10 +14,10 @@ import pytest
 from mistakes import MAKERS, Edit, Mistake, Spec, apart, apply, candidates
 
 from rmg_dsl import std
+from rmg_dsl.checker import Universe, check
 from rmg_dsl.diagnostics import Diagnostic, Source, codes
 from rmg_dsl.diagnostics.render import as_github, as_html, as_json, as_sarif, as_text
 from rmg_dsl.models import PRESETS, SETTINGS, check_setting
-from rmg_dsl.semantics import Universe, check
 from rmg_dsl.syntax import parse
 
 CASES = Path(__file__).parent / "cases"
@@ -36,7 +36,14 @@ def load(path: str, importer: str) -> Source:  # noqa: ARG001 - all cases import
     return Source.of(found.read_text("utf-8"), path)
 
 
-UNIVERSE = Universe(std.functions(), std.library("graders.rmg"), load, check_setting, tuple(SETTINGS), tuple(PRESETS))
+UNIVERSE = Universe(
+    std.functions(),
+    std.library("graders.rmg"),
+    load,
+    check_setting,
+    tuple(SETTINGS),
+    tuple(PRESETS),
+)
 
 
 def diagnostics_of(text: str, name: str = "case") -> tuple[Diagnostic, ...]:
@@ -175,7 +182,9 @@ def test_of_three_mistakes_nearly_all_are_found_and_next_to_nothing_else() -> No
         found += sum(any(abs(line - at) <= 1 for at in told) for line in mistake.lines)
         false += [mistake.kinds for at in told if all(abs(line - at) > 1 for line in mistake.lines)]
     share, wrong = found / (3 * TRIPLES), len(false) / TRIPLES
-    print(f"\nthree mistakes: {share:.1%} found within a line, {wrong:.3f} false diagnostics per spec")
+    print(
+        f"\nthree mistakes: {share:.1%} found within a line, {wrong:.3f} false diagnostics per spec"
+    )
     assert share >= FOUND
     assert wrong < FALSE_ONES, false
 

@@ -109,7 +109,11 @@ def test_on_a_bad_day_every_row_ends_as_it_must_and_nothing_is_paid_twice() -> N
         result = rmg.grade(text, [{"x": f"row {n}."} for n in numbers])
     found = [*result.rows()]
     assert [row["g_status"] for row in found] == [end_of(n)[0] for n in numbers]
-    assert all(row["g"] == n % 5 + 1 for n, row in zip(numbers, found, strict=True) if row["g_status"] == "ok")
+    assert all(
+        row["g"] == n % 5 + 1
+        for n, row in zip(numbers, found, strict=True)
+        if row["g_status"] == "ok"
+    )
     assert set(day.answered.values()) == {1}
     assert day.came == {put: attempts_of(put)[0] for put in day.came}
     assert {put[0] for put in day.came} == {*numbers}
@@ -119,7 +123,13 @@ def test_on_a_bad_day_every_row_ends_as_it_must_and_nothing_is_paid_twice() -> N
     assert {f["row"]: f["attempts"] for f in result.failures.to_dict("records")} == {
         place: end_of(n)[1] for place, n in enumerate(numbers) if end_of(n)[0] != "ok"
     }
-    assert Counter(row["g_status"] for row in found).keys() == {"ok", "unparsed", "off_scale", "refused", "error"}
+    assert Counter(row["g_status"] for row in found).keys() == {
+        "ok",
+        "unparsed",
+        "off_scale",
+        "refused",
+        "error",
+    }
 
 
 # What ends a run
@@ -143,7 +153,9 @@ def test_what_is_in_flight_when_a_key_is_refused_is_counted(tmp_path: Path) -> N
         result = rmg.grade(spec(server.url, concurrency=8), rows(100), log=tmp_path / "log.jsonl")
     logged = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text("utf-8").splitlines()]
     assert sum(entry["attempts"] for entry in logged) == 8
-    assert result.stopped.endswith("HTTP 401: no such key (no key was sent: set one by api_key_env=)")
+    assert result.stopped.endswith(
+        "HTTP 401: no such key (no key was sent: set one by api_key_env=)"
+    )
     assert result.usage.calls == len(server.asked) == 8
     assert Counter(row["g_status"] for row in result.rows()) == {"error": 1, "cancelled": 99}
 
@@ -159,7 +171,9 @@ def test_what_is_in_flight_when_a_key_is_refused_is_counted(tmp_path: Path) -> N
     ],
     ids=["drops", "is silent", "fails", "is another", "knows no such key"],
 )
-def test_an_endpoint_that_never_answers_ends_the_run_soon(told: Told, settings: dict[str, Any], why: str) -> None:
+def test_an_endpoint_that_never_answers_ends_the_run_soon(
+    told: Told, settings: dict[str, Any], why: str
+) -> None:
     with Loopback(told) as server:
         result = graded(server.url, 2_000, **settings)
     assert re.search(why, result.stopped)
@@ -204,7 +218,7 @@ def test_where_packets_get_lost_the_run_ends_once_one_connection_was_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(endpoints, "LONGEST_CONNECT", 0.3)
-    monkeypatch.setattr("rmg_dsl.models.traffic._SECONDS_WITH_NOBODY", 0.2)
+    monkeypatch.setattr("rmg_dsl.models.retry._SECONDS_WITH_NOBODY", 0.2)
     with nobody_accepts() as url:
         result = graded(url, 50)
     assert result.stopped == f"cannot reach {url}: no connection within 0.3 s"

@@ -13,24 +13,37 @@ import pytest
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
-from pygments.token import Comment, Error, Keyword, Name, Number, Operator, Punctuation, String, _TokenType
+from pygments.token import (
+    Comment,
+    Error,
+    Keyword,
+    Name,
+    Number,
+    Operator,
+    Punctuation,
+    String,
+    _TokenType,
+)
 
 from rmg_dsl.api.sources import universe
+from rmg_dsl.checker import check
+from rmg_dsl.checker.keys import KEYS
 from rmg_dsl.diagnostics import Source
 from rmg_dsl.editing import Vocabulary, complete, help_at, help_on, vocabulary
-from rmg_dsl.editing.manual import manual, meaning
+from rmg_dsl.editing.spec_docs import manual, meaning
 from rmg_dsl.errors import UsageError
-from rmg_dsl.semantics import check
-from rmg_dsl.semantics.keys import KEYS
-from rmg_dsl.surfaces.editors import with_words
-from rmg_dsl.surfaces.lexer import RmgLexer
+from rmg_dsl.integrations.jupyterlab import with_words
+from rmg_dsl.integrations.pygments_lexer import RmgLexer
 from rmg_dsl.syntax import nodes, parse
 from rmg_dsl.syntax.grammar import grammar, grammar_text
+from rmg_dsl.syntax.keywords import words
 from rmg_dsl.syntax.lines import BLOCK_KEYS, KEYWORDS
-from rmg_dsl.syntax.words import words
 
 CASES = ROOT / "tests" / "cases" / "complete"
-SPECS = [*sorted((ROOT / "tests" / "cases" / "specs").glob("*.rmg")), ROOT / "rmg_dsl" / "examples" / "support.rmg"]
+SPECS = [
+    *sorted((ROOT / "tests" / "cases" / "specs").glob("*.rmg")),
+    ROOT / "rmg_dsl" / "examples" / "support.rmg",
+]
 JUPYTERLAB = ROOT / "grammar" / "editors" / "jupyterlab"
 KNOWN: Vocabulary = vocabulary(universe())
 
@@ -100,15 +113,15 @@ def of_the_author(source: Source) -> set[int]:
     found: set[int] = set()
     for node in nodes.walk(parse(source).module):
         match node:
-            case nodes.Refine() | nodes.Validate():
+            case nodes.RefineDecl() | nodes.ValidateDecl():
                 continue
             case nodes.Imported():
                 found.add(node.local.span.start)
-            case nodes.Attribute(nodes.Name("std")):
+            case nodes.AttributeNode(nodes.NameNode("std")):
                 continue
-            case nodes.Attribute():
+            case nodes.AttributeNode():
                 found.add(node.key.span.start)
-            case nodes.Call(nodes.Name("python")):
+            case nodes.CallNode(nodes.NameNode("python")):
                 found |= {a.label.span.start for a in node.arguments if a.label}
             case _ if hasattr(node, "name"):
                 found.add(node.name.span.start)
@@ -124,7 +137,9 @@ def test_every_word_that_somebody_wrote_would_have_been_offered(path: Path) -> N
     for start, word in written_words(source):
         if start not in skipped:
             rest = Source(source.name, source.text[:start] + source.text[start + len(word) :])
-            found = {each.text.removesuffix("=") for each in complete(rest, start, universe(), columns)}
+            found = {
+                each.text.removesuffix("=") for each in complete(rest, start, universe(), columns)
+            }
             assert word in found, f"{path.name}:{source.position(start)}: {word}"
 
 
@@ -132,7 +147,10 @@ TEXT = "\n".join(path.read_text("utf-8") for path in SPECS[:8])
 
 
 @given(
-    st.integers(0, len(TEXT)), st.integers(0, 400), st.integers(0, 400), st.text("\"'{}()[]%#:=.,│\n a1", max_size=5)
+    st.integers(0, len(TEXT)),
+    st.integers(0, 400),
+    st.integers(0, 400),
+    st.text("\"'{}()[]%#:=.,│\n a1", max_size=5),
 )
 def test_no_text_is_too_broken(start: int, length: int, cursor: int, dirt: str) -> None:
     """What is offered goes on from what is written, wherever the cursor stands in whatever is left of a spec."""
@@ -155,7 +173,9 @@ def test_completing_asks_nobody_and_needs_no_data_library() -> None:
         "loaded = {name.partition('.')[0] for name in sys.modules}\n"
         "assert not loaded & {'openai', 'httpx2', 'pandas', 'pyarrow', 'IPython', 'pygments'}, loaded\n"
     )
-    found = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
     assert found.returncode == 0, found.stderr
 
 
@@ -165,7 +185,9 @@ def test_completing_asks_nobody_and_needs_no_data_library() -> None:
 def test_every_word_of_the_grammar_is_of_one_kind() -> None:
     literals = re.findall(r'^[A-Z]+: "([a-zA-Z]+)"$', grammar_text(), re.M)
     assert sorted(words()) == sorted(literals)
-    assert set(words().reserved) == {word for word in literals if parse(f"param {word} = 1").diagnostics}
+    assert set(words().reserved) == {
+        word for word in literals if parse(f"param {word} = 1").diagnostics
+    }
 
 
 def test_recovery_knows_the_same_words() -> None:
@@ -175,7 +197,7 @@ def test_recovery_knows_the_same_words() -> None:
 
 def test_jupyterlab_knows_the_same_words() -> None:
     script = (JUPYTERLAB / "static" / "remoteEntry.js").read_text("utf-8")
-    assert script == with_words(script, KNOWN), "run `python -m rmg_dsl.surfaces.editors`"
+    assert script == with_words(script, KNOWN), "run `python -m rmg_dsl.integrations.jupyterlab`"
 
 
 def test_the_page_says_of_every_word_what_it_means() -> None:
@@ -223,10 +245,19 @@ def test_completion_offers_every_word() -> None:
         "grader x:\n    escalate = a │",
         "grader x:\n    rubric:\n        │",
     ]
-    values = ["model m = │", "grader x = │", "require a │", "require a if b │", "require │", 'model m = llm("a/b", │']
+    values = [
+        "model m = │",
+        "grader x = │",
+        "require a │",
+        "require a if b │",
+        "require │",
+        'model m = llm("a/b", │',
+    ]
     tags = [f'grader x -> bool = "{tag} │' for tag in ("{%", "{{ a", "{{ a |")]
     found = {
-        label.removesuffix("=") for text in [*blocks, *scales, *inside, *values, *tags, "│"] for label in offered(text)
+        label.removesuffix("=")
+        for text in [*blocks, *scales, *inside, *values, *tags, "│"]
+        for label in offered(text)
     }
     std = {*offered("grader x = std.│")}
     for kind in KNOWN.__dataclass_fields__:
@@ -272,7 +303,9 @@ def test_pygments_reads_a_spec_as_the_grammar_does() -> None:
             )
             if wanted:
                 kind = kinds[token.start_pos - 1]
-                assert any(kind in colour for colour in wanted), f"{token.type} {token!r} is {kind} in\n{text}"
+                assert any(kind in colour for colour in wanted), (
+                    f"{token.type} {token!r} is {kind} in\n{text}"
+                )
 
 
 def colours(text: str) -> dict[str, _TokenType]:
@@ -284,18 +317,33 @@ def test_a_template_is_coloured_as_jinja_and_other_texts_are_not() -> None:
     kinds = colours(prompt)
     assert (kinds["{%"], kinds["if"], kinds["b"]) == (Comment.Preproc, Keyword, Name.Variable)
     assert (kinds["upper"], kinds["{# c #}"]) == (Name.Function, Comment.Multiline)
-    plain = [kind for kind, text in RmgLexer().get_tokens('grader a = contains(b, "{{ c }}")') if "{" in text]
+    plain = [
+        kind
+        for kind, text in RmgLexer().get_tokens('grader a = contains(b, "{{ c }}")')
+        if "{" in text
+    ]
     assert {*plain} <= {String}
 
 
 def test_a_cell_is_coloured_below_its_magic() -> None:
     kinds = colours('%%grade -o x df[df.a == "b"]\ngrader a = words(b) < 5')
-    assert (kinds["%%grade"], kinds["grader"], kinds["words"]) == (Keyword.Pseudo, Keyword.Declaration, Name.Builtin)
+    assert (kinds["%%grade"], kinds["grader"], kinds["words"]) == (
+        Keyword.Pseudo,
+        Keyword.Declaration,
+        Name.Builtin,
+    )
 
 
 def test_a_mistake_does_not_take_the_colours_of_what_follows() -> None:
-    for slip in ("aggregate a = weighted(b", 'grader a = contains(b, "c', "grader a -> (", "    prompt = "):
-        assert (Keyword.Declaration, "require") in [*RmgLexer().get_tokens(f"{slip}\nrequire mean(a) > 1")]
+    for slip in (
+        "aggregate a = weighted(b",
+        'grader a = contains(b, "c',
+        "grader a -> (",
+        "    prompt = ",
+    ):
+        assert (Keyword.Declaration, "require") in [
+            *RmgLexer().get_tokens(f"{slip}\nrequire mean(a) > 1")
+        ]
 
 
 @given(st.text("\"'{}()[]%#:=.,\n rgader->|+-015\\", max_size=60))
@@ -305,7 +353,10 @@ def test_every_text_is_coloured_whole(text: str) -> None:
 
 
 def test_what_is_no_part_of_the_language_is_marked() -> None:
-    assert [text for kind, text in RmgLexer().get_tokens("grader a = b && c") if kind is Error] == ["&", "&"]
+    assert [text for kind, text in RmgLexer().get_tokens("grader a = b && c") if kind is Error] == [
+        "&",
+        "&",
+    ]
 
 
 # ── help ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -333,7 +384,9 @@ def test_help_on_a_name(name: str, line: str) -> None:
 
 
 def test_there_is_help_on_every_word() -> None:
-    every = {*words(), *KNOWN.keys, *KNOWN.functions, *KNOWN.settings, *KNOWN.graders} - {"internal"}
+    every = {*words(), *KNOWN.keys, *KNOWN.functions, *KNOWN.settings, *KNOWN.graders} - {
+        "internal"
+    }
     assert [word for word in sorted(every) if not help_on(word, universe())] == []
     assert {*KNOWN.keys} <= {*help_on("", universe()).split()}
 
@@ -347,7 +400,10 @@ def test_help_at_a_place_of_a_spec() -> None:
     source = Source.of(
         "## Short?\ngrader brief = words(response) <= 80\naggregate reward = brief if std.relevance > 2 else 1"
     )
-    at = {word: help_at(source, source.text.rindex(word) + 1, universe()) for word in ("brief", "words", "relevance")}
+    at = {
+        word: help_at(source, source.text.rindex(word) + 1, universe())
+        for word in ("brief", "words", "relevance")
+    }
     assert at["brief"] == "brief: a grader of this spec\n    Short?"
     assert str(at["words"]).startswith("words(text): a function of one row")
     assert str(at["relevance"]).startswith("std.relevance: a grader of the standard library")

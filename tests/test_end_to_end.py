@@ -96,7 +96,12 @@ def test_nested_rows_are_walked_into(tmp_path: Path) -> None:
         "docs": [{"text": "d1"}, {"text": "d2"}],
         "turns": [{"role": "user", "content": "t1"}, {"role": "assistant", "content": "t2"}],
     }
-    lost = [{**row, "output": {}}, {**row, "docs": [{"text": None}]}, {**row, "turns": []}, {**row, "input": None}]
+    lost = [
+        {**row, "output": {}},
+        {**row, "docs": [{"text": None}]},
+        {**row, "turns": []},
+        {**row, "input": None},
+    ]
     path = tmp_path / "data.jsonl"
     path.write_text("".join(json.dumps(each) + "\n" for each in [row, *lost]), "utf-8")
     model = rmg.ScriptedModel({"good": 4})
@@ -113,9 +118,14 @@ NULLS: list[Any] = [None, float("nan"), np.nan, pd.NA, pd.NaT, np.datetime64("Na
 def test_a_null_of_any_kind_is_no_input_and_never_a_word(null: Any) -> None:
     model = rmg.ScriptedModel({"good": 4})
     spec = 'grader good -> 1..5 = "{{ query }} {{ response }}"'
-    frame = pd.DataFrame({"query": ["q", "q"], "response": pd.Series([null, "fine"], dtype="object")})
+    frame = pd.DataFrame(
+        {"query": ["q", "q"], "response": pd.Series([null, "fine"], dtype="object")}
+    )
     for data in (frame, [{"query": "q", "response": null}, {"query": "q", "response": "fine"}]):
-        assert rmg.grade(spec, data, model=model).df["good_status"].tolist() == ["missing_input", "ok"]
+        assert rmg.grade(spec, data, model=model).df["good_status"].tolist() == [
+            "missing_input",
+            "ok",
+        ]
     assert len(model.requests) == 2
 
 
@@ -133,7 +143,9 @@ def test_what_one_run_wrote_another_one_reads(tmp_path: Path) -> None:
     for ending in ("csv", "jsonl", "json", "parquet"):
         first = rmg.grade("grader brief = words(answer) <= 2", ROWS)
         first.save(tmp_path / f"first.{ending}")
-        again = rmg.grade("grader was = brief\ngrader longer = words(answer) > 2", tmp_path / f"first.{ending}")
+        again = rmg.grade(
+            "grader was = brief\ngrader longer = words(answer) > 2", tmp_path / f"first.{ending}"
+        )
         assert again.df["was"].tolist() == first.df["brief"].tolist() == [True, False, pd.NA]
 
 
@@ -162,11 +174,22 @@ HONEST = {"ok", "skipped", "unparsed", "off_scale", "missing_input"}
 
 
 def test_a_real_server_grades_the_shipped_example(llama_url: str, rmg_command: Command) -> None:
-    words = ("run", SUPPORT / "support.rmg", SUPPORT / "support.csv", "--model", "openai/any", "--limit", "3")
+    words = (
+        "run",
+        SUPPORT / "support.rmg",
+        SUPPORT / "support.csv",
+        "--model",
+        "openai/any",
+        "--limit",
+        "3",
+    )
     found = rmg_command(*words, "-o", "out.jsonl", "--json", OPENAI_BASE_URL=llama_url)
     assert found.returncode in (0, 1), found.stderr
     report = json.loads(found.stdout)
-    written = [json.loads(line) for line in (rmg_command.folder / "out.jsonl").read_text("utf-8").splitlines()]
+    written = [
+        json.loads(line)
+        for line in (rmg_command.folder / "out.jsonl").read_text("utf-8").splitlines()
+    ]
     assert len(written) == 3
     for name in ("relevance", "correctness", "reward"):
         assert {row[f"{name}_status"] for row in written} <= HONEST
@@ -179,7 +202,17 @@ def test_a_real_server_grades_the_shipped_example(llama_url: str, rmg_command: C
 
 def test_a_real_server_answers_on_every_scale(llama_url: str, rmg_command: Command) -> None:
     rmg_command.write({"spec.rmg": SHORT})
-    words = ("run", "spec.rmg", SUPPORT / "support.csv", "--model", "openai/any", "--limit", "6", "-o", "out.jsonl")
+    words = (
+        "run",
+        "spec.rmg",
+        SUPPORT / "support.csv",
+        "--model",
+        "openai/any",
+        "--limit",
+        "6",
+        "-o",
+        "out.jsonl",
+    )
     found = rmg_command(*words, OPENAI_BASE_URL=llama_url)
     assert found.returncode in (0, 1), found.stderr
     for line in (rmg_command.folder / "out.jsonl").read_text("utf-8").splitlines():

@@ -20,7 +20,7 @@ from traitlets.config import Config
 
 import rmg_dsl as rmg
 from rmg_dsl.surfaces.completing import Found, columns_of, completions
-from rmg_dsl.surfaces.optionline import GRADE
+from rmg_dsl.surfaces.option_line import GRADE
 
 ROWS = [{"query": "Why?", "response": "So."}]
 NAMES: dict[str, object] = {"df": ROWS, "other": 3, "_hidden": ROWS, "In": []}
@@ -53,11 +53,18 @@ def test_options_that_stand_there_are_not_offered_again_unless_they_may_be() -> 
 
 def test_the_value_of_an_option() -> None:
     judge = rmg.ScriptedModel({})
-    assert labels("%%grade --model l│", {"little": judge}) == ["little", "local/lexical", "llamacpp/", "lmstudio/"]
+    assert labels("%%grade --model l│", {"little": judge}) == [
+        "little",
+        "local/lexical",
+        "llamacpp/",
+        "lmstudio/",
+    ]
     assert labels("%%grade --limit │") == []
 
 
-def test_a_line_names_a_file_or_a_suite_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_names_a_file_or_a_suite_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "support.rmg").write_text("rmg 1\n", "utf-8")
     names = {**NAMES, "suite": rmg.loads("grader brief = words(response) <= 80")}
@@ -86,14 +93,21 @@ def test_without_rows_the_only_frame_is_meant() -> None:
 
 def test_the_columns_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("question,answer\n1,2\n", "utf-8")
-    assert labels(f'%%grade "{tmp_path}/rows.csv"\ngrader a = words(│')[:2] == ["question", "answer"]
+    assert labels(f'%%grade "{tmp_path}/rows.csv"\ngrader a = words(│')[:2] == [
+        "question",
+        "answer",
+    ]
     assert labels(f'%%grade "{tmp_path}/none.csv"\ngrader a -> bool = "{{{{ │') == []
 
 
 def test_the_columns_of_a_frame_and_of_a_result() -> None:
     result = rmg.grade("grader brief = words(response) <= 2", ROWS)
     assert columns_of(pd.DataFrame({"response": ["a b"], 7: [1]})) == ["response"]
-    assert columns_of(pl.DataFrame(ROWS)) == columns_of(pa.Table.from_pylist(ROWS)) == ["query", "response"]
+    assert (
+        columns_of(pl.DataFrame(ROWS))
+        == columns_of(pa.Table.from_pylist(ROWS))
+        == ["query", "response"]
+    )
     assert columns_of(pl.LazyFrame(ROWS)) is None
     assert columns_of(result) == ["query", "response", "brief", "brief_reason", "brief_status"]
     assert columns_of("a text") is None
@@ -127,7 +141,9 @@ def asked(shell: InteractiveShell, text: str) -> list[tuple[str, str]]:
 
 def test_a_shell_offers_our_words_alone_each_with_a_line(shell: InteractiveShell) -> None:
     assert asked(shell, "%%grade df\ngra│") == [("grader", "keyword: a way to score one row")]
-    assert asked(shell, '%%grade df\ngrader a -> bool = "Is {{ res│ }}?"') == [("response", "column")]
+    assert asked(shell, '%%grade df\ngrader a -> bool = "Is {{ res│ }}?"') == [
+        ("response", "column")
+    ]
     library = dict(asked(shell, "%%grade df\ngrader a = std.con│"))
     assert library["conciseness"].startswith("grader: Does the response say what is needed")
 
@@ -137,7 +153,9 @@ def test_where_nothing_fits_no_names_of_python_come_in(shell: InteractiveShell) 
     assert ("print", "function") in asked(shell, "pri│")
 
 
-def test_loading_twice_is_loading_once_and_unloading_leaves_nothing(shell: InteractiveShell) -> None:
+def test_loading_twice_is_loading_once_and_unloading_leaves_nothing(
+    shell: InteractiveShell,
+) -> None:
     before = len(shell.Completer.custom_matchers)
     shell.run_cell("%reload_ext rmg_dsl").raise_error()
     assert len(shell.Completer.custom_matchers) == before

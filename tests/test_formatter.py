@@ -41,7 +41,9 @@ def read(path: Path) -> str:
 
 def comments_of(text: str) -> list[str]:
     """Which comments there are; one beside an expression may come to stand above its line."""
-    return sorted(re.sub(r"^(##?)(?!#)\s*", r"\1 ", comment.text) for comment in parse(text).module.comments)
+    return sorted(
+        re.sub(r"^(##?)(?!#)\s*", r"\1 ", comment.text) for comment in parse(text).module.comments
+    )
 
 
 def check_promise(text: str) -> str:
@@ -113,7 +115,9 @@ def test_random_indentation_is_rebuilt(name: str, seed: int) -> None:
     text = read(CASES / f"{name}.out.rmg")
     lines = [text[place.start : place.end] for place in logical_lines(text)]
     worse = "\n".join(" " * ((7 * at * (seed + 1)) % 11) + line for at, line in enumerate(lines))
-    assert re.sub(r" *#.*", "", format_text(reindent(worse))) == re.sub(r" *#.*", "", without_docs(text))
+    assert re.sub(r" *#.*", "", format_text(reindent(worse))) == re.sub(
+        r" *#.*", "", without_docs(text)
+    )
 
 
 def without_docs(text: str) -> str:
@@ -153,10 +157,18 @@ def test_reindent_moves_texts_and_comments_with_their_lines() -> None:
     ],
 )
 def test_reindent_never_fails(text: str) -> None:
-    assert [line.split() for line in reindent(text).split("\n")] == [line.split() for line in text.split("\n")]
+    assert [line.split() for line in reindent(text).split("\n")] == [
+        line.split() for line in text.split("\n")
+    ]
 
 
-UNREADABLE = ['"{3}\\\n"{3}', '"{3}\n  a \\\n  "{3}', '"a\\\n\\d"', '"{3}\n\\d"{3}', "r'{3}\n\\d'{3}"]
+UNREADABLE = [
+    '"{3}\\\n"{3}',
+    '"{3}\n  a \\\n  "{3}',
+    '"a\\\n\\d"',
+    '"{3}\n\\d"{3}',
+    "r'{3}\n\\d'{3}",
+]
 
 
 @pytest.mark.parametrize("token", [re.sub(r"(.)\{3\}", r"\1\1\1", token) for token in UNREADABLE])
@@ -167,7 +179,10 @@ def test_reindent_reads_no_escapes(token: str) -> None:
 def test_reindent_tells_fields_named_like_declarations() -> None:
     fields = ["model = a", "grader = b", "rubric = c", "require = d"]
     rest = "\nmodel judge = llm('x')\nrequire -a == b\n"
-    assert reindent("fields:\n" + "\n".join(fields) + rest) == "fields:\n    " + "\n    ".join(fields) + rest
+    assert (
+        reindent("fields:\n" + "\n".join(fields) + rest)
+        == "fields:\n    " + "\n    ".join(fields) + rest
+    )
 
 
 # ── Small rules ──
@@ -220,17 +235,59 @@ def test_width_is_kept_where_a_bracket_allows_it() -> None:
 
 # ── Generated specs ──
 
-NAMES = st.sampled_from(["a", "b", "score", "std", "model", "when", "rubric", "lower", "naïve", "a_rather_long_name"])
+NAMES = st.sampled_from(
+    ["a", "b", "score", "std", "model", "when", "rubric", "lower", "naïve", "a_rather_long_name"]
+)
 NUMBERS = st.sampled_from(
-    ["0", "1", "1_000", "1.0", ".5", "2.", "1e5", "1E-7", "1_0.2_5e+3", "1e999", "123456789012345678"]
+    [
+        "0",
+        "1",
+        "1_000",
+        "1.0",
+        ".5",
+        "2.",
+        "1e5",
+        "1E-7",
+        "1_0.2_5e+3",
+        "1e999",
+        "123456789012345678",
+    ]
 )
 WHOLE = st.sampled_from(["0", "-1", "5", "0.0", "-.5", "1e-7", "1_0.0"])
 BODIES = st.lists(
     st.sampled_from(
-        ["a", " ", "  ", "\\n", "\\\\", '\\"', "\\'", "'", '"', "\n", "\n", "\n    ", "\n  b", "\t", "\\\n"]
+        [
+            "a",
+            " ",
+            "  ",
+            "\\n",
+            "\\\\",
+            '\\"',
+            "\\'",
+            "'",
+            '"',
+            "\n",
+            "\n",
+            "\n    ",
+            "\n  b",
+            "\t",
+            "\\\n",
+        ]
     )
     | st.sampled_from(
-        ["{{ q }}", "#", "é", "\u00a0", "\x0c", "\\x41", "\\1", "\\N{BULLET}", "\\\n   ", "\\d", "ends  \n"]
+        [
+            "{{ q }}",
+            "#",
+            "é",
+            "\u00a0",
+            "\x0c",
+            "\\x41",
+            "\\1",
+            "\\N{BULLET}",
+            "\\\n   ",
+            "\\d",
+            "ends  \n",
+        ]
     ),
     max_size=9,
 ).map("".join)
@@ -242,7 +299,10 @@ COMMENT_TEXTS = st.sampled_from(
 def is_token(token: str) -> bool:
     """One string that the language reads; `\\d` in a plain string is none."""
     parsed = parse(f"aggregate x = {token}")
-    return not parsed.diagnostics and getattr(parsed.module.declarations[0].body, "token", None) == token
+    return (
+        not parsed.diagnostics
+        and getattr(parsed.module.declarations[0].body, "token", None) == token
+    )
 
 
 STRINGS = st.builds(
@@ -251,10 +311,16 @@ STRINGS = st.builds(
     st.sampled_from(['"', "'", '"""', "'''"]),
     BODIES,
 ).filter(is_token)
-ATOMS = st.one_of(NAMES, NAMES, NUMBERS, STRINGS, st.sampled_from(["True", "False", "None", "[]", "f()"]))
+ATOMS = st.one_of(
+    NAMES, NAMES, NUMBERS, STRINGS, st.sampled_from(["True", "False", "None", "[]", "f()"])
+)
 BLANKS = st.sampled_from(["", "", " ", "  "])
 BREAKS = st.one_of(
-    BLANKS, BLANKS, st.just("\n   "), COMMENT_TEXTS.map("  {}\n".format), COMMENT_TEXTS.map("\n {}\n".format)
+    BLANKS,
+    BLANKS,
+    st.just("\n   "),
+    COMMENT_TEXTS.map("  {}\n".format),
+    COMMENT_TEXTS.map("\n {}\n".format),
 )
 
 
@@ -265,7 +331,9 @@ def bracketed(opening: str, inner: st.SearchStrategy[str], closing: str) -> st.S
 def listed(opening: str, inner: st.SearchStrategy[str], closing: str) -> st.SearchStrategy[str]:
     part = st.builds(lambda a, e, b: f"{a}{e}{b}", BREAKS, inner, BREAKS)
     parts = st.builds(
-        lambda ps, end: ",".join(ps) + end, st.lists(part, min_size=1, max_size=4), st.sampled_from(["", ","])
+        lambda ps, end: ",".join(ps) + end,
+        st.lists(part, min_size=1, max_size=4),
+        st.sampled_from(["", ","]),
     )
     return st.builds(lambda ps, b: f"{opening}{ps}{b}{closing}", parts, BREAKS)
 
@@ -273,11 +341,15 @@ def listed(opening: str, inner: st.SearchStrategy[str], closing: str) -> st.Sear
 def larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     """Expressions out of smaller ones, in more brackets than they need, or in fewer than one would think."""
     closed = st.one_of(bracketed("(", inner, ")"), ATOMS)
-    operator = st.sampled_from(["+", "-", "*", "/", "<", ">=", "==", " in ", " not in ", " and ", " or "])
+    operator = st.sampled_from(
+        ["+", "-", "*", "/", "<", ">=", "==", " in ", " not in ", " and ", " or "]
+    )
     label = st.one_of(NAMES, closed, inner)
     argument = st.one_of(inner, st.builds(lambda name, value: f"{name} = {value}", label, inner))
     return st.one_of(
-        st.builds(lambda a, o, b, p, c: f"{a} {o} {b} {p} {c}", closed, operator, closed, operator, closed),
+        st.builds(
+            lambda a, o, b, p, c: f"{a} {o} {b} {p} {c}", closed, operator, closed, operator, closed
+        ),
         st.builds(lambda a, o, b: f"{a} {o} {b}", inner, operator, inner),
         st.builds(lambda a, c, b: f"{a} if {c} else {b}", closed, inner, inner),
         st.builds(lambda a: f"not {a}", inner),
@@ -292,7 +364,9 @@ def larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 EXPRESSIONS = st.recursive(ATOMS, larger, max_leaves=12)
 LABELS = STRINGS.filter(lambda token: "\n" not in token)
-VALUES = st.lists(st.builds(lambda a, t, n: f"{a}{t}={n}", BREAKS, LABELS, WHOLE), min_size=1, max_size=3)
+VALUES = st.lists(
+    st.builds(lambda a, t, n: f"{a}{t}={n}", BREAKS, LABELS, WHOLE), min_size=1, max_size=3
+)
 SCALES = st.one_of(
     st.builds(lambda a, b: f"{a} .. {b}", WHOLE, WHOLE),
     st.sampled_from(["bool", "points"]),
@@ -306,12 +380,15 @@ ONE_LINERS = st.one_of(
     st.builds(lambda n, e: f"aggregate {n}={e}", NAMES, EXPRESSIONS),
     st.builds(lambda e: f"require ({e})", EXPRESSIONS),
     st.builds(
-        lambda n, es: f"validate {n} against {','.join(es)}", NAMES, st.lists(EXPRESSIONS, min_size=1, max_size=2)
+        lambda n, es: f"validate {n} against {','.join(es)}",
+        NAMES,
+        st.lists(EXPRESSIONS, min_size=1, max_size=2),
     ),
     st.sampled_from(["from 'x.rmg' import a , b as c", "internal f(*a: text, b:number=1) -> bool"]),
 )
 GAPS = st.lists(
-    st.one_of(st.just(""), st.just("   "), st.tuples(st.sampled_from([0, 0, 3, 7]), COMMENT_TEXTS)), max_size=3
+    st.one_of(st.just(""), st.just("   "), st.tuples(st.sampled_from([0, 0, 3, 7]), COMMENT_TEXTS)),
+    max_size=3,
 )
 ENDS = st.one_of(st.just(""), st.just("  "), COMMENT_TEXTS)
 CRITERIA = st.lists(
@@ -335,7 +412,11 @@ SETTINGS = st.builds(
 
 @st.composite
 def blocks(draw: st.DrawFn) -> str:
-    head = draw(st.sampled_from(["grader a", "pairwise b", "ranking c", "aggregate d", "refine e", "fields"]))
+    head = draw(
+        st.sampled_from(
+            ["grader a", "pairwise b", "ranking c", "aggregate d", "refine e", "fields"]
+        )
+    )
     scale = f" -> {draw(SCALES)}" if head == "grader a" else ""
     one, two = draw(st.integers(1, 6)), draw(st.integers(1, 6))
     lines = [(one, draw(SETTINGS)) for _ in range(draw(st.integers(1, 3)))]
@@ -350,14 +431,18 @@ def blocks(draw: st.DrawFn) -> str:
 
 
 def gap(lines: list[str | tuple[int, str]]) -> str:
-    return "".join(f"{line}\n" if isinstance(line, str) else f"{' ' * line[0]}{line[1]}\n" for line in lines)
+    return "".join(
+        f"{line}\n" if isinstance(line, str) else f"{' ' * line[0]}{line[1]}\n" for line in lines
+    )
 
 
 @st.composite
 def specs(draw: st.DrawFn) -> str:
     declarations = draw(st.lists(st.one_of(ONE_LINERS, blocks()), max_size=5))
     edition = f"{gap(draw(GAPS))}rmg 1{draw(ENDS)}\n" if draw(st.booleans()) else ""
-    text = edition + "".join(f"{gap(draw(GAPS))}{declaration}{draw(ENDS)}\n" for declaration in declarations)
+    text = edition + "".join(
+        f"{gap(draw(GAPS))}{declaration}{draw(ENDS)}\n" for declaration in declarations
+    )
     return text + gap(draw(GAPS))
 
 
@@ -372,7 +457,12 @@ def test_generated_expression(expression: str) -> None:
     check_promise(text)
 
 
-@given(STRINGS, st.sampled_from(["param a = {}", "grader a:\n prompt = {}  # c", "aggregate a = f(b, c = {}) + 1"]))
+@given(
+    STRINGS,
+    st.sampled_from(
+        ["param a = {}", "grader a:\n prompt = {}  # c", "aggregate a = f(b, c = {}) + 1"]
+    ),
+)
 @CALM
 def test_generated_string(token: str, place: str) -> None:
     check_promise(place.format(token))

@@ -17,7 +17,10 @@ from rmg_dsl.errors import CallError
 from rmg_dsl.messages import Request
 
 CASES = Path(__file__).parent / "cases" / "hostile"
-TEXTS = {row["name"]: row["text"] for row in map(json.loads, (CASES / "texts.jsonl").read_text("utf-8").splitlines())}
+TEXTS = {
+    row["name"]: row["text"]
+    for row in map(json.loads, (CASES / "texts.jsonl").read_text("utf-8").splitlines())
+}
 SPEC = """
 grader kind -> 1..5 = "How kind? {{ response }}"
 grader brief = words(response) <= 20
@@ -44,7 +47,9 @@ def graded(text: str) -> tuple[rmg.Result, rmg.ScriptedModel]:
 
 def painting(shown: str) -> set[str]:
     """What in a text could move the cursor of a terminal, colour it, or turn its words round."""
-    return {char for char in shown if char != "\n" and unicodedata.category(char) in ("Cc", "Cf", "Cs")}
+    return {
+        char for char in shown if char != "\n" and unicodedata.category(char) in ("Cc", "Cf", "Cs")
+    }
 
 
 def test_a_prompt_holds_it_as_it_is_and_fenced(hostile: str) -> None:
@@ -79,7 +84,16 @@ def test_the_command_line_paints_nothing(hostile: str, rmg_command: Command) -> 
     rmg_command.write({"spec.rmg": SPEC, "data.jsonl": f"{rows}\n{rows}\n"})
     with Loopback(error(401, hostile)) as server:
         variables = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": "sk-secret"}
-        run = rmg_command("run", "spec.rmg", "data.jsonl", "--model", "openai/any", "--by", "response", **variables)
+        run = rmg_command(
+            "run",
+            "spec.rmg",
+            "data.jsonl",
+            "--model",
+            "openai/any",
+            "--by",
+            "response",
+            **variables,
+        )
     shown = rmg_command("render", "spec.rmg", "data.jsonl", "--row", "0")
     assert (run.returncode, shown.returncode) == (3, 0)
     assert painting(run.stdout + run.stderr + shown.stdout) == set()
@@ -100,7 +114,9 @@ def test_errors_paint_nothing(hostile: str, name: str) -> None:
 
 
 def test_a_spec_that_holds_it_paints_nothing(hostile: str) -> None:
-    found = rmg.check(f'# {hostile}\ngrader a = "{hostile}\ngrader b -> 1..5 = "{{{{ c }}}} {hostile}"')
+    found = rmg.check(
+        f'# {hostile}\ngrader a = "{hostile}\ngrader b -> 1..5 = "{{{{ c }}}} {hostile}"'
+    )
     with pytest.raises(rmg.SpecError) as refused:
         rmg.loads(f"# remark\ngrader a = wrods({hostile})")
     assert painting(str(refused.value)) == set()

@@ -32,7 +32,10 @@ require unscored(kind) <= 0.9
 """
 HOSTILE = {
     row["name"]: row["text"]
-    for row in map(json.loads, (ROOT / "tests" / "cases" / "hostile" / "texts.jsonl").read_text("utf-8").splitlines())
+    for row in map(
+        json.loads,
+        (ROOT / "tests" / "cases" / "hostile" / "texts.jsonl").read_text("utf-8").splitlines(),
+    )
 }
 
 
@@ -84,9 +87,11 @@ def harmless(source: str) -> Tree:
     )
     assert {tag for tag, _ in tree.tags} <= allowed
     for tag, attributes in tree.tags:
-        assert not [name for name in attributes if name.startswith("on") or name in ("id", "href", "src", "name")] or (
-            tag == "meta"
-        )
+        assert not [
+            name
+            for name in attributes
+            if name.startswith("on") or name in ("id", "href", "src", "name")
+        ] or (tag == "meta")
     source.encode("utf-8")  # a notebook is a file of UTF-8
     return tree
 
@@ -106,7 +111,13 @@ ROWS = [{"response": f"answer {i}", "note": None, "number": 0.1 + 0.2} for i in 
 
 def test_a_result_shows_the_summary_the_gates_the_bill_the_worst_rows_and_the_failures() -> None:
     shown = harmless(result_html(graded(ROWS))).text
-    parts = ["kind 1..5 3", "require mean(reward)", "14 calls", "The worst rows by reward", "missing scores"]
+    parts = [
+        "kind 1..5 3",
+        "require mean(reward)",
+        "14 calls",
+        "The worst rows by reward",
+        "missing scores",
+    ]
     places = [shown.index(part) for part in parts]
     assert places == sorted(places)
     assert "✗ require mean(reward) >= 0.9: FAILS" in shown
@@ -170,7 +181,10 @@ def test_rows_that_could_not_be_better_are_not_among_the_worst() -> None:
     rows = [{"response": "a b c"}, {"response": "a"}, {"response": "a b"}]
     brief = rmg.grade("grader brief = words(response) <= 2", rows)
     assert [graded.place for graded in brief.digest.worst()[1]] == [0]
-    assert [graded.place for graded in rmg.grade("grader brief = words(response) <= 3", rows).digest.worst()[1]] == [
+    assert [
+        graded.place
+        for graded in rmg.grade("grader brief = words(response) <= 3", rows).digest.worst()[1]
+    ] == [
         0,
         1,
         2,
@@ -181,7 +195,10 @@ def test_rows_that_could_not_be_better_are_not_among_the_worst() -> None:
 
 def test_of_an_aggregate_without_a_direction_the_rows_are_the_lowest() -> None:
     result = rmg.grade("grader length = chars(response)", [{"response": "abc"}, {"response": "a"}])
-    assert "The lowest rows by length row length response 1 1 a 0 3 abc" in harmless(result_html(result)).text
+    assert (
+        "The lowest rows by length row length response 1 1 a 0 3 abc"
+        in harmless(result_html(result)).text
+    )
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
@@ -216,7 +233,10 @@ def test_a_page_is_a_whole_file_that_loads_and_runs_nothing() -> None:
     tree = harmless(page)
     assert page.startswith("<!DOCTYPE html>")
     assert tree.tags[0][0] == "html"
-    assert any(attributes.get("content", "").startswith("default-src 'none'") for _, attributes in tree.tags)  # type: ignore[union-attr]
+    assert any(
+        attributes.get("content", "").startswith("default-src 'none'")
+        for _, attributes in tree.tags
+    )  # type: ignore[union-attr]
     assert "prefers-color-scheme:dark" in page
     assert "--jp-layout-color0" in page
     assert "url(" not in page
@@ -244,7 +264,13 @@ def test_long_rows_are_folded_and_wide_ones_cut() -> None:
 def test_a_suite_shows_what_it_declares_and_how_its_prompts_begin() -> None:
     suite = rmg.loads(SPEC.replace("How kind?", "How <b>kind</b>? " + "Think. " * 40))
     shown = harmless(suite_html(suite.checked)).text
-    for part in ("Rewards for a <shop>.", "kind grader 1..5", "Is it kind?", "How <b>kind</b>? Think.", "floor = 3"):
+    for part in (
+        "Rewards for a <shop>.",
+        "kind grader 1..5",
+        "Is it kind?",
+        "How <b>kind</b>? Think.",
+        "floor = 3",
+    ):
         assert part in shown
     assert "Rude answers" not in shown  # the first line of a doc
     assert "grader brief = words(response) <= 6" in shown
@@ -270,7 +296,11 @@ def test_a_plan_of_very_many_steps_is_told_in_words() -> None:
 
 
 def test_a_box_stands_in_the_middle_of_what_it_reads() -> None:
-    boxes = [Box("alone"), *(Box(f"part {i}", ("1..5",)) for i in range(3)), Box("sum", after=(1, 2, 3))]
+    boxes = [
+        Box("alone"),
+        *(Box(f"part {i}", ("1..5",)) for i in range(3)),
+        Box("sum", after=(1, 2, 3)),
+    ]
     drawn = [attributes for tag, attributes in harmless(graph(boxes)).tags if tag == "rect"]
     alone, first, second, third, total = (float(each["y"] or 0) for each in drawn)
     assert first < second < third < alone
@@ -293,8 +323,12 @@ def test_no_two_boxes_of_a_graph_lie_on_each_other() -> None:
     ]
     for i, one in enumerate(areas):
         for other in areas[:i]:
-            apart_x = one["x"] >= other["x"] + other["width"] or other["x"] >= one["x"] + one["width"]
-            apart_y = one["y"] >= other["y"] + other["height"] or other["y"] >= one["y"] + one["height"]
+            apart_x = (
+                one["x"] >= other["x"] + other["width"] or other["x"] >= one["x"] + one["width"]
+            )
+            apart_y = (
+                one["y"] >= other["y"] + other["height"] or other["y"] >= one["y"] + one["height"]
+            )
             assert apart_x or apart_y
 
 
@@ -310,12 +344,20 @@ def test_the_bars_hold_every_score_once() -> None:
     lengths = [{"response": "a" * n} for n in (0, 1, 1, 5, 9, 9, 9)]
     levels = spread(seen("grader g -> 0..9 = chars(response)", lengths, "g"))
     assert [count for _, count in levels] == [1, 2, 0, 0, 0, 1, 0, 0, 0, 3]
-    assert spread(seen("grader g = chars(response) > 1", lengths, "g")) == [("False", 3), ("True", 4)]
+    assert spread(seen("grader g = chars(response) > 1", lengths, "g")) == [
+        ("False", 3),
+        ("True", 4),
+    ]
     free = spread(seen("grader g = chars(response)", lengths, "g"))
     assert (sum(count for _, count in free), free[0][1], free[-1][1]) == (7, 1, 3)
     assert spread(seen("grader g = chars(response)", lengths[1:3], "g")) == [("1", 2)]
     assert spread(seen("grader g = chars(response)", [{"response": None}], "g")) == []
-    labels = seen('grader g -> "a" | "b" = "? {{ response }}"', lengths, "g", model=rmg.ScriptedModel({"g": "b"}))
+    labels = seen(
+        'grader g -> "a" | "b" = "? {{ response }}"',
+        lengths,
+        "g",
+        model=rmg.ScriptedModel({"g": "b"}),
+    )
     assert spread(labels) == [("a", 0), ("b", 6)]
 
 
@@ -344,7 +386,9 @@ def test_no_number_is_rounded_to_a_whole_one_that_it_is_not(value: float, shown:
     assert number(value) == shown
 
 
-@pytest.mark.parametrize("value", [float("inf"), float("nan"), 10**400, ["<b>"], {"a": "</td>"}, b"\xff", True])
+@pytest.mark.parametrize(
+    "value", [float("inf"), float("nan"), 10**400, ["<b>"], {"a": "</td>"}, b"\xff", True]
+)
 def test_any_value_of_a_row_can_be_shown(value: object) -> None:
     assert "<b>" not in cell(value)
     harmless(cell(value))

@@ -13,11 +13,17 @@ from conftest import ROOT
 from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation, String, Whitespace
 from test_editing import examples
 
-from rmg_dsl.surfaces.lexer import RmgLexer
+from rmg_dsl.integrations.pygments_lexer import RmgLexer
 
-pytest.importorskip("jupyterlab", reason="JupyterLab is not installed: pip install -e '.[test,lab]'")
-pytest.importorskip("playwright", reason="playwright is not installed: pip install -e '.[test,lab]'")
-pytestmark = pytest.mark.skipif(chromium() is None, reason="there is no Chromium here: apt-get install chromium")
+pytest.importorskip(
+    "jupyterlab", reason="JupyterLab is not installed: pip install -e '.[test,lab]'"
+)
+pytest.importorskip(
+    "playwright", reason="playwright is not installed: pip install -e '.[test,lab]'"
+)
+pytestmark = pytest.mark.skipif(
+    chromium() is None, reason="there is no Chromium here: apt-get install chromium"
+)
 
 SETUP = """\
 %load_ext rmg_dsl
@@ -43,7 +49,9 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("notebooks")
     write_notebook(made / "first.ipynb", *CELLS)
-    (made / "support.rmg").write_text((ROOT / "rmg_dsl" / "examples" / "support.rmg").read_text("utf-8"), "utf-8")
+    (made / "support.rmg").write_text(
+        (ROOT / "rmg_dsl" / "examples" / "support.rmg").read_text("utf-8"), "utf-8"
+    )
     return made
 
 
@@ -71,7 +79,10 @@ def notebook(lab: str, browser: Any) -> Iterator[Notebook]:
 def test_a_cell_is_coloured_as_rmg_and_its_prompt_as_jinja(notebook: Notebook) -> None:
     python, cell = notebook.cell(0), notebook.cell(1)
     assert style(cell, "grader") == style(cell, "aggregate") == style(python, "import")
-    colours = [style(cell, piece)["color"] for piece in ("grader", "clarity", "prompt", "{{", "response", "%%grade")]
+    colours = [
+        style(cell, piece)["color"]
+        for piece in ("grader", "clarity", "prompt", "{{", "response", "%%grade")
+    ]
     text = style(cell, "How clear is")["color"]
     assert text == style(python, "query")["color"]
     assert text not in colours
@@ -81,7 +92,11 @@ def test_a_cell_is_coloured_as_rmg_and_its_prompt_as_jinja(notebook: Notebook) -
 def test_a_cell_is_run_and_its_table_shown(notebook: Notebook) -> None:
     shown = notebook.run(1)
     rows = shown.locator("table").first.locator("tr")
-    assert [re.split(r"\s", row.inner_text())[0] for row in rows.all()][1:] == ["correctness", "clarity", "brief"]
+    assert [re.split(r"\s", row.inner_text())[0] for row in rows.all()][1:] == [
+        "correctness",
+        "clarity",
+        "brief",
+    ]
     assert "word-overlap baseline" in shown.inner_text()
     assert "done" in shown.inner_text()
 
@@ -186,7 +201,9 @@ SAME = {
 
 def test_the_mode_reads_specs_as_the_lexer_does(browser: Any) -> None:
     page = browser.new_page()
-    page.add_script_tag(path=ROOT / "grammar" / "editors" / "jupyterlab" / "static" / "remoteEntry.js")
+    page.add_script_tag(
+        path=ROOT / "grammar" / "editors" / "jupyterlab" / "static" / "remoteEntry.js"
+    )
     read = "async text => (await window._JUPYTERLAB['rmg-dsl'].get('./tokens'))()(text)"
     for text in examples():
         styles: list[str | None] = [None] * len(text)

@@ -28,10 +28,10 @@ from traitlets.config import Config
 import rmg_dsl as rmg
 from rmg_dsl.api import progress
 from rmg_dsl.errors import UsageError
+from rmg_dsl.ir.scoring import ModelUse
 from rmg_dsl.messages import Usage
 from rmg_dsl.runtime import Tally
-from rmg_dsl.semantics.terms import ModelUse
-from rmg_dsl.surfaces.optionline import GRADE, options_of, read_line
+from rmg_dsl.surfaces.option_line import GRADE, options_of, read_line
 
 CASES = tomllib.loads((ROOT / "tests" / "cases" / "magics" / "lines.toml").read_text("utf-8"))
 BRIEF = "grader brief = words(response) <= 2"
@@ -77,7 +77,10 @@ def test_the_options_become_those_of_a_run() -> None:
 
 
 def test_what_the_calls_may_cost_and_whether_they_are_made_again() -> None:
-    assert options_of(read_line("--budget 1.5 --refresh df", GRADE), {}) == {"budget": 1.5, "cache": "refresh"}
+    assert options_of(read_line("--budget 1.5 --refresh df", GRADE), {}) == {
+        "budget": 1.5,
+        "cache": "refresh",
+    }
     assert options_of(read_line("--no-cache df", GRADE), {}) == {"cache": False}
     for wrong in ("--refresh --no-cache df", "--budget much df"):
         with pytest.raises(UsageError):
@@ -123,7 +126,9 @@ class Shell:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Shell]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     config = Config()
@@ -160,7 +165,9 @@ def test_any_data_is_taken(shell: Shell, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("case", CASES["refused"], ids=lambda case: case["line"])
-def test_what_makes_no_sense_is_refused_in_one_line(shell: Shell, tmp_path: Path, case: dict[str, Any]) -> None:
+def test_what_makes_no_sense_is_refused_in_one_line(
+    shell: Shell, tmp_path: Path, case: dict[str, Any]
+) -> None:
     (tmp_path / "rows.csv").write_text("response\na b\n", "utf-8")
     found = shell(f"%%grade {case['line']}\n{BRIEF}")
     assert case["error"] in str(found.error_in_exec)
@@ -208,7 +215,9 @@ def test_the_rows_are_written(shell: Shell, tmp_path: Path) -> None:
 def test_rows_that_cannot_be_written_are_not_lost(shell: Shell, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    shell.shell.user_ns["judge"] = rmg.ScriptedModel(lambda _: 4 if not folder.exists() else folder.rmdir() or 4)
+    shell.shell.user_ns["judge"] = rmg.ScriptedModel(
+        lambda _: 4 if not folder.exists() else folder.rmdir() or 4
+    )
     shown = shell.refused(f"%%grade -o scored --save folder/out.csv --model judge df\n{KIND}")
     assert "DataError" in shown
     assert shell["scored"].df["kind"].tolist() == [4, 4]
@@ -264,8 +273,14 @@ def test_a_result_shows_itself_and_so_do_a_suite_and_a_plan(shell: Shell) -> Non
 
 
 def test_a_mistake_is_shown_at_its_place_in_the_cell(shell: Shell) -> None:
-    number = shell.shell.displayhook.prompt_count + 1 if _counts_after(shell) else shell.shell.execution_count
-    shown = shell.refused(f"%%grade df\n# a remark\n{BRIEF}\ngrader a = wrods(response)\naggregate b = unit(kindd)")
+    number = (
+        shell.shell.displayhook.prompt_count + 1
+        if _counts_after(shell)
+        else shell.shell.execution_count
+    )
+    shown = shell.refused(
+        f"%%grade df\n# a remark\n{BRIEF}\ngrader a = wrods(response)\naggregate b = unit(kindd)"
+    )
     assert f"--> In[{number}]:4:12" in shown
     assert f"--> In[{number}]:5:20" in shown
     assert "  |            ^^^^^" in shown
@@ -283,7 +298,9 @@ def test_blank_lines_above_the_magic_count(shell: Shell) -> None:
 
 
 def test_what_the_data_lacks_is_shown_in_the_cell_too(shell: Shell) -> None:
-    shown = shell.refused("%%grade df\ngrader brief = words(respons) <= 2\ngrader lang = words(response) > 1")
+    shown = shell.refused(
+        "%%grade df\ngrader brief = words(respons) <= 2\ngrader lang = words(response) > 1"
+    )
     assert "RMG501" in shown
     assert "RMG502" in shown
     shell.ok("%%rmg -o kept\ngrader brief = words(nothing) <= 2")
@@ -330,15 +347,17 @@ def test_loading_starts_nothing() -> None:
         "loaded = {name.partition('.')[0] for name in sys.modules}\n"
         "assert not loaded & {'openai', 'httpx', 'httpx2', 'pandas'}, loaded\n"
     )
-    found = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
     assert found.returncode == 0, found.stdout + found.stderr
 
 
 def test_importing_does_not_bring_in_ipython() -> None:
-    code = (
-        "import sys, rmg_dsl, rmg_dsl.surfaces.magics, rmg_dsl.surfaces.notebook; assert 'IPython' not in sys.modules"
+    code = "import sys, rmg_dsl, rmg_dsl.surfaces.magics, rmg_dsl.surfaces.notebook; assert 'IPython' not in sys.modules"
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
     )
-    found = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
 
 
@@ -346,7 +365,9 @@ def test_importing_does_not_bring_in_ipython() -> None:
 
 
 def executed(*cells: str, allow_errors: bool = False) -> NotebookNode:
-    made = v4.new_notebook(cells=[v4.new_code_cell(text) for text in ("%load_ext rmg_dsl", SETUP, *cells)])
+    made = v4.new_notebook(
+        cells=[v4.new_code_cell(text) for text in ("%load_ext rmg_dsl", SETUP, *cells)]
+    )
     client = NotebookClient(made, kernel_name="python3", allow_errors=allow_errors, timeout=60)
     client.execute(stdout=DEVNULL, stderr=DEVNULL)
     made.cells = made.cells[2:]
@@ -356,7 +377,11 @@ def executed(*cells: str, allow_errors: bool = False) -> NotebookNode:
 def test_progress_is_done_in_the_saved_notebook() -> None:
     with Loopback(verdict(4)) as server:
         spec = f'model judge = llm("vllm/a", base_url="{server.url}")\n{KIND}'
-        saved = executed(f"%%grade -o scored df\n{spec}", "scored.df['kind'].tolist()", f"%%grade --quiet df\n{spec}")
+        saved = executed(
+            f"%%grade -o scored df\n{spec}",
+            "scored.df['kind'].tolist()",
+            f"%%grade --quiet df\n{spec}",
+        )
     drawn, table = saved.cells[0].outputs
     assert drawn.data["text/plain"] == "done  2 rows  2 calls"
     assert "done  2 rows" in drawn.data["text/html"]
@@ -387,7 +412,9 @@ def clock(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> None:
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(now)))
 
 
-def test_progress_says_how_far_how_fast_how_long_yet_and_what_it_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_says_how_far_how_fast_how_long_yet_and_what_it_costs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     clock(monkeypatch, 0.0, 0.1, 5.0)
     drawn = Drawn()
     cell = progress.CellProgress(progress.Words(40, lambda _: 0.0125), drawn)
@@ -423,7 +450,10 @@ def test_the_rate_is_of_what_happened_lately() -> None:
 def test_python_shows_progress_in_a_cell_where_it_is_asked_to() -> None:
     call = f"import rmg_dsl as rmg\nrmg.grade({BRIEF!r}, df, progress={{}}).df['brief'].tolist()"
     shown, silent = executed(call.format(True), call.format(False)).cells
-    assert [each.data["text/plain"] for each in shown.outputs] == ["done  2 rows  0 calls", "[True, False]"]
+    assert [each.data["text/plain"] for each in shown.outputs] == [
+        "done  2 rows  0 calls",
+        "[True, False]",
+    ]
     assert [each.data["text/plain"] for each in silent.outputs] == ["[True, False]"]
 
 
@@ -452,13 +482,23 @@ def test_papermill_sees_a_failed_cell_and_its_place(tmp_path: Path) -> None:
     cells = ("%load_ext rmg_dsl", SETUP, "%%grade df\ngrader a = wrods(response)", "never = 'run'")
     path = tmp_path / "in.ipynb"
     nbformat.write(v4.new_notebook(cells=[v4.new_code_cell(text) for text in cells]), path)
-    command = [sys.executable, "-m", "papermill", "-k", "python3", str(path), str(tmp_path / "out.ipynb")]
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        "-k",
+        "python3",
+        str(path),
+        str(tmp_path / "out.ipynb"),
+    ]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 1
     assert "In[3]:2:12" in found.stderr
     assert "papermill.exceptions.PapermillExecutionError" in found.stderr
     saved = nbformat.read(tmp_path / "out.ipynb", 4)
-    assert [cell.metadata.papermill.status for cell in saved.cells if "papermill" in cell.metadata][-2:] == [
+    assert [cell.metadata.papermill.status for cell in saved.cells if "papermill" in cell.metadata][
+        -2:
+    ] == [
         "failed",
         "pending",
     ]
@@ -513,7 +553,9 @@ class Kernel:
             if kind == "status" and content["execution_state"] == "idle":
                 return dict(found["content"]), outputs
             if kind == "update_display_data":
-                outputs = [content if o.get("transient") == content["transient"] else o for o in outputs]
+                outputs = [
+                    content if o.get("transient") == content["transient"] else o for o in outputs
+                ]
             elif kind in ("display_data", "execute_result", "stream", "error"):
                 outputs.append(content)
 
@@ -560,7 +602,9 @@ def interrupted() -> Iterator[Interrupted]:
             for _ in range(2):
                 assert in_flight.acquire(timeout=60), kernel.reply(sent)
             kernel.manager.interrupt_kernel()
-            found = Interrupted(*kernel.reply(sent), sorted({*map(row_of, server.asked)} & {0, 1, 2}))
+            found = Interrupted(
+                *kernel.reply(sent), sorted({*map(row_of, server.asked)} & {0, 1, 2})
+            )
             found.values["statuses"] = kernel.said("scored.df['kind_status'].tolist()")
             found.values["notes"] = kernel.said("[scored.interrupted, *scored.notes]")
             found.values["next"] = kernel.said(_NEXT)
@@ -576,14 +620,26 @@ def interrupted() -> Iterator[Interrupted]:
 _NEXT = f"get_ipython().run_cell_magic('grade', '--quiet [{{\"response\": \"a\"}}]', '{BRIEF}').df['brief'].tolist()"
 
 
-def test_an_interrupted_cell_keeps_the_finished_rows_while_calls_are_in_flight(interrupted: Interrupted) -> None:
+def test_an_interrupted_cell_keeps_the_finished_rows_while_calls_are_in_flight(
+    interrupted: Interrupted,
+) -> None:
     assert interrupted.answered
-    assert interrupted.values["statuses"] == ["ok" if i in interrupted.answered else "cancelled" for i in range(9)]
-    assert interrupted.values["notes"] == [True, "calls in flight go on into the cache, and into no count here"]
+    assert interrupted.values["statuses"] == [
+        "ok" if i in interrupted.answered else "cancelled" for i in range(9)
+    ]
+    assert interrupted.values["notes"] == [
+        True,
+        "calls in flight go on into the cache, and into no count here",
+    ]
 
 
-def test_an_interrupted_cell_shows_what_is_finished_and_stops_run_all(interrupted: Interrupted) -> None:
-    assert (interrupted.reply["status"], interrupted.reply["ename"]) == ("error", "KeyboardInterrupt")
+def test_an_interrupted_cell_shows_what_is_finished_and_stops_run_all(
+    interrupted: Interrupted,
+) -> None:
+    assert (interrupted.reply["status"], interrupted.reply["ename"]) == (
+        "error",
+        "KeyboardInterrupt",
+    )
     drawn, table, failed = interrupted.shown
     count = len(interrupted.answered)
     assert drawn["data"]["text/plain"] == f"interrupted  {count} of 9 rows  {count} calls"
@@ -596,7 +652,9 @@ def test_the_cell_after_an_interrupt_works(interrupted: Interrupted) -> None:
     assert interrupted.values["next"] == [True]
 
 
-def test_running_the_cell_again_pays_only_for_what_was_never_asked(interrupted: Interrupted) -> None:
+def test_running_the_cell_again_pays_only_for_what_was_never_asked(
+    interrupted: Interrupted,
+) -> None:
     assert interrupted.values["again"] == [4] * 9
     before = len(interrupted.answered) + 2
     assert interrupted.values["paid"] == [9 - before, before]

@@ -41,11 +41,11 @@ from rmg_dsl.models import (
     open_model,
     parse_model_name,
 )
-from rmg_dsl.models.answers import Answer, retry_after_of
-from rmg_dsl.models.completions import reply_of
-from rmg_dsl.models.faults import fault_of
+from rmg_dsl.models.http_errors import fault_of
+from rmg_dsl.models.http_response import Answer, retry_after_of
 from rmg_dsl.models.lexical import verdict_on
-from rmg_dsl.models.schemas import reply_schema
+from rmg_dsl.models.providers.chat_completion import reply_of
+from rmg_dsl.models.reply_schema import reply_schema
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
 
 __all__ = ["llama_url"]
@@ -53,7 +53,9 @@ __all__ = ["llama_url"]
 CASES = Path(__file__).parent / "cases" / "models"
 KEY = "sk-very-secret-0123456789"
 SCALE = Whole(1, 5)
-SCHEMA_REJECTED = error(400, "'response_format' of type 'json_schema' is not supported with this model", param="x")
+SCHEMA_REJECTED = error(
+    400, "'response_format' of type 'json_schema' is not supported with this model", param="x"
+)
 TEMPERATURE_REJECTED = error(
     400, "Unsupported value: 'temperature' does not support 0 with this model.", param="temperature"
 )
@@ -64,7 +66,9 @@ def cases(name: str) -> list[Any]:
     return [pytest.param(row, id=row.get("name") or row["setting"]) for row in rows]
 
 
-def asking(scale: Scale = SCALE, text: str = "How good?", grader: str = "good", **more: Any) -> Request:
+def asking(
+    scale: Scale = SCALE, text: str = "How good?", grader: str = "good", **more: Any
+) -> Request:
     return Request(Question(grader, scale, (Message("user", text),)), **more)
 
 
@@ -92,7 +96,14 @@ def chatting(server: Loopback, **settings: Any) -> OpenAIChat:
     """A bare chat model, without retries, that owns its client."""
     endpoints = Endpoints()
     endpoint = endpoints.at(server.url, KEY)
-    return OpenAIChat(endpoint, "tiny", name="test/tiny", settings=settings, key_variable="TEST_KEY", owned=endpoints)
+    return OpenAIChat(
+        endpoint,
+        "tiny",
+        name="test/tiny",
+        settings=settings,
+        key_variable="TEST_KEY",
+        owned=endpoints,
+    )
 
 
 def fault(model: Model) -> CallError:
@@ -105,10 +116,13 @@ def fault(model: Model) -> CallError:
 
 
 def test_a_call_says_what_the_question_asks_and_no_more() -> None:
-    question = Question("good", SCALE, (Message("system", "You judge."), Message("user", "How good?")))
+    question = Question(
+        "good", SCALE, (Message("system", "You judge."), Message("user", "How good?"))
+    )
     with Loopback(verdict(4)) as server:
         replies = run(
-            open_model(spec(server.url), environment()), Request(question, follow_up=(Message("user", "Again"),))
+            open_model(spec(server.url), environment()),
+            Request(question, follow_up=(Message("user", "Again"),)),
         )
     assert json.loads(replies[0].text) == {"reason": "because", "verdict": 4}
     assert replies[0].usage == Usage(calls=1, tokens_in=10, tokens_out=5)
@@ -141,7 +155,9 @@ def test_a_call_says_what_the_question_asks_and_no_more() -> None:
         (Labels(("bad", "good"), (0.0, 1.0)), {"type": "string", "enum": ["bad", "good"]}),
     ],
 )
-def test_the_schema_offers_the_scale_only_and_the_reason_comes_first(scale: Scale, offered: Mapping[str, Any]) -> None:
+def test_the_schema_offers_the_scale_only_and_the_reason_comes_first(
+    scale: Scale, offered: Mapping[str, Any]
+) -> None:
     schema = reply_schema(scale)
     assert [*schema["properties"]] == schema["required"] == ["reason", "verdict"]
     assert schema["properties"]["verdict"] == offered
@@ -169,14 +185,20 @@ def test_points_want_an_answer_to_each_criterion() -> None:
         ({"max_tokens": 9, "top_p": 0.5}, 0, {"temperature": 0, "max_tokens": 9, "top_p": 0.5}),
         ({"reasoning_effort": "low"}, 0, {"temperature": 0, "reasoning_effort": "low"}),
         ({"extra_body": '{"temperature": 0.9, "top_k": 1}'}, 0, {"temperature": 0.9, "top_k": 1}),
-        ({"timeout": 5, "concurrency": 2, "rpm": 6000, "price": "1/2", "max_retries": 0}, 0, {"temperature": 0}),
+        (
+            {"timeout": 5, "concurrency": 2, "rpm": 6000, "price": "1/2", "max_retries": 0},
+            0,
+            {"temperature": 0},
+        ),
     ],
 )
 def test_settings_reach_the_wire(settings: dict[str, Any], draw: int, sent: dict[str, Any]) -> None:
     with Loopback(verdict(4)) as server:
         run(open_model(spec(server.url, **settings), environment()), asking(draw=draw))
     body = server.bodies[0]
-    assert {name: body[name] for name in body if name not in ("model", "messages", "response_format")} == sent
+    assert {
+        name: body[name] for name in body if name not in ("model", "messages", "response_format")
+    } == sent
 
 
 def test_openai_itself_knows_the_limit_by_its_newer_name() -> None:
@@ -192,7 +214,12 @@ def test_openai_itself_knows_the_limit_by_its_newer_name() -> None:
 
 def test_the_key_comes_from_the_preset_s_variable() -> None:
     with Loopback(verdict(4)) as server:
-        run(open_model(ModelSpec("openai", "x"), environment(OPENAI_BASE_URL=server.url, OPENAI_API_KEY=f"{KEY}\n")))
+        run(
+            open_model(
+                ModelSpec("openai", "x"),
+                environment(OPENAI_BASE_URL=server.url, OPENAI_API_KEY=f"{KEY}\n"),
+            )
+        )
     assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
 
 
@@ -218,8 +245,16 @@ def test_without_a_key_none_is_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
         (ModelSpec("local", "lexicon"), {}, "`local/lexical`"),
         (ModelSpec("openai", "x"), {"OPENAI_API_KEY": "clé"}, "OPENAI_API_KEY holds a character"),
         (ModelSpec("openai", "x"), {"OPENAI_API_KEY": "a b"}, "OPENAI_API_KEY holds a character"),
-        (ModelSpec("openai", "x"), {"OPENAI_BASE_URL": "localhost:80"}, "OPENAI_BASE_URL is no base URL"),
-        (ModelSpec("vllm", "x", {"temperature": 9, "tempo": 1}), {}, "0 to 2; unknown setting `tempo`"),
+        (
+            ModelSpec("openai", "x"),
+            {"OPENAI_BASE_URL": "localhost:80"},
+            "OPENAI_BASE_URL is no base URL",
+        ),
+        (
+            ModelSpec("vllm", "x", {"temperature": 9, "tempo": 1}),
+            {},
+            "0 to 2; unknown setting `tempo`",
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_said_before_any_call(
@@ -241,7 +276,9 @@ def test_a_base_url_of_one_s_own_needs_no_known_provider_and_no_key() -> None:
 def test_presets_are_urls_that_a_setting_would_accept() -> None:
     for preset in PRESETS.values():
         assert check_setting("base_url", preset.base_url) is None
-        assert preset.key_variable is None or check_setting("api_key_env", preset.key_variable) is None
+        assert (
+            preset.key_variable is None or check_setting("api_key_env", preset.key_variable) is None
+        )
 
 
 @pytest.mark.parametrize("text", ["gpt-6", "", "/x", "openai/", " / "])
@@ -306,7 +343,9 @@ def test_every_fault_says_what_may_help(case: dict[str, Any]) -> None:
     assert found.status_code == case.get("status_code", case["status"])
     assert found.retry_after == case.get("retry_after")
     kinds = ("retryable", "fatal", "refused")
-    assert {kind: getattr(found, kind) for kind in kinds} == {kind: case.get(kind, False) for kind in kinds}
+    assert {kind: getattr(found, kind) for kind in kinds} == {
+        kind: case.get(kind, False) for kind in kinds
+    }
     assert (found.attempts, len(server.asked)) == (1, 1)
 
 
@@ -318,7 +357,9 @@ def test_every_reply_is_read_as_it_came(case: dict[str, Any]) -> None:
         reply = run(chatting(server))[0]
     assert (reply.text, reply.refusal) == (case["text"], case.get("refusal"))
     assert reply.finish == (None if case.get("no_finish") else case["finish"])
-    assert [reply.usage.tokens_in, reply.usage.tokens_out, reply.usage.tokens_cached] == case.get("tokens", [0, 0, 0])
+    assert [reply.usage.tokens_in, reply.usage.tokens_out, reply.usage.tokens_cached] == case.get(
+        "tokens", [0, 0, 0]
+    )
     assert reply.raw is not None
     assert reply.raw["choices"][0]["message"] == case["message"]
 
@@ -333,9 +374,21 @@ def test_every_reply_is_read_as_it_came(case: dict[str, Any]) -> None:
         (Told(body="[" * 100_000), "no JSON object"),
         (Told(body=b"\xff\xfe\x00\x01"), "no JSON object"),
         (Told(body="9" * 5000), "no JSON object"),
-        (replace(chat(None), headers={"content-type": "text/html; charset=nonsense"}, body="é"), "no JSON object"),
+        (
+            replace(chat(None), headers={"content-type": "text/html; charset=nonsense"}, body="é"),
+            "no JSON object",
+        ),
     ],
-    ids=["reset", "closed early", "no answer", "bad gzip", "deep", "not UTF-8", "a long number", "an odd charset"],
+    ids=[
+        "reset",
+        "closed early",
+        "no answer",
+        "bad gzip",
+        "deep",
+        "not UTF-8",
+        "a long number",
+        "an odd charset",
+    ],
 )
 def test_a_broken_answer_may_be_tried_again(told: Told, says: str) -> None:
     with Loopback(told) as server:
@@ -369,7 +422,9 @@ def test_half_a_character_cannot_be_sent() -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
@@ -379,7 +434,8 @@ JSON = st.recursive(
         {},
         optional={
             "error": JSON,
-            "usage": JSON | st.fixed_dictionaries({"prompt_tokens": JSON, "prompt_tokens_details": JSON}),
+            "usage": JSON
+            | st.fixed_dictionaries({"prompt_tokens": JSON, "prompt_tokens_details": JSON}),
             "choices": JSON
             | st.lists(
                 st.fixed_dictionaries(
@@ -422,7 +478,13 @@ def test_whatever_comes_is_a_reply_or_a_call_error(body: object, status: int) ->
         ({"retry-after": "nan"}, None),
         ({"retry-after": "inf"}, None),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
-        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "date": "Wed, 21 Oct 2026 07:29:00 GMT"}, 0),
+        (
+            {
+                "retry-after": "Wed, 21 Oct 2026 07:28:00 GMT",
+                "date": "Wed, 21 Oct 2026 07:29:00 GMT",
+            },
+            0,
+        ),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:00", "date": "Wed, 99 Oct"}, None),
         ({"retry-after-ms": "250"}, 0.25),
     ],
@@ -455,14 +517,22 @@ def forms(server: Loopback) -> list[str]:
         SCHEMA_REJECTED,
         error(400, "Invalid value: 'json_schema'.", param="response_format.type"),
         error(404, "No endpoints found that support structured outputs"),
-        Told(422, {"detail": [{"loc": ["body", "response_format", "type"], "msg": "unexpected value"}]}),
+        Told(
+            422,
+            {"detail": [{"loc": ["body", "response_format", "type"], "msg": "unexpected value"}]},
+        ),
         error(501, "json_schema is not implemented"),
-        error(500, "1 validation error: ('body', 'response_format', 'type') Input should be 'text' or 'json_object'"),
+        error(
+            500,
+            "1 validation error: ('body', 'response_format', 'type') Input should be 'text' or 'json_object'",
+        ),
     ],
     ids=["400", "400 by its param", "404", "422", "501", "500 of llama-cpp-python"],
 )
 def test_a_rejected_schema_costs_one_call_and_is_remembered(told: Told) -> None:
-    with picky(lambda body: told if body.get("response_format", {}).get("type") == "json_schema" else None) as server:
+    with picky(
+        lambda body: told if body.get("response_format", {}).get("type") == "json_schema" else None
+    ) as server:
         model = chatting(server)
         replies = run(model, asking(), asking())
     assert forms(server) == ["json_schema", "json_object", "json_object"]
@@ -510,14 +580,18 @@ def test_a_setting_of_the_author_stays_and_is_an_error(settings: dict[str, Any])
 
 def test_a_response_format_of_the_author_stays() -> None:
     with Loopback(SCHEMA_REJECTED) as server:
-        assert fault(chatting(server, extra_body={"response_format": {"type": "text"}})).attempts == 1
+        assert (
+            fault(chatting(server, extra_body={"response_format": {"type": "text"}})).attempts == 1
+        )
     assert forms(server) == ["text"]
 
 
 def test_several_rejections_are_learned_one_by_one() -> None:
     def rejects(body: Any) -> Told | None:
         if "max_tokens" in body:
-            return error(400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.")
+            return error(
+                400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+            )
         if "temperature" in body:
             return error(400, "temperature is not supported")
         return SCHEMA_REJECTED if "response_format" in body else None
@@ -537,7 +611,9 @@ def test_calls_in_flight_learn_the_same_lesson_once() -> None:
         finally:
             await model.close()
 
-    with picky(lambda body: SCHEMA_REJECTED if body["response_format"]["type"] == "json_schema" else None) as server:
+    with picky(
+        lambda body: SCHEMA_REJECTED if body["response_format"]["type"] == "json_schema" else None
+    ) as server:
         replies = asyncio.run(at_once(chatting(server)))
     assert all(reply.usage.calls <= 2 for reply in replies)
     assert "none" not in forms(server)
@@ -551,7 +627,12 @@ def test_the_key_is_in_no_message_no_note_no_repr_and_no_trace() -> None:
     with Loopback(echo) as server:
         model = chatting(server)
         found = fault(model)
-    shown = "".join(traceback.format_exception(found)) + repr(vars(found)) + repr(model) + repr(model._endpoint)
+    shown = (
+        "".join(traceback.format_exception(found))
+        + repr(vars(found))
+        + repr(model)
+        + repr(model._endpoint)
+    )
     assert "[key]" in str(found)
     assert KEY not in shown + model.note + str(found)
 
@@ -631,7 +712,9 @@ def test_in_the_end_the_error_counts_its_attempts() -> None:
     assert len(slept) == 2
 
 
-@pytest.mark.parametrize("found", [CallError("no"), CallError("no", fatal=True), CallError("no", refused=True)])
+@pytest.mark.parametrize(
+    "found", [CallError("no"), CallError("no", fatal=True), CallError("no", refused=True)]
+)
 def test_what_cannot_pass_is_not_tried_again(found: CallError) -> None:
     model, slept = retrying(found)
     assert fault(model) is found
@@ -657,7 +740,12 @@ def test_other_exceptions_pass_through() -> None:
 
 
 def test_retries_on_the_wire() -> None:
-    script = [error(429, "slow", headers={"retry-after": "0"}), Told(fault="drop"), error(500, "oops"), verdict(4)]
+    script = [
+        error(429, "slow", headers={"retry-after": "0"}),
+        Told(fault="drop"),
+        error(500, "oops"),
+        verdict(4),
+    ]
     with Loopback(script) as server:
         model = Retrying(chatting(server), random=lambda: 0.0)
         assert run(model)[0].usage == Usage(calls=4, retried=3, tokens_in=10, tokens_out=5)
@@ -727,7 +815,9 @@ def paced(rpm: float | None, tpm: float | None, letters: int, usage: Usage) -> l
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    model = Paced(ScriptedModel({"good": Reply("4", usage=usage)}), rpm, tpm, clock=lambda: 100.0, sleep=sleep)
+    model = Paced(
+        ScriptedModel({"good": Reply("4", usage=usage)}), rpm, tpm, clock=lambda: 100.0, sleep=sleep
+    )
     run(model, *[asking(text="x" * letters)] * 4)
     return slept
 
@@ -770,7 +860,9 @@ def test_the_baseline_compares_words_and_refuses_all_else(case: dict[str, Any]) 
     text = "\n".join([case.get("prompt", "How good is this?"), *material.values()])
     message = (Message("user", text),)
     for name, expected in case["verdicts"].items():
-        question = Question(case.get("grader", "good"), SCALES[name], message, material, tuple(case["needs"]))
+        question = Question(
+            case.get("grader", "good"), SCALES[name], message, material, tuple(case["needs"])
+        )
         reply = run(Lexical(), Request(question))[0]
         assert reply.usage == Usage()
         if expected is None:
@@ -789,12 +881,17 @@ def test_the_baseline_compares_words_and_refuses_all_else(case: dict[str, Any]) 
 def test_the_baseline_never_leaves_a_scale(share: float, low: int, width: int, lower: bool) -> None:
     whole, real = Whole(low, low + width, lower), Real(low / 7, low / 7 + width / 9e5, lower)
     assert verdict_on(whole, share) in whole.levels
-    assert real.low <= float(verdict_on(real, share) or 0.0) <= real.high or real.low > 0 > real.high
+    assert (
+        real.low <= float(verdict_on(real, share) or 0.0) <= real.high or real.low > 0 > real.high
+    )
 
 
 def test_the_baseline_needs_no_key_and_says_what_it_is() -> None:
     model = open_model(ModelSpec(*parse_model_name("local/lexical")), environment())
-    assert (model.name, model.note) == ("local/lexical", "local/lexical is a word-overlap baseline, not a judge")
+    assert (model.name, model.note) == (
+        "local/lexical",
+        "local/lexical is a word-overlap baseline, not a judge",
+    )
 
 
 # The double
@@ -820,7 +917,11 @@ def test_the_double_says_what_it_is_told(scale: Scale, said: Any, text: str) -> 
 
 def test_the_double_finds_graders_before_texts_and_texts_in_order() -> None:
     model = ScriptedModel({"Paris": 1, "How": 2, "good": 3})
-    asked = [asking(text="How is Paris?"), asking(text="How is Paris?", grader="x"), asking(text="How?", grader="x")]
+    asked = [
+        asking(text="How is Paris?"),
+        asking(text="How is Paris?", grader="x"),
+        asking(text="How?", grader="x"),
+    ]
     assert [json.loads(reply.text)["verdict"] for reply in run(model, *asked)] == [3, 1, 2]
     assert model.requests == asked
     assert "3 requests" in repr(model)
@@ -828,7 +929,9 @@ def test_the_double_finds_graders_before_texts_and_texts_in_order() -> None:
 
 def test_the_double_takes_a_list_one_by_one_and_raises_afresh() -> None:
     model = ScriptedModel({"good": [busy(), Reply("kept", refusal="no"), 5]})
-    assert [reply.text for reply in run(Retrying(model, random=lambda: 0.0), asking(), asking())] == [
+    assert [
+        reply.text for reply in run(Retrying(model, random=lambda: 0.0), asking(), asking())
+    ] == [
         "kept",
         '{"reason": "scripted", "verdict": 5}',
     ]
@@ -853,9 +956,13 @@ def test_the_double_says_what_it_has_no_reply_for(script: dict[str, Any]) -> Non
 # llama.cpp itself
 
 
-@pytest.mark.parametrize("scale", [YesNo(), Whole(1, 5), Labels(("bad", "good")), Real(0.0, 1.0)], ids=str)
+@pytest.mark.parametrize(
+    "scale", [YesNo(), Whole(1, 5), Labels(("bad", "good")), Real(0.0, 1.0)], ids=str
+)
 def test_llama_cpp_answers_what_was_offered(llama_url: str, scale: Scale) -> None:
-    model = open_model(ModelSpec("llamacpp", LLAMA, {"base_url": llama_url, "max_tokens": 400}), environment())
+    model = open_model(
+        ModelSpec("llamacpp", LLAMA, {"base_url": llama_url, "max_tokens": 400}), environment()
+    )
     replies = run(model, asking(scale), asking(scale))
     said = json.loads(replies[0].text)
     assert [*said] == ["reason", "verdict"]

@@ -24,7 +24,8 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 DATA = sorted(path for path in (FOLDER / "data").iterdir() if path.suffix in (".csv", ".jsonl"))
 # Where it ran, when, how long it took, and where an object lay: none of that is the same twice.
 PASSING = re.compile(
-    re.escape(str(ROOT)) + r"|/(?:tmp|home|root|Users)/|site-packages|0x[0-9a-f]{6,}|\d\d:\d\d:\d\d|\b\d+\.\d s\b"
+    re.escape(str(ROOT))
+    + r"|/(?:tmp|home|root|Users)/|site-packages|0x[0-9a-f]{6,}|\d\d:\d\d:\d\d|\b\d+\.\d s\b"
 )
 
 
@@ -39,9 +40,14 @@ def code_of(notebook: NotebookNode) -> list[NotebookNode]:
 def executed(notebook: NotebookNode) -> NotebookNode:
     """The notebook run from top to bottom, with nothing in it but its cells and what they show."""
     place = {"metadata": {"path": str(FOLDER)}}
-    client = NotebookClient(notebook, kernel_name="python3", timeout=120, record_timing=False, resources=place)
+    client = NotebookClient(
+        notebook, kernel_name="python3", timeout=120, record_timing=False, resources=place
+    )
     client.execute(stdout=DEVNULL, stderr=DEVNULL)
-    notebook.metadata = {"kernelspec": notebook.metadata.kernelspec, "language_info": {"name": "python"}}
+    notebook.metadata = {
+        "kernelspec": notebook.metadata.kernelspec,
+        "language_info": {"name": "python"},
+    }
     for cell in code_of(notebook):
         cell.metadata.pop("execution", None)
     return notebook
@@ -69,7 +75,9 @@ def test_a_second_run_from_the_saved_state_changes_nothing(saved: NotebookNode) 
 
 
 def test_what_is_saved_is_of_no_day_and_no_machine(saved: NotebookNode) -> None:
-    shown = [json.dumps(output, ensure_ascii=False) for cell in code_of(saved) for output in cell.outputs]
+    shown = [
+        json.dumps(output, ensure_ascii=False) for cell in code_of(saved) for output in cell.outputs
+    ]
     assert [found.group() for text in shown for found in PASSING.finditer(text)] == []
     assert not [text for text in shown if '"name": "stderr"' in text or "<script" in text]
 
@@ -98,10 +106,17 @@ def test_the_data_are_many_and_no_two_alike(path: Path) -> None:
 def test_the_reward_takes_a_tenth_of_its_python() -> None:
     program = (FOLDER / "data" / "reward_in_python.py").read_text("utf-8").strip()
     notebook = nbformat.read(FOLDER / "02_support_reward.ipynb", 4)
-    spec = next(cell.source for cell in code_of(notebook) if cell.source.startswith("%%rmg")).split("\n", 1)[1]
+    spec = next(cell.source for cell in code_of(notebook) if cell.source.startswith("%%rmg")).split(
+        "\n", 1
+    )[1]
     assert len(spec) <= len(program) / 10
     assert len(spec.splitlines()) <= len(program.splitlines()) / 10
-    (sizes,) = (o for cell in code_of(notebook) for o in cell.outputs if "RMG / Python" in str(o.get("data")))
+    (sizes,) = (
+        o
+        for cell in code_of(notebook)
+        for o in cell.outputs
+        if "RMG / Python" in str(o.get("data"))
+    )
     assert f"{len(program)}  {len(spec)}" in sizes.data["text/plain"]
 
 

@@ -80,7 +80,9 @@ def test_some_rows_are_some_rows_of_the_frame(frame: Any) -> None:
     assert columns(rmg.grade(BRIEF, frame, limit=1).df)["response"] == ["a b"]
     sampled = columns(rmg.grade(BRIEF, frame, sample=2, seed=0).df)
     assert len(sampled["response"]) == 2
-    assert sampled["brief"] == [None if text is None else text == "a b" for text in sampled["response"]]
+    assert sampled["brief"] == [
+        None if text is None else text == "a b" for text in sampled["response"]
+    ]
     assert columns(rmg.grade(BRIEF, frame[:0]).df)["brief"] == []
 
 
@@ -91,12 +93,16 @@ def test_what_no_column_of_text_could_hold_is_its_escape() -> None:
 
 
 def test_what_cannot_be_graded_is_told_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(rmg.UsageError, match=r"a LazyFrame: nothing is computed yet; give its \.collect\(\)"):
+    with pytest.raises(
+        rmg.UsageError, match=r"a LazyFrame: nothing is computed yet; give its \.collect\(\)"
+    ):
         rmg.grade(BRIEF, POLARS.lazy())
     with pytest.raises(rmg.DataError, match="has the columns `brief` already"):
         to_frame(open_table(POLARS.with_columns(brief=1)), {"brief": Column("bool", [True] * 3)})
     monkeypatch.setitem(sys.modules, "narwhals", None)
-    with pytest.raises(rmg.UsageError, match=r"frames of polars need narwhals: pip install \"rmg-dsl\[polars\]\""):
+    with pytest.raises(
+        rmg.UsageError, match=r"frames of polars need narwhals: pip install \"rmg-dsl\[polars\]\""
+    ):
         rmg.grade(BRIEF, POLARS)
 
 
@@ -106,5 +112,7 @@ def test_none_of_it_is_imported_where_no_such_frame_is() -> None:
         f"rmg.grade({BRIEF!r}, [{{'response': 'a'}}]).df\n"
         "assert not {'polars', 'narwhals'} & set(sys.modules)\n"
     )
-    found = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
     assert found.returncode == 0, found.stderr

@@ -41,7 +41,9 @@ def unpacked(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(unpacked: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Python in an empty folder, which finds the unpacked wheel first."""
     env = {**os.environ, "PYTHONPATH": str(unpacked), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run([sys.executable, *words], cwd=folder, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, *words], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
 
 
 def test_the_wheel_holds_all_that_runs_and_nothing_else(wheel: Path) -> None:
@@ -86,7 +88,9 @@ def test_the_grammar_is_found_in_both_layouts(unpacked: Path, tmp_path: Path) ->
         assert text == (ROOT / "grammar" / name).read_text("utf-8")
     code = "from rmg_dsl.syntax.grammar import _grammar_file as f; print(f('rmg.lark')); print(f('SPEC.md'))"
     found = run(unpacked, tmp_path, "-c", code).stdout.split()
-    assert found == [str(unpacked / "rmg_dsl" / "grammar" / name) for name in ("rmg.lark", "SPEC.md")]
+    assert found == [
+        str(unpacked / "rmg_dsl" / "grammar" / name) for name in ("rmg.lark", "SPEC.md")
+    ]
 
 
 def test_the_command_runs_from_the_wheel(unpacked: Path, tmp_path: Path) -> None:
@@ -98,5 +102,8 @@ def test_the_command_runs_from_the_wheel(unpacked: Path, tmp_path: Path) -> None
     found = run(unpacked, tmp_path, "-c", script)
     assert found.returncode == 0, found.stderr
     assert "word-overlap baseline" in found.stdout
-    assert run(unpacked, tmp_path, "-m", "rmg_dsl", "--version").stdout == f"rmg {rmg_dsl.__version__}\n"
+    assert (
+        run(unpacked, tmp_path, "-m", "rmg_dsl", "--version").stdout
+        == f"rmg {rmg_dsl.__version__}\n"
+    )
     assert list(tmp_path.iterdir()) == []

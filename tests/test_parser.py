@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from mistakes import Spec, apply, candidates
 
 from rmg_dsl import std
+from rmg_dsl.checker import Universe, check
 from rmg_dsl.diagnostics import Diagnostic, Source, errors_in
 from rmg_dsl.diagnostics.render import as_github, as_html, as_json, as_sarif, as_text
 from rmg_dsl.models import PRESETS, SETTINGS, check_setting
-from rmg_dsl.semantics import Universe, check
 from rmg_dsl.syntax import nodes, parse
 from rmg_dsl.syntax.grammar import grammar
 from rmg_dsl.syntax.nodes import meaning
@@ -37,7 +37,14 @@ def load(path: str, importer: str) -> Source:  # noqa: ARG001 - the specs lie in
     raise FileNotFoundError(2, "no such file", path)
 
 
-UNIVERSE = Universe(std.functions(), std.library("graders.rmg"), load, check_setting, tuple(SETTINGS), tuple(PRESETS))
+UNIVERSE = Universe(
+    std.functions(),
+    std.library("graders.rmg"),
+    load,
+    check_setting,
+    tuple(SETTINGS),
+    tuple(PRESETS),
+)
 
 
 def survive(text: str) -> tuple[Diagnostic, ...]:
@@ -53,7 +60,11 @@ def survive(text: str) -> tuple[Diagnostic, ...]:
     assert as_text(shown).count("-->") >= len(shown)
     assert as_html(shown).count("[RMG") >= len(shown)
     assert len(as_github(shown).split("\n")) == len(shown) or not shown
-    assert len(as_json(shown)["diagnostics"]) == len(as_sarif(shown, "0")["runs"][0]["results"]) == len(shown)
+    assert (
+        len(as_json(shown)["diagnostics"])
+        == len(as_sarif(shown, "0")["runs"][0]["results"])
+        == len(shown)
+    )
     return told
 
 
@@ -139,9 +150,12 @@ REPEATED = (
 ).replace("\\n", "\n")
 
 
-@pytest.mark.parametrize("before", ["", "grader x = ", "grader x:\n    score = ", 'grader x -> 1..5 = """\n'])
 @pytest.mark.parametrize(
-    "piece", [*REPEATED.split(" "), "not ", "a and ", "a if b else ", '"a" | ', "grader x:\n", "\x00"]
+    "before", ["", "grader x = ", "grader x:\n    score = ", 'grader x -> 1..5 = """\n']
+)
+@pytest.mark.parametrize(
+    "piece",
+    [*REPEATED.split(" "), "not ", "a and ", "a if b else ", '"a" | ', "grader x:\n", "\x00"],
 )
 def test_repetition_costs_no_more_than_its_length(piece: str, before: str) -> None:
     """20,000 times the same; a parser that is quadratic in it would not come back."""
@@ -149,7 +163,14 @@ def test_repetition_costs_no_more_than_its_length(piece: str, before: str) -> No
 
 
 def test_deep_nesting_is_a_diagnostic() -> None:
-    for opening, closing in ("[]", ("f(", ")"), ("not ", ""), ("-", ""), ("(a if b else ", ")"), ("(-", ")")):
+    for opening, closing in (
+        "[]",
+        ("f(", ")"),
+        ("not ", ""),
+        ("-", ""),
+        ("(a if b else ", ")"),
+        ("(-", ")"),
+    ):
         text = f"grader x = {opening * 5_000}a{closing * 5_000}"
         assert errors_in(survive(text))
     shallow = f"grader x = {'(' * 5_000}words(a){')' * 5_000}"
@@ -204,9 +225,21 @@ def test_line_ends_and_byte_order_marks_do_not_move_places() -> None:
 
 
 def test_the_sound_declarations_of_a_broken_spec_are_kept() -> None:
-    lines = ["param a = 1", "param b 2", "grader c = words(x) > 3", "grader d = words(x", "param e = 2"]
+    lines = [
+        "param a = 1",
+        "param b 2",
+        "grader c = words(x) > 3",
+        "grader d = words(x",
+        "param e = 2",
+    ]
     found = parse("\n".join(lines)).module.declarations
-    assert [type(d).__name__ for d in found] == ["Param", "Broken", "Grader", "Broken", "Param"]
+    assert [nodes.published_name(d) for d in found] == [
+        "Param",
+        "Broken",
+        "Grader",
+        "Broken",
+        "Param",
+    ]
     assert [d.names for d in found if isinstance(d, nodes.Broken)] == [("b",), ("d",)]
 
 
@@ -220,7 +253,7 @@ def test_the_names_of_a_broken_declaration_stay_known() -> None:
 def test_the_sound_lines_of_a_damaged_block_are_kept() -> None:
     text = 'grader a -> 1..5:\n    promt "x"\n    samples = 3\n    rubric:\n        5: good\n        1: "bad"\n'
     (grader,) = parse(text).module.declarations
-    assert isinstance(grader, nodes.Grader)
+    assert isinstance(grader, nodes.GraderDecl)
     assert isinstance(grader.body, nodes.Block)
     assert grader.body.damaged
     assert [s.key.id for s in grader.body.settings] == ["samples"]
@@ -247,7 +280,10 @@ def test_four_threads_share_one_parser() -> None:
         start.wait()
         parsers.add(id(grammar()))
         order = [(number + step) % len(texts) for step in range(60)]
-        return [meaning(parse(texts[i]).module) == expected[i] and not parse(texts[i]).diagnostics for i in order]
+        return [
+            meaning(parse(texts[i]).module) == expected[i] and not parse(texts[i]).diagnostics
+            for i in order
+        ]
 
     with ThreadPoolExecutor(4) as pool:
         results = [found for part in pool.map(work, range(4)) for found in part]
@@ -280,7 +316,9 @@ def test_the_parser_reads_each_character_a_bounded_number_of_times(
     parser = grammar()
     read: list[int] = []
     whole = parser.parse
-    monkeypatch.setattr(parser, "parse", lambda text, *rest: read.append(len(text)) or whole(text, *rest))
+    monkeypatch.setattr(
+        parser, "parse", lambda text, *rest: read.append(len(text)) or whole(text, *rest)
+    )
     costs = []
     for parts in (20, 80):
         read.clear()

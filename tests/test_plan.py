@@ -14,9 +14,9 @@ import rmg_dsl as rmg
 from rmg_dsl import ScriptedModel
 from rmg_dsl.api import plan as view
 from rmg_dsl.errors import SpecError, UsageError
+from rmg_dsl.ir.scoring import read_by
 from rmg_dsl.messages import Request
 from rmg_dsl.plan import Ask, Plan, make_plan, needed_by, prefixed, result_columns
-from rmg_dsl.semantics.terms import read_by
 
 GRADERS = """
 grader a -> 1..5 = "First {{ x }}"
@@ -56,12 +56,22 @@ def test_what_nobody_needs_is_left_out(only: list[str], steps: set[str]) -> None
 
 def test_a_gate_goes_with_the_graders_that_it_reads() -> None:
     spec = GRADERS + "require mean(a) > 1\nrequire mean(b) > 1\nrequire mean(words(x)) > 1\n"
-    assert [gate.text for gate in planned(spec).gates] == ["mean(a) > 1", "mean(b) > 1", "mean(words(x)) > 1"]
-    assert [gate.text for gate in planned(spec, ["a"]).gates] == ["mean(a) > 1", "mean(words(x)) > 1"]
+    assert [gate.text for gate in planned(spec).gates] == [
+        "mean(a) > 1",
+        "mean(b) > 1",
+        "mean(words(x)) > 1",
+    ]
+    assert [gate.text for gate in planned(spec, ["a"]).gates] == [
+        "mean(a) > 1",
+        "mean(words(x)) > 1",
+    ]
 
 
 def test_code_comes_before_calls_and_no_step_looks_ahead() -> None:
-    plan = planned(GRADERS + "aggregate r = a + b\naggregate s = r if brief else 1\naggregate q = words(x) + 1\n")
+    plan = planned(
+        GRADERS
+        + "aggregate r = a + b\naggregate s = r if brief else 1\naggregate q = words(x) + 1\n"
+    )
     asks = [isinstance(step, Ask) for step in plan.steps]
     assert [*names(plan)[: asks.index(True)]] == ["brief", "q"]
     done: set[int] = set()
@@ -140,7 +150,9 @@ def test_a_plan_prints_itself() -> None:
         ("grader g = words(x)", "x g_status", ["RMG502"]),
     ],
 )
-def test_columns_that_lack_or_clash_are_told_before_the_run(spec: str, columns: str, codes: list[str]) -> None:
+def test_columns_that_lack_or_clash_are_told_before_the_run(
+    spec: str, columns: str, codes: list[str]
+) -> None:
     row = dict.fromkeys(columns.split(), "a")
     if not codes:
         rmg.grade(spec, [row], model=ScriptedModel({"g": True}))
@@ -191,7 +203,9 @@ def test_the_calls_of_a_row_without_data(expression: str, least: int, most: int)
         ("a if 1 / n > 0 else b", {"x": "p", "n": 0}, 0, 0),
     ],
 )
-def test_the_bill_is_exact_where_code_decides(expression: str, row: dict[str, Any], least: int, most: int) -> None:
+def test_the_bill_is_exact_where_code_decides(
+    expression: str, row: dict[str, Any], least: int, most: int
+) -> None:
     bill = view(GRADERS + f"aggregate r = {expression}\n", [{"y": "w", **row}], only=["r"]).bill
     assert bill is not None
     assert (bill.least, bill.most) == (least, most)
@@ -240,9 +254,13 @@ TEXTS = st.sampled_from(["p", "p q", "p q r", "p q r s", "", None])
     st.lists(st.fixed_dictionaries({"x": TEXTS, "y": TEXTS}), min_size=1, max_size=4),
     st.randoms(use_true_random=False),
 )
-def test_no_run_costs_less_or_more_than_its_bill(expressions: list[str], rows: list[Any], chance: Any) -> None:
+def test_no_run_costs_less_or_more_than_its_bill(
+    expressions: list[str], rows: list[Any], chance: Any
+) -> None:
     aggregates = [f"r{n}" for n in range(len(expressions))]
-    spec = GRADERS + "".join(f"aggregate {name} = {e}\n" for name, e in zip(aggregates, expressions, strict=True))
+    spec = GRADERS + "".join(
+        f"aggregate {name} = {e}\n" for name, e in zip(aggregates, expressions, strict=True)
+    )
 
     def reply(request: Request) -> Any:
         return chance.choice([True, False] if request.question.grader in "tu" else [1, 2, 3, 4, 5])

@@ -42,7 +42,11 @@ def test_a_command_shows_what_it_is_said_to_show(session: str, tmp_path: Path) -
     words = [str(tmp_path / w) if w == "scored.csv" else w for w in shlex.split(command)]
     assert words[0] == "rmg"
     run = subprocess.run(
-        [sys.executable, "-m", "rmg_dsl", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "rmg_dsl", *words[1:]],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert SECONDS.sub("0.0 s", run.stdout).rstrip() == expected.rstrip(), run.stderr
 
@@ -56,7 +60,7 @@ def test_the_python_runs_and_prints_what_it_is_said_to_print() -> None:
 
 
 def test_the_cell_is_read_and_checks_clean() -> None:
-    from rmg_dsl.surfaces.optionline import GRADE, read_line
+    from rmg_dsl.surfaces.option_line import GRADE, read_line
 
     load, cell = "".join(blocks("ipython")).split("\n\n")
     magic, spec = cell.split("\n", 1)

@@ -19,7 +19,7 @@ import rmg_dsl as rmg
 from rmg_dsl.judge.replies import text_of
 from rmg_dsl.messages import Request
 from rmg_dsl.results import Status, Unscored
-from rmg_dsl.runtime.refine import Mark, Rules, Standing, ending, standing
+from rmg_dsl.runtime.refine_rules import Mark, Rules, Standing, ending, standing
 
 CASES = Path(__file__).parent / "cases" / "refine"
 
@@ -31,7 +31,9 @@ def cases(name: str) -> list[Any]:
 
 def mark(given: dict[str, Any]) -> Mark:
     failure = Unscored(Status(given["failure"])) if "failure" in given else None
-    return Mark(given.get("worth", 0.0), tuple(given.get("guards", ())), given.get("enough", False), failure)
+    return Mark(
+        given.get("worth", 0.0), tuple(given.get("guards", ())), given.get("enough", False), failure
+    )
 
 
 @pytest.mark.parametrize("case", cases("loops.jsonl"))
@@ -39,7 +41,9 @@ def test_what_comes_next_and_which_draft_is_kept(case: dict[str, Any]) -> None:
     rules, marks = Rules(**case["rules"]), [mark(each) for each in case["marks"]]
     assert ending(rules, marks) == case["ending"]
     kept = case["kept"]
-    wanted = Standing(case.get("best", kept), kept, case.get("idle", 0), tuple(case.get("refused", ())))
+    wanted = Standing(
+        case.get("best", kept), kept, case.get("idle", 0), tuple(case.get("refused", ()))
+    )
     assert standing(rules, marks) == wanted
 
 
@@ -75,13 +79,18 @@ def refined(case: dict[str, Any]) -> tuple[rmg.Result, Script]:
     spec = f"{case.get('graders') or GRADERS}\nrefine response:\n{loop}"
     script = Script(case)
     row = {"query": "Which letter?", "response": case["text"]}
-    return rmg.grade(spec, [row], model=rmg.ScriptedModel(script), cache=False, only=["response"]), script
+    return rmg.grade(
+        spec, [row], model=rmg.ScriptedModel(script), cache=False, only=["response"]
+    ), script
 
 
 @pytest.mark.parametrize("case", cases("runs.jsonl"))
 def test_a_row_is_refined(case: dict[str, Any]) -> None:
     result, script = refined(case)
-    found = {name: result.df[name].astype(object).where(result.df[name].notna(), None)[0] for name in case["want"]}
+    found = {
+        name: result.df[name].astype(object).where(result.df[name].notna(), None)[0]
+        for name in case["want"]
+    }
     assert found == case["want"]
     assert script.asked == case.get("asked", script.asked)
     assert (
@@ -92,7 +101,11 @@ def test_a_row_is_refined(case: dict[str, Any]) -> None:
 
 
 def test_the_most_calls_are_known_before() -> None:
-    case = {"loop": {"by": "quality"}, "text": "a", "writer": dict(zip("abcd", "bcde", strict=True))}
+    case = {
+        "loop": {"by": "quality"},
+        "text": "a",
+        "writer": dict(zip("abcd", "bcde", strict=True)),
+    }
     case |= {"quality": dict(zip("abcde", (1, 2, 3, 4, 5), strict=True))}
     _, script = refined(case)
     spec = f"{GRADERS}\nrefine response:\n    by = quality\n"
@@ -103,7 +116,9 @@ def test_the_most_calls_are_known_before() -> None:
 
 # ── over the wire ────────────────────────────────────────────────────────────────────────────────────────────────
 
-LOOP = 'grader good -> 1..5 = "Rate {{ response }}"\nrefine response:\n    by = good\n    rounds = 3\n'
+LOOP = (
+    'grader good -> 1..5 = "Rate {{ response }}"\nrefine response:\n    by = good\n    rounds = 3\n'
+)
 DATA = "response\n" + "".join(f"row {n} v0.\n" for n in range(12))
 
 
@@ -115,7 +130,9 @@ def judge_and_writer(asked: Asked, delay: float = 0.0) -> Told:
     return Told(body=chat(f"row {row} v{version + 1}.").body, delay=delay)
 
 
-def test_calls_at_the_server_are_the_bound_and_the_best_draft_comes_back(rmg_command: Command) -> None:
+def test_calls_at_the_server_are_the_bound_and_the_best_draft_comes_back(
+    rmg_command: Command,
+) -> None:
     rmg_command.write({"spec.rmg": LOOP, "data.csv": DATA})
     with Loopback(judge_and_writer) as server:
         words = ("spec.rmg", "data.csv", "--model", "openai/any")
@@ -126,7 +143,9 @@ def test_calls_at_the_server_are_the_bound_and_the_best_draft_comes_back(rmg_com
     with (rmg_command.folder / "out.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["response_refined"] for row in rows] == [f"row {n} v2." for n in range(12)]
-    assert {(row["good_before"], row["good_after"], row["response_rounds"]) for row in rows} == {("1", "5", "3")}
+    assert {(row["good_before"], row["good_after"], row["response_rounds"]) for row in rows} == {
+        ("1", "5", "3")
+    }
 
 
 def test_a_killed_loop_goes_on_where_it_was_and_asks_nothing_twice(rmg_command: Command) -> None:
@@ -150,4 +169,6 @@ def test_a_killed_loop_goes_on_where_it_was_and_asks_nothing_twice(rmg_command: 
     assert json.loads(resumed.stdout)["usage"]["cached"] > 30
     assert {prompt for prompt, count in times.items() if count > 1} <= at_the_kill
     assert len(times) == 12 * 7
-    assert (rmg_command.folder / "resumed.csv").read_bytes() == (rmg_command.folder / "all.csv").read_bytes()
+    assert (rmg_command.folder / "resumed.csv").read_bytes() == (
+        rmg_command.folder / "all.csv"
+    ).read_bytes()

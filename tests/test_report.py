@@ -17,10 +17,10 @@ from rmg_dsl import ScriptedModel
 from rmg_dsl.messages import Usage
 from rmg_dsl.plan import make_plan
 from rmg_dsl.report import Column, aligned, summary_rows, summary_text
-from rmg_dsl.report.digest import Failures
 from rmg_dsl.report.numbers import Numbers
-from rmg_dsl.report.statistics import Z95, count, mean, mean_interval, median, share, share_interval
+from rmg_dsl.report.run_summary import Failures
 from rmg_dsl.results import Outcome, Score, Status, Unscored
+from rmg_dsl.stats.statistics import Z95, count, mean, mean_interval, median, share, share_interval
 
 # Each as SciPy 1.17 gives it: binomtest(k, n).proportion_ci(method="wilson").
 WILSON = [
@@ -67,7 +67,9 @@ NUMBERS = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30)
         (count, [], 0),
     ],
 )
-def test_a_statistic_of_these_values(function: Callable[[Any], Any], values: list[Any], wanted: Any) -> None:
+def test_a_statistic_of_these_values(
+    function: Callable[[Any], Any], values: list[Any], wanted: Any
+) -> None:
     assert function(values) == wanted
 
 
@@ -128,7 +130,9 @@ def test_numbers_in_little_room_are_the_same_numbers(different: int) -> None:
         numbers.append(value)
     assert Counter(numbers) == Counter(values)
     assert numbers.different == set(values)
-    assert [numbers.count(value) for value in (values[0], values[-1], 0.5)] == [6_000 // different] * 2 + [0]
+    assert [numbers.count(value) for value in (values[0], values[-1], 0.5)] == [
+        6_000 // different
+    ] * 2 + [0]
     assert (len(numbers), values[-1] in numbers, 0.5 in numbers) == (6_000, True, False)
     assert (mean(numbers), mean_interval(numbers)) == (mean(values), mean_interval(values))
 
@@ -152,12 +156,16 @@ def columns(spec: str, outcomes: Sequence[Outcome]) -> list[Column]:
     return found
 
 
-def row_of(outcomes: Sequence[Outcome], spec: str = 'grader g -> 1..5 = "Rate {{ x }}"') -> dict[str, Any]:
+def row_of(
+    outcomes: Sequence[Outcome], spec: str = 'grader g -> 1..5 = "Rate {{ x }}"'
+) -> dict[str, Any]:
     return summary_rows(columns(spec, outcomes), {"g": Usage(calls=3, tokens_in=10)}, {"g": 0.5})[0]
 
 
 def test_every_status_is_counted_and_none_is_in_the_mean() -> None:
-    row = row_of([Score(2), Score(5), *(Unscored(status) for status in Status if status is not Status.OK)])
+    row = row_of(
+        [Score(2), Score(5), *(Unscored(status) for status in Status if status is not Status.OK)]
+    )
     assert (row["n"], row["mean"], row["unscored"], row["skipped"]) == (2, 3.5, 7, 1)
     missing = [status for status in Status if status not in (Status.OK, Status.SKIPPED)]
     assert [row[str(status)] for status in missing] == [1] * 7
@@ -179,11 +187,15 @@ def test_a_bool_has_the_bounds_of_a_share_and_other_numbers_those_of_a_mean() ->
 
 
 def test_labels_are_counted_and_have_a_mean_only_where_they_have_values() -> None:
-    words = columns('grader g -> "kind" | "cold" = "Rate {{ x }}"', [Score("kind"), Score("cold"), Score("kind")])
+    words = columns(
+        'grader g -> "kind" | "cold" = "Rate {{ x }}"',
+        [Score("kind"), Score("cold"), Score("kind")],
+    )
     assert summary_rows(words, {}, {})[0]["mean"] is None
     assert "kind 2, cold 1" in summary_text(summary_rows(words, {}, {}), words)
     valued = columns(
-        'grader g -> ("bad"=0 | "good"=1) = "Rate {{ x }}"', [Score(1.0, None, "good"), Score(0.0, None, "bad")]
+        'grader g -> ("bad"=0 | "good"=1) = "Rate {{ x }}"',
+        [Score(1.0, None, "good"), Score(0.0, None, "bad")],
     )
     assert summary_rows(valued, {}, {})[0]["mean"] == 0.5
     assert "good 1, bad 1" in summary_text(summary_rows(valued, {}, {}), valued)
@@ -196,8 +208,13 @@ def test_tiny_and_huge_means_are_not_rounded_away() -> None:
 
 def test_the_summary_of_a_run_stands_in_the_order_of_the_spec() -> None:
     replies = {"g": [4, "?", "?"], "t": True, "k": "cold", "v": "good"}
-    result = rmg.grade(SPEC, [{"x": "a b"}, {"x": "c"}], model=ScriptedModel(replies), concurrency=1)
-    found = {row["name"]: (row["scale"], row["n"], row["mean"], row["unscored"]) for row in result.summary_rows}
+    result = rmg.grade(
+        SPEC, [{"x": "a b"}, {"x": "c"}], model=ScriptedModel(replies), concurrency=1
+    )
+    found = {
+        row["name"]: (row["scale"], row["n"], row["mean"], row["unscored"])
+        for row in result.summary_rows
+    }
     assert found == {
         "g": ("1..5", 1, 4, 1),
         "t": ("bool", 2, 1, 0),
@@ -238,7 +255,9 @@ def test_of_very_many_kinds_of_failures_the_first_are_told_and_all_are_counted()
     for place in range(2_400):
         failures.add(place, "g", Unscored(Status.ERROR, f"kind {place % 1_200}"))
     assert failures.count == 2_400
-    assert list(failures.kinds) == [("g", Status.ERROR, f"kind {number}") for number in range(1_000)]
+    assert list(failures.kinds) == [
+        ("g", Status.ERROR, f"kind {number}") for number in range(1_000)
+    ]
     assert {(alike.count, *alike.places) for alike in failures.kinds.values()} == {
         (2, n, n + 1_200) for n in range(1_000)
     }

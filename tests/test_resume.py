@@ -88,7 +88,9 @@ class Killing:
         return judged(asked, delay=0.05)
 
 
-def test_five_kills_later_the_table_is_the_same_and_every_question_was_paid_once(rmg_command: Command) -> None:
+def test_five_kills_later_the_table_is_the_same_and_every_question_was_paid_once(
+    rmg_command: Command,
+) -> None:
     rmg_command.write({"spec.rmg": SPEC, "data.csv": rows(range(90))})
     at_once, judge, chances = 8, Killing(), random.Random(5)
     flags = ("--concurrency", str(at_once))
@@ -96,14 +98,20 @@ def test_five_kills_later_the_table_is_the_same_and_every_question_was_paid_once
     with Loopback(judge) as server:
         for kill in range(5):
             judge.after = judge.came + chances.randrange(10, 30)
-            with rmg_command.start(*words("data.csv", *flags), OPENAI_BASE_URL=server.url) as judge.victim:
+            with rmg_command.start(
+                *words("data.csv", *flags), OPENAI_BASE_URL=server.url
+            ) as judge.victim:
                 assert judge.victim.wait(60) == -signal.SIGKILL, kill
             # In flight, or answered in the last moment before it could be written.
             allowed |= {asked.prompt for asked in server.asked[-2 * at_once :]}
         judge.victim = None
-        resumed = rmg_command(*words("data.csv", *flags, "-o", "resumed.csv"), OPENAI_BASE_URL=server.url)
+        resumed = rmg_command(
+            *words("data.csv", *flags, "-o", "resumed.csv"), OPENAI_BASE_URL=server.url
+        )
         asked = questions(server)
-        undisturbed = rmg_command(*words("data.csv", *flags, "--no-cache", "-o", "all.csv"), OPENAI_BASE_URL=server.url)
+        undisturbed = rmg_command(
+            *words("data.csv", *flags, "--no-cache", "-o", "all.csv"), OPENAI_BASE_URL=server.url
+        )
     assert usage(undisturbed)["calls"] == len(asked) == 150
     assert {prompt for prompt, times in asked.items() if times > 1} <= allowed
     assert usage(resumed)["cached"] >= 150 - usage(resumed)["calls"] > 40
@@ -114,7 +122,9 @@ def test_five_kills_later_the_table_is_the_same_and_every_question_was_paid_once
 # Two at once
 
 
-def test_two_processes_share_the_cache(rmg_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_processes_share_the_cache(
+    rmg_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RMG_CACHE_DIR", str(rmg_command.folder / "cache"))
     data = {
         "spec.rmg": 'grader good -> 1..5 = "Rate {{ x }}"\n',
@@ -124,7 +134,10 @@ def test_two_processes_share_the_cache(rmg_command: Command, monkeypatch: pytest
     rmg_command.write(data)
     flags = ("--concurrency", "4")
     with Loopback(lambda asked: judged(asked, delay=0.03)) as server:
-        both = [rmg_command.start(*words(name, *flags), OPENAI_BASE_URL=server.url) for name in ("up.csv", "down.csv")]
+        both = [
+            rmg_command.start(*words(name, *flags), OPENAI_BASE_URL=server.url)
+            for name in ("up.csv", "down.csv")
+        ]
         ended = [(process.communicate(timeout=60), process.returncode) for process in both]
         alone = rmg_command(*words("up.csv"), OPENAI_BASE_URL=server.url)
     assert [(code, err) for (_, err), code in ended] == [(0, "")] * 2
@@ -140,10 +153,14 @@ def test_two_processes_share_the_cache(rmg_command: Command, monkeypatch: pytest
 # Interrupts
 
 
-def test_an_interrupt_begins_no_call_keeps_those_in_flight_and_costs_nothing_later(rmg_command: Command) -> None:
+def test_an_interrupt_begins_no_call_keeps_those_in_flight_and_costs_nothing_later(
+    rmg_command: Command,
+) -> None:
     rmg_command.write({"spec.rmg": SPEC, "data.csv": rows(range(200))})
     with Loopback(lambda asked: judged(asked, held=True)) as server:
-        with rmg_command.start(*words("data.csv", "-o", "out.jsonl"), OPENAI_BASE_URL=server.url) as process:
+        with rmg_command.start(
+            *words("data.csv", "-o", "out.jsonl"), OPENAI_BASE_URL=server.url
+        ) as process:
             assert process.stderr is not None
             server.wait_for(20)
             process.send_signal(signal.SIGINT)
@@ -153,7 +170,10 @@ def test_an_interrupt_begins_no_call_keeps_those_in_flight_and_costs_nothing_lat
             out, _ = process.communicate(timeout=60)
         assert process.returncode == 130
         assert json.loads(out)["usage"]["calls"] == len(server.asked) == 20
-        written = [json.loads(line) for line in (rmg_command.folder / "out.jsonl").read_text("utf-8").splitlines()]
+        written = [
+            json.loads(line)
+            for line in (rmg_command.folder / "out.jsonl").read_text("utf-8").splitlines()
+        ]
         assert len(written) == 200
         assert Counter(row["kind_status"] for row in written) == {"ok": 20, "cancelled": 180}
         assert Counter(row["good_status"] for row in written) == {"skipped": 7, "cancelled": 193}
@@ -195,7 +215,9 @@ def test_only_an_edit_of_what_the_judge_reads_costs_calls(rmg_command: Command) 
     with Loopback(judged) as server:
         for text in (BEFORE, AFTER, AFTER.replace("how calm", "how calm and quiet")):
             rmg_command.write({"spec.rmg": text})
-            costs.append(usage(rmg_command(*words("data.csv"), OPENAI_BASE_URL=server.url))["calls"])
+            costs.append(
+                usage(rmg_command(*words("data.csv"), OPENAI_BASE_URL=server.url))["calls"]
+            )
     assert costs == [20, 0, 10]
 
 
@@ -204,26 +226,44 @@ def test_only_an_edit_of_what_the_judge_reads_costs_calls(rmg_command: Command) 
 
 def billed(asked: Asked) -> Told:
     """A reply for which the provider counts 1,000 tokens in, 600 of them from its cache, and 100 out."""
-    counted = {"prompt_tokens": 1000, "completion_tokens": 100, "prompt_tokens_details": {"cached_tokens": 600}}
+    counted = {
+        "prompt_tokens": 1000,
+        "completion_tokens": 100,
+        "prompt_tokens_details": {"cached_tokens": 600},
+    }
     said = json.loads(judged(asked).content)["choices"][0]["message"]["content"]
     return chat(said, usage=counted)
 
 
-def test_a_budget_stops_the_run_and_a_higher_one_pays_only_for_the_rest(rmg_command: Command) -> None:
+def test_a_budget_stops_the_run_and_a_higher_one_pays_only_for_the_rest(
+    rmg_command: Command,
+) -> None:
     one = (400 * 1 + 600 * 0.5 + 100 * 10) / 1e6
     rmg_command.write({"spec.rmg": COSTLY, "data.csv": rows(range(30))})
     flags = ("--concurrency", "2", "-o", "out.jsonl")
     command = ["run", "spec.rmg", "data.csv", "--json", *flags]
     with Loopback(billed) as server:
-        short = rmg_command(*command, "--budget", str(10.5 * one), OPENAI_BASE_URL=server.url, OPENAI_API_KEY="none")
+        short = rmg_command(
+            *command, "--budget", str(10.5 * one), OPENAI_BASE_URL=server.url, OPENAI_API_KEY="none"
+        )
         spent = json.loads(short.stdout)["usage"]
         assert short.returncode == 3
         assert "the budget of 0.01785 USD is spent" in short.stderr
-        written = [json.loads(line) for line in (rmg_command.folder / "out.jsonl").read_text("utf-8").splitlines()]
-        full = usage(rmg_command(*command, "--budget", "1", OPENAI_BASE_URL=server.url, OPENAI_API_KEY="none"))
+        written = [
+            json.loads(line)
+            for line in (rmg_command.folder / "out.jsonl").read_text("utf-8").splitlines()
+        ]
+        full = usage(
+            rmg_command(
+                *command, "--budget", "1", OPENAI_BASE_URL=server.url, OPENAI_API_KEY="none"
+            )
+        )
     assert 11 <= spent["calls"] <= 12
     assert spent["cost"] == pytest.approx(spent["calls"] * one)
-    assert (spent["tokens_in"], spent["tokens_out"]) == (1000 * spent["calls"], 100 * spent["calls"])
+    assert (spent["tokens_in"], spent["tokens_out"]) == (
+        1000 * spent["calls"],
+        100 * spent["calls"],
+    )
     assert spent["tokens_cached"] == 600 * spent["calls"]
     assert {row["r_status"] for row in written} == {"ok", "over_budget"}
     assert set(questions(server).values()) == {1}

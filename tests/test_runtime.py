@@ -22,10 +22,10 @@ from rmg_dsl.errors import CallError
 from rmg_dsl.messages import Reply, Request, Usage
 from rmg_dsl.models import Brake, Gate, Limited
 from rmg_dsl.plan import make_plan
-from rmg_dsl.report import estimate_of
 from rmg_dsl.results import Score, Status
 from rmg_dsl.runtime import Crew, Evaluator, Gates, RowResult, Run, bridge, executor, output_of
-from rmg_dsl.runtime.bridge import Bridge
+from rmg_dsl.runtime.sync_bridge import Bridge
+from rmg_dsl.stats import estimate_of
 
 CASES = Path(__file__).parent / "cases" / "rows"
 CELLS = [json.loads(line) for line in (CASES / "cells.jsonl").read_text("utf-8").splitlines()]
@@ -49,7 +49,9 @@ def cell(row: Mapping[str, Any], name: str) -> Any:
     return row[name] if row.get(f"{name}_status", "ok") == "ok" else row[f"{name}_status"]
 
 
-def graded(spec: str, rows: Sequence[Mapping[str, Any]], script: Any = None, **options: Any) -> rmg.Result:
+def graded(
+    spec: str, rows: Sequence[Mapping[str, Any]], script: Any = None, **options: Any
+) -> rmg.Result:
     return rmg.grade(spec, [*rows], model=ScriptedModel(script or {}), **options)
 
 
@@ -93,7 +95,9 @@ def test_the_seeds_are_exact() -> None:
         ([ValueError("a bug")], "error", 0),
     ],
 )
-def test_attempts_are_counted_and_only_a_poor_reply_is_asked_again(replies: Any, status: str, attempts: int) -> None:
+def test_attempts_are_counted_and_only_a_poor_reply_is_asked_again(
+    replies: Any, status: str, attempts: int
+) -> None:
     found = outcomes(ONE, [{"x": "a"}], ScriptedModel({"g": replies}))[0]["g"]
     assert (str(found.status), found.attempts) == (status, attempts)
 
@@ -170,7 +174,11 @@ def test_a_function_that_raises_fails_its_row_only(error: BaseException) -> None
         return raising(error)() if text == "b" else 1.0
 
     rows = [{"x": "a"}, {"x": "b"}, {"x": "c"}]
-    assert column(graded("grader f = picky(x)", rows, functions={"picky": picky}), "f") == [1.0, "error", 1.0]
+    assert column(graded("grader f = picky(x)", rows, functions={"picky": picky}), "f") == [
+        1.0,
+        "error",
+        1.0,
+    ]
     spec = 'grader f -> 0.0..1.0 = python("m:f", text = x)'
     assert column(graded(spec, rows, functions={"m:f": picky}), "f") == [1.0, "error", 1.0]
 
@@ -184,7 +192,11 @@ def test_a_python_function_is_checked_against_its_scale_and_not_called_without_i
 
     spec = 'grader f -> 1..3 = python("m:f", text = x)'
     rows = [{"x": "ab"}, {"x": None}, {"x": "abcd"}]
-    assert column(graded(spec, rows, functions={"m:f": rate}), "f") == [2, "missing_input", "off_scale"]
+    assert column(graded(spec, rows, functions={"m:f": rate}), "f") == [
+        2,
+        "missing_input",
+        "off_scale",
+    ]
     assert called == ["ab", "abcd"]
 
 
@@ -197,7 +209,9 @@ def test_nan_from_a_function_decides_nothing() -> None:
 # Many rows
 
 
-def outcomes(spec: str, rows: Sequence[Mapping[str, Any]], model: Any, concurrency: int = 4) -> list[dict[str, Any]]:
+def outcomes(
+    spec: str, rows: Sequence[Mapping[str, Any]], model: Any, concurrency: int = 4
+) -> list[dict[str, Any]]:
     """The outcomes of a bare run, by grader."""
     plan, run = started(spec, model, concurrency)
 
@@ -238,7 +252,9 @@ def shuffled(seed: int, order: int) -> ScriptedModel:
 
 
 ROWS = st.lists(
-    st.fixed_dictionaries({"x": st.sampled_from(["a", "b", "a b c", "a b c d", "", None, " "])}), min_size=1, max_size=8
+    st.fixed_dictionaries({"x": st.sampled_from(["a", "b", "a b c", "a b c d", "", None, " "])}),
+    min_size=1,
+    max_size=8,
 )
 
 
@@ -259,7 +275,9 @@ def test_a_rows_outcome_is_its_own(rows: list[dict[str, Any]], seed: int) -> Non
 
 @settings(max_examples=60, deadline=None)
 @given(ROWS, st.integers(0, 10**6))
-def test_every_score_follows_from_the_scores_of_its_parts(rows: list[dict[str, Any]], seed: int) -> None:
+def test_every_score_follows_from_the_scores_of_its_parts(
+    rows: list[dict[str, Any]], seed: int
+) -> None:
     for row in outcomes(LAZY, rows, shuffled(seed, 1)):
         third, chosen, lenient = row["third"], row["chosen"], row["lenient"]
         if isinstance(chosen, Score):
@@ -317,7 +335,9 @@ def test_no_more_calls_are_in_flight_than_allowed(most: int) -> None:
     assert (model.calls, model.peak) == (100, most)
 
 
-def test_rows_are_read_no_further_than_can_be_seen_while_the_first_one_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_read_no_further_than_can_be_seen_while_the_first_one_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(executor, "_SIGHT", 10)
     read = 0
 
@@ -386,7 +406,9 @@ def test_a_table_that_breaks_ends_the_run_with_its_own_error() -> None:
         asyncio.run(collected())
 
 
-def test_a_worker_that_breaks_ends_the_run_instead_of_hanging_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_breaks_ends_the_run_instead_of_hanging_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     _, run = started(ONE, ScriptedModel({"g": 4}))
     advance = Evaluator.advance
 
@@ -442,7 +464,10 @@ def test_a_stopped_run_gives_every_row_and_nothing_follows_from_what_was_not_ask
     for row in by_name:
         assert row["c"].value == 3
         wanted = (4, 2) if isinstance(row["g"], Score) else ("cancelled", "cancelled")
-        assert tuple(getattr(row[name], "value", str(row[name].status)) for name in ("r", "d")) == wanted
+        assert (
+            tuple(getattr(row[name], "value", str(row[name].status)) for name in ("r", "d"))
+            == wanted
+        )
     assert run.tally.stopped == "enough"
 
 
@@ -452,7 +477,9 @@ def _stop_at(run: Run, request: Request) -> int:
     return 4
 
 
-def test_a_call_that_never_ends_does_not_keep_a_stopped_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_that_never_ends_does_not_keep_a_stopped_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(executor, "GRACE_SECONDS", 0.01)
 
     async def reply(request: Request) -> int:
@@ -467,7 +494,9 @@ def test_a_call_that_never_ends_does_not_keep_a_stopped_run(monkeypatch: pytest.
         return [result async for result in run.results(iter([{"x": str(n)} for n in range(5)]))]
 
     statuses = Counter(
-        str(outcome.status) for result in asyncio.run(collected()) for outcome in result.outcomes.values()
+        str(outcome.status)
+        for result in asyncio.run(collected())
+        for outcome in result.outcomes.values()
     )
     assert statuses["over_budget"] >= 3
     assert statuses["ok"] + statuses["over_budget"] == 5
@@ -528,7 +557,9 @@ def test_a_fatal_error_stops_the_run_and_keeps_the_finished_rows() -> None:
             raise CallError("no such key", fatal=True, status_code=401)
         return 4
 
-    result = rmg.grade(ONE, [{"x": str(n)} for n in range(200)], model=ScriptedModel(reply), concurrency=1)
+    result = rmg.grade(
+        ONE, [{"x": str(n)} for n in range(200)], model=ScriptedModel(reply), concurrency=1
+    )
     found = column(result, "g")
     assert len(found) == 200
     assert found[5] == "error"
@@ -573,7 +604,9 @@ def test_the_bridge_hands_errors_on_and_lets_the_first_interrupt_end_the_work() 
         await ended.wait()
         return "what is finished"
 
-    assert bridge().run(waiting(), on_tick=interrupted, on_interrupt=ended.set) == "what is finished"
+    assert (
+        bridge().run(waiting(), on_tick=interrupted, on_interrupt=ended.set) == "what is finished"
+    )
 
 
 # Gates
@@ -584,7 +617,9 @@ GATED = 'grader g -> 1..5 = "Rate {{ x }}"\ngrader t -> bool = "True? {{ x }}"\n
 def gate(condition: str, verdicts: Sequence[Any], extra: str = "", **more: Sequence[Any]) -> Any:
     """The verdict of one gate over rows on which `g` says these verdicts; None is a row without input."""
     rows = [{"x": None if v is None else f"row {n}.", "v": v} for n, v in enumerate(verdicts)]
-    rows = [{**row, **{name: values[n] for name, values in more.items()}} for n, row in enumerate(rows)]
+    rows = [
+        {**row, **{name: values[n] for name, values in more.items()}} for n, row in enumerate(rows)
+    ]
     replies = {row["x"]: row["v"] for row in rows if row["x"]}
     spec = ONE + extra + f"require {condition}"
     if not rows:
@@ -636,7 +671,9 @@ def test_a_gate_holds_where_its_condition_does_and_enough_was_seen(
 def test_a_bound_on_what_is_unscored_holds_for_its_own_grader_and_for_all_gates() -> None:
     extra = "require unscored(g) <= 0.5\naggregate r = g + 1\n"
     rows = [{"x": "row 1"}, {"x": None}]
-    found = graded(ONE + extra + "require mean(g) >= 3\nrequire mean(r) >= 3", rows, {"row 1": 4}).gates
+    found = graded(
+        ONE + extra + "require mean(g) >= 3\nrequire mean(r) >= 3", rows, {"row 1": 4}
+    ).gates
     assert [verdict.holds for verdict in found] == [True, True, False]
     assert "1 of the 2 rows it needs have no score" in found[2].why
 
@@ -655,7 +692,13 @@ def test_gaps_in_a_column_are_left_out_and_mistakes_in_it_are_not() -> None:
 def test_a_row_that_did_not_need_a_score_is_left_out() -> None:
     spec = ONE + "grader brief = words(x) <= 1\naggregate r = g if brief else 1\n"
     rows = [{"x": "row"}, {"x": "a b"}, {"x": "c d"}]
-    conditions = ["mean(g) == 4", "count(g >= 1) == 1", "unscored(g) == 0", "share(scored(g)) == 1", "mean(r) == 2"]
+    conditions = [
+        "mean(g) == 4",
+        "count(g >= 1) == 1",
+        "unscored(g) == 0",
+        "share(scored(g)) == 1",
+        "mean(r) == 2",
+    ]
     found = graded(spec + "".join(f"require {c}\n" for c in conditions), rows, {"g": 4})
     assert [verdict.holds for verdict in found.gates] == [True] * 5
     assert found.summary_rows[0]["skipped"] == 2
@@ -667,7 +710,9 @@ def test_scored_in_a_gate_tells_failures_from_scores() -> None:
 
 def test_a_function_that_raises_in_a_gate_is_a_row_without_a_score() -> None:
     rows = [{"x": "a"}, {"x": "b"}]
-    result = graded("require mean(made(x)) >= 1", rows, functions={"made": raising(ValueError("no"))})
+    result = graded(
+        "require mean(made(x)) >= 1", rows, functions={"made": raising(ValueError("no"))}
+    )
     (verdict,) = result.gates
     assert (verdict.holds, verdict.why.split(", ")[0]) == (
         False,
@@ -676,8 +721,14 @@ def test_a_function_that_raises_in_a_gate_is_a_row_without_a_score() -> None:
 
 
 def test_a_gate_shows_what_it_saw() -> None:
-    assert str(gate("mean(g) >= 3", [2, 4])) == "require mean(g) >= 3: holds (mean = 3, 95 % 1.04 – 4.96, n = 2)"
-    assert str(gate("mean(g) > 3", [2, 4])) == "require mean(g) > 3: FAILS (mean = 3, 95 % 1.04 – 4.96, n = 2)"
+    assert (
+        str(gate("mean(g) >= 3", [2, 4]))
+        == "require mean(g) >= 3: holds (mean = 3, 95 % 1.04 – 4.96, n = 2)"
+    )
+    assert (
+        str(gate("mean(g) > 3", [2, 4]))
+        == "require mean(g) > 3: FAILS (mean = 3, 95 % 1.04 – 4.96, n = 2)"
+    )
     assert gate("mean(g) > 3 and mean(g >= 3) > 2", [2, 4]).values == {"mean 1": 3, "mean 2": 0.5}
     assert "no row has a value" in str(gate("mean(g) > 3", [None]))
 

@@ -18,12 +18,12 @@ from pygments.token import Error
 
 from rmg_dsl import std
 from rmg_dsl.api.sources import universe
+from rmg_dsl.checker import check
+from rmg_dsl.checker.keys import KEYS
 from rmg_dsl.diagnostics import Diagnostic, Source, codes
 from rmg_dsl.diagnostics.render import as_text
 from rmg_dsl.models import PRESETS, SETTINGS
 from rmg_dsl.results import Status
-from rmg_dsl.semantics import check
-from rmg_dsl.semantics.keys import KEYS
 from rmg_dsl.syntax import nodes, parse
 from rmg_dsl.syntax.formatter import format_text
 from rmg_dsl.syntax.grammar import spec_text
@@ -113,7 +113,9 @@ def of_the_page(example: Example) -> tuple[Diagnostic, ...]:
 def told(diagnostics: Iterable[Diagnostic], example: Example) -> Marks:
     """The mistakes in this text by line and code; notes count where the example speaks of them."""
     own = [d for d in diagnostics if d.source.name == example.name]
-    return {(d.line, d.code) for d in own if d.severity != "note" or (d.line, d.code) in example.marks}
+    return {
+        (d.line, d.code) for d in own if d.severity != "note" or (d.line, d.code) in example.marks
+    }
 
 
 # ── The page ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -153,7 +155,9 @@ def test_a_bad_example_has_the_mistakes_that_it_announces(example: Example) -> N
 
 def test_the_diagnostic_that_is_shown_is_the_one_of_the_example_above_it() -> None:
     shown = [(above, block) for above, block in pairwise(PAGE) if block.kind == "text"]
-    assert [as_text(of_the_page(above)) for above, _ in shown] == [block.text.rstrip("\n") for _, block in shown]
+    assert [as_text(of_the_page(above)) for above, _ in shown] == [
+        block.text.rstrip("\n") for _, block in shown
+    ]
 
 
 def test_the_contents_name_every_section() -> None:
@@ -169,8 +173,12 @@ def signatures() -> list[str]:
     """The built-in functions as the page writes them; those of many parts have forms of their own there."""
     text = std.library("functions.rmg").source.text
     found = re.findall(r"^internal (\w+)\((.*)\) ->", text, re.M)
-    plain = {name: re.sub(r": \w+", "", parameters).replace(" = ", "=") for name, parameters in found}
-    return [f"`{name}(" if "*" in inside else f"`{name}({inside})`" for name, inside in plain.items()]
+    plain = {
+        name: re.sub(r": \w+", "", parameters).replace(" = ", "=") for name, parameters in found
+    }
+    return [
+        f"`{name}(" if "*" in inside else f"`{name}({inside})`" for name, inside in plain.items()
+    ]
 
 
 def test_every_function_is_on_the_page_with_its_signature() -> None:
@@ -179,7 +187,11 @@ def test_every_function_is_on_the_page_with_its_signature() -> None:
 
 
 def test_every_standard_grader_is_on_the_page() -> None:
-    graders = [node.name.id for node in std.library("graders.rmg").declarations if isinstance(node, nodes.Grader)]
+    graders = [
+        node.name.id
+        for node in std.library("graders.rmg").declarations
+        if isinstance(node, nodes.GraderDecl)
+    ]
     assert [name for name in graders if f"| `std.{name}` |" not in spec_text()] == []
 
 
@@ -194,14 +206,18 @@ def test_every_status_is_on_the_page() -> None:
 def test_the_filters_of_the_page_are_those_that_a_prompt_may_use() -> None:
     listed = re.search(r"^- \*\*Filters:\*\* (.+?)\.$", spec_text(), re.M | re.S)
     assert listed
-    refused = {name for name in DEFAULT_FILTERS if "RMG404" in codes_of(f"{{{{ response | {name} }}}}")}
+    refused = {
+        name for name in DEFAULT_FILTERS if "RMG404" in codes_of(f"{{{{ response | {name} }}}}")
+    }
     assert set(re.findall(r"`(\w+)`", listed[1])) == DEFAULT_FILTERS.keys() - refused
 
 
 def test_the_methods_of_the_page_are_those_that_a_prompt_may_call() -> None:
     listed = re.search(r"^- \*\*Methods:\*\* (.+?)\.$", spec_text(), re.M | re.S)
     assert listed
-    methods = {name for kind in (str, list, dict, tuple) for name in dir(kind) if not name.startswith("_")}
+    methods = {
+        name for kind in (str, list, dict, tuple) for name in dir(kind) if not name.startswith("_")
+    }
     refused = {name for name in methods if "RMG404" in codes_of(f"{{{{ response.{name}() }}}}")}
     assert set(re.findall(r"`(\w+)`", listed[1])) == methods - refused
 
@@ -217,15 +233,21 @@ def test_every_provider_and_every_setting_is_on_the_page() -> None:
 def test_every_code_of_a_text_has_a_bad_example() -> None:
     """Here or among the cases of diagnostics."""
     shown = {code for example in PAGE for _, code in example.marks}
-    cases = {code for path in DIAGNOSED.rglob("*.rmg") for code in CODE.findall(path.read_text("utf-8"))}
+    cases = {
+        code for path in DIAGNOSED.rglob("*.rmg") for code in CODE.findall(path.read_text("utf-8"))
+    }
     assert sorted(in_the_source() - shown - cases) == []
 
 
 @cache
 def in_the_source() -> set[str]:
     """The codes that the parser and the checker know how to give."""
-    rooms = (path for room in ("syntax", "semantics") for path in (ROOT / "rmg_dsl" / room).rglob("*.py"))
-    return {code for path in rooms for code in re.findall(r'"(RMG[1-4]\d\d)"', path.read_text("utf-8"))}
+    rooms = (
+        path for room in ("syntax", "semantics") for path in (ROOT / "rmg_dsl" / room).rglob("*.py")
+    )
+    return {
+        code for path in rooms for code in re.findall(r'"(RMG[1-4]\d\d)"', path.read_text("utf-8"))
+    }
 
 
 # ── The long texts of the codes ──────────────────────────────────────────────────────────────────────────────────

@@ -29,11 +29,21 @@ ROOMS = (text, overlap, ngrams, structured)
 
 SCORES = ["rouge_1", "rouge_2", "rouge_l", "bleu", "chrf", "token_f1", "levenshtein", "jaccard"]
 SYMMETRIC = ["rouge_1", "rouge_2", "rouge_l", "token_f1", "levenshtein", "jaccard"]
-VERDICTS = ["contains", "starts_with", "ends_with", "exact", "exact_ci", "json_equal", "number_close"]
+VERDICTS = [
+    "contains",
+    "starts_with",
+    "ends_with",
+    "exact",
+    "exact_ci",
+    "json_equal",
+    "number_close",
+]
 
 
 def rows(name: str) -> list[dict[str, Any]]:
-    with (CASES / name).open(encoding="utf-8") as lines:  # not splitlines(): U+2028 within a case ends no line
+    with (CASES / name).open(
+        encoding="utf-8"
+    ) as lines:  # not splitlines(): U+2028 within a case ends no line
         return [json.loads(line) for line in lines]
 
 
@@ -45,7 +55,9 @@ def named(row: dict[str, Any]) -> str:
     return f"{row['kind']}: {row['response'][:20]}"
 
 
-PAIRS = [pytest.param(row["response"], row["reference"], id=named(row)) for row in rows("pairs.jsonl")]
+PAIRS = [
+    pytest.param(row["response"], row["reference"], id=named(row)) for row in rows("pairs.jsonl")
+]
 each_pair = pytest.mark.parametrize(("response", "reference"), PAIRS)
 near = pytest.approx
 unhurried = settings(deadline=None)  # a busy machine is no failure
@@ -80,7 +92,9 @@ KANA = re.compile("[\u3041-\u30ff\u31f0-\u31ff]")
 @each_pair
 def test_bleu_is_that_of_sacrebleu(response: str, reference: str) -> None:
     tokenizer = "zh" if tokens.holds_han_or_kana(reference) else "13a"
-    pair = [KANA.sub(r" \g<0> ", side) if tokenizer == "zh" else side for side in (response, reference)]
+    pair = [
+        KANA.sub(r" \g<0> ", side) if tokenizer == "zh" else side for side in (response, reference)
+    ]
     oracle = sacrebleu.sentence_bleu(pair[0], [pair[1]], tokenize=tokenizer).score / 100
     assert ngrams.bleu(response, reference) == near(oracle, abs=1e-9)
 
@@ -109,7 +123,9 @@ def squad_f1(response: str, reference: str) -> float:
     """The F1 of the official SQuAD 2.0 script, from its definition: normalized tokens, counted with repeats."""
 
     def normal(answer: str) -> list[str]:
-        bare = "".join(character for character in answer.lower() if character not in string.punctuation)
+        bare = "".join(
+            character for character in answer.lower() if character not in string.punctuation
+        )
         return re.sub(r"\b(a|an|the)\b", " ", bare).split()
 
     ours, theirs = normal(response), normal(reference)
@@ -124,14 +140,20 @@ def squad_decides(value: str) -> bool:
     """Whether the official script and our wider definition promise the same: see `tokens.squad_words`."""
     wider = any(category(mark)[0] == "P" and not mark.isascii() for mark in value)
     return (
-        not wider and is_normalized("NFC", value) and not re.search("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]", value)
+        not wider
+        and is_normalized("NFC", value)
+        and not re.search("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]", value)
     )
 
 
 @each_pair
 def test_token_f1_is_that_of_squad(response: str, reference: str) -> None:
-    if all(squad_decides(side) and not tokens.holds_han_or_kana(side) for side in (response, reference)):
-        assert overlap.token_f1(response, reference) == near(squad_f1(response, reference), abs=1e-9)
+    if all(
+        squad_decides(side) and not tokens.holds_han_or_kana(side) for side in (response, reference)
+    ):
+        assert overlap.token_f1(response, reference) == near(
+            squad_f1(response, reference), abs=1e-9
+        )
     else:
         spelled = [" ".join(tokens.squad_words(side)) for side in (response, reference)]
         assert overlap.token_f1(response, reference) == near(squad_f1(*spelled), abs=1e-9)
@@ -146,7 +168,9 @@ def test_most_pairs_are_decided_by_the_libraries() -> None:
 
 # The texts in which tokenizers differ: stops, digits, entities, dashes, wide punctuation, line ends.
 TRICKY = st.text(st.sampled_from("aB1.,-&;'\" \n\té北“—，<>#")) | st.lists(
-    st.sampled_from(["&amp;", "&lt;", "&quot;", "<skipped>", "-\n", "a", "1", ".", ",", " ", "-", "中"])
+    st.sampled_from(
+        ["&amp;", "&lt;", "&quot;", "<skipped>", "-\n", "a", "1", ".", ",", " ", "-", "中"]
+    )
 ).map("".join)
 
 
@@ -173,7 +197,9 @@ def test_alignment_is_that_of_rapidfuzz(left: str, right: str) -> None:
     assert alignment.shared_in_order(left, right) == LCSseq.similarity(left, right)
 
 
-def test_with_and_without_rapidfuzz_all_values_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_and_without_rapidfuzz_all_values_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pairs = [(row["response"], row["reference"]) for row in rows("pairs.jsonl")]
 
     def scored() -> list[tuple[float, float]]:
@@ -215,7 +241,12 @@ def test_ascii_texts_score_as_in_the_libraries(response: str, reference: str) ->
 # The edges
 
 
-ERRORS = {"TypeError": TypeError, "ValueError": ValueError, "IndexError": IndexError, "re.error": re.error}
+ERRORS = {
+    "TypeError": TypeError,
+    "ValueError": ValueError,
+    "IndexError": IndexError,
+    "re.error": re.error,
+}
 
 
 def unpacked(argument: Any) -> Any:
@@ -226,7 +257,9 @@ def unpacked(argument: Any) -> Any:
 
 
 def edge(row: dict[str, Any]) -> Any:
-    return pytest.param(row, id=f"{row['function']} {json.dumps(row['args'], ensure_ascii=True)[:50]}")
+    return pytest.param(
+        row, id=f"{row['function']} {json.dumps(row['args'], ensure_ascii=True)[:50]}"
+    )
 
 
 @pytest.mark.parametrize("row", [edge(row) for row in rows("edges.jsonl")])
@@ -314,8 +347,14 @@ def test_counts_and_readings_never_raise(value: str) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4)
+    ),
 )
 
 
@@ -372,6 +411,10 @@ def test_join_leaves_nothing_out(values: list[str | int]) -> None:
 @unhurried
 @given(ANY_TEXT, ANY_TEXT)
 def test_what_is_contained_in_all_is_contained_in_any(value: str, part: str) -> None:
-    assert text.contains_all(value, [part]) == text.contains_any(value, [part]) == text.contains(value, part)
+    assert (
+        text.contains_all(value, [part])
+        == text.contains_any(value, [part])
+        == text.contains(value, part)
+    )
     assert not text.starts_with(value, part) or text.contains(value, part)
     assert text.extract(value, re.escape(part)) == (part if part in value else None)

@@ -70,14 +70,22 @@ def say(request: Request) -> Any:
     place = request.row or 0
     if place % 11 == 3:
         return f"I would rather not say, {place % 2}"
-    verdicts: dict[str, Any] = {"kind": 1 + place % 5, "tone": "plain", "quality": ("bad", "good")[place % 2]}
+    verdicts: dict[str, Any] = {
+        "kind": 1 + place % 5,
+        "tone": "plain",
+        "quality": ("bad", "good")[place % 2],
+    }
     return {"reason": f"because {place}", "verdict": verdicts[request.question.grader]}
 
 
 @pytest.mark.parametrize("source", ["csv", "jsonl", "json", "parquet"])
-def test_a_stream_writes_and_tells_what_a_result_in_memory_does(source: str, inputs: Path, tmp_path: Path) -> None:
+def test_a_stream_writes_and_tells_what_a_result_in_memory_does(
+    source: str, inputs: Path, tmp_path: Path
+) -> None:
     data = str(inputs / f"data.{source}")
-    streamed, kept = ([str(tmp_path / f"{name}.{ending}") for ending in ENDINGS] for name in ("streamed", "kept"))
+    streamed, kept = (
+        [str(tmp_path / f"{name}.{ending}") for ending in ENDINGS] for name in ("streamed", "kept")
+    )
     job = prepare(SPEC, data, Options(model=rmg.ScriptedModel(say)))
     finished = run_stream(job, streamed)
     result = rmg.grade(SPEC, data, model=rmg.ScriptedModel(say))
@@ -87,17 +95,22 @@ def test_a_stream_writes_and_tells_what_a_result_in_memory_does(source: str, inp
     assert finished.gates == result.gates
     assert finished.digest.failures.count == len(result.failures)
     assert [
-        Path(path).read_bytes() == Path(other).read_bytes() for path, other in zip(streamed, kept, strict=True)
+        Path(path).read_bytes() == Path(other).read_bytes()
+        for path, other in zip(streamed, kept, strict=True)
     ] == [True] * len(ENDINGS)
     assert "nan" not in Path(streamed[0]).read_text("utf-8").lower().split(",")
     assert rmg.read(streamed[-2])["kind_status"].tolist() == result.df["kind_status"].tolist()
 
 
-def test_new_columns_of_parquet_are_of_the_types_that_the_spec_tells(inputs: Path, tmp_path: Path) -> None:
+def test_new_columns_of_parquet_are_of_the_types_that_the_spec_tells(
+    inputs: Path, tmp_path: Path
+) -> None:
     """Whatever the first rows hold: here nothing at all."""
     spec = SPEC + 'grader rare = share > 1\ngrader same = column("share")\n'
     path = str(tmp_path / "out.parquet")
-    run_stream(prepare(spec, str(inputs / "data.jsonl"), Options(model=rmg.ScriptedModel(say))), [path])
+    run_stream(
+        prepare(spec, str(inputs / "data.jsonl"), Options(model=rmg.ScriptedModel(say))), [path]
+    )
     schema = pq.read_schema(path)
     wanted = {
         "kind": "int64",
@@ -124,18 +137,29 @@ def test_new_columns_of_parquet_are_of_the_types_that_the_spec_tells(inputs: Pat
 def shuffled(asked: Asked) -> Told:
     """Answers a question always alike, and after another while each time."""
     number = sum(asked.prompt.encode())
-    told = chat("no idea") if "text 41" in asked.prompt else verdict(1 + number % 5, f"because of {number}")
+    told = (
+        chat("no idea")
+        if "text 41" in asked.prompt
+        else verdict(1 + number % 5, f"because of {number}")
+    )
     return Told(body=told.body, delay=random.random() * 0.03)
 
 
-def test_the_same_replies_make_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_replies_make_the_same_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = 'grader kind -> 1..5 = "How kind? {{ response }}"\ngrader short = words(response) < 9\n'
     data = tmp_path / "data.jsonl"
-    data.write_text("".join(json.dumps({"response": f"text {n % 90}" * (n % 7)}) + "\n" for n in range(150)), "utf-8")
+    data.write_text(
+        "".join(json.dumps({"response": f"text {n % 90}" * (n % 7)}) + "\n" for n in range(150)),
+        "utf-8",
+    )
     written, calls = [], []
     with Loopback(shuffled) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-        for turn, cache in enumerate(["one", "two", "two"]):  # paid for twice, then all from the cache
+        for turn, cache in enumerate(
+            ["one", "two", "two"]
+        ):  # paid for twice, then all from the cache
             monkeypatch.setenv("RMG_CACHE_DIR", str(tmp_path / cache))
             paths = [str(tmp_path / f"{turn}.{ending}") for ending in ENDINGS]
             run_stream(prepare(spec, str(data), Options(model="openai/any", concurrency=16)), paths)
@@ -178,10 +202,14 @@ sys.exit(main(["run", "spec.rmg", "data.csv", "-o", "out.jsonl", "-o", "out.{end
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_a_disk_that_is_full_is_told_and_leaves_nothing(ending: str, rmg_command: Command) -> None:
     rows = "".join(f"{place:099d}\n" for place in range(4_000))
-    rmg_command.write({"spec.rmg": "grader brief = words(response) <= 2", "data.csv": "response\n" + rows})
+    rmg_command.write(
+        {"spec.rmg": "grader brief = words(response) <= 2", "data.csv": "response\n" + rows}
+    )
     code = FULL.format(ending=ending)
     words = [sys.executable, "-c", code]
-    found = subprocess.run(words, cwd=rmg_command.folder, capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        words, cwd=rmg_command.folder, capture_output=True, text=True, check=False
+    )
     assert found.returncode == 2, found.stderr
     assert found.stderr.startswith("rmg: out.")
     assert found.stderr.endswith("cannot be written: File too large\n")
@@ -213,11 +241,16 @@ class Watched:
 
 def test_an_interrupt_writes_every_file_with_what_is_finished(rmg_command: Command) -> None:
     rows = "response\n" + "".join(f"answer {place}\n" for place in range(3_000))
-    rmg_command.write({"spec.rmg": 'grader kind -> 1..5 = "How kind? {{ response }}"', "data.csv": rows})
+    rmg_command.write(
+        {"spec.rmg": 'grader kind -> 1..5 = "How kind? {{ response }}"', "data.csv": rows}
+    )
     outputs = [word for ending in ("csv", "parquet", "html") for word in ("-o", f"out.{ending}")]
     judge = Watched(30)
     words = ("run", "spec.rmg", "data.csv", "--model", "openai/any", "--concurrency", "4", *outputs)
-    with Loopback(judge) as server, rmg_command.start(*words, OPENAI_BASE_URL=server.url) as process:
+    with (
+        Loopback(judge) as server,
+        rmg_command.start(*words, OPENAI_BASE_URL=server.url) as process,
+    ):
         assert judge.reached.wait(60)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
@@ -238,7 +271,9 @@ from rmg_dsl.surfaces.cli import main
 code = main(["run", "spec.rmg", sys.argv[1], "-o", sys.argv[2], "-o", "out.html", "--quiet"])
 print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
-CODE = "grader size = chars(response) * number\ngrader lost = words(nothing)\nrequire mean(size) > 0\n"
+CODE = (
+    "grader size = chars(response) * number\ngrader lost = words(nothing)\nrequire mean(size) > 0\n"
+)
 
 
 def lines(ending: str, count: int) -> Iterator[str]:
@@ -262,7 +297,9 @@ def test_memory_does_not_grow_with_the_rows(source: str, target: str, rmg_comman
         with (rmg_command.folder / f"data.{source}").open("w", encoding="utf-8") as file:
             file.writelines(lines(source, count))
         words = [sys.executable, "-c", PEAK, f"data.{source}", f"out.{target}"]
-        found = subprocess.run(words, cwd=rmg_command.folder, capture_output=True, text=True, check=True)
+        found = subprocess.run(
+            words, cwd=rmg_command.folder, capture_output=True, text=True, check=True
+        )
         code, peak = map(int, found.stdout.split())
         assert code == 0
         peaks.append(peak)

@@ -108,7 +108,9 @@ PLAIN = [
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), PLAIN, ids=[f"{type(value).__name__}-{n}" for n, (value, _) in enumerate(PLAIN)]
+    ("value", "expected"),
+    PLAIN,
+    ids=[f"{type(value).__name__}-{n}" for n, (value, _) in enumerate(PLAIN)],
 )
 def test_every_cell_becomes_plain_python(value: Any, expected: Any) -> None:
     found = plain(value)
@@ -131,7 +133,9 @@ def test_values_of_the_user_are_never_changed() -> None:
 def test_importing_the_room_imports_neither_pandas_nor_pyarrow() -> None:
     code = "import sys, rmg_dsl.tables; print([m for m in ('pandas', 'numpy', 'pyarrow') if m in sys.modules])"
     root = Path(__file__).parent.parent
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -210,7 +214,11 @@ def test_json_columns_are_those_of_all_rows_and_every_row_has_them(tmp_path: Pat
         assert table.columns == ("b", "a")
         assert table.count == 3
         for _ in range(2):
-            assert list(table) == [{"b": 1, "a": None}, {"b": None, "a": {"x": None}}, {"b": None, "a": None}]
+            assert list(table) == [
+                {"b": 1, "a": None},
+                {"b": None, "a": {"x": None}},
+                {"b": None, "a": None},
+            ]
 
 
 def test_a_table_walks_a_file_as_a_stream(tmp_path: Path) -> None:
@@ -240,7 +248,9 @@ def test_standard_input_is_told_by_its_first_characters(text: str, rows: list[Ro
 
 def test_standard_input_may_be_parquet(tmp_path: Path) -> None:
     write_table(tmp_path / "a.parquet", None, [{"a": 1}])
-    assert list(open_table("-", stdin=io.BytesIO((tmp_path / "a.parquet").read_bytes()))) == [{"a": 1}]
+    assert list(open_table("-", stdin=io.BytesIO((tmp_path / "a.parquet").read_bytes()))) == [
+        {"a": 1}
+    ]
 
 
 def test_long_standard_input_is_kept_on_disk_and_walked_by_several() -> None:
@@ -262,15 +272,31 @@ NO_DATA = [
     ({"a": [1, 2]}, UsageError, "one dict; give a list of dicts"),
     (3, UsageError, "the data is int; give a frame"),
     (b"a,b", UsageError, "the data is bytes"),
-    (pd.Series([1]), DataError, r"row 1 of the data is int, not a dict; .to_frame\(\) of it makes a frame"),
+    (
+        pd.Series([1]),
+        DataError,
+        r"row 1 of the data is int, not a dict; .to_frame\(\) of it makes a frame",
+    ),
     (None, UsageError, "the data is NoneType"),
-    ("rows.xlsx", UsageError, r"'rows.xlsx' does not end in .csv, .tsv, .jsonl, .ndjson, .json, .parquet"),
+    (
+        "rows.xlsx",
+        UsageError,
+        r"'rows.xlsx' does not end in .csv, .tsv, .jsonl, .ndjson, .json, .parquet",
+    ),
     ("a,b\n1,2", UsageError, "does not end in"),
     ("gone.csv", DataError, "gone.csv: there is no such file"),
     ([{"a": 1}, "x"], DataError, "row 2 of the data is str, not a dict"),
     ([{1: "a"}], DataError, "the keys of the rows must be text, these are not: `1`"),
-    (pd.DataFrame({0: [1]}), DataError, r"these are not: `0`; write frame.columns = frame.columns.astype\(str\)"),
-    (pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "b")])), DataError, "for two levels"),
+    (
+        pd.DataFrame({0: [1]}),
+        DataError,
+        r"these are not: `0`; write frame.columns = frame.columns.astype\(str\)",
+    ),
+    (
+        pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "b")])),
+        DataError,
+        "for two levels",
+    ),
     (pd.DataFrame([[1, 2]], columns=["a", "a"]), DataError, "the columns `a` stand more than once"),
 ]
 
@@ -308,12 +334,16 @@ def test_parquet_with_a_column_twice(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]), tmp_path / "a.parquet")
+    pq.write_table(
+        pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]), tmp_path / "a.parquet"
+    )
     with pytest.raises(DataError, match="`a` stand more than once"):
         open_table(tmp_path / "a.parquet")
 
 
-def test_parquet_without_pyarrow_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parquet_without_pyarrow_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_table(tmp_path / "a.parquet", None, [{"a": 1}])
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.delitem(sys.modules, "pyarrow.parquet", raising=False)
@@ -386,7 +416,11 @@ NEW_DTYPES = {
 @pytest.mark.parametrize("index", INDEXES, ids=lambda index: type(index).__name__)
 def test_a_new_frame_keeps_everything_of_the_old_one(index: pd.Index) -> None:
     frame = pd.DataFrame(
-        {"q": ["a", "b", "c"], "n": np.array([1, 2, 3], dtype="int8"), "c": pd.Categorical(["x", "y", "x"])},
+        {
+            "q": ["a", "b", "c"],
+            "n": np.array([1, 2, 3], dtype="int8"),
+            "c": pd.Categorical(["x", "y", "x"]),
+        },
         index=index,
     )
     frame.columns.name = "name of the columns"
@@ -418,8 +452,12 @@ def test_many_columns_make_no_fragmented_frame() -> None:
 
 
 def test_a_frame_without_rows_keeps_columns_and_dtypes() -> None:
-    frame = pd.DataFrame({"a": pd.array([], dtype="int8"), "b": pd.array([], dtype="datetime64[ns]")})
-    found = to_frame(open_table(frame), {name: Column(column.kind, []) for name, column in NEW.items()})
+    frame = pd.DataFrame(
+        {"a": pd.array([], dtype="int8"), "b": pd.array([], dtype="datetime64[ns]")}
+    )
+    found = to_frame(
+        open_table(frame), {name: Column(column.kind, []) for name, column in NEW.items()}
+    )
     assert {name: str(dtype) for name, dtype in found.dtypes.items()} == {
         "a": "int8",
         "b": "datetime64[ns]",
@@ -429,7 +467,9 @@ def test_a_frame_without_rows_keeps_columns_and_dtypes() -> None:
 
 
 def test_a_status_that_is_none_of_ours_is_kept() -> None:
-    found = to_frame(open_table(pd.DataFrame({"a": [1, 2]})), {"s": Column("status", ["ok", "converged"])})
+    found = to_frame(
+        open_table(pd.DataFrame({"a": [1, 2]})), {"s": Column("status", ["ok", "converged"])}
+    )
     assert found["s"].to_list() == ["ok", "converged"]
 
 
@@ -443,7 +483,16 @@ def test_a_name_that_is_taken_and_a_wrong_length_are_errors() -> None:
 
 def test_rows_that_came_from_no_frame_get_nullable_dtypes() -> None:
     rows = [
-        {"i": 1, "n": 1, "s": "a", "b": True, "o": [1], "big": 2**70, "none": None, "inf": math.inf},
+        {
+            "i": 1,
+            "n": 1,
+            "s": "a",
+            "b": True,
+            "o": [1],
+            "big": 2**70,
+            "none": None,
+            "inf": math.inf,
+        },
         {"i": None, "n": 0.5, "s": None, "b": None, "o": "x", "big": 1, "none": None, "inf": 1.0},
     ]
     found = to_frame(open_table(rows), {"score": Column("number", [None, 1])})
@@ -462,7 +511,9 @@ def test_no_rows_and_no_columns() -> None:
 
 def test_records_to_frame() -> None:
     rows = [{"grader": "tone", "n": 3, "mean": 1.5}, {"grader": "brief", "n": 2, "extra": 1}]
-    found = records_to_frame(rows, ["grader", "n", "mean", "note"], {"n": "integer", "mean": "number"})
+    found = records_to_frame(
+        rows, ["grader", "n", "mean", "note"], {"n": "integer", "mean": "number"}
+    )
     assert {name: str(dtype) for name, dtype in found.dtypes.items()} == {
         "grader": "string", "n": "Int64", "mean": "Float64", "note": "string",
     }  # fmt: skip
@@ -489,7 +540,9 @@ def unknown_length(n: int) -> Table:
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 5))
-def test_a_sample_is_part_of_the_rows_in_order_and_drawn_again(n: int, size: int, seed: int) -> None:
+def test_a_sample_is_part_of_the_rows_in_order_and_drawn_again(
+    n: int, size: int, seed: int
+) -> None:
     table = unknown_length(size)
     values = [row["a"] for row in sample_rows(table, n, seed)]
     assert len(values) == min(n, size)
@@ -571,7 +624,9 @@ def test_columns_choose_and_order_and_a_new_one_is_an_error(ending: str, tmp_pat
 
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".parquet"])
-def test_the_columns_of_a_stream_are_those_of_its_first_thousand_rows(ending: str, tmp_path: Path) -> None:
+def test_the_columns_of_a_stream_are_those_of_its_first_thousand_rows(
+    ending: str, tmp_path: Path
+) -> None:
     path = tmp_path / f"out{ending}"
     rows: list[Row] = [{"a": 1}] * 999 + [{"b": 2}, {"a": 3}]
     write_table(path, None, iter(rows))
@@ -598,7 +653,9 @@ LATE = [
 
 
 @pytest.mark.parametrize(("early", "late"), LATE, ids=[repr(pair) for pair in LATE])
-def test_a_late_value_widens_its_parquet_column_and_none_is_bent(early: Any, late: Any, tmp_path: Path) -> None:
+def test_a_late_value_widens_its_parquet_column_and_none_is_bent(
+    early: Any, late: Any, tmp_path: Path
+) -> None:
     values = [None, *[early] * 12_000, late, None, early]
     write_table(tmp_path / "a.parquet", None, iter([{"a": value, "b": "x"} for value in values]))
     found = [row["a"] for row in open_table(tmp_path / "a.parquet")]
@@ -609,7 +666,10 @@ def test_a_late_value_widens_its_parquet_column_and_none_is_bent(early: Any, lat
 
 def test_columns_may_widen_one_after_the_other(tmp_path: Path) -> None:
     names = [f"c{place}" for place in range(20)]
-    rows = [{name: value if at > 1_000 * place else None for place, name in enumerate(names)} for at, value in MIXED]
+    rows = [
+        {name: value if at > 1_000 * place else None for place, name in enumerate(names)}
+        for at, value in MIXED
+    ]
     write_table(tmp_path / "a.parquet", names, iter(rows))
     assert list(open_table(tmp_path / "a.parquet")) == rows
 
@@ -637,8 +697,12 @@ PARQUET_TYPES = [
 ]
 
 
-@pytest.mark.parametrize(("values", "expected"), PARQUET_TYPES, ids=[repr(values) for values, _ in PARQUET_TYPES])
-def test_parquet_columns_are_native_where_that_is_exact(values: list[Any], expected: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("values", "expected"), PARQUET_TYPES, ids=[repr(values) for values, _ in PARQUET_TYPES]
+)
+def test_parquet_columns_are_native_where_that_is_exact(
+    values: list[Any], expected: str, tmp_path: Path
+) -> None:
     import pyarrow.parquet as pq
 
     path = tmp_path / "a.parquet"
@@ -647,13 +711,19 @@ def test_parquet_columns_are_native_where_that_is_exact(values: list[Any], expec
     if values != ["half \ud800"]:
         found = [row["a"] for row in open_table(path)]
         assert found == values
-        assert json.dumps(found) == json.dumps([float(v) if expected == "double" else v for v in values])
+        assert json.dumps(found) == json.dumps(
+            [float(v) if expected == "double" else v for v in values]
+        )
 
 
 @pytest.mark.parametrize("ending", ALL_ENDINGS)
 def test_what_no_format_can_hold_is_still_written(ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"out{ending}"
-    write_table(path, None, [{"s": "half \ud83d", "l": ["\ud83d", math.inf, complex(1, 2)], "c": complex(1, 2)}])
+    write_table(
+        path,
+        None,
+        [{"s": "half \ud83d", "l": ["\ud83d", math.inf, complex(1, 2)], "c": complex(1, 2)}],
+    )
     row = next(iter(open_table(path)))
     assert "(1+2j)" in str(row["c"])
     assert row["s"] == "half \ud83d" if ending in (".jsonl", ".ndjson", ".json") else "half \\ud83d"
@@ -662,7 +732,11 @@ def test_what_no_format_can_hold_is_still_written(ending: str, tmp_path: Path) -
 
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ".json"])
 def test_what_is_not_finite_is_no_score(ending: str, tmp_path: Path) -> None:
-    write_table(tmp_path / f"a{ending}", None, [{"a": value} for value in (math.inf, -math.inf, math.nan, 1.0)])
+    write_table(
+        tmp_path / f"a{ending}",
+        None,
+        [{"a": value} for value in (math.inf, -math.inf, math.nan, 1.0)],
+    )
     assert [row["a"] for row in open_table(tmp_path / f"a{ending}")] == [None, None, None, 1.0]
     assert "nf" not in (tmp_path / f"a{ending}").read_text()
 
@@ -686,13 +760,13 @@ def test_a_file_is_there_whole_or_as_it_was(ending: str, tmp_path: Path) -> None
 
 def test_what_a_killed_run_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
     for path in ("out.csv", "other.csv"):
-        code = (
-            f"import os, rmg_dsl.tables as t\nwith t.writing([{path!r}], ['a']) as w:\n w.add({{'a': 1}}); os._exit(9)"
-        )
+        code = f"import os, rmg_dsl.tables as t\nwith t.writing([{path!r}], ['a']) as w:\n w.add({{'a': 1}}); os._exit(9)"
         subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False)
     left = {path.name for path in tmp_path.iterdir()}
     assert len(left) == 2
-    write_table(tmp_path / "out.csv", ["a"], [])  # so soon it may be one that somebody has just begun
+    write_table(
+        tmp_path / "out.csv", ["a"], []
+    )  # so soon it may be one that somebody has just begun
     assert {path.name for path in tmp_path.iterdir()} == {*left, "out.csv"}
     with writing([tmp_path / "out.csv"], ["a"]):
         for path in tmp_path.glob(".rmg-*"):
@@ -708,7 +782,9 @@ def test_what_a_killed_run_left_is_removed_by_the_next_one(tmp_path: Path) -> No
 def test_modes_and_links_are_those_of_an_ordinary_file(tmp_path: Path) -> None:
     (tmp_path / "plain").touch()
     write_text(tmp_path / "new.html", "x")
-    assert stat.S_IMODE((tmp_path / "new.html").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+    assert stat.S_IMODE((tmp_path / "new.html").stat().st_mode) == stat.S_IMODE(
+        (tmp_path / "plain").stat().st_mode
+    )
     (tmp_path / "new.html").chmod(0o640)
     (tmp_path / "link.html").symlink_to(tmp_path / "new.html")
     write_text(tmp_path / "link.html", "Zoë \ud800")
@@ -735,7 +811,9 @@ def test_a_path_that_cannot_be_written_is_refused_before_and_after(tmp_path: Pat
     assert sorted(os.listdir(tmp_path)) == ["file", "folder.csv"]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere"
+)
 def test_a_closed_folder_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(DataError, match="may not be written to"):
@@ -764,7 +842,9 @@ def test_a_column_of_other_words_is_no_status(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("has_disk", [True, False])
-def test_floats_stand_on_disk_where_there_is_one(has_disk: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_floats_stand_on_disk_where_there_is_one(
+    has_disk: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if not has_disk:
         monkeypatch.setattr("tempfile.tempdir", "/no/such/folder")
     values = [place / 7 for place in range(40_000)]
@@ -783,17 +863,26 @@ WHOLE = st.integers(-(2**53), 2**53)
 REAL = st.floats(allow_nan=False, allow_infinity=False)
 SCALAR = st.none() | st.booleans() | st.integers() | REAL | TEXT
 NESTED = st.recursive(
-    SCALAR, lambda part: st.lists(part, max_size=3) | st.dictionaries(TEXT, part, max_size=3), max_leaves=8
+    SCALAR,
+    lambda part: st.lists(part, max_size=3) | st.dictionaries(TEXT, part, max_size=3),
+    max_leaves=8,
 )
 NAMES = st.lists(
-    TEXT.filter(lambda name: name.strip("\ufeff \t\r\n") == name != ""), min_size=1, max_size=4, unique=True
+    TEXT.filter(lambda name: name.strip("\ufeff \t\r\n") == name != ""),
+    min_size=1,
+    max_size=4,
+    unique=True,
 )
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def tables(values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Row]]:
     return NAMES.flatmap(
-        lambda names: st.lists(st.fixed_dictionaries(dict.fromkeys(names, values)), min_size=1, max_size=6)
+        lambda names: st.lists(
+            st.fixed_dictionaries(dict.fromkeys(names, values)), min_size=1, max_size=6
+        )
     )
 
 
@@ -823,8 +912,14 @@ def test_law_numbers_survive_csv(ending: str, rows: list[Row], tmp_path: Path) -
 def test_law_csv_cells_print_back_the_same(ending: str, rows: list[Row], tmp_path: Path) -> None:
     write_table(tmp_path / f"law{ending}", None, rows)
     found = list(open_table(tmp_path / f"law{ending}"))
-    shown = [{name: None if value in (None, "") else str(value) for name, value in row.items()} for row in rows]
-    assert [{name: value if value is None else str(value) for name, value in row.items()} for row in found] == shown
+    shown = [
+        {name: None if value in (None, "") else str(value) for name, value in row.items()}
+        for row in rows
+    ]
+    assert [
+        {name: value if value is None else str(value) for name, value in row.items()}
+        for row in found
+    ] == shown
     before = (tmp_path / f"law{ending}").read_bytes()
     write_table(tmp_path / f"law{ending}", None, found)
     assert (tmp_path / f"law{ending}").read_bytes() == before

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rmg_dsl.semantics.material import closes, folded, next_fence
-from rmg_dsl.semantics.templates import (
+from rmg_dsl.prompts.fencing import closes, folded, next_fence
+from rmg_dsl.prompts.template import (
     RENDER_FAILURES,
     FenceTaken,
     MissingInput,
@@ -45,7 +45,10 @@ HOSTILE: Mapping[str, Any] = {
 
 def cases(name: str) -> list[Any]:
     rows = [json.loads(line) for line in (CASES / f"{name}.jsonl").read_text("utf-8").splitlines()]
-    return [pytest.param(row, id=f"{number}-{row['template'][:40]}") for number, row in enumerate(rows, 1)]
+    return [
+        pytest.param(row, id=f"{number}-{row['template'][:40]}")
+        for number, row in enumerate(rows, 1)
+    ]
 
 
 def rendered(template: str, constants: Mapping[str, Any] | None = None, /, **values: Any) -> str:
@@ -128,7 +131,9 @@ def test_loops_end_at_a_hundred_thousand_rounds() -> None:
 
 
 @pytest.mark.parametrize("case", cases("names"))
-def test_a_name_is_optional_where_every_use_allows_it_to_be_missing(case: Mapping[str, Any]) -> None:
+def test_a_name_is_optional_where_every_use_allows_it_to_be_missing(
+    case: Mapping[str, Any],
+) -> None:
     found = outline(case["template"])
     assert found.objections == ()
     assert {v.name: v.optional for v in found.variables} == case["names"]
@@ -137,14 +142,20 @@ def test_a_name_is_optional_where_every_use_allows_it_to_be_missing(case: Mappin
 @pytest.mark.parametrize("case", cases("names"))
 def test_what_is_optional_may_really_be_missing(case: Mapping[str, Any]) -> None:
     """With all that is needed there, a prompt is made, whichever of the optional names are blank."""
-    values = {name: None if optional else {"b": "v", "v": "v", "x": ["v"]} for name, optional in case["names"].items()}
+    values = {
+        name: None if optional else {"b": "v", "v": "v", "x": ["v"]}
+        for name, optional in case["names"].items()
+    }
     values["b"] = "v" if case["names"].get("b") is False else None
     missing = ""
     try:
         rendered(case["template"], **values)
     except MissingInput as error:
         missing = error.name
-    except (TypeError, LookupError):  # a value of another kind than the template wants: it is not missing
+    except (
+        TypeError,
+        LookupError,
+    ):  # a value of another kind than the template wants: it is not missing
         pass
     assert not case["names"].get(missing)
 
@@ -160,7 +171,12 @@ def test_a_prompt_is_what_it_should_be_or_misses_its_input(case: Mapping[str, An
 
 
 def test_the_missing_name_is_told() -> None:
-    for template, name in (("{{ x }}", "x"), ("{{ y.t }}", "t"), ("{{ x | upper }}", "x"), ("{{ z }}", "z")):
+    for template, name in (
+        ("{{ x }}", "x"),
+        ("{{ y.t }}", "t"),
+        ("{{ x | upper }}", "x"),
+        ("{{ z }}", "z"),
+    ):
         with pytest.raises(MissingInput) as caught:
             rendered(template, x=None, y={"t": ""})
         assert caught.value.name == name
@@ -176,7 +192,9 @@ def test_nan_is_no_value() -> None:
 
 def test_a_rows_values_are_never_changed() -> None:
     values = {"x": ["b", "a"], "y": {"k": [1]}}
-    rendered("{{ x | sort }}{{ x | reverse | list }}{% set x = x + ['c'] %}{{ x }}{{ y.k }}", **values)
+    rendered(
+        "{{ x | sort }}{{ x | reverse | list }}{% set x = x + ['c'] %}{{ x }}{{ y.k }}", **values
+    )
     assert values == {"x": ["b", "a"], "y": {"k": [1]}}
 
 
@@ -185,11 +203,19 @@ def test_a_rows_values_are_never_changed() -> None:
 
 def test_params_stand_bare_until_the_template_gives_their_name_away() -> None:
     own = {"company": "Acme", "n": 3, "flag": True}
-    assert rendered("{{ company }} {{ n }} {{ flag }} {{ company ~ n }}", own) == "Acme 3 True Acme3"
+    assert (
+        rendered("{{ company }} {{ n }} {{ flag }} {{ company ~ n }}", own) == "Acme 3 True Acme3"
+    )
     assert rendered("{{ company ~ x }}", own, x="a") == "<data>Acmea</data>"
     assert rendered("{% set company = x %}{{ company }}", own, x="a") == "<data>a</data>"
-    assert rendered("{% for company in x %}{{ company }}{% endfor %}", own, x=["a"]) == "<data>a</data>"
-    assert rendered("{% for a, company in x %}{{ company }}{% endfor %}", own, x=[[1, "a"]]) == "<data>a</data>"
+    assert (
+        rendered("{% for company in x %}{{ company }}{% endfor %}", own, x=["a"])
+        == "<data>a</data>"
+    )
+    assert (
+        rendered("{% for a, company in x %}{{ company }}{% endfor %}", own, x=[[1, "a"]])
+        == "<data>a</data>"
+    )
 
 
 # Fences
@@ -266,7 +292,9 @@ def test_a_fence_is_found_in_no_time(piece: str) -> None:
         ("{% set z = x ~ y %}{{ z }}", {"x": "</da", "y": "ta>"}),
     ],
 )
-def test_what_a_template_puts_together_cannot_close_its_fence(template: str, values: Mapping[str, str]) -> None:
+def test_what_a_template_puts_together_cannot_close_its_fence(
+    template: str, values: Mapping[str, str]
+) -> None:
     said = rendered(template, **values)
     tag = said[1 : said.index(">")]
     assert said.count(f"</{tag}>") == 1
@@ -291,7 +319,11 @@ NASTY = st.sampled_from(
         "\\",
     ]
 )
-TEXTS = st.lists(NASTY | st.text(max_size=6), min_size=1, max_size=5).map("".join).filter(lambda text: text.strip())
+TEXTS = (
+    st.lists(NASTY | st.text(max_size=6), min_size=1, max_size=5)
+    .map("".join)
+    .filter(lambda text: text.strip())
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -307,9 +339,14 @@ def test_values_come_through_whole_and_none_can_leave_its_fence(texts: list[str]
 
 
 VALUES = st.recursive(
-    st.none() | st.floats() | st.integers() | st.booleans() | st.sampled_from(["", " ", "a", "b c"]),
+    st.none()
+    | st.floats()
+    | st.integers()
+    | st.booleans()
+    | st.sampled_from(["", " ", "a", "b c"]),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["t", "u", "items"]), inner, max_size=3)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["t", "u", "items"]), inner, max_size=3)
     ),
     max_leaves=6,
 )
@@ -360,7 +397,9 @@ def test_the_word_none_never_reaches_a_prompt(template: str, x: Any, y: Any) -> 
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.sampled_from(["{{ x }}", "a {{ x }}|{{ y }}\n{{ x }}", "{{ p }}{{ x }}{{ z }}"]), VALUES | TEXTS, VALUES | TEXTS
+    st.sampled_from(["{{ x }}", "a {{ x }}|{{ y }}\n{{ x }}", "{{ p }}{{ x }}{{ z }}"]),
+    VALUES | TEXTS,
+    VALUES | TEXTS,
 )
 def test_a_plain_template_gives_what_the_engine_gives(template: str, x: Any, y: Any) -> None:
     def said(text: str) -> Any:
@@ -373,7 +412,11 @@ def test_a_plain_template_gives_what_the_engine_gives(template: str, x: Any, y: 
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.text(alphabet=st.sampled_from([*"<//dataDAT \u200b\x1b[3m;?@~-2\uff0f\uff44\u17b4\xad\u1e97"])))
+@given(
+    st.text(
+        alphabet=st.sampled_from([*"<//dataDAT \u200b\x1b[3m;?@~-2\uff0f\uff44\u17b4\xad\u1e97"])
+    )
+)
 def test_a_fence_is_closed_by_what_reads_like_it_without_the_unseen(text: str) -> None:
     assert closes(text, "data") == ("<data" in folded(text) or "/data" in folded(text))
 
@@ -401,7 +444,12 @@ def test_no_template_is_too_strange_to_be_read(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "names"),
-    [("{a} {b.c} {d[0]} {e!r:>3}", "abde"), ("{{ a }} {{b}}", ""), ('{"a": 1} {1} {} {a b}', ""), ("{{{a}}}", "")],
+    [
+        ("{a} {b.c} {d[0]} {e!r:>3}", "abde"),
+        ("{{ a }} {{b}}", ""),
+        ('{"a": 1} {1} {} {a b}', ""),
+        ("{{{a}}}", ""),
+    ],
 )
 def test_single_braces_are_those_of_str_format(text: str, names: str) -> None:
     assert [name for name, _, _ in single_braces(text)] == list(names)

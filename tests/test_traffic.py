@@ -31,8 +31,8 @@ from rmg_dsl.models import (
     Throttle,
     open_model,
 )
-from rmg_dsl.models.answers import pause_of, retry_after_of
-from rmg_dsl.models.throttle import CEILING, LONGEST_HOLD, START
+from rmg_dsl.models.adaptive_limit import CEILING, LONGEST_HOLD, START
+from rmg_dsl.models.http_response import pause_of, retry_after_of
 from rmg_dsl.scales import Whole
 
 
@@ -53,12 +53,28 @@ def window(throttle: Throttle, seconds: float = 0.2, windows: int = 1) -> int:
 
 def test_it_starts_low_and_doubles_while_latency_holds() -> None:
     throttle = Throttle()
-    assert [throttle.limit] + [window(throttle) for _ in range(7)] == [20, 40, 80, 160, 320, 512, 512, 512]
+    assert [throttle.limit] + [window(throttle) for _ in range(7)] == [
+        20,
+        40,
+        80,
+        160,
+        320,
+        512,
+        512,
+        512,
+    ]
 
 
 def test_it_stands_while_latency_does_not_hold_and_goes_on_in_small_steps() -> None:
     throttle = Throttle()
-    assert [window(throttle, seconds) for seconds in (0.2, 0.2, 0.5, 0.5, 0.2, 0.2)] == [40, 80, 80, 80, 85, 90]
+    assert [window(throttle, seconds) for seconds in (0.2, 0.2, 0.5, 0.5, 0.2, 0.2)] == [
+        40,
+        80,
+        80,
+        80,
+        85,
+        90,
+    ]
 
 
 def test_a_latency_that_stays_is_taken_for_what_it_is() -> None:
@@ -148,7 +164,10 @@ def test_nobody_is_held_for_longer_than_anyone_waits() -> None:
 
 
 EVENTS = st.lists(
-    st.tuples(st.sampled_from(["begin", "good", "bad", "announce"]), st.integers(0, 9), st.floats(0, 200)), max_size=200
+    st.tuples(
+        st.sampled_from(["begin", "good", "bad", "announce"]), st.integers(0, 9), st.floats(0, 200)
+    ),
+    max_size=200,
 )
 
 
@@ -165,7 +184,9 @@ def test_whatever_happens_the_limit_is_within_bounds_and_someone_gets_in(
             throttle.announce(now, number)
         elif open_tickets and what in ("good", "bad"):
             busy, ticket = len(open_tickets), open_tickets.pop(which % len(open_tickets))
-            throttle.succeed(ticket, number, busy) if what == "good" else throttle.refuse(ticket, now, number or None)
+            throttle.succeed(ticket, number, busy) if what == "good" else throttle.refuse(
+                ticket, now, number or None
+            )
         assert 1 <= throttle.limit <= start + more
         assert len(open_tickets) < throttle.limit or not throttle.admits(len(open_tickets), now)
         assert throttle.held_for(now) <= LONGEST_HOLD
@@ -256,12 +277,15 @@ async def let_go(gated: Gated, outcomes: Sequence[CallError | None]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "limit"), [([None], 20), ([256], 256), ([3], 3), ([4, 64], 64), ([None, 4], 20), ([None, 99], 99)]
+    ("wishes", "limit"),
+    [([None], 20), ([256], 256), ([3], 3), ([4, 64], 64), ([None, 4], 20), ([None, 99], 99)],
 )
 def test_the_models_of_one_endpoint_share_a_gate(wishes: list[int | None], limit: int) -> None:
     endpoints = Endpoints()
     for wish in wishes:
-        settings: dict[str, Any] = {"base_url": "http://h/v1"} | ({"concurrency": wish} if wish else {})
+        settings: dict[str, Any] = {"base_url": "http://h/v1"} | (
+            {"concurrency": wish} if wish else {}
+        )
         open_model(ModelSpec("vllm", "tiny", settings), Settings(), endpoints)
     assert endpoints.at("http://h/v1").gate.limit == limit
     assert endpoints.at("http://other/v1").gate.limit == START
@@ -454,7 +478,9 @@ def test_the_models_of_one_endpoint_share_a_pace(
 def test_opened_models_know_the_pace_of_their_endpoint() -> None:
     endpoints = Endpoints()
     for name, more in (("a", {"rpm": 60}), ("b", {})):
-        open_model(ModelSpec("vllm", name, {"base_url": "http://h/v1", **more}), Settings(), endpoints)
+        open_model(
+            ModelSpec("vllm", name, {"base_url": "http://h/v1", **more}), Settings(), endpoints
+        )
     assert endpoints.at("http://h/v1").pace.is_set
     assert not endpoints.at("http://other/v1").pace.is_set
 
@@ -523,7 +549,9 @@ def test_a_call_that_is_cut_off_holds_the_number_of_its_attempts() -> None:
         return attempts
 
     rejected = error(400, "'response_format' is not supported")
-    with Loopback([rejected, error(500, "oops", headers={"retry-after": "0.01"}), Told(fault="hang")]) as server:
+    with Loopback(
+        [rejected, error(500, "oops", headers={"retry-after": "0.01"}), Told(fault="hang")]
+    ) as server:
         assert asyncio.run(main(server)) == 3
 
 
@@ -547,7 +575,9 @@ def ill(asked: Asked, chances: random.Random) -> Told:
 
 
 @pytest.mark.parametrize(("retries", "concurrency"), [(5, None), (5, 32), (1, 32), (0, 8)])
-def test_on_a_bad_day_every_request_ends_and_every_attempt_is_counted(retries: int, concurrency: int | None) -> None:
+def test_on_a_bad_day_every_request_ends_and_every_attempt_is_counted(
+    retries: int, concurrency: int | None
+) -> None:
     chances = random.Random(retries)
     requests = [asking(f"question {number}") for number in range(400)]
     settings = {"timeout": 1.5, "concurrency": concurrency}
@@ -558,7 +588,9 @@ def test_on_a_bad_day_every_request_ends_and_every_attempt_is_counted(retries: i
         chat_model = OpenAIChat(endpoint, "tiny", settings={"timeout": settings["timeout"]})
         model = Retrying(Limited(chat_model, concurrency, endpoint.gate), retries, first=0.001)
         try:
-            return await asyncio.gather(*(model.complete(each) for each in requests), return_exceptions=True)
+            return await asyncio.gather(
+                *(model.complete(each) for each in requests), return_exceptions=True
+            )
         finally:
             await endpoints.close()
 
@@ -571,7 +603,9 @@ def test_on_a_bad_day_every_request_ends_and_every_attempt_is_counted(retries: i
     assert len(server.asked) == total.calls + sum(each.attempts for each in errors)
     assert total.retried == total.calls - len(replies)
     for request, reply in zip(requests, found, strict=True):
-        assert isinstance(reply, CallError) or (isinstance(reply, Reply) and reply.text == request.question.text)
+        assert isinstance(reply, CallError) or (
+            isinstance(reply, Reply) and reply.text == request.question.text
+        )
     assert all(each.attempts == retries + 1 and each.retryable for each in errors)
     assert all(each.status_code in (429, 500, 200, None) for each in errors)
     assert server.peak <= (concurrency or CEILING)

@@ -18,7 +18,7 @@ from llama import llama_url
 from loopback import Asked, Loopback, Told, deserted_url, verdict
 
 from rmg_dsl.models import Endpoint
-from rmg_dsl.models.wire import LeanClient, Wire
+from rmg_dsl.models.transport import LeanClient, Wire
 
 __all__ = ["llama_url"]
 
@@ -27,7 +27,9 @@ ZIPPED = gzip.compress(b"{}")
 LENGTH = OK + b"content-length: 2\r\n\r\n{}"
 
 
-def sent(url: str, *, times: int = 1, content: bytes = b"[]", **headers: str) -> list[httpx2.Response]:
+def sent(
+    url: str, *, times: int = 1, content: bytes = b"[]", **headers: str
+) -> list[httpx2.Response]:
     """The responses to one POST after another, over one client."""
 
     async def main() -> list[httpx2.Response]:
@@ -65,7 +67,9 @@ def told(raw: bytes, *, closes: bool = False) -> Told:
     ids=["length", "empty", "no content", "chunked", "continue", "hints", "until the end", "1.0", "1.0 with length",
          "close", "one more than asked for", "gzip unasked", "latin", "no phrase"],
 )  # fmt: skip
-def test_every_form_of_an_answer_is_read(raw: bytes, closes: bool, body: bytes, connections: int) -> None:
+def test_every_form_of_an_answer_is_read(
+    raw: bytes, closes: bool, body: bytes, connections: int
+) -> None:
     with Loopback(told(raw, closes=closes)) as server:
         responses = sent(server.url, times=2)
     assert [response.content for response in responses] == [body, body]
@@ -81,7 +85,9 @@ def test_bodies_of_any_size_come_through(size: int) -> None:
         return Told(body=asked.raw)
 
     with Loopback(echo) as server:
-        assert [response.content == content for response in sent(server.url, times=3, content=content)] == [True] * 3
+        assert [
+            response.content == content for response in sent(server.url, times=3, content=content)
+        ] == [True] * 3
     assert server.connections == 1
 
 
@@ -118,8 +124,11 @@ def test_what_is_no_answer_is_an_error_and_the_next_call_is_fine(answer: Told, k
 
 
 def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rmg_dsl.models.wire._MOST_BYTES", 100_000)
-    with Loopback(Told(body="x" * 200_000)) as server, pytest.raises(httpx2.RemoteProtocolError, match="more than"):
+    monkeypatch.setattr("rmg_dsl.models.transport._MOST_BYTES", 100_000)
+    with (
+        Loopback(Told(body="x" * 200_000)) as server,
+        pytest.raises(httpx2.RemoteProtocolError, match="more than"),
+    ):
         sent(server.url)
 
 
@@ -152,9 +161,11 @@ def test_who_gives_up_leaves_no_connection_to_the_next() -> None:
     assert server.connections == 2
 
 
-def test_a_connection_that_was_closed_while_idle_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_was_closed_while_idle_is_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with Loopback(told(LENGTH)) as server:
-        monkeypatch.setattr("rmg_dsl.models.wire._IDLE_SECONDS", 0.0)
+        monkeypatch.setattr("rmg_dsl.models.transport._IDLE_SECONDS", 0.0)
         assert [response.content for response in sent(server.url, times=3)] == [b"{}"] * 3
     assert server.connections == 3
 
@@ -194,14 +205,19 @@ def test_the_client_s_own_calls_work_over_it() -> None:
     with Loopback(verdict(4)) as server:
         assert json.loads(by_openai(server.url, use))["verdict"] == 4
     asked = server.asked[0]
-    assert (asked.headers["authorization"], asked.headers["accept-encoding"]) == ("Bearer sk-key", "identity")
+    assert (asked.headers["authorization"], asked.headers["accept-encoding"]) == (
+        "Bearer sk-key",
+        "identity",
+    )
     assert asked.headers["host"] in server.url
     assert asked.headers["user-agent"].startswith("AsyncOpenAI")
 
 
 def test_a_stream_works_too() -> None:
     events = b'data: {"choices": [{"delta": {"content": "hi"}}]}\n\ndata: [DONE]\n\n'
-    raw = OK + b"content-type: text/event-stream\r\ncontent-length: %d\r\n\r\n" % len(events) + events
+    raw = (
+        OK + b"content-type: text/event-stream\r\ncontent-length: %d\r\n\r\n" % len(events) + events
+    )
 
     async def use(client: openai.AsyncOpenAI) -> list[Any]:
         messages: Any = [{"role": "user", "content": "How good?"}]
@@ -232,7 +248,9 @@ def test_a_redirect_is_followed(status: int) -> None:
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "https_proxy", "ALL_PROXY"])
-def test_with_a_proxy_about_the_stock_transport_is_used(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+def test_with_a_proxy_about_the_stock_transport_is_used(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
     with Loopback(verdict(4)) as proxy:
         monkeypatch.setenv(variable, proxy.url.removesuffix("/v1"))
         monkeypatch.setenv("NO_PROXY", "nowhere.example")
@@ -242,7 +260,14 @@ def test_with_a_proxy_about_the_stock_transport_is_used(monkeypatch: pytest.Monk
 
 
 def test_a_word_about_no_proxy_is_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+    for name in (
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "localhost")
     endpoint = Endpoint("http://judge.example/v1")
@@ -255,7 +280,12 @@ def test_a_word_about_no_proxy_is_no_proxy(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_llama_cpp(llama_url: str) -> None:
     body = json.dumps({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 3}).encode()
-    responses = sent(f"{llama_url}/chat/completions", times=3, content=body, **{"content-type": "application/json"})
+    responses = sent(
+        f"{llama_url}/chat/completions",
+        times=3,
+        content=body,
+        **{"content-type": "application/json"},
+    )
     assert [response.status_code for response in responses] == [200] * 3
     assert all(response.json()["choices"] for response in responses)
 
@@ -265,8 +295,26 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A key and a certificate for 127.0.0.1, signed by itself, in one file."""
     folder = tmp_path_factory.mktemp("tls")
     made = folder / "both.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(folder / "key.pem"), "-out", str(made)]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=127.0.0.1",
+    ]
+    command += [
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-keyout",
+        str(folder / "key.pem"),
+        "-out",
+        str(made),
+    ]
     try:
         subprocess.run(command, check=True, capture_output=True)
     except FileNotFoundError:
@@ -292,14 +340,19 @@ async def over_tls(certificate: Path, wire: Wire) -> list[str]:
     port = runner.addresses[0][1]
     try:
         async with httpx2.AsyncClient(transport=wire, timeout=10) as client:
-            return [(await client.post(f"https://127.0.0.1:{port}/v1", content=b"x" * 9)).text for _ in range(3)]
+            return [
+                (await client.post(f"https://127.0.0.1:{port}/v1", content=b"x" * 9)).text
+                for _ in range(3)
+            ]
     finally:
         await runner.cleanup()
 
 
 def test_tls_to_aiohttp_s_server(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("aiohttp", reason="aiohttp is not installed")
-    monkeypatch.setattr(httpx2, "create_ssl_context", lambda: ssl.create_default_context(cafile=str(certificate)))
+    monkeypatch.setattr(
+        httpx2, "create_ssl_context", lambda: ssl.create_default_context(cafile=str(certificate))
+    )
     assert asyncio.run(over_tls(certificate, Wire())) == ['{"got": 9}'] * 3
 
 

@@ -54,7 +54,9 @@ def _tokens(writer: gguf.GGUFWriter) -> None:
     special = ["<|start|>", "<|turn|>", "<|end|>"]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list([*map(_letter, range(256)), *special, *(merge.replace(" ", "") for merge in MERGES)])
+    writer.add_token_list(
+        [*map(_letter, range(256)), *special, *(merge.replace(" ", "") for merge in MERGES)]
+    )
     writer.add_token_types([plain] * 256 + [control] * len(special) + [plain] * len(MERGES))
     writer.add_token_merges(list(MERGES))
     writer.add_bos_token_id(START)

@@ -63,7 +63,9 @@ class WeightedSumAggregator:
         failed = [result for result in results.values() if isinstance(result, GraderError)]
         if failed:
             return GraderError(self.name, failed[0].error)
-        return GraderScore(self.name, sum(weight * results[name].score for name, weight in self.weights.items()))
+        return GraderScore(
+            self.name, sum(weight * results[name].score for name, weight in self.weights.items())
+        )
 
 
 class GradingRunner:
@@ -73,11 +75,16 @@ class GradingRunner:
 
     async def arun(self, dataset):
         names = list(self.configs)
-        rows = [asyncio.gather(*(self._grade(self.configs[name], row) for name in names)) for row in dataset]
+        rows = [
+            asyncio.gather(*(self._grade(self.configs[name], row) for name in names))
+            for row in dataset
+        ]
         graded = [dict(zip(names, found, strict=True)) for found in await asyncio.gather(*rows)]
         results = {name: [row[name] for row in graded] for name in names}
         return {**results, self.aggregator.name: [self.aggregator.combine(row) for row in graded]}
 
     async def _grade(self, config, row):
         async with self.slots:
-            return await config.grader.aevaluate(**{name: row[column] for name, column in config.mapper.items()})
+            return await config.grader.aevaluate(
+                **{name: row[column] for name, column in config.mapper.items()}
+            )

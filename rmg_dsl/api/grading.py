@@ -11,17 +11,28 @@ from dataclasses import fields
 from typing import Any, TypeVar, cast
 
 from rmg_dsl import tables
-from rmg_dsl.api.asking import cost_of, logging_crews, paid_for, step_cost, together, usage_of
-from rmg_dsl.api.juries import jury_notes
+from rmg_dsl.api.judge_notes import jury_notes
 from rmg_dsl.api.options import Options
 from rmg_dsl.api.preparing import Job, prepare
 from rmg_dsl.api.progress import ended, shown
-from rmg_dsl.api.results import Bill, Finished, Ledger, Result, as_graded, graded_row, is_page, new_kinds, save_page
+from rmg_dsl.api.results import (
+    Bill,
+    Finished,
+    Ledger,
+    Result,
+    as_graded,
+    graded_row,
+    is_page,
+    new_kinds,
+    save_page,
+)
+from rmg_dsl.api.run_models import cost_of, logging_crews, paid_for, step_cost, together, usage_of
 from rmg_dsl.api.sources import Spec
 from rmg_dsl.api.validating import compared, validations_of
 from rmg_dsl.plan import result_columns
-from rmg_dsl.report import Digest, GradedRow, estimate_of
+from rmg_dsl.report import Digest, GradedRow
 from rmg_dsl.runtime import INTERRUPTED, Gates, RowResult, Validations, bridge
+from rmg_dsl.stats import estimate_of
 
 LINGER_SECONDS = 10.0
 
@@ -66,7 +77,9 @@ def run_stream(job: Job, paths: Sequence[str], by: str | None = None) -> Finishe
     """
     columns = [name for output in job.plan.outputs for name in result_columns(output)]
     files = [path for path in paths if not is_page(path)]
-    with tables.writing(files, [*job.table.columns, *columns], new_kinds(job.plan.outputs)) as writer:
+    with tables.writing(
+        files, [*job.table.columns, *columns], new_kinds(job.plan.outputs)
+    ) as writer:
 
         def take(graded: GradedRow) -> None:
             writer.add({**graded.row, **graded.cells})
@@ -80,7 +93,9 @@ def run_stream(job: Job, paths: Sequence[str], by: str | None = None) -> Finishe
 
 
 def _on_bridge(job: Job, work: Coroutine[Any, Any, _Ended], stop_on_interrupt: bool) -> _Ended:
-    progress = shown(job.options.progress, job.table.count, lambda tally: cost_of(job.plan, job.options, tally))
+    progress = shown(
+        job.options.progress, job.table.count, lambda tally: cost_of(job.plan, job.options, tally)
+    )
     ending = "failed"
     try:
         result = bridge().run(
@@ -161,7 +176,9 @@ async def _closed(job: Job, files: ExitStack) -> None:
             await job.shared.close()
 
 
-def _finished(job: Job, digest: Digest, gates: Gates, validations: Validations, seconds: float) -> Finished:
+def _finished(
+    job: Job, digest: Digest, gates: Gates, validations: Validations, seconds: float
+) -> Finished:
     tally = job.run.tally
     calling = {step.number: step for step in job.plan.calling}
     for seen in digest.seen:
@@ -178,23 +195,40 @@ def _finished(job: Job, digest: Digest, gates: Gates, validations: Validations, 
         stopped=tally.stopped,
         interrupted=tally.stopped == INTERRUPTED,
         by_grader={name: usage_of(steps, tally) for name, steps in paid.items()},
-        costs={name: together([step_cost(step, job.options, tally) for step in steps]) for name, steps in paid.items()},
+        costs={
+            name: together([step_cost(step, job.options, tally) for step in steps])
+            for name, steps in paid.items()
+        },
     )
 
 
 def _notes(job: Job) -> tuple[str, ...]:
     """What must stand beside the numbers: doubts about the spec, and what the models say of themselves."""
     doubts = (
-        f"warning[{d.code}]: line {d.line}: {d.message}" for d in job.suite.diagnostics if d.severity == "warning"
+        f"warning[{d.code}]: line {d.line}: {d.message}"
+        for d in job.suite.diagnostics
+        if d.severity == "warning"
     )
     models = (crew.model.note for crew in job.crews.values() if crew.model.note)
     return tuple(
-        dict.fromkeys([*doubts, *jury_notes(job.plan, job.crews), *models, *job.shared.notes, *_left_behind(job)])
+        dict.fromkeys(
+            [
+                *doubts,
+                *jury_notes(job.plan, job.crews),
+                *models,
+                *job.shared.notes,
+                *_left_behind(job),
+            ]
+        )
     )
 
 
 def _left_behind(job: Job) -> list[str]:
-    return ["calls in flight go on into the cache, and into no count here"] if job.run.lingering else []
+    return (
+        ["calls in flight go on into the cache, and into no count here"]
+        if job.run.lingering
+        else []
+    )
 
 
 def _bill(job: Job, seconds: float) -> Bill:

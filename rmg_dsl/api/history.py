@@ -19,7 +19,9 @@ def history_rows(paths: Iterable[RefinedRow]) -> list[dict[str, Any]]:
     >>> history_rows([RefinedRow(0, "response", path)])[1]["text"]
     'Hello!'
     """
-    return [_row(each, place, draft) for each in paths for place, draft in enumerate(each.path.drafts)]
+    return [
+        _row(each, place, draft) for each in paths for place, draft in enumerate(each.path.drafts)
+    ]
 
 
 def _row(found: RefinedRow, place: int, draft: Draft) -> dict[str, Any]:
@@ -35,7 +37,9 @@ def _row(found: RefinedRow, place: int, draft: Draft) -> dict[str, Any]:
     }
     for name, outcome in draft.outcomes.items():
         cells[name] = outcome.value if isinstance(outcome, Score) else None
-        cells[f"{name}_reason"] = outcome.reason if isinstance(outcome, Score) else outcome.message or None
+        cells[f"{name}_reason"] = (
+            outcome.reason if isinstance(outcome, Score) else outcome.message or None
+        )
         cells[f"{name}_status"] = str(outcome.status)
     return cells
 

@@ -70,7 +70,9 @@ class Options:
         for name in ("concurrency", "limit", "sample"):
             _check_count(name, getattr(self, name), least=1 if name == "concurrency" else 0)
         if any(isinstance(names, str) for names in (self.only, self.allow_python)):
-            raise UsageError('`only` and `allow_python` are lists of names, such as only=["relevance"]')
+            raise UsageError(
+                '`only` and `allow_python` are lists of names, such as only=["relevance"]'
+            )
         if self.cache not in (True, False, "refresh"):
             raise UsageError(f'`cache` is True, False or "refresh", not {self.cache!r}')
         if self.budget is not None and not self.budget > 0:
@@ -105,5 +107,7 @@ def _check_model(model: object) -> None:
     choices = model.values() if isinstance(model, Mapping) else () if model is None else (model,)
     for choice in choices:
         if not isinstance(choice, str) and not hasattr(choice, "complete"):
-            words = '"provider/name", an object with `complete`, or a dict of these by declared name'
+            words = (
+                '"provider/name", an object with `complete`, or a dict of these by declared name'
+            )
             raise UsageError(f"`model` is {words}, not {type(choice).__name__}")

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from rmg_dsl.api.options import Options
 from rmg_dsl.api.preparing import Job, functions_of, planned_for, table_of
-from rmg_dsl.api.quoting import quoted
+from rmg_dsl.api.pricing import quoted
 from rmg_dsl.api.sources import Spec
 from rmg_dsl.errors import UsageError
 from rmg_dsl.messages import Question
@@ -18,8 +18,8 @@ from rmg_dsl.results import Unscored
 from rmg_dsl.runtime import Bill as Estimate
 from rmg_dsl.runtime import Evaluator
 from rmg_dsl.runtime import estimate as estimate_rows
-from rmg_dsl.runtime.groups import ask_group
-from rmg_dsl.runtime.rows import Waiting
+from rmg_dsl.runtime.rankings import ask_group
+from rmg_dsl.runtime.row_state import Waiting
 from rmg_dsl.tables import Table
 
 
@@ -42,7 +42,10 @@ class PlanView:
 
     def as_json(self) -> dict[str, Any]:
         """The counts as plain data: calls a row, and calls in all where there was data."""
-        found: dict[str, Any] = {"steps": len(self.plan.steps), "calls_per_row": asdict(self.plan.calls)}
+        found: dict[str, Any] = {
+            "steps": len(self.plan.steps),
+            "calls_per_row": asdict(self.plan.calls),
+        }
         return found | (asdict(self.bill) if self.bill else {})
 
 
@@ -90,7 +93,11 @@ def _not_yet(**_: Any) -> NoReturn:
 
 
 def messages_of(
-    spec: Spec, data: Any, row: int, grader: str | None = None, params: Mapping[str, Any] | None = None
+    spec: Spec,
+    data: Any,
+    row: int,
+    grader: str | None = None,
+    params: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """The messages that one row (counted from 0) would send, for each grader that asks a model, or for one of them."""
     options = Options(params=params or {}, only=(grader,) if grader else ())
@@ -111,11 +118,25 @@ def messages_of(
 def _question(
     evaluator: Evaluator, step: Ask | Rank, row: int, values: Mapping[str, Any], table: Table
 ) -> Question | Unscored:
-    return evaluator.ask(step.number, row, values) if isinstance(step, Ask) else ask_group(evaluator, step, row, table)
+    return (
+        evaluator.ask(step.number, row, values)
+        if isinstance(step, Ask)
+        else ask_group(evaluator, step, row, table)
+    )
 
 
 def _shown(step: Ask | Rank, question: Question | Unscored) -> dict[str, Any]:
     name = " = ".join(step.names)
     if isinstance(question, Unscored):
-        return {"grader": name, "status": str(question.status), "message": question.message, "messages": []}
-    return {"grader": name, "status": "ok", "message": "", "messages": [asdict(m) for m in question.messages]}
+        return {
+            "grader": name,
+            "status": str(question.status),
+            "message": question.message,
+            "messages": [],
+        }
+    return {
+        "grader": name,
+        "status": "ok",
+        "message": "",
+        "messages": [asdict(m) for m in question.messages],
+    }

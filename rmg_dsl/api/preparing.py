@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from rmg_dsl import std
-from rmg_dsl.api.asking import Shared, budget_guard, cost_of, open_crews
 from rmg_dsl.api.options import Literal, Options, Written
+from rmg_dsl.api.run_models import Shared, budget_guard, cost_of, open_crews
 from rmg_dsl.api.sources import Spec, checked, raise_errors, source_of
+from rmg_dsl.checker import CheckResult
 from rmg_dsl.config import Settings
 from rmg_dsl.diagnostics import Diagnostic, Source, errors_in, in_order
 from rmg_dsl.errors import UsageError
+from rmg_dsl.ir.scoring import ModelUse
 from rmg_dsl.plan import CallPython, Loops, Plan, bind, make_plan, prefixed
 from rmg_dsl.runtime import Crew, Evaluator, Run
-from rmg_dsl.semantics import CheckResult
-from rmg_dsl.semantics.terms import ModelUse
 from rmg_dsl.tables import Table, is_frame, limit_rows, open_table, sample_rows
 
 Functions = Mapping[str, Callable[..., Any]]
@@ -78,7 +78,9 @@ def _snapshot(data: Any) -> Any:
 # ── the spec ──
 
 
-def planned_for(spec: Spec, table: Table | None, options: Options, loops: Loops = "run") -> tuple[CheckResult, Plan]:
+def planned_for(
+    spec: Spec, table: Table | None, options: Options, loops: Loops = "run"
+) -> tuple[CheckResult, Plan]:
     """The suite and its plan, checked under the options and against the columns. Raises SpecError, UsageError."""
     source = source_of(spec)
     columns = None if table is None else frozenset(table.columns)
@@ -130,7 +132,9 @@ def _of_type(name: str, value: object, default: Literal) -> Literal:
     else:
         fits, wanted = _is_number(read), "a number"
     if not fits or not isinstance(read, float | int | bool | str):
-        message = f"param `{name}` is {wanted}, as its default {default!r} is, and {str(value)!r} is none"
+        message = (
+            f"param `{name}` is {wanted}, as its default {default!r} is, and {str(value)!r} is none"
+        )
         raise UsageError(message, code="RMG314")
     return read
 
@@ -181,7 +185,9 @@ def _python_functions(planned: Plan, options: Options) -> Functions:
 
 def _is_allowed(target: str, options: Options) -> bool:
     module = target.partition(":")[0]
-    return any(module == allowed or module.startswith(f"{allowed}.") for allowed in options.allow_python)
+    return any(
+        module == allowed or module.startswith(f"{allowed}.") for allowed in options.allow_python
+    )
 
 
 def _imported(target: str) -> Callable[..., Any]:

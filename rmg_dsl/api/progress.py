@@ -49,7 +49,10 @@ def _display_of_cell() -> Display | None:
     """The kernel's `display`, for the one thread whose displays reach the cell. IPython is not imported for that."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
-    in_cell = getattr(shell, "kernel", None) is not None and threading.current_thread() is threading.main_thread()
+    in_cell = (
+        getattr(shell, "kernel", None) is not None
+        and threading.current_thread() is threading.main_thread()
+    )
     return getattr(sys.modules.get("IPython.display"), "display", None) if in_cell else None
 
 
@@ -72,7 +75,11 @@ class Words:
         """One line, for so many seconds since the start."""
         rate = self._rate(tally.rows, seconds)
         of_all = f"/{self._total:,}" if self._total is not None else ""
-        left = f"{_duration((self._total - tally.rows) / rate)} left" if self._total is not None and rate else ""
+        left = (
+            f"{_duration((self._total - tally.rows) / rate)} left"
+            if self._total is not None and rate
+            else ""
+        )
         spent = self._cost(tally)
         parts = (
             f"{tally.rows:,}{of_all} rows",

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 from rmg_dsl import report, tables
 from rmg_dsl.api.history import history_columns, history_rows
 from rmg_dsl.errors import DataError, UsageError
+from rmg_dsl.ir.suite import Output
 from rmg_dsl.messages import Usage
 from rmg_dsl.plan import result_columns
 from rmg_dsl.report import Digest, GradedRow, RefinedRow
-from rmg_dsl.report.plain import cut, overview, result_text
+from rmg_dsl.report.text import cut, overview, result_text
 from rmg_dsl.results import Outcome, Score, Status, Unscored
 from rmg_dsl.runtime import RowResult, Verdict, output_of
 from rmg_dsl.scales import Whole
-from rmg_dsl.semantics import Output
-from rmg_dsl.semantics.names import listed
+from rmg_dsl.suggest import listed
 from rmg_dsl.tables import Column, Row, Table
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ class Ledger:
         for output, outcome in zip(self.outputs, graded.outcomes, strict=True):
             if isinstance(outcome, Score):
                 if outcome.ballot and output.kind == "grader":
-                    self.votes += (_vote(graded.place, output.name, *vote) for vote in outcome.ballot.votes)
+                    self.votes += (
+                        _vote(graded.place, output.name, *vote) for vote in outcome.ballot.votes
+                    )
             elif outcome.status is not Status.SKIPPED and output.kind != "refined":
                 self.failures.append(_failure(graded.place, output.name, outcome))
             if graded.paths and (path := graded.paths.get(output.scoring)):
@@ -112,7 +114,10 @@ def _cells(output: Output, columns: tuple[str, ...], outcome: Outcome) -> dict[s
 @lru_cache(maxsize=512)
 def _sources(name: str, columns: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Each column of an output, and what of an outcome it holds: what a failure lacks, the cell lacks too."""
-    return tuple((column, column.removeprefix(f"{name}_") if column != name else "value") for column in columns)
+    return tuple(
+        (column, column.removeprefix(f"{name}_") if column != name else "value")
+        for column in columns
+    )
 
 
 def _failure(row: int, grader: str, outcome: Unscored) -> dict[str, Any]:
@@ -129,7 +134,9 @@ def _vote(row: int, grader: str, judge: str, said: Outcome) -> dict[str, Any]:
     score = said if isinstance(said, Score) else None
     value = None if score is None else score.value if score.label is None else score.label
     reason = said.reason if isinstance(said, Score) else said.message
-    return dict(zip(VOTE_COLUMNS, (row, grader, judge, value, str(said.status), reason), strict=True))
+    return dict(
+        zip(VOTE_COLUMNS, (row, grader, judge, value, str(said.status), reason), strict=True)
+    )
 
 
 def _mark(row: Mapping[str, Any]) -> int:
@@ -179,7 +186,9 @@ class Finished:
     @property
     def summary(self) -> DataFrame:
         """A frame with a row for each grader and aggregate: how many rows are scored, the mean, and what is missing."""
-        frame: DataFrame = tables.records_to_frame(self.summary_rows, report.SUMMARY_COLUMNS, report.SUMMARY_KINDS)
+        frame: DataFrame = tables.records_to_frame(
+            self.summary_rows, report.SUMMARY_COLUMNS, report.SUMMARY_KINDS
+        )
         return frame
 
     @property
@@ -195,7 +204,9 @@ class Finished:
         with `against`, where `people` is the mean over the pairs.
         """
         rows = [row for found in self.validations for row in found.rows]
-        frame: DataFrame = tables.records_to_frame(rows, report.VALIDATION_COLUMNS, report.VALIDATION_KINDS)
+        frame: DataFrame = tables.records_to_frame(
+            rows, report.VALIDATION_COLUMNS, report.VALIDATION_KINDS
+        )
         return frame
 
     @property
@@ -213,14 +224,20 @@ class Finished:
     @property
     def every_row_failed(self) -> bool:
         """The same, with at least one call that failed for good: the judge could not be asked."""
-        return self.nothing_scored and any(seen.statuses[Status.ERROR] for seen in self.digest.seen if seen.judge)
+        return self.nothing_scored and any(
+            seen.statuses[Status.ERROR] for seen in self.digest.seen if seen.judge
+        )
 
     @property
     def first_failure(self) -> str:
         """Why the first row that some judge failed on has no score, for a message."""
         judged = {seen.output.name for seen in self.digest.seen if seen.judge}
         kinds = self.digest.failures.kinds
-        failed = (f"{why}: {message}" for grader, why, message in kinds if grader in judged and why in _FAILED)
+        failed = (
+            f"{why}: {message}"
+            for grader, why, message in kinds
+            if grader in judged and why in _FAILED
+        )
         return next(failed, "")
 
     def groups(self) -> Iterator[tuple[str, str]]:
@@ -234,12 +251,18 @@ class Finished:
             "summary": self.summary_rows,
             "usage": asdict(self.usage),
             "require": [_gate(verdict) for verdict in self.gates],
-            "validate": [{"title": v.title, "rows": list(v.rows), "notes": list(v.notes)} for v in self.validations],
+            "validate": [
+                {"title": v.title, "rows": list(v.rows), "notes": list(v.notes)}
+                for v in self.validations
+            ],
             "notes": list(self.notes),
             "stopped": self.stopped or None,
         }
         if self.digest.by is not None:
-            found["by"] = {value: report.summary_rows(seen, {}, {}) for value, seen in self.digest.groups.items()}
+            found["by"] = {
+                value: report.summary_rows(seen, {}, {})
+                for value, seen in self.digest.groups.items()
+            }
         return found
 
     @property
@@ -285,7 +308,10 @@ class Result(Finished):
     def columns(self) -> dict[str, Column]:
         """The new columns, by name."""
         kinds, cells = new_kinds(self.outputs), self.ledger.cells
-        return {name: Column(kinds.get(name) or _kind_of(values), values) for name, values in cells.items()}
+        return {
+            name: Column(kinds.get(name) or _kind_of(values), values)
+            for name, values in cells.items()
+        }
 
     @property
     def history(self) -> DataFrame:
@@ -372,7 +398,9 @@ def _gate(verdict: Verdict) -> dict[str, Any]:
 def check_by(table: Table, by: str) -> None:
     """Refuse a column to summarize by that the data does not have."""
     if by not in table.columns:
-        raise UsageError(f"the data has no column `{by}` to summarize by: it has {listed(table.columns, 12)}")
+        raise UsageError(
+            f"the data has no column `{by}` to summarize by: it has {listed(table.columns, 12)}"
+        )
 
 
 _EXTRAS: Mapping[str, tables.Kind] = {"flagged": "bool", "rank": "integer"}
@@ -396,7 +424,12 @@ def _kind(output: Output, name: str) -> tables.Kind | None:
         return "text"
     if isinstance(output.type.scale, Whole):
         return "integer"
-    kinds: Mapping[str, tables.Kind] = {"number": "number", "bool": "bool", "label": "text", "text": "text"}
+    kinds: Mapping[str, tables.Kind] = {
+        "number": "number",
+        "bool": "bool",
+        "label": "text",
+        "text": "text",
+    }
     return kinds.get(output.type.kind)
 
 

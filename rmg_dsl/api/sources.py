@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from rmg_dsl import std
+from rmg_dsl.checker import CheckResult, Universe
+from rmg_dsl.checker import check as check_module
 from rmg_dsl.diagnostics import Diagnostic, Source, errors_in
 from rmg_dsl.diagnostics.render import as_text
 from rmg_dsl.errors import SpecError, UsageError
 from rmg_dsl.models.presets import PRESETS
 from rmg_dsl.models.settings import SETTINGS, check_setting
-from rmg_dsl.semantics import CheckResult, Universe
-from rmg_dsl.semantics import check as check_module
 from rmg_dsl.syntax import parse
 
 
@@ -51,7 +51,12 @@ def checked(
 def universe() -> Universe:
     """What every check knows: the standard library, the table of model settings, the files beside a spec."""
     return Universe(
-        std.functions(), std.library("graders.rmg"), _beside, check_setting, tuple(SETTINGS), tuple(PRESETS)
+        std.functions(),
+        std.library("graders.rmg"),
+        _beside,
+        check_setting,
+        tuple(SETTINGS),
+        tuple(PRESETS),
     )
 
 
@@ -93,6 +98,8 @@ def read_source(path: str | os.PathLike[str]) -> Source:
     try:
         return Source.of(Path(name).read_text("utf-8"), name)
     except OSError as error:
-        raise UsageError(f"{name}: cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(
+            f"{name}: cannot be read: {(error.strerror or str(error)).lower()}"
+        ) from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{name}: is not UTF-8 text: byte {error.start} cannot be read") from None

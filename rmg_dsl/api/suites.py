@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rmg_dsl.api.sources import checked, raise_errors, read_source, source_of
 from rmg_dsl.diagnostics import Diagnostic, Source
-from rmg_dsl.semantics import Checked, Output
+from rmg_dsl.ir.suite import Checked, Output
 
 if TYPE_CHECKING:
     from rmg_dsl.api.planning import PlanView

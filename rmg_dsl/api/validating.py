@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from rmg_dsl import tables
 from rmg_dsl.api.preparing import Job
 from rmg_dsl.errors import DataError, UsageError
+from rmg_dsl.ir.suite import Level
 from rmg_dsl.models.lexical import NAME, Lexical
 from rmg_dsl.plan import needed_by
 from rmg_dsl.report import Validated
 from rmg_dsl.runtime import Validations
-from rmg_dsl.semantics.names import likely, listed
-from rmg_dsl.semantics.spec import Level
+from rmg_dsl.suggest import likely, listed
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -75,7 +75,7 @@ def agreement(
     Raises UsageError for fewer than two columns, a column that is not there, and another level; DataError for verdicts
     that cannot be compared.
     """
-    from rmg_dsl.report.comparison import AGREEMENT_COLUMNS, agreement_table
+    from rmg_dsl.stats.comparison import AGREEMENT_COLUMNS, agreement_table
 
     table = tables.open_table(data)
     wanted = [*columns] if not isinstance(columns, str) else [columns]
@@ -113,17 +113,25 @@ _KINDS: dict[str, tables.Kind] = {
 
 def _check(columns: Sequence[str], level: str, group: str | None, table: tables.Table) -> None:
     if len(columns) < 2 or len(set(columns)) < len(columns):
-        raise UsageError('agreement is between two columns or more, such as ["ann", "bob"], each named once')
+        raise UsageError(
+            'agreement is between two columns or more, such as ["ann", "bob"], each named once'
+        )
     for name in [*columns, *([] if group is None else [group])]:
         if name not in table.columns:
             close = likely(str(name), table.columns)
-            advice = f"did you mean `{close}`?" if close else f"it has {listed(table.columns, 12) or 'none'}"
+            advice = (
+                f"did you mean `{close}`?"
+                if close
+                else f"it has {listed(table.columns, 12) or 'none'}"
+            )
             raise UsageError(f"the data has no column `{name}`: {advice}")
     levels = get_args(Level)
     if level not in levels:
         raise UsageError(f"`level` is one of {', '.join(levels)}, not {level!r}")
     if level != "pooled" and group is None:
-        raise UsageError(f"`level={level!r}` needs `group`: the column that says which rows belong together")
+        raise UsageError(
+            f"`level={level!r}` needs `group`: the column that says which rows belong together"
+        )
 
 
 def _as_key(value: Any) -> Hashable:

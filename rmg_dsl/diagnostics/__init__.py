@@ -1,6 +1,15 @@
 """Mistakes as data: sources and spans, the table of codes, and how a diagnostic is shown."""
 
-from rmg_dsl.diagnostics.diagnostic import Code, Diagnostic, Fix, Severity, codes, diagnose, errors_in, in_order
+from rmg_dsl.diagnostics.diagnostic import (
+    Code,
+    Diagnostic,
+    Fix,
+    Severity,
+    codes,
+    diagnose,
+    errors_in,
+    in_order,
+)
 from rmg_dsl.diagnostics.source import Position, Source, Span
 
 __all__ = [

@@ -67,7 +67,8 @@ def codes() -> dict[str, Code]:
 
     table = tomllib.loads((Path(__file__).parent / "codes.toml").read_text("utf-8"))
     return {
-        code: Code(code, row["title"], row.get("severity", "error"), row["text"].strip()) for code, row in table.items()
+        code: Code(code, row["title"], row.get("severity", "error"), row["text"].strip())
+        for code, row in table.items()
     }
 
 
@@ -83,13 +84,17 @@ def diagnose(
     severity: Severity | None = None,
 ) -> Diagnostic:
     """A diagnostic whose severity is its code's, unless said otherwise."""
-    return Diagnostic(code, message, source, span, label, help, tuple(fixes), severity or codes()[code].severity)
+    return Diagnostic(
+        code, message, source, span, label, help, tuple(fixes), severity or codes()[code].severity
+    )
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """As people read them: by place, each once, the notes last."""
     unique = {(d.source.name, d.span, d.code, d.message): d for d in diagnostics}
-    return tuple(sorted(unique.values(), key=lambda d: (d.severity == "note", d.source.name, d.span, d.code)))
+    return tuple(
+        sorted(unique.values(), key=lambda d: (d.severity == "note", d.source.name, d.span, d.code))
+    )
 
 
 def errors_in(diagnostics: Iterable[Diagnostic]) -> bool:

@@ -11,7 +11,14 @@ from rmg_dsl.diagnostics.diagnostic import Diagnostic, Fix, codes
 
 Paint = Callable[[str, str], str]
 
-_ANSI = {"error": "1;31", "warning": "1;33", "note": "1;36", "bold": "1", "dim": "34", "help": "1;32"}
+_ANSI = {
+    "error": "1;31",
+    "warning": "1;33",
+    "note": "1;36",
+    "bold": "1",
+    "dim": "34",
+    "help": "1;32",
+}
 _SARIF_LEVEL = {"error": "error", "warning": "warning", "note": "note"}
 
 
@@ -25,7 +32,9 @@ def as_html(diagnostics: Iterable[Diagnostic]) -> str:
     """The same as `as_text`, in one `<pre>`; everything from the source is escaped."""
     style = "font-family:ui-monospace,monospace;line-height:1.35;white-space:pre-wrap"
     return (
-        f'<pre class="rmg-diagnostics" style="{style}">' + "\n\n".join(_block(d, _html) for d in diagnostics) + "</pre>"
+        f'<pre class="rmg-diagnostics" style="{style}">'
+        + "\n\n".join(_block(d, _html) for d in diagnostics)
+        + "</pre>"
     )
 
 
@@ -43,7 +52,11 @@ def as_sarif(diagnostics: Sequence[Diagnostic], version: str) -> dict[str, Any]:
     """A SARIF 2.1.0 log, for code-scanning views."""
     used = sorted({d.code for d in diagnostics})
     rules = [
-        {"id": c, "shortDescription": {"text": codes()[c].title}, "fullDescription": {"text": codes()[c].text}}
+        {
+            "id": c,
+            "shortDescription": {"text": codes()[c].title},
+            "fullDescription": {"text": codes()[c].text},
+        }
         for c in used
     ]
     driver = {"name": "rmg", "version": version, "rules": rules}
@@ -64,7 +77,9 @@ def _block(d: Diagnostic, paint: Paint) -> str:
     carets = paint(d.severity, ("^" * max(1, _width(marked)) + " " + d.label).rstrip())
     rows = [
         paint(d.severity, f"{d.severity}[{d.code}]") + paint("bold", f": {visible(d.message)}"),
-        " " * len(number) + paint("dim", "-->") + f" {paint('', visible(d.source.name))}:{start.line}:{start.column}",
+        " " * len(number)
+        + paint("dim", "-->")
+        + f" {paint('', visible(d.source.name))}:{start.line}:{start.column}",
         bar,
         f"{paint('dim', number)} {paint('dim', '|')} {paint('', visible(line))}".rstrip(),
         f"{bar} {' ' * _width(before)}{carets}",
@@ -95,7 +110,9 @@ def _picture(char: str) -> str:
 
 
 def _width(text: str) -> int:
-    return sum(0 if category(c) in ("Mn", "Me") else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+    return sum(
+        0 if category(c) in ("Mn", "Me") else 2 if east_asian_width(c) in "WF" else 1 for c in text
+    )
 
 
 def _plain(_: str, text: str) -> str:
@@ -107,7 +124,13 @@ def _ansi(kind: str, text: str) -> str:
 
 
 def _html(kind: str, text: str) -> str:
-    colours = {"error": "#d1242f", "warning": "#9a6700", "note": "#0969da", "help": "#1a7f37", "dim": "#6e7781"}
+    colours = {
+        "error": "#d1242f",
+        "warning": "#9a6700",
+        "note": "#0969da",
+        "help": "#1a7f37",
+        "dim": "#6e7781",
+    }
     if kind in colours:
         return f'<span style="color:{colours[kind]};font-weight:600">{escape(text)}</span>'
     return f"<b>{escape(text)}</b>" if kind == "bold" else escape(text)
@@ -127,14 +150,24 @@ def _record(d: Diagnostic) -> dict[str, Any]:
 
 def _place(d: Diagnostic, span: Any) -> dict[str, int]:
     start, end = d.source.position(span[0]), d.source.position(span[1])
-    return {"line": start.line, "column": start.column, "end_line": end.line, "end_column": end.column}
+    return {
+        "line": start.line,
+        "column": start.column,
+        "end_line": end.line,
+        "end_column": end.column,
+    }
 
 
 def _annotation(d: Diagnostic) -> str:
     place = _place(d, d.span)
     kind = "notice" if d.severity == "note" else d.severity
     corners = {"line": "line", "col": "column", "endLine": "end_line", "endColumn": "end_column"}
-    where = ",".join([f"file={_property(d.source.name)}", *(f"{ours}={place[name]}" for ours, name in corners.items())])
+    where = ",".join(
+        [
+            f"file={_property(d.source.name)}",
+            *(f"{ours}={place[name]}" for ours, name in corners.items()),
+        ]
+    )
     message = d.message + (f"\n{d.help}" if d.help else "")
     return f"::{kind} {where},title={d.code}::{_data(message)}"
 
@@ -152,7 +185,14 @@ def _sarif_result(d: Diagnostic) -> dict[str, Any]:
         "ruleId": d.code,
         "level": _SARIF_LEVEL[d.severity],
         "message": {"text": d.message + (f". {d.help}" if d.help else "")},
-        "locations": [{"physicalLocation": {"artifactLocation": {"uri": d.source.name}, "region": _region(d, d.span)}}],
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": d.source.name},
+                    "region": _region(d, d.span),
+                }
+            }
+        ],
         **({"fixes": [_sarif_fix(d, fix) for fix in d.fixes]} if d.fixes else {}),
     }
 

@@ -44,7 +44,9 @@ class Source:
 
     @classmethod
     def of(cls, text: str, name: str = "<spec>", first_line: int = 1) -> Source:
-        return cls(name, text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"), first_line)
+        return cls(
+            name, text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"), first_line
+        )
 
     def position(self, offset: int) -> Position:
         row = bisect_right(self._starts, offset) - 1

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from rmg_dsl.checker.keys import KEYS, Key
 from rmg_dsl.editing.cursor import Cursor
-from rmg_dsl.editing.manual import meaning
 from rmg_dsl.editing.names import SCORES, Known, Offer
-from rmg_dsl.semantics.keys import KEYS, Key
-from rmg_dsl.syntax.ahead import Ahead, Piece, ahead
-from rmg_dsl.syntax.words import words
+from rmg_dsl.editing.spec_docs import meaning
+from rmg_dsl.syntax.expected import Ahead, Piece, ahead
+from rmg_dsl.syntax.keywords import words
 
 STD = Offer("std", "library", "the graders of the standard library: std.relevance")
 PYTHON = Offer("python", "function", 'python("module:function", name = value): a Python function')
@@ -71,7 +71,11 @@ def _words(cursor: Cursor, seen: Ahead, key: Key | None, known: Known) -> list[O
     if cursor.kind == "setting" and not seen.pieces:
         return []
     escalates = cursor.kind == "setting" and seen.pieces[0].text == "escalate"
-    unfit = {"internal"} | (set() if escalates else {"when"}) | ({"rmg"} if known.has_edition else set())
+    unfit = (
+        {"internal"}
+        | (set() if escalates else {"when"})
+        | ({"rmg"} if known.has_edition else set())
+    )
     wanted = [word for word in seen.words if word not in unfit]
     few = _few_words(cursor, seen, key)
     return [Offer(word, *_about(word, cursor)) for word in wanted if few is None or word in few]
@@ -116,7 +120,9 @@ def _keys(cursor: Cursor) -> Iterable[Offer]:
     """The keys that the block does not have yet."""
     owner = cursor.owner
     known = (*KEYS.get(owner, {}), *(("rubric",) if owner == "grader" else ()))
-    return [Offer(name, "key", meaning("key", name, owner)) for name in known if name not in cursor.keys]
+    return [
+        Offer(name, "key", meaning("key", name, owner)) for name in known if name not in cursor.keys
+    ]
 
 
 def _head(seen: Ahead, known: Known) -> Iterable[Offer]:
@@ -139,7 +145,9 @@ def _setting(cursor: Cursor, seen: Ahead, key: Key | None, known: Known) -> Iter
         return _value("fields", seen, known)
     if _after(seen, "WHEN"):
         return (*own, *known.declared("param"))
-    words_of_key = tuple(Offer(word, "value", meaning("key", name, cursor.owner)) for word in key.words)
+    words_of_key = tuple(
+        Offer(word, "value", meaning("key", name, cursor.owner)) for word in key.words
+    )
     return (*own, *words_of_key, *_value(_ROLES.get(key.shape, ""), seen, known))
 
 
@@ -182,7 +190,11 @@ def _of_model(call: Call, known: Known) -> Iterable[Offer]:
     if call.label:
         return known.declared("param")
     settings = known.universe.settings if call.place and not call.begun else ()
-    return [Offer(f"{name}=", "setting", meaning("setting", name)) for name in settings if name not in call.labels]
+    return [
+        Offer(f"{name}=", "setting", meaning("setting", name))
+        for name in settings
+        if name not in call.labels
+    ]
 
 
 def _labels(call: Call, known: Known) -> list[Offer]:
@@ -192,7 +204,11 @@ def _labels(call: Call, known: Known) -> list[Offer]:
     function = known.universe.functions.get(call.function)
     optional = [p.name for p in function.parameters if p.default is not None] if function else []
     names = [*known.rebindable(call.function), *optional]
-    return [Offer(f"{name}=", "argument", f"of {call.function}") for name in names if name not in call.labels]
+    return [
+        Offer(f"{name}=", "argument", f"of {call.function}")
+        for name in names
+        if name not in call.labels
+    ]
 
 
 def _nothing(_: Known) -> Iterable[Offer]:
@@ -227,7 +243,11 @@ def _each_row(known: Known) -> Iterable[Offer]:
 
 def _places(known: Known) -> Iterable[Offer]:
     """What a line of `fields:` is made of: columns, never another field."""
-    return (*known.columns_offered(plain=False), *known.declared("param"), *known.functions("field"))
+    return (
+        *known.columns_offered(plain=False),
+        *known.declared("param"),
+        *known.functions("field"),
+    )
 
 
 def _models(known: Known) -> Iterable[Offer]:
@@ -269,7 +289,11 @@ def open_calls(pieces: Sequence[Piece]) -> list[Call]:
 
 def _call(pieces: Sequence[Piece], start: int) -> Call:
     arguments = _arguments(pieces[start + 1 :])
-    labels = tuple(argument[0].text for argument in arguments if len(argument) > 1 and argument[1].type == "EQUAL")
+    labels = tuple(
+        argument[0].text
+        for argument in arguments
+        if len(argument) > 1 and argument[1].type == "EQUAL"
+    )
     last = arguments[-1]
     label = last[0].text if len(last) > 1 and last[1].type == "EQUAL" else ""
     return Call(_called(pieces, start), len(arguments) - 1, label, bool(last), labels)

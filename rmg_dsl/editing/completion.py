@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rmg_dsl.checker import Universe
 from rmg_dsl.diagnostics import Source
 from rmg_dsl.editing.code import code_offers
 from rmg_dsl.editing.cursor import locate
 from rmg_dsl.editing.names import Known, unique
 from rmg_dsl.editing.templates import text_offers
-from rmg_dsl.semantics import Universe
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,9 @@ class Completion:
     end: int
 
 
-def complete(source: Source, cursor: int, universe: Universe, columns: Sequence[str] | None = None) -> list[Completion]:
+def complete(
+    source: Source, cursor: int, universe: Universe, columns: Sequence[str] | None = None
+) -> list[Completion]:
     """What may stand at an offset of a text, the likeliest first; the text may be broken, and nothing is run.
 
     >>> from rmg_dsl.api.sources import universe
@@ -38,7 +40,9 @@ def complete(source: Source, cursor: int, universe: Universe, columns: Sequence[
     if place is None:
         return []
     known = Known(_without_word(source, place.start, cursor), universe, columns, place.own)
-    found, typed = text_offers(place, known) if place.text is not None else (code_offers(place, known), 0)
+    found, typed = (
+        text_offers(place, known) if place.text is not None else (code_offers(place, known), 0)
+    )
     start = cursor - max(typed, len(place.word))
     word = source.text[start:cursor].lower()
     return [

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rmg_dsl.diagnostics import Source
+from rmg_dsl.syntax.bad_line import Kind
 from rmg_dsl.syntax.lines import LogicalLine, split_lines
-from rmg_dsl.syntax.misread import Kind
 from rmg_dsl.syntax.strings import STRING
 
 _WORD = re.compile(r"(?:[^\W\d]\w*)?\Z")
@@ -66,10 +66,14 @@ def locate(source: Source, offset: int) -> Cursor | None:
     assert word is not None  # it may be empty
     if opened is None:
         keys = _keys(source, lines, start)
-        return Cursor(*found, written[: word.start()], word.group(), start + word.start(), keys=keys)
+        return Cursor(
+            *found, written[: word.start()], word.group(), start + word.start(), keys=keys
+        )
     quotes = _OPENING.match(written, opened)
     assert quotes is not None
-    return Cursor(*found, written[:opened], word.group(), start + word.start(), written[quotes.end() :])
+    return Cursor(
+        *found, written[:opened], word.group(), start + word.start(), written[quotes.end() :]
+    )
 
 
 def _start(source: Source, above: Sequence[LogicalLine], offset: int) -> int:
@@ -80,7 +84,9 @@ def _start(source: Source, above: Sequence[LogicalLine], offset: int) -> int:
     return offset - len(line.lstrip())
 
 
-def _belongs(source: Source, above: Sequence[LogicalLine], indent: int) -> tuple[Kind, str, str] | None:
+def _belongs(
+    source: Source, above: Sequence[LogicalLine], indent: int
+) -> tuple[Kind, str, str] | None:
     """What kind of line stands at this indent below those above, and the declaration that it belongs to."""
     if not indent:
         return "head", "", ""
@@ -101,7 +107,9 @@ def _keys(source: Source, lines: Sequence[LogicalLine], start: int) -> frozenset
     first = max((head for head in heads if head < start), default=0)
     last = min((head for head in heads if head > start), default=len(source.text))
     others = (line for line in lines if first < line.start < last and line.start != start)
-    return frozenset(found.group(1) for line in others if (found := _KEY.match(source.text, line.start)))
+    return frozenset(
+        found.group(1) for line in others if (found := _KEY.match(source.text, line.start))
+    )
 
 
 def _opened(line: str) -> int | None:
@@ -116,7 +124,11 @@ def _opened(line: str) -> int | None:
             continue
         start = found.start() - _raw(line, found.start())
         text = STRING.match(line, start)
-        if text is None and "\n" in line[start:] and not line.startswith(('"""', "'''"), found.start()):
+        if (
+            text is None
+            and "\n" in line[start:]
+            and not line.startswith(('"""', "'''"), found.start())
+        ):
             at = line.find("\n", start)  # a slip above: its line is over
         elif text is None:
             return start

@@ -6,22 +6,25 @@ import re
 from collections.abc import Iterator
 from textwrap import fill, indent
 
+from rmg_dsl.checker import Function, Universe
 from rmg_dsl.diagnostics import Source, codes
 from rmg_dsl.editing.code import LLM, PANEL, PYTHON, STD
-from rmg_dsl.editing.manual import Entry, manual, meaning
 from rmg_dsl.editing.names import SCORES, Known
+from rmg_dsl.editing.spec_docs import Entry, manual, meaning
 from rmg_dsl.errors import UsageError
-from rmg_dsl.semantics import Function, Universe
-from rmg_dsl.semantics.names import likely
+from rmg_dsl.suggest import likely
 from rmg_dsl.syntax import nodes
-from rmg_dsl.syntax.words import words
+from rmg_dsl.syntax.keywords import words
 
 _WIDTH = 96
 _WORD = re.compile(r"(\bstd\.)?\b([^\W\d]\w*)")
 _OTHERS = (
     *((offer.text, offer.doc) for offer in (LLM, PANEL, PYTHON, STD)),
     ("lower", "after a scale: lower is better"),
-    ("veto", "before a criterion of a rubric of points: where it is met, the score is the worst there is"),
+    (
+        "veto",
+        "before a criterion of a rubric of points: where it is met, the score is the worst there is",
+    ),
     *((word, "a word of expressions, as in Python") for word in words().reserved),
 )
 
@@ -40,7 +43,9 @@ def help_on(name: str, universe: Universe) -> str:
         return _contents(universe)
     found = [*_of_code(name), *_of_words(name), *_of_library(name.removeprefix("std."), universe)]
     if not found:
-        close = likely(name, {entry.name for entry in manual()} | {*universe.functions} | {*_graders(universe)})
+        close = likely(
+            name, {entry.name for entry in manual()} | {*universe.functions} | {*_graders(universe)}
+        )
         advice = f"did you mean `{close}`?" if close else "`%rmg_help` lists what there is"
         raise UsageError(f"there is no help on `{name}`: {advice}")
     return "\n\n".join(found)
@@ -54,7 +59,10 @@ def help_at(source: Source, offset: int, universe: Universe) -> str | None:
     words(text): a function of one row
         How many words the text has, split on white space.
     """
-    word = next((found for found in _WORD.finditer(source.text) if found.start() <= offset <= found.end()), None)
+    word = next(
+        (found for found in _WORD.finditer(source.text) if found.start() <= offset <= found.end()),
+        None,
+    )
     if word is None:
         return None
     declared = [] if word.group(1) else _declared(word.group(2), Known(source, universe, ()))
@@ -111,8 +119,8 @@ def _about(entry: Entry) -> str:
 # ── the library ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _graders(universe: Universe) -> dict[str, nodes.Grader]:
-    return {d.name.id: d for d in universe.library.declarations if isinstance(d, nodes.Grader)}
+def _graders(universe: Universe) -> dict[str, nodes.GraderDecl]:
+    return {d.name.id: d for d in universe.library.declarations if isinstance(d, nodes.GraderDecl)}
 
 
 def _of_library(name: str, universe: Universe) -> Iterator[str]:
@@ -138,8 +146,12 @@ def _contents(universe: Universe) -> str:
         "declarations": [word for word in words().declarations if word != "internal"],
         "keys": sorted(keys),
         "scales": words().scale,
-        "functions": [name for name, function in universe.functions.items() if not function.over_rows],
-        "over all rows": [name for name, function in universe.functions.items() if function.over_rows],
+        "functions": [
+            name for name, function in universe.functions.items() if not function.over_rows
+        ],
+        "over all rows": [
+            name for name, function in universe.functions.items() if function.over_rows
+        ],
         "std": list(_graders(universe)),
         "settings": universe.settings,
     }

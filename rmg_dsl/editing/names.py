@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
+from rmg_dsl.checker.graders import Graders
+from rmg_dsl.checker.models import ModelTable
+from rmg_dsl.checker.scope import Book, Foreign, Named, Universe
+from rmg_dsl.checker.signatures import Function
+from rmg_dsl.checker.spec_checker import check, opened
 from rmg_dsl.diagnostics import Source
-from rmg_dsl.semantics.checker import check, opened
-from rmg_dsl.semantics.graders import Graders
-from rmg_dsl.semantics.models import ModelTable
-from rmg_dsl.semantics.scope import Book, Foreign, Named, Universe
-from rmg_dsl.semantics.signatures import Function
 from rmg_dsl.syntax import Parsed, nodes, parse
-from rmg_dsl.syntax.words import words
+from rmg_dsl.syntax.keywords import words
 
 SCORES = ("grader", "aggregate", "pairwise", "ranking")
 _LONGEST = 60
@@ -68,11 +68,17 @@ class Known:
     def declared(self, *kinds: str) -> list[Offer]:
         """The declarations of these kinds; a broken one is what its first word says."""
         found = ((name, at, node, _kind(node, at)) for name, at, node in self._declared())
-        return [Offer(name, kind, _about(node, at)) for name, at, node, kind in found if kind in kinds]
+        return [
+            Offer(name, kind, _about(node, at)) for name, at, node, kind in found if kind in kinds
+        ]
 
     def refined(self) -> list[Offer]:
         """The columns that the `refine` declarations add: a gate may name them."""
-        refines = [d.name.id for d in self._book.root.module.declarations if isinstance(d, nodes.Refine)]
+        refines = [
+            d.name.id
+            for d in self._book.root.module.declarations
+            if isinstance(d, nodes.RefineDecl)
+        ]
         own = [f"{name}_{part}" for name in refines for part in ("refined", "rounds", "status")]
         scores = [offer.text for offer in self.declared(*SCORES)] if refines else []
         ends = [f"{name}_{end}" for name in scores for end in ("before", "after")]
@@ -92,14 +98,16 @@ class Known:
 
     def library(self) -> list[Offer]:
         """The graders of the standard library, without their `std.`."""
-        graders = [d for d in self.universe.library.declarations if isinstance(d, nodes.Grader)]
+        graders = [d for d in self.universe.library.declarations if isinstance(d, nodes.GraderDecl)]
         return [Offer(grader.name.id, "grader", _first_line(grader.doc)) for grader in graders]
 
     def rebindable(self, called: str) -> list[str]:
         """The names that a call of this grader or aggregate may rebind: `relevance`, or `std.relevance`."""
         name = called.removeprefix("std.")
         found = Foreign(self._book.library, name) if name != called else self._book.root.find(name)
-        if found is None or not isinstance(found.file.declared.get(found.name), nodes.Grader | nodes.Aggregate):
+        if found is None or not isinstance(
+            found.file.declared.get(found.name), nodes.GraderDecl | nodes.AggregateDecl
+        ):
             return []
         graded = Graders(self._book, ModelTable(self._book)).resolve(found)
         return sorted(graded.names) if graded else []
@@ -122,17 +130,17 @@ def _kind(node: Named, at: Foreign) -> str:
         case nodes.ModelDecl():
             return "model"
         case _:
-            return type(node).__name__.lower()
+            return nodes.keyword_of(node)
 
 
 def _about(node: Named, at: Foreign) -> str:
     """One line about a declaration: its documentation, and its scale or its value."""
     text = at.file.source.text
     match node:
-        case nodes.Grader():
+        case nodes.GraderDecl():
             scale = f"-> {text[node.scale.span.start : node.scale.span.end]}" if node.scale else ""
             return "  ".join(part for part in (scale, _first_line(node.doc)) if part)
-        case nodes.FieldDecl() | nodes.Param() | nodes.ModelDecl():
+        case nodes.FieldDecl() | nodes.ParamDecl() | nodes.ModelDecl():
             return "= " + _short(text[node.value.span.start : node.value.span.end])
         case nodes.Broken():
             return ""
@@ -142,7 +150,11 @@ def _about(node: Named, at: Foreign) -> str:
 
 def _is_of(of: str, function: Function) -> bool:
     types = {parameter.type for parameter in function.parameters}
-    fits = {"rows": function.over_rows, "field": "score" not in types, "number": types == {"number"}}
+    fits = {
+        "rows": function.over_rows,
+        "field": "score" not in types,
+        "number": types == {"number"},
+    }
     return fits.get(of, True) and function.over_rows is (of == "rows")
 
 
@@ -164,7 +176,9 @@ def _is_name(text: str) -> bool:
 
 
 def _as_call(column: str) -> str:
-    quoted = column.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    quoted = (
+        column.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    )
     return f'column("{quoted}")'
 
 

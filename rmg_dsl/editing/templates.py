@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from rmg_dsl.checker.keys import KEYS
 from rmg_dsl.editing.code import open_calls
 from rmg_dsl.editing.cursor import Cursor
 from rmg_dsl.editing.names import Known, Offer
-from rmg_dsl.semantics.keys import KEYS
-from rmg_dsl.semantics.sandbox import FILTERS, OF_LOOPS
-from rmg_dsl.semantics.templates import TESTS
-from rmg_dsl.syntax.ahead import Ahead, ahead
+from rmg_dsl.prompts.sandbox import FILTERS, OF_LOOPS
+from rmg_dsl.prompts.template import TESTS
+from rmg_dsl.syntax.expected import Ahead, ahead
 
 _OPENING = re.compile(r"\{\{-?|\{%-?|\{#")
 _CLOSING = {"{{": "}}", "{%": "%}", "{#": "#}"}
@@ -29,7 +29,10 @@ STATEMENTS = {
     "raw": "plain text, braces and all",
     "endraw": "the end of the plain text",
 }
-_SIDES = (Offer("a", "word", "the first field of `compare`"), Offer("b", "word", "the second field of `compare`"))
+_SIDES = (
+    Offer("a", "word", "the first field of `compare`"),
+    Offer("b", "word", "the second field of `compare`"),
+)
 _FEEDBACK = (Offer("feedback", "word", "what the graders said of the latest draft"),)
 
 
@@ -49,7 +52,9 @@ def text_offers(cursor: Cursor, known: Known) -> tuple[Iterable[Offer], int]:
 
 
 def _providers(known: Known) -> list[Offer]:
-    local = Offer("local/lexical", "model", "the embedded word-overlap baseline; no key, no network")
+    local = Offer(
+        "local/lexical", "model", "the embedded word-overlap baseline; no key, no network"
+    )
     return [local, *(Offer(f"{name}/", "provider") for name in known.universe.providers)]
 
 
@@ -90,9 +95,17 @@ def _operand(cursor: Cursor, tag: str, written: str, known: Known) -> Iterable[O
     if re.search(r"\bis(?:\s+not)?\Z", before):
         return [Offer(name, "test") for name in sorted(TESTS) if name.isidentifier()]
     if before.endswith("."):
-        return [Offer(name, "loop") for name in sorted(OF_LOOPS)] if before.endswith("loop.") else ()
-    local = [Offer(name, "word", "of this prompt") for name in dict.fromkeys(_LOCAL.findall(written))]
-    loop = [Offer("loop", "word", "this round: loop.index, loop.first, loop.last")] if "{% for" in written else []
+        return (
+            [Offer(name, "loop") for name in sorted(OF_LOOPS)] if before.endswith("loop.") else ()
+        )
+    local = [
+        Offer(name, "word", "of this prompt") for name in dict.fromkeys(_LOCAL.findall(written))
+    ]
+    loop = (
+        [Offer("loop", "word", "this round: loop.index, loop.first, loop.last")]
+        if "{% for" in written
+        else []
+    )
     return (*local, *_operands(cursor, known), *loop)
 
 

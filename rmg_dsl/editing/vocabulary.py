@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rmg_dsl.checker import Universe
+from rmg_dsl.checker.keys import KEYS
 from rmg_dsl.editing.templates import STATEMENTS, WORDS_IN_TAGS
-from rmg_dsl.semantics import Universe
-from rmg_dsl.semantics.keys import KEYS
-from rmg_dsl.semantics.sandbox import FILTERS
+from rmg_dsl.prompts.sandbox import FILTERS
 from rmg_dsl.syntax import nodes
-from rmg_dsl.syntax.words import words
+from rmg_dsl.syntax.keywords import words
 
 Group = tuple[str, ...]
 
@@ -41,7 +41,7 @@ def vocabulary(universe: Universe) -> Vocabulary:
     """The words of the language, and of the functions and graders that this universe has."""
     found = words()
     keys = {name: key for block in KEYS.values() for name, key in block.items()}
-    graders = (d.name.id for d in universe.library.declarations if isinstance(d, nodes.Grader))
+    graders = (d.name.id for d in universe.library.declarations if isinstance(d, nodes.GraderDecl))
     return Vocabulary(
         found.declarations,
         tuple(word for word in found.inside if word != "rubric"),

@@ -7,10 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rmg_dsl.ir.scoring import Criterion
+from rmg_dsl.prompts.template import MissingInput, fenced, is_blank
 from rmg_dsl.results import Score
 from rmg_dsl.scales import Mark, Points
-from rmg_dsl.semantics.templates import MissingInput, fenced, is_blank
-from rmg_dsl.semantics.terms import Criterion
 
 ROW_RUBRIC = "rubric of the row"  # a name with blanks: no template can read it
 MOST_CRITERIA = 200
@@ -23,7 +23,9 @@ class BadRubric(ValueError):
 
 def marks_of(rubric: Sequence[Criterion]) -> tuple[Mark, ...]:
     """The criteria of a rubric that stands in the spec."""
-    return tuple(Mark(c.level if isinstance(c.level, int | float) else None, c.text) for c in rubric)
+    return tuple(
+        Mark(c.level if isinstance(c.level, int | float) else None, c.text) for c in rubric
+    )
 
 
 def marks_in(found: Any) -> tuple[Mark, ...]:
@@ -61,13 +63,26 @@ def _mark(found: Any, place: int) -> Mark:
     for key in ("criterion", "points") if isinstance(found, Mapping) else ():
         if is_blank(found.get(key)):
             raise MissingInput(f"rubric[{place - 1}].{key}")
-    text, points = (found.get("criterion"), found.get("points")) if isinstance(found, Mapping) else (None, None)
+    text, points = (
+        (found.get("criterion"), found.get("points"))
+        if isinstance(found, Mapping)
+        else (None, None)
+    )
     if not isinstance(text, str):
-        raise BadRubric(f"criterion {place} of the rubric is no object with `criterion` and `points`")
+        raise BadRubric(
+            f"criterion {place} of the rubric is no object with `criterion` and `points`"
+        )
     if points == "veto":
         return Mark(None, text)
-    if isinstance(points, bool) or not isinstance(points, int | float) or not math.isfinite(points) or not points:
-        raise BadRubric(f'criterion {place} of the rubric has no points: a number other than 0, or "veto"')
+    if (
+        isinstance(points, bool)
+        or not isinstance(points, int | float)
+        or not math.isfinite(points)
+        or not points
+    ):
+        raise BadRubric(
+            f'criterion {place} of the rubric has no points: a number other than 0, or "veto"'
+        )
     return Mark(points, text)
 
 
@@ -86,7 +101,8 @@ def scored(marks: Sequence[Mark], met: Sequence[bool], reasons: Sequence[str]) -
     not met (-8): Promises a refund
     """
     lines = [
-        f"{'met' if is_met else 'not met'} ({mark.shown}): {mark.text}" + (f": {reason}" if reason else "")
+        f"{'met' if is_met else 'not met'} ({mark.shown}): {mark.text}"
+        + (f": {reason}" if reason else "")
         for mark, is_met, reason in zip(marks, met, reasons, strict=True)
     ]
     return Score(Points.value_of(marks, met), "\n".join(lines))

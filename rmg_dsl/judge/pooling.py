@@ -19,9 +19,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 
+from rmg_dsl.ir.scoring import Pool
 from rmg_dsl.results import Ballot, Outcome, Score, Status, Unscored
 from rmg_dsl.scales import Labels, Order, Points, Real, Scale, Value, Whole, YesNo
-from rmg_dsl.semantics.terms import Pool
 
 Votes: TypeAlias = Sequence[tuple[str, Outcome]]
 """What was said, in the order of asking, each with the name of the judge that said it."""
@@ -73,7 +73,10 @@ def ballot_of(pool: Pool, scale: Scale, votes: Votes, chosen: Value) -> Ballot:
     weights = _weights(scores)
     confidence = _rounded(weights.get(chosen, 0.0) / len(scores))
     return Ballot(
-        _spread(pool, scale, scores), confidence, tuple(votes), _chances(scores[0]) if len(votes) == 1 else ()
+        _spread(pool, scale, scores),
+        confidence,
+        tuple(votes),
+        _chances(scores[0]) if len(votes) == 1 else (),
     )
 
 
@@ -126,7 +129,8 @@ def _weights(scores: Iterable[Score]) -> dict[Value, float]:
 
 def _expected(score: Score, scale: Scale) -> float:
     return math.fsum(
-        _number(verdict, scale) * weight for verdict, weight in _chances(score) or ((verdict_of(score), 1.0),)
+        _number(verdict, scale) * weight
+        for verdict, weight in _chances(score) or ((verdict_of(score), 1.0),)
     )
 
 
@@ -139,7 +143,9 @@ def _mean(scores: Sequence[Score], scale: Scale) -> float:
 def _spread(pool: Pool, scale: Scale, scores: Sequence[Score]) -> float | None:
     if len(scores) < 2 or (isinstance(scale, Labels) and scale.values is None):
         return None
-    numbers = [_expected(s, scale) if pool == "mean" else _number(verdict_of(s), scale) for s in scores]
+    numbers = [
+        _expected(s, scale) if pool == "mean" else _number(verdict_of(s), scale) for s in scores
+    ]
     return _rounded(max(numbers) - min(numbers))
 
 
@@ -180,7 +186,9 @@ def _why_none(votes: Votes, asked: int) -> Unscored:
         return stopped or failed[0]
     counts = Counter(vote.status for vote in failed)
     first = max(failed, key=lambda vote: counts[vote.status])
-    message = f"{len(failed)} of {asked} draws have no verdict" + (f": {first.message}" if first.message else "")
+    message = f"{len(failed)} of {asked} draws have no verdict" + (
+        f": {first.message}" if first.message else ""
+    )
     return replace(first, message=message)
 
 
@@ -189,7 +197,9 @@ def _why_none(votes: Votes, asked: int) -> Unscored:
 
 def _reason(pool: Pool, scale: Scale, votes: Votes, chosen: Value, asked: int) -> str | None:
     """How the votes fell, then the words of the first who chose the verdict."""
-    said = next((v.reason for _, v in votes if isinstance(v, Score) and verdict_of(v) == chosen), None)
+    said = next(
+        (v.reason for _, v in votes if isinstance(v, Score) and verdict_of(v) == chosen), None
+    )
     if asked == 1:
         return votes[0][1].reason if isinstance(votes[0][1], Score) else None
     many = len({name for name, _ in votes}) > 1

@@ -49,14 +49,21 @@ def offers_on(scale: Scale) -> tuple[tuple[str, Value], ...]:
 def wanted_word(offers: Offers) -> str:
     """What the judge is told to reply with."""
     words = ", ".join(word for word, _ in offers)
-    legend = "".join(f"\n{word}: {shown(verdict)}" for word, verdict in offers if word != shown(verdict))
-    return f"Reply with one of these and nothing else, no reason, no mark before or after it: {words}." + legend
+    legend = "".join(
+        f"\n{word}: {shown(verdict)}" for word, verdict in offers if word != shown(verdict)
+    )
+    return (
+        f"Reply with one of these and nothing else, no reason, no mark before or after it: {words}."
+        + legend
+    )
 
 
 def weighed(reply: Reply, scale: Scale, offers: Offers) -> Outcome:
     """The likeliest verdict with the chances of all, or why there is none."""
     if reply.chances is None:
-        message = "the endpoint gives no probabilities: take `logprobs = True` out, or ask another model"
+        message = (
+            "the endpoint gives no probabilities: take `logprobs = True` out, or ask another model"
+        )
         return Unscored(Status.ERROR, message)
     masses = _masses(reply.chances, offers)
     valid = math.fsum(masses.values())
@@ -88,7 +95,9 @@ def _score(scale: Scale, chances: tuple[tuple[Value, float], ...], valid: float)
     chosen = ranked(scale, [verdict for verdict, chance in chances if chance == likeliest])[0]
     label = str(chosen) if isinstance(scale, Labels) and scale.values is not None else None
     reason = f"{_figures(dict(chances))}; valid mass {valid:.3g}"
-    return Score(worth(chosen, scale), reason, label, 0, Ballot(confidence=likeliest, chances=chances))
+    return Score(
+        worth(chosen, scale), reason, label, 0, Ballot(confidence=likeliest, chances=chances)
+    )
 
 
 def _figures(chances: Mapping[Value, float]) -> str:

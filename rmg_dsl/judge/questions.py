@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, assert_never
 
+from rmg_dsl.ir.expr import Term
+from rmg_dsl.ir.scoring import Judged, ModelUse
 from rmg_dsl.judge.criteria import ROW_RUBRIC, listed, marks_in, marks_of
-from rmg_dsl.judge.deliberation import ONLY, Draw, deliberate, whom
-from rmg_dsl.judge.enquiries import Answers, Holds, Key
+from rmg_dsl.judge.panel import ONLY, Draw, deliberate, whom
 from rmg_dsl.judge.probabilities import offers_on, wanted_word
-from rmg_dsl.judge.wording import Wording, fenced_off, material_of, worded
+from rmg_dsl.judge.prompt_layout import Wording, fenced_off, material_of, worded
+from rmg_dsl.judge.protocol import Answers, Holds, Key
 from rmg_dsl.messages import Question
 from rmg_dsl.results import Outcome
 from rmg_dsl.scales import Labels, Mark, Order, Points, Real, Scale, Whole, YesNo
-from rmg_dsl.semantics.terms import Judged, ModelUse, Term
 
 _OF_THE_ROW = (
     "The criteria stand below the material, each of them between the same tags. They say what to look for; an "
@@ -38,7 +39,9 @@ class GraderAsker:
         rubric = () if criteria is None else ((ROW_RUBRIC, criteria),)
         names = frozenset(name for name, _ in judged.bound)
         object.__setattr__(self, "bound", (*judged.bound, *rubric))
-        object.__setattr__(self, "_wording", Wording(judged.system, judged.prompt, judged.constants, names))
+        object.__setattr__(
+            self, "_wording", Wording(judged.system, judged.prompt, judged.constants, names)
+        )
         object.__setattr__(self, "only", ONLY if self.judged.is_single else None)
 
     def deliberate(self, answers: Answers, holds: Holds) -> Outcome | Sequence[Key]:
@@ -55,7 +58,9 @@ class GraderAsker:
         judged, marks = self.judged, self._marks(values)
         messages = worded(self._wording, values, self.rules, self._below(marks))
         offers = offers_on(judged.scale) if judged.logprobs else ()
-        return Question(self.grader, judged.scale, messages, material_of(values), judged.needs, marks, offers)
+        return Question(
+            self.grader, judged.scale, messages, material_of(values), judged.needs, marks, offers
+        )
 
     def rules(self, tag: str) -> str:
         """What is said before the question, the same for all rows with the same fence."""

@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from rmg_dsl.judge.comparing import PairAsker
-from rmg_dsl.judge.enquiries import Key
+from rmg_dsl.ir.scoring import ByJudge, ModelUse
+from rmg_dsl.judge.pairwise import PairAsker
+from rmg_dsl.judge.prompt_layout import Wording, fenced_off, material_of, worded
+from rmg_dsl.judge.protocol import Key
 from rmg_dsl.judge.questions import reply_form, wanted
-from rmg_dsl.judge.standings import Contest, Pair, label_of, ranks_in, ranks_of, shuffled
-from rmg_dsl.judge.wording import Wording, fenced_off, material_of, worded
+from rmg_dsl.judge.rank_math import Contest, Pair, label_of, ranks_in, ranks_of, shuffled
 from rmg_dsl.messages import Question
+from rmg_dsl.prompts.sandbox import MAX_RENDERED
+from rmg_dsl.prompts.template import TemplateTooBig, fenced
 from rmg_dsl.results import Outcome, Score, Unscored
 from rmg_dsl.scales import Order
-from rmg_dsl.semantics.sandbox import MAX_RENDERED
-from rmg_dsl.semantics.templates import TemplateTooBig, fenced
-from rmg_dsl.semantics.terms import ByJudge, ModelUse
 
 
 class Standing(NamedTuple):
@@ -67,7 +67,9 @@ class Listing:
         return [] if self.answer is not None or len(self.candidates) == 1 else [(0,)]
 
     def question(self, key: Key) -> Question:  # noqa: ARG002 # there is only one
-        listed = {label_of(place): self.candidates[index] for place, index in enumerate(self._shown())}
+        listed = {
+            label_of(place): self.candidates[index] for place, index in enumerate(self._shown())
+        }
         # Names with a blank: no template can read one candidate by itself.
         values = {**self.values, **{f"candidate {label}": text for label, text in listed.items()}}
         scale = Order(tuple(listed))
@@ -97,7 +99,9 @@ class Listing:
 
 
 def _list(candidates: Mapping[str, Any], tag: str) -> str:
-    shown = "\n\n".join(f"{label}: {fenced(candidate, tag)}" for label, candidate in candidates.items())
+    shown = "\n\n".join(
+        f"{label}: {fenced(candidate, tag)}" for label, candidate in candidates.items()
+    )
     if len(shown) > MAX_RENDERED:
         raise TemplateTooBig
     return shown
@@ -140,7 +144,12 @@ class Tournament:
         self.contest = Contest(len(self.candidates))
 
     def wanted(self) -> Sequence[Key]:
-        return [key for pair in self.contest.wanted() if pair not in self.failed for key in self._open(pair)]
+        return [
+            key
+            for pair in self.contest.wanted()
+            if pair not in self.failed
+            for key in self._open(pair)
+        ]
 
     def _open(self, pair: Pair) -> Sequence[Key]:
         found = self.asker.deliberate(self.answers.get(pair, {}), _never)

@@ -31,13 +31,17 @@ from rmg_dsl.judge.criteria import scored
 from rmg_dsl.judge.probabilities import wanted_word, weighed
 from rmg_dsl.judge.questions import reply_form
 from rmg_dsl.messages import Message, Question, Reply
+from rmg_dsl.prompts.template import folded
 from rmg_dsl.results import Outcome, Score, Status, Unscored
 from rmg_dsl.scales import Labels, Order, Points, Prose, Real, Scale, Value, Whole, YesNo
-from rmg_dsl.semantics.templates import folded
 
 KEY = "verdict"
-_REASONS = frozenset({"reason", "reasons", "reasoning", "explanation", "rationale", "justification", "comment"})
-_MARK = re.compile(r"[<\[]\s*(/?)\s*(?:think|thinking|thoughts?|reasoning|reflection|analysis)\s*[>\]]", re.I)
+_REASONS = frozenset(
+    {"reason", "reasons", "reasoning", "explanation", "rationale", "justification", "comment"}
+)
+_MARK = re.compile(
+    r"[<\[]\s*(/?)\s*(?:think|thinking|thoughts?|reasoning|reflection|analysis)\s*[>\]]", re.I
+)
 _LANGUAGE = re.compile(r"[\w+-]*\s*")
 _FENCED_END = re.compile(r"^[ \t]*```[^\n`{]*\n(?:(?!```).)*```\Z", re.S | re.M)
 _THOUGHT_THROUGH = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.S | re.I)
@@ -211,12 +215,18 @@ def _without_thoughts(text: str) -> str:
 
 def _in_prose(text: str, question: Question) -> dict[str, Any]:
     """The object with a verdict that prose surrounds: the only one, or the last of several that agree."""
-    speaking = [found for found in _objects_in(text) if f'"{KEY}"' in found.text.casefold() and _key(found.value)]
+    speaking = [
+        found
+        for found in _objects_in(text)
+        if f'"{KEY}"' in found.text.casefold() and _key(found.value)
+    ]
     if not speaking:
         raise NoVerdict("no JSON object with a verdict")
     asked = _bare(question.text)
     if any(KEY in folded(value) for value in question.material.values()):
-        raise NoVerdict("the material speaks of a verdict too, so that only a bare JSON object counts")
+        raise NoVerdict(
+            "the material speaks of a verdict too, so that only a bare JSON object counts"
+        )
     own = [found for found in speaking if _bare(found.text) not in asked]
     if not any(found.apart for found in own):
         raise NoVerdict("the only verdict in it is quoted")
@@ -290,7 +300,9 @@ def _held(found: dict[str, Any], scale: Scale | Prose) -> object:
     """What an object gives as its verdict, of whatever kind."""
     if isinstance(found, _Twice):
         raise NoVerdict("an object that gives a key twice")
-    key = _key(found, ("score", "rating", "grade", *(["label"] if isinstance(scale, Labels) else [])))
+    key = _key(
+        found, ("score", "rating", "grade", *(["label"] if isinstance(scale, Labels) else []))
+    )
     if not key:
         raise NoVerdict("no JSON object with a verdict")
     if found[key] is None:

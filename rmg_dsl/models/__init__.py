@@ -11,38 +11,40 @@ from typing import TYPE_CHECKING
 from rmg_dsl.lazy import lazily
 
 if TYPE_CHECKING:
-    from rmg_dsl.models.base import ModelSpec, memory_of, open_model, parse_model_name
-    from rmg_dsl.models.brake import Abandoned, Brake
+    from rmg_dsl.models.adaptive_limit import Throttle
     from rmg_dsl.models.cache import FILE_NAME, CacheError, CacheInfo, ReplyCache
-    from rmg_dsl.models.cached import Cached, Flights
+    from rmg_dsl.models.cache_view import Memory
+    from rmg_dsl.models.caching import Cached, Flights
+    from rmg_dsl.models.cancellation import Abandoned, Brake
     from rmg_dsl.models.endpoints import Endpoint, Endpoints
     from rmg_dsl.models.lexical import Lexical
-    from rmg_dsl.models.memory import Memory
-    from rmg_dsl.models.openai import OpenAIChat
-    from rmg_dsl.models.pacing import Pace, Paced
+    from rmg_dsl.models.limiter import Gate, Limited
+    from rmg_dsl.models.opening import ModelSpec, memory_of, open_model, parse_model_name
     from rmg_dsl.models.presets import PRESETS, Preset
     from rmg_dsl.models.prices import Price
+    from rmg_dsl.models.providers.openai import OpenAIChat
+    from rmg_dsl.models.rate_limit import Pace, Paced
+    from rmg_dsl.models.retry import Retrying
     from rmg_dsl.models.scripted import ScriptedModel
     from rmg_dsl.models.settings import SETTINGS, Setting, check_setting
-    from rmg_dsl.models.throttle import Throttle
-    from rmg_dsl.models.traffic import Gate, Limited, Retrying
 
 _HOMES = {
-    "base": "ModelSpec memory_of open_model parse_model_name",
-    "brake": "Abandoned Brake",
+    "opening": "ModelSpec memory_of open_model parse_model_name",
+    "cancellation": "Abandoned Brake",
     "cache": "FILE_NAME CacheError CacheInfo ReplyCache",
-    "cached": "Cached Flights",
+    "caching": "Cached Flights",
     "endpoints": "Endpoint Endpoints",
     "lexical": "Lexical",
-    "memory": "Memory",
-    "openai": "OpenAIChat",
-    "pacing": "Pace Paced",
+    "cache_view": "Memory",
+    "providers.openai": "OpenAIChat",
+    "rate_limit": "Pace Paced",
     "presets": "PRESETS Preset",
     "scripted": "ScriptedModel",
     "prices": "Price",
     "settings": "SETTINGS Setting check_setting",
-    "throttle": "Throttle",
-    "traffic": "Gate Limited Retrying",
+    "adaptive_limit": "Throttle",
+    "limiter": "Gate Limited",
+    "retry": "Retrying",
 }
 
 __all__ = [

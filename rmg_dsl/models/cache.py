@@ -95,7 +95,9 @@ class ReplyCache:
     A reply made before `since` is not given, and is replaced: so one run can do without what older ones have.
     """
 
-    def __init__(self, path: Path, *, clock: Clock = time.time, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self, path: Path, *, clock: Clock = time.time, most_bytes: int = MOST_BYTES
+    ) -> None:
         self.path = path
         self.note = ""
         self.clock = clock
@@ -130,7 +132,9 @@ class ReplyCache:
     def _on_disk(self, keys: Sequence[bytes], since: float) -> dict[bytes, bytes | None]:
         now = self.clock()
         values: dict[bytes, bytes | None] = dict.fromkeys(keys)
-        for key, value, used, made in self._found(_FIND.format(", ".join("?" * len(keys))), [*map(_short, keys)]):
+        for key, value, used, made in self._found(
+            _FIND.format(", ".join("?" * len(keys))), [*map(_short, keys)]
+        ):
             if key not in values or made < since:
                 continue
             values[key] = _unpacked(value)
@@ -155,7 +159,9 @@ class ReplyCache:
         if reader is not None:
             reader.close()
 
-    def _found(self, statement: str, values: Sequence[object]) -> list[tuple[bytes, bytes, float, float]]:
+    def _found(
+        self, statement: str, values: Sequence[object]
+    ) -> list[tuple[bytes, bytes, float, float]]:
         if not self._usable:
             return []
         try:
@@ -171,7 +177,9 @@ class ReplyCache:
         self._usable = False
         self._coming.clear()
         words = _reason(error)
-        self.note = f"the reply cache {self.path} is not used ({words}); `rmg cache clear` starts a new one"
+        self.note = (
+            f"the reply cache {self.path} is not used ({words}); `rmg cache clear` starts a new one"
+        )
 
     # ── the writer's thread ──
 
@@ -222,7 +230,9 @@ class ReplyCache:
             return CacheInfo(self.path, 0, 0)
         with self._opened() as connection:
             count: int = connection.execute("SELECT count(*) FROM replies").fetchone()[0]
-        return CacheInfo(self.path, count, sum(path.stat().st_size for path in self._files() if path.exists()))
+        return CacheInfo(
+            self.path, count, sum(path.stat().st_size for path in self._files() if path.exists())
+        )
 
     def prune(self, most_bytes: int) -> int:
         """Drop what was not used for longest until the rest fits in `most_bytes`; returns how many replies went."""
@@ -251,7 +261,9 @@ class ReplyCache:
             with contextlib.closing(_connect(self.path)) as connection:
                 yield connection
         except (sqlite3.Error, OSError) as error:
-            raise CacheError(f"the reply cache {self.path} cannot be used: {_reason(error)}") from error
+            raise CacheError(
+                f"the reply cache {self.path} cannot be used: {_reason(error)}"
+            ) from error
 
     def _files(self) -> list[Path]:
         return [self.path.with_name(self.path.name + ending) for ending in ("", "-wal", "-shm")]
@@ -261,7 +273,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     """A connection that commits by itself; the folder and the file are nobody else's to read."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    connection = sqlite3.connect(path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False
+    )
     try:
         _patiently(lambda: _prepare(connection))
     except sqlite3.Error:
@@ -315,7 +329,9 @@ def _commit(connection: sqlite3.Connection, batch: Iterable[_Write]) -> None:
 
 def _keep_within(connection: sqlite3.Connection, most_bytes: int) -> None:
     """Pruned well below the bound, so that not each run has to do it."""
-    pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    pages, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
+    )
     if pages * size > most_bytes:
         _pruned(connection, most_bytes * 4 // 5)
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rmg_dsl.errors import CallError
-from rmg_dsl.models.answers import Answer, pause_of, retry_after_of
-from rmg_dsl.models.brake import Brake
-from rmg_dsl.models.cached import Flights
-from rmg_dsl.models.faults import capped
-from rmg_dsl.models.pacing import Pace
-from rmg_dsl.models.traffic import Gate
+from rmg_dsl.models.caching import Flights
+from rmg_dsl.models.cancellation import Brake
+from rmg_dsl.models.http_errors import capped
+from rmg_dsl.models.http_response import Answer, pause_of, retry_after_of
+from rmg_dsl.models.limiter import Gate
+from rmg_dsl.models.rate_limit import Pace
 
 if TYPE_CHECKING:
     import httpx2
@@ -71,7 +71,10 @@ class Endpoint:
         # httpx2 counts every phase and chunk anew; the bound from outside also ends a reply that only drips.
         async with asyncio.timeout(timeout):
             return await self._opened().post(
-                self.base_url + path, content=body, cast_to=httpx2.Response, options=self._options_for(timeout)
+                self.base_url + path,
+                content=body,
+                cast_to=httpx2.Response,
+                options=self._options_for(timeout),
             )
 
     def _options_for(self, timeout: float) -> Any:
@@ -83,10 +86,18 @@ class Endpoint:
 
             limits = httpx2.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT))
             # Tries are counted by us: the client need not tell the endpoint of its own, nor make up a key for them.
-            headers: dict[str, Any] = {"x-stainless-retry-count": Omit(), "x-stainless-read-timeout": Omit()}
+            headers: dict[str, Any] = {
+                "x-stainless-retry-count": Omit(),
+                "x-stainless-read-timeout": Omit(),
+            }
             headers |= {} if self._key else {"Authorization": Omit()}
             # The rest is what it would be anyway; said here, it is not copied anew for each call.
-            rest = {"max_retries": 0, "params": {}, "security": {"bearer_auth": True}, "post_parser": not_given}
+            rest = {
+                "max_retries": 0,
+                "params": {},
+                "security": {"bearer_auth": True},
+                "post_parser": not_given,
+            }
             rest |= {"idempotency_key": "-"}
             known = self._options[timeout] = {"timeout": limits, "headers": headers, **rest}
         return known
@@ -106,7 +117,9 @@ class Endpoint:
         if not good:
             return Answer(response.status_code, body, text, retry_after_of(response.headers))
         # A look at the bare pairs first: a header that is asked for by name takes longer than all of them.
-        if any(value == b"0" for _, value in response.headers.raw) and (seconds := pause_of(response.headers)):
+        if any(value == b"0" for _, value in response.headers.raw) and (
+            seconds := pause_of(response.headers)
+        ):
             self.gate.hold(seconds)
         return Answer(response.status_code, body, text)
 
@@ -169,7 +182,9 @@ def _client(base_url: str, key: str | None) -> AsyncOpenAI:
     from openai import AsyncOpenAI
 
     # Without a key of our own the client would look for one in the environment; "none" is never sent.
-    client = AsyncOpenAI(api_key=key or "none", base_url=base_url, max_retries=0, http_client=_transport())
+    client = AsyncOpenAI(
+        api_key=key or "none", base_url=base_url, max_retries=0, http_client=_transport()
+    )
     if not (urlsplit(base_url).hostname or "").endswith("openai.com"):
         # The client takes these from the environment for whatever host it talks to; they are OpenAI's business only.
         client.organization = client.project = None
@@ -182,6 +197,6 @@ def _transport() -> httpx2.AsyncClient | None:
 
     if getproxies().keys() & {"http", "https", "all", "socks"}:
         return None
-    from rmg_dsl.models.wire import LeanClient
+    from rmg_dsl.models.transport import LeanClient
 
     return LeanClient()

@@ -37,7 +37,9 @@ _OTHERS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     ("query", ("query", "question", "instruction", "prompt")),
 )
 
-_IDEOGRAPH = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_IDEOGRAPH = (
+    "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
 _WORD = re.compile(rf"[{_IDEOGRAPH}]|[^\W_{_IDEOGRAPH}]+(?:'[^\W_{_IDEOGRAPH}]+)*")
 
 _STOP_WORDS = frozenset(
@@ -89,7 +91,9 @@ class Lexical:
             return _refused(f"cannot judge `{beyond}`")
         pair = _pair(question)
         if pair is None:
-            return _refused("finds no response with a reference, a context or a query to compare it with")
+            return _refused(
+                "finds no response with a reference, a context or a query to compare it with"
+            )
         kind, response, other = pair
         overlap = overlap_of(kind, question.material[response], question.material[other])
         if overlap is None:
@@ -107,7 +111,9 @@ def _reply(scale: Scale, overlap: Overlap, response: str, other: str) -> Reply:
     if verdict is None:
         return _refused(f"has no verdict on the scale {scale}")
     figures = overlap.figures.format(response=f"`{response}`", other=f"`{other}`")
-    text = json.dumps({"reason": f"word-overlap baseline: {figures}", "verdict": verdict}, ensure_ascii=False)
+    text = json.dumps(
+        {"reason": f"word-overlap baseline: {figures}", "verdict": verdict}, ensure_ascii=False
+    )
     return Reply(text, finish="stop", usage=Usage())
 
 
@@ -184,7 +190,8 @@ def _share(part: set[str], whole: set[str], one: str, two: str) -> Overlap | Non
         return None
     share = len(part & whole) / len(part)
     return Overlap(
-        share, f"{share:.2f} of the content words of {one} are in {two} ({len(part & whole)} of {len(part)})"
+        share,
+        f"{share:.2f} of the content words of {one} are in {two} ({len(part & whole)} of {len(part)})",
     )
 
 
@@ -216,7 +223,12 @@ def verdict_on(scale: Scale, share: float) -> Value | None:
 
 
 def _label(labels: tuple[str, ...], values: tuple[float, ...], lower: bool, share: float) -> str:
-    ranked = [label for _, label in sorted(zip(values, labels, strict=True), key=lambda pair: pair[0], reverse=lower)]
+    ranked = [
+        label
+        for _, label in sorted(
+            zip(values, labels, strict=True), key=lambda pair: pair[0], reverse=lower
+        )
+    ]
     return ranked[_rounded(share * (len(ranked) - 1))]
 
 

@@ -27,11 +27,15 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "openai": Preset("https://api.openai.com/v1", "OPENAI_API_KEY"),
         "anthropic": Preset("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),
         "cerebras": Preset("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
-        "dashscope": Preset("https://dashscope.aliyuncs.com/compatible-mode/v1", "DASHSCOPE_API_KEY"),
+        "dashscope": Preset(
+            "https://dashscope.aliyuncs.com/compatible-mode/v1", "DASHSCOPE_API_KEY"
+        ),
         "deepinfra": Preset("https://api.deepinfra.com/v1/openai", "DEEPINFRA_API_KEY"),
         "deepseek": Preset("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
         "fireworks": Preset("https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
-        "gemini": Preset("https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"),
+        "gemini": Preset(
+            "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"
+        ),
         "groq": Preset("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
         "huggingface": Preset("https://router.huggingface.co/v1", "HF_TOKEN"),
         "mistral": Preset("https://api.mistral.ai/v1", "MISTRAL_API_KEY"),

@@ -41,4 +41,8 @@ class Price:
         """In USD. A provider counts its cached tokens among those it read."""
         cached = min(usage.tokens_cached, usage.tokens_in)
         plain = usage.tokens_in - cached
-        return (plain * self.tokens_in + cached * self.tokens_cached + usage.tokens_out * self.tokens_out) / 1e6
+        return (
+            plain * self.tokens_in
+            + cached * self.tokens_cached
+            + usage.tokens_out * self.tokens_out
+        ) / 1e6

@@ -15,7 +15,10 @@ from rmg_dsl.messages import Question, Reply, Request
 from rmg_dsl.scales import Labels
 
 Answered: TypeAlias = float | str | Mapping[str, Any] | Reply | Exception | None
-Script: TypeAlias = Mapping[str, Answered | Sequence[Answered]] | Callable[[Request], Answered | Awaitable[Answered]]
+Script: TypeAlias = (
+    Mapping[str, Answered | Sequence[Answered]]
+    | Callable[[Request], Answered | Awaitable[Answered]]
+)
 
 
 class ScriptedModel:
@@ -60,7 +63,9 @@ class ScriptedModel:
             answered = self._next(self._script, request)
         return _reply(answered, request.question)
 
-    def _next(self, script: Mapping[str, Answered | Sequence[Answered]], request: Request) -> Answered:
+    def _next(
+        self, script: Mapping[str, Answered | Sequence[Answered]], request: Request
+    ) -> Answered:
         key = _key(script, request)
         value = script[key]
         if not isinstance(value, list | tuple):
@@ -83,7 +88,9 @@ def _key(script: Mapping[str, Any], request: Request) -> str:
     for key in script:
         if key in text:
             return key
-    raise CallError(f"the script has no reply for grader `{grader}`: no key is its name or a part of its prompt")
+    raise CallError(
+        f"the script has no reply for grader `{grader}`: no key is its name or a part of its prompt"
+    )
 
 
 def _reply(answered: Answered, question: Question) -> Reply:
@@ -97,13 +104,22 @@ def _reply(answered: Answered, question: Question) -> Reply:
         case Mapping() if question.offers:
             return _with_chances(answered)
         case Mapping() if question.marks and "verdict" not in answered:
-            return _said({"verdict": {number: {"reason": "scripted", "met": met} for number, met in answered.items()}})
+            return _said(
+                {
+                    "verdict": {
+                        number: {"reason": "scripted", "met": met}
+                        for number, met in answered.items()
+                    }
+                }
+            )
         case Mapping():
             return _said(dict(answered))
         case str() if not (isinstance(scale, Labels) and answered in scale.labels):
             return Reply(answered, finish="stop")
         case _ if question.offers:
-            return _with_chances({word: float(verdict == answered) for word, verdict in question.offers})
+            return _with_chances(
+                {word: float(verdict == answered) for word, verdict in question.offers}
+            )
         case _:
             return _said({"reason": "scripted", "verdict": answered})
 
@@ -114,5 +130,7 @@ def _said(found: Mapping[str, Any]) -> Reply:
 
 def _with_chances(found: Mapping[str, Any]) -> Reply:
     likeliest = max(found, key=lambda word: float(found[word]))
-    logs = tuple((word, math.log(chance) if chance > 0 else -math.inf) for word, chance in found.items())
+    logs = tuple(
+        (word, math.log(chance) if chance > 0 else -math.inf) for word, chance in found.items()
+    )
     return Reply(likeliest, finish="stop", chances=logs)

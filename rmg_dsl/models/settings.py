@@ -45,7 +45,9 @@ def _above_zero(high: float = _MOST) -> Callable[[Any], bool]:
 
 
 def _whole(low: int, high: int = _MOST) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    return lambda value: (
+        isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    )
 
 
 def _matches(pattern: str) -> Callable[[Any], bool]:
@@ -74,7 +76,10 @@ def _is_base_url(value: Any) -> bool:
         parts = urlsplit(value)
         # A password in a URL would show in every message about the endpoint.
         return (
-            parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and "@" not in parts.netloc
+            and parts.port != 0
         )
     except ValueError:
         return False
@@ -103,14 +108,22 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "rpm": Setting("a number of requests per minute above 0", _above_zero()),
         "tpm": Setting("a number of tokens per minute above 0", _above_zero()),
         "max_retries": Setting("a whole number from 0", _whole(0)),
-        "reasoning_effort": Setting('a word of the provider\'s, such as "low"', _matches(r"\w[\w-]*")),
-        "extra_body": Setting(
-            "a JSON object, as text, without `messages`, `model` and `stream`, such as '{\"top_k\": 1}'", _is_extra_body
+        "reasoning_effort": Setting(
+            'a word of the provider\'s, such as "low"', _matches(r"\w[\w-]*")
         ),
-        "price": Setting('USD per million tokens, as "in/out" or "in/out/cached", such as "0.10/0.40"', _is_price),
-        "base_url": Setting("a URL that starts with http:// or https:// and holds no password", _is_base_url),
+        "extra_body": Setting(
+            "a JSON object, as text, without `messages`, `model` and `stream`, such as '{\"top_k\": 1}'",
+            _is_extra_body,
+        ),
+        "price": Setting(
+            'USD per million tokens, as "in/out" or "in/out/cached", such as "0.10/0.40"', _is_price
+        ),
+        "base_url": Setting(
+            "a URL that starts with http:// or https:// and holds no password", _is_base_url
+        ),
         "api_key_env": Setting(
-            "the name of an environment variable, never the key itself", _matches(r"[A-Za-z_][A-Za-z0-9_]*")
+            "the name of an environment variable, never the key itself",
+            _matches(r"[A-Za-z_][A-Za-z0-9_]*"),
         ),
     }
 )

@@ -8,32 +8,26 @@ from typing import Literal, TypeAlias
 
 from rmg_dsl.diagnostics import Diagnostic, Source, Span, diagnose
 from rmg_dsl.errors import UsageError
-from rmg_dsl.plan.rewrites import rewritten
-from rmg_dsl.plan.steps import Ask, CallPython, Compute, Plan, Rank, Refine, Step, Take
-from rmg_dsl.semantics import Checked, ColumnUse, Output
-from rmg_dsl.semantics.names import likely, listed
-from rmg_dsl.semantics.terms import (
+from rmg_dsl.ir.expr import Column, Default, Given, Term, children, scorings_in, walk
+from rmg_dsl.ir.scoring import (
     ByJudge,
     ByPairs,
-    Column,
     Compared,
     Computed,
-    Default,
     FromLoop,
     FromPython,
-    Given,
     Judged,
     Ranked,
     Refining,
-    Term,
     all_watched,
-    children,
     reached,
     read_by,
-    scorings_in,
     terms_of,
-    walk,
 )
+from rmg_dsl.ir.suite import Checked, ColumnUse, Output
+from rmg_dsl.plan.rewrites import rewritten
+from rmg_dsl.plan.steps import Ask, CallPython, Compute, Plan, Rank, Refine, Step, Take
+from rmg_dsl.suggest import likely, listed
 
 Loops: TypeAlias = Literal["run", "leave", "alone"]
 _OF_LOOPS = ("refine", "refined")
@@ -46,7 +40,11 @@ def make_plan(suite: Checked, only: Sequence[str] = (), loops: Loops = "run") ->
 
     Raises UsageError for a name that the suite does not declare.
     """
-    outputs = [o for o in _wanted(suite, only) if loops == "run" or (o.kind in _OF_LOOPS) == (loops == "alone")]
+    outputs = [
+        o
+        for o in _wanted(suite, only)
+        if loops == "run" or (o.kind in _OF_LOOPS) == (loops == "alone")
+    ]
     alone = _unused_without_loops(outputs, suite) if loops == "leave" else frozenset()
     roots = [o.scoring for o in outputs if o.root or only or o.scoring in alone]
     if not only and loops != "alone":
@@ -77,7 +75,11 @@ def _wanted(suite: Checked, only: Sequence[str]) -> list[Output]:
     if not only:
         return list(suite.outputs)
     named = [by_name[name] for name in only]
-    return named + [o for o in suite.outputs if o not in named and _loop_of(o, suite) in {n.scoring for n in named}]
+    return named + [
+        o
+        for o in suite.outputs
+        if o not in named and _loop_of(o, suite) in {n.scoring for n in named}
+    ]
 
 
 def _loop_of(output: Output, suite: Checked) -> int | None:
@@ -88,7 +90,9 @@ def _loop_of(output: Output, suite: Checked) -> int | None:
 
 def _step(number: int, suite: Checked) -> Step:
     scoring = suite.scorings[number]
-    names = tuple(o.name for o in suite.outputs if o.scoring == number) or _names_of_draft(number, suite)
+    names = tuple(o.name for o in suite.outputs if o.scoring == number) or _names_of_draft(
+        number, suite
+    )
     match scoring:
         case Judged() | Compared():
             return Ask(number, names, scoring)
@@ -107,7 +111,11 @@ def _step(number: int, suite: Checked) -> Step:
 def _names_of_draft(number: int, suite: Checked) -> tuple[str, ...]:
     """What grades a draft has the name of what grades the row."""
     loops = (scoring for scoring in suite.scorings if isinstance(scoring, Refining))
-    return tuple(dict.fromkeys(seen.name for loop in loops for seen in all_watched(loop) if seen.later == number))
+    return tuple(
+        dict.fromkeys(
+            seen.name for loop in loops for seen in all_watched(loop) if seen.later == number
+        )
+    )
 
 
 def result_columns(output: Output) -> tuple[str, ...]:
@@ -121,7 +129,11 @@ def result_columns(output: Output) -> tuple[str, ...]:
         return (f"{name}_refined", f"{name}_rounds", f"{name}_status")
     if output.kind == "refined":
         return (name,)
-    columns = [name, f"{name}_status"] if output.kind == "aggregate" else [name, f"{name}_reason", f"{name}_status"]
+    columns = (
+        [name, f"{name}_status"]
+        if output.kind == "aggregate"
+        else [name, f"{name}_reason", f"{name}_status"]
+    )
     if output.type.scale is not None and getattr(output.type.scale, "values", None):
         columns.insert(1, f"{name}_label")
     return (*columns, *(f"{name}_{extra}" for extra in output.extras))
@@ -145,7 +157,9 @@ def bind(suite: Checked, plan: Plan, columns: Iterable[str]) -> tuple[Diagnostic
 
 def _required(plan: Plan) -> frozenset[str]:
     """The columns that the steps of this plan, its gates and its validations cannot do without."""
-    wanted = [term for step in plan.steps for term in _needed_terms(step)] + [gate.condition for gate in plan.gates]
+    wanted = [term for step in plan.steps for term in _needed_terms(step)] + [
+        gate.condition for gate in plan.gates
+    ]
     wanted += [term for validation in plan.validations for term in validation.terms]
     return frozenset(name for term in wanted for name in _required_by(term))
 
@@ -159,7 +173,9 @@ def _needed_terms(step: Step) -> tuple[Term, ...]:
         return (*shown, *([] if loop.draft else [loop.current]))
     prompt = _prompt_of(step)
     optional = [term for name, term in prompt.bound if name not in prompt.needs] if prompt else []
-    return tuple(term for term in terms_of(step.scoring) if not any(term is each for each in optional))
+    return tuple(
+        term for term in terms_of(step.scoring) if not any(term is each for each in optional)
+    )
 
 
 def _prompt_of(step: Step) -> Judged | Compared | ByJudge | None:
@@ -185,8 +201,12 @@ def _required_by(term: Term) -> Iterator[str]:
 
 def _missing(use: ColumnUse, known: frozenset[str], suite: Checked) -> Diagnostic:
     close = likely(use.name, known)
-    help = f"did you mean `{close}`?" if close else f"the data has {listed(known, 12) or 'no columns'}"
-    in_field = any(isinstance(t, Column) and t.name == use.name for _, term in suite.fields for t in walk(term))
+    help = (
+        f"did you mean `{close}`?" if close else f"the data has {listed(known, 12) or 'no columns'}"
+    )
+    in_field = any(
+        isinstance(t, Column) and t.name == use.name for _, term in suite.fields for t in walk(term)
+    )
     rename = "" if in_field else f"\nor say where it is: fields: {use.name} = {close or 'COLUMN'}"
     message = f"the data has no column `{use.name}`"
     source, span = _place(use, suite)

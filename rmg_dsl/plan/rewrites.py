@@ -6,23 +6,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import reduce
 
-from rmg_dsl.plan.steps import Ask, Calls, Plan, Rank, Refine, Step
-from rmg_dsl.semantics import Validation
-from rmg_dsl.semantics.terms import (
-    Choose,
-    Connect,
+from rmg_dsl.ir.expr import (
+    BoolOp,
     Default,
+    IfElse,
     Passed,
-    Refining,
     Scored,
     ScoreOf,
     Term,
     children,
-    reached,
-    read_by,
     scorings_in,
-    terms_of,
 )
+from rmg_dsl.ir.scoring import Refining, reached, read_by, terms_of
+from rmg_dsl.ir.suite import Validation
+from rmg_dsl.plan.steps import Ask, Calls, Plan, Rank, Refine, Step
 
 Rule = Callable[[Plan], Plan]
 
@@ -73,7 +70,10 @@ def code_before_calls(plan: Plan) -> Plan:
 def count_calls(plan: Plan) -> Plan:
     """With the least and the most calls of a row: those that are always made, and all that can be."""
     plan = replace(
-        plan, steps=tuple(_with_calls(step, plan) if isinstance(step, Refine) else step for step in plan.steps)
+        plan,
+        steps=tuple(
+            _with_calls(step, plan) if isinstance(step, Refine) else step for step in plan.steps
+        ),
     )
     by_number = {step.number: step for step in plan.steps}
     certain = frozenset(n for root in plan.roots for n in _certain_step(root, by_number))
@@ -95,14 +95,18 @@ def _with_calls(step: Refine, plan: Plan) -> Refine:
     asked = {step.number: drafts}
     for ask in plan.asks:
         if ask.number in each_draft | held:
-            asked[ask.number] = ask.calls.most * (drafts if ask.number in each_draft else min(drafts, first))
+            asked[ask.number] = ask.calls.most * (
+                drafts if ask.number in each_draft else min(drafts, first)
+            )
     return replace(step, asked=tuple(asked.items()))
 
 
 def _reached(plan: Plan, numbers: Iterable[int]) -> frozenset[int]:
     """These steps and what they can need of the same version of a row: the drafts of a loop are counted by the loop."""
     terms = {step.number: terms_of(step.scoring) for step in plan.steps}
-    found = reached(numbers, lambda number: (n for term in terms.get(number, ()) for n in scorings_in(term)))
+    found = reached(
+        numbers, lambda number: (n for term in terms.get(number, ()) for n in scorings_in(term))
+    )
     return found.intersection(terms)
 
 
@@ -113,16 +117,20 @@ def _certain_step(number: int, by_number: dict[int, Step]) -> set[int]:
     scoring = by_number[number].scoring
     if isinstance(scoring, Refining) and scoring.draft is not None:
         return {number}
-    return {number}.union(*(_certain(term, by_number) for term in terms_of(by_number[number].scoring)))
+    return {number}.union(
+        *(_certain(term, by_number) for term in terms_of(by_number[number].scoring))
+    )
 
 
 def _certain(term: Term, by_number: dict[int, Step]) -> set[int]:
     match term:
         case ScoreOf(number) | Scored(number) | Passed(number):
             return _certain_step(number, by_number)
-        case Choose(then, condition, otherwise):
-            return _certain(condition, by_number) | (_certain(then, by_number) & _certain(otherwise, by_number))
-        case Connect(parts=parts):
+        case IfElse(then, condition, otherwise):
+            return _certain(condition, by_number) | (
+                _certain(then, by_number) & _certain(otherwise, by_number)
+            )
+        case BoolOp(parts=parts):
             return _certain(parts[0], by_number)
         case Default(operand):
             return _certain(operand, by_number)

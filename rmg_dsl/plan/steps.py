@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
-from rmg_dsl.scales import Scale
-from rmg_dsl.semantics import Gate, Output, Validation
-from rmg_dsl.semantics.terms import (
+from rmg_dsl.ir.expr import Term
+from rmg_dsl.ir.scoring import (
     ByJudge,
     ByPairs,
     ByScore,
@@ -20,9 +19,10 @@ from rmg_dsl.semantics.terms import (
     ModelUse,
     Ranked,
     Refining,
-    Term,
     read_by,
 )
+from rmg_dsl.ir.suite import Gate, Output, Validation
+from rmg_dsl.scales import Scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,9 @@ class Plan:
     @property
     def calling(self) -> tuple[Ask | Rank | Refine, ...]:
         """The steps that send something to a model."""
-        return tuple(step for step in self.steps if isinstance(step, Ask | Rank | Refine) and step.models)
+        return tuple(
+            step for step in self.steps if isinstance(step, Ask | Rank | Refine) and step.models
+        )
 
     @property
     def ranks(self) -> tuple[Rank, ...]:
@@ -187,7 +189,9 @@ class Plan:
     def name_of(self, step: Step) -> str:
         """What a step is called, for people."""
         of_draft = step.names and not any(output.scoring == step.number for output in self.outputs)
-        return (" = ".join(step.names) or "a part of another step") + " of each draft" * bool(of_draft)
+        return (" = ".join(step.names) or "a part of another step") + " of each draft" * bool(
+            of_draft
+        )
 
     def __str__(self) -> str:
         word = "step" if len(self.steps) == 1 else "steps"
@@ -208,10 +212,18 @@ def _line(place: int, step: Step, plan: Plan) -> str:
 def asked_by(scoring: Judged | Compared | Ranked) -> str:
     """Whom a grader asks, in words: `3 × openai/gpt-6-luna, in doubt openai/gpt-6`."""
     if isinstance(scoring, Ranked):
-        return asked_by(scoring.way.compared) if isinstance(scoring.way, ByPairs) else _all_of(scoring.models)
+        return (
+            asked_by(scoring.way.compared)
+            if isinstance(scoring.way, ByPairs)
+            else _all_of(scoring.models)
+        )
     own = _all_of(scoring.jurors)
     if scoring.samples > 1:
-        own = f"{scoring.samples} × ({own})" if len(scoring.jurors) > 1 else f"{scoring.samples} × {own}"
+        own = (
+            f"{scoring.samples} × ({own})"
+            if len(scoring.jurors) > 1
+            else f"{scoring.samples} × {own}"
+        )
     escalation = scoring.escalation if isinstance(scoring, Judged) else None
     return own + (f", in doubt {_all_of(escalation.jurors)}" if escalation else "")
 

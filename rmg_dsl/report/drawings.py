@@ -28,7 +28,11 @@ def spread(column: Column) -> list[tuple[str, int]]:
         return column.labels.most_common(_MOST_BARS)
     if column.output.type.kind == "bool":
         return [(str(level), column.values.count(level)) for level in (False, True)]
-    if isinstance(scale, Whole) and len(scale.levels) <= _MOST_BARS and column.values.different <= set(scale.levels):
+    if (
+        isinstance(scale, Whole)
+        and len(scale.levels) <= _MOST_BARS
+        and column.values.different <= set(scale.levels)
+    ):
         return [(str(level), column.values.count(level)) for level in scale.levels]
     return _binned(column)
 
@@ -46,7 +50,9 @@ def _binned(column: Column) -> list[tuple[str, int]]:
     for value in values:
         counts[min(BINS - 1, int((value - low) / (high - low) * BINS))] += 1
     edges = [low + (high - low) * i / BINS for i in range(BINS + 1)]
-    return [(f"{number(edges[i])} to {number(edges[i + 1])}", count) for i, count in enumerate(counts)]
+    return [
+        (f"{number(edges[i])} to {number(edges[i + 1])}", count) for i, count in enumerate(counts)
+    ]
 
 
 def bars(counts: Sequence[tuple[str, int]], *, ends: bool = True) -> str:
@@ -61,7 +67,11 @@ def bars(counts: Sequence[tuple[str, int]], *, ends: bool = True) -> str:
     step = max(_LEAST_STEP, min(_MOST_STEP, _WIDE / len(counts)))
     width = f"{len(counts) * step:.0f}"
     words = text(", ".join(f"{label}: {count:,}" for label, count in counts))
-    drawn = "".join(_bar(place * step, step - _GAP, count / most) for place, (_, count) in enumerate(counts) if count)
+    drawn = "".join(
+        _bar(place * step, step - _GAP, count / most)
+        for place, (_, count) in enumerate(counts)
+        if count
+    )
     axis = f'<line class="axis" x1="0" x2="{width}" y1="{_TALL + 0.5}" y2="{_TALL + 0.5}"/>'
     size = f'width="{width}" height="{_TALL + 12 * ends + 2}"'
     names = _ends(counts, width) if ends else ""
@@ -99,7 +109,9 @@ class Box:
 
     @property
     def wide(self) -> float:
-        return 18 + _LETTER * max(_letters(_cut(self.name)), *(0.92 * _letters(_cut(line)) for line in self.more), 0)
+        return 18 + _LETTER * max(
+            _letters(_cut(self.name)), *(0.92 * _letters(_cut(line)) for line in self.more), 0
+        )
 
 
 _LINE, _DOWN, _ACROSS, _LETTER, _MOST_LETTERS = 14, 12, 46, 7.6, 34
@@ -118,7 +130,9 @@ def graph(boxes: Sequence[Box]) -> str:
     places = _places(boxes)
     width = max(places[i][0] + box.wide for i, box in enumerate(boxes))
     high = max(places[i][1] + box.high for i, box in enumerate(boxes))
-    edges = "".join(_edge(boxes, places, one, i) for i, box in enumerate(boxes) for one in box.after)
+    edges = "".join(
+        _edge(boxes, places, one, i) for i, box in enumerate(boxes) for one in box.after
+    )
     drawn = "".join(_box(box, *places[i]) for i, box in enumerate(boxes))
     names = text(", ".join(box.name for box in boxes))
     w, h = f"{width + 2:.0f}", f"{high + 2:.0f}"
@@ -133,7 +147,9 @@ def _places(boxes: Sequence[Box]) -> dict[int, Place]:
         levels.append(1 + max((levels[one] for one in box.after), default=-1))
     found: dict[int, Place] = {}
     x = 0.0
-    for column in ([i for i, level in enumerate(levels) if level == each] for each in range(max(levels) + 1)):
+    for column in (
+        [i for i, level in enumerate(levels) if level == each] for each in range(max(levels) + 1)
+    ):
         y = 0.0
         for i in _in_order(column, boxes, found):
             y = max(y, _beside(boxes, found, i) - boxes[i].high / 2)
@@ -180,6 +196,8 @@ def _edge(boxes: Sequence[Box], places: Mapping[int, Place], one: int, other: in
     x1, y1 = places[one][0] + boxes[one].wide, places[one][1] + boxes[one].high / 2
     x2, y2 = places[other][0] - 5, places[other][1] + boxes[other].high / 2
     half = (x2 - x1) / 2
-    curve = f"M{x1:.0f} {y1:.0f}C{x1 + half:.0f} {y1:.0f} {x2 - half:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
+    curve = (
+        f"M{x1:.0f} {y1:.0f}C{x1 + half:.0f} {y1:.0f} {x2 - half:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
+    )
     tip = f"{x2 + 5:.0f},{y2:.0f} {x2 - 2:.0f},{y2 - 4:.0f} {x2 - 2:.0f},{y2 + 4:.0f}"
     return f'<path class="edge" d="{curve}"/><polygon class="tip" points="{tip}"/>'

@@ -5,17 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, assert_never
 
-from rmg_dsl.plan import Ask, CallPython, Compute, Plan, Rank, Refine, Step, Take, asked_by, detail_of
-from rmg_dsl.report.digest import Digest, Failures, GradedRow
+from rmg_dsl.ir.scoring import ByJudge, Compared, FromPython, Judged, Ranked, Scoring, read_by
+from rmg_dsl.ir.suite import Checked, Output
+from rmg_dsl.plan import (
+    Ask,
+    CallPython,
+    Compute,
+    Plan,
+    Rank,
+    Refine,
+    Step,
+    Take,
+    asked_by,
+    detail_of,
+)
 from rmg_dsl.report.drawings import Box, bars, graph, spread
-from rmg_dsl.report.finished import Graded, Judgement, bill_words, counted, worst_title
-from rmg_dsl.report.markup import aside, block, cell, dim, folded, lines, money, number, page, table, text
-from rmg_dsl.report.paths import paths_html
+from rmg_dsl.report.markup import (
+    aside,
+    block,
+    cell,
+    dim,
+    folded,
+    lines,
+    money,
+    number,
+    page,
+    table,
+    text,
+)
+from rmg_dsl.report.refine_html import paths_html
+from rmg_dsl.report.result_parts import Graded, Judgement, bill_words, counted, worst_title
+from rmg_dsl.report.run_summary import Digest, Failures, GradedRow
 from rmg_dsl.report.summary import Column, habits_in_words
 from rmg_dsl.report.validation_html import validation_html
 from rmg_dsl.results import Status
-from rmg_dsl.semantics import Checked, Output
-from rmg_dsl.semantics.terms import ByJudge, Compared, FromPython, Judged, Ranked, Scoring, read_by
 
 _MOST_COLUMNS, _MOST_STEPS = 12, 24
 _NARROW, _SHORT_REASON = 24, 60
@@ -73,13 +96,29 @@ def _summary(result: Graded, *, bill: bool) -> str:
     rows, seen = result.summary_rows, {column.output.name: column for column in result.digest.seen}
     if not rows:
         return "<p>The spec declares no grader: there is nothing to show.</p>"
-    head = ["", "scale", "mean", "95 %", "scores", "scored", "unscored", "skipped", "judge", "calls", "cost"]
+    head = [
+        "",
+        "scale",
+        "mean",
+        "95 %",
+        "scores",
+        "scored",
+        "unscored",
+        "skipped",
+        "judge",
+        "calls",
+        "cost",
+    ]
     kinds = ["k", "", "n", "n", "", "n", "", "n", "j", "n", "n"]
     filled = [_summary_cells(row, seen.get(row["name"])) for row in rows]
     # A column that would say nothing about any grader is left out; the one with the unscored rows never is.
     told = [i for i, name in enumerate(head) if bill or name not in _BILLED]
     shown = [i for i in told if head[i] in _ALWAYS or any(line[i] != _NOTHING for line in filled)]
-    return table([head[i] for i in shown], [[line[i] for i in shown] for line in filled], [kinds[i] for i in shown])
+    return table(
+        [head[i] for i in shown],
+        [[line[i] for i in shown] for line in filled],
+        [kinds[i] for i in shown],
+    )
 
 
 _ALWAYS = ("", "mean", "scored", "unscored")
@@ -90,7 +129,8 @@ _NOTHING = dim("–")
 def _summary_cells(row: Mapping[str, Any], column: Column | None) -> list[str]:
     interval = "" if row["low"] is None else f"{number(row['low'])} – {number(row['high'])}"
     return [
-        text(row["name"]) + (f'<div class="d">{text(habits)}</div>' if (habits := habits_in_words(row)) else ""),
+        text(row["name"])
+        + (f'<div class="d">{text(habits)}</div>' if (habits := habits_in_words(row)) else ""),
         text(row["scale"]),
         number(row["mean"]),
         interval or _NOTHING,
@@ -108,7 +148,9 @@ def _scores(column: Column | None) -> str:
     """The picture, and for labels the counts in words: there is no mean that would say it."""
     if column is None:
         return ""
-    words = ", ".join(f"{label}\N{NO-BREAK SPACE}{n:,}" for label, n in column.labels.most_common(4))
+    words = ", ".join(
+        f"{label}\N{NO-BREAK SPACE}{n:,}" for label, n in column.labels.most_common(4)
+    )
     return bars(spread(column), ends=not words) + (dim(text(words)) if words else "")
 
 
@@ -137,7 +179,9 @@ def _worst(digest: Digest) -> str:
     if not rows:
         return ""
     others = [output.name for output in digest.scores if output is not measure]
-    return f"<h4>{text(worst_title(measure))}</h4>" + _rows(rows, [measure.name] if measure else [], others)
+    return f"<h4>{text(worst_title(measure))}</h4>" + _rows(
+        rows, [measure.name] if measure else [], others
+    )
 
 
 def _rows(rows: Sequence[GradedRow], named: Sequence[str], others: Sequence[str]) -> str:
@@ -156,7 +200,10 @@ def _rows(rows: Sequence[GradedRow], named: Sequence[str], others: Sequence[str]
     ]
     left_out = aside(f"and {counted(more, 'column')} more") if more > 0 else ""
     reasoned = ["s" if f"{name}_reason" in rows[0].cells else "" for name in named]
-    wide = ["w" if any(len(str(each.row.get(name))) > _NARROW for each in rows) else "" for name in first]
+    wide = [
+        "w" if any(len(str(each.row.get(name))) > _NARROW for each in rows) else ""
+        for name in first
+    ]
     return table(head, body, ["n", *reasoned, *["r"] * bool(others), *wide]) + left_out
 
 
@@ -169,10 +216,16 @@ def _score(name: str, cells: Mapping[str, Any]) -> str:
     """A score with its reason, or why there is none: a missing score is a word and never a number."""
     status = str(cells[f"{name}_status"])
     if status != Status.OK:
-        return dim(text(status)) if status == Status.SKIPPED else f'<span class="bad">{text(status)}</span>'
+        return (
+            dim(text(status))
+            if status == Status.SKIPPED
+            else f'<span class="bad">{text(status)}</span>'
+        )
     label, reason, value = cells.get(f"{name}_label"), cells.get(f"{name}_reason"), cells[name]
     shown = f"<b>{number(value) if type(value) is float else cell(value)}</b>"
-    return shown + (f" {dim(text(label))}" if label else "") + (_reason(str(reason)) if reason else "")
+    return (
+        shown + (f" {dim(text(label))}" if label else "") + (_reason(str(reason)) if reason else "")
+    )
 
 
 def _reason(reason: str) -> str:
@@ -191,7 +244,13 @@ def _failures(failures: Failures) -> str:
         return ""
     often = failures.often()
     body = [
-        [text(grader), f'<span class="bad">{text(status)}</span>', f"{alike.count:,}", dim(alike.shown), folded(why)]
+        [
+            text(grader),
+            f'<span class="bad">{text(status)}</span>',
+            f"{alike.count:,}",
+            dim(alike.shown),
+            folded(why),
+        ]
         for (grader, status, why), alike in often
     ]
     rest = failures.count - sum(alike.count for _, alike in often)
@@ -277,7 +336,11 @@ def plan_html(plan: Plan, bill: str = "") -> str:
     said = str(plan)
     small = len(plan.steps) <= _MOST_STEPS
     drawn = graph(_boxes(plan)) if small else ""
-    steps = f"<details><summary>the steps in words</summary><pre>{text(said)}</pre></details>" if small else ""
+    steps = (
+        f"<details><summary>the steps in words</summary><pre>{text(said)}</pre></details>"
+        if small
+        else ""
+    )
     return block(
         f"<p>{text(said.split(chr(10))[0])}</p>",
         drawn or f"<pre>{text(said)}</pre>",
@@ -342,6 +405,8 @@ def progress_html(line: str, share: float | None = None) -> str:
     >>> 'style="width:50%"' in progress_html("20/40 rows", 0.5)
     True
     """
-    done = "" if share is None else f'<div style="width:{max(0.0, min(1.0, share)) * 100:.3g}%"></div>'
+    done = (
+        "" if share is None else f'<div style="width:{max(0.0, min(1.0, share)) * 100:.3g}%"></div>'
+    )
     track = f'<div class="track">{done}</div>' if done else ""
     return block(track, aside(line))

@@ -108,7 +108,10 @@ def number(value: float | None) -> str:
     if abs(value) >= 1_000:
         return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
     shown = (f"{value:.{digits}g}" for digits in range(_LEAST_DIGITS, _MOST_DIGITS))
-    return next((each for each in shown if float(each) != int(float(each)) or value == int(value)), f"{value:g}")
+    return next(
+        (each for each in shown if float(each) != int(float(each)) or value == int(value)),
+        f"{value:g}",
+    )
 
 
 def money(value: float) -> str:
@@ -144,7 +147,9 @@ def folded(full: str, short: int = SHORT) -> str:
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], classes: Sequence[str] = ()) -> str:
     """Rows of cells that are HTML already; `classes` has one for each column, `n` for numbers."""
     kinds = [*classes, *[""] * (len(head) - len(classes))]
-    top = "".join(f"<th{_class(kind)}>{text(name)}</th>" for name, kind in zip(head, kinds, strict=True))
+    top = "".join(
+        f"<th{_class(kind)}>{text(name)}</th>" for name, kind in zip(head, kinds, strict=True)
+    )
     body = "".join(f"<tr>{_cells(row, kinds)}</tr>" for row in rows)
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 

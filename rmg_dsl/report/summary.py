@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from unicodedata import combining, east_asian_width
 
+from rmg_dsl.ir.suite import Output
 from rmg_dsl.messages import Usage
 from rmg_dsl.report.numbers import MOST_COUNTED, Numbers
-from rmg_dsl.report.statistics import Interval, mean, mean_interval, share_interval
 from rmg_dsl.results import Habit, Outcome, Preference, Score, Status
 from rmg_dsl.scales import Points
-from rmg_dsl.semantics import Output
+from rmg_dsl.stats.statistics import Interval, mean, mean_interval, share_interval
 
 _NO_SCORE = tuple(status for status in Status if status not in (Status.OK, Status.SKIPPED))
 SUMMARY_COLUMNS = (
@@ -123,7 +123,10 @@ def summary_rows(
     columns: Iterable[Column], usage: Mapping[str, Usage], cost: Mapping[str, float | None]
 ) -> list[dict[str, Any]]:
     """The summary as rows, one for each output: mean and 95 % bounds over the scored rows, the counts beside them."""
-    return [_row(column, usage.get(column.output.name, Usage()), cost.get(column.output.name)) for column in columns]
+    return [
+        _row(column, usage.get(column.output.name, Usage()), cost.get(column.output.name))
+        for column in columns
+    ]
 
 
 def _row(column: Column, usage: Usage, cost: float | None) -> dict[str, Any]:
@@ -181,7 +184,15 @@ def _cells(row: Mapping[str, Any], column: Column | None) -> tuple[str, ...]:
     shown = ", ".join(f"{label} {n}" for label, n in column.labels.most_common(4)) if column else ""
     cut = "a mean below 0, cut to 0" if column and column.is_cut else ""
     remarks = "; ".join(part for part in (why, skipped, shown, cut, habits_in_words(row)) if part)
-    return (row["name"], row["scale"], _number(row["mean"]), bounds, str(row["n"]), str(row["unscored"]), remarks)
+    return (
+        row["name"],
+        row["scale"],
+        _number(row["mean"]),
+        bounds,
+        str(row["n"]),
+        str(row["unscored"]),
+        remarks,
+    )
 
 
 def habits_in_words(row: Mapping[str, Any]) -> str:
@@ -207,7 +218,8 @@ def aligned(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> str:
     for row in rows:
         gaps = [" " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
         cells = [
-            gap + cell if i in on_the_right else cell + gap for i, (cell, gap) in enumerate(zip(row, gaps, strict=True))
+            gap + cell if i in on_the_right else cell + gap
+            for i, (cell, gap) in enumerate(zip(row, gaps, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)

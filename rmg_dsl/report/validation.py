@@ -7,14 +7,14 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any, NamedTuple, Protocol
 
-from rmg_dsl.report.bounds import MeanOfPairs, Statistic
-from rmg_dsl.report.comparison import Comparable, wanted_at
-from rmg_dsl.report.levels import estimates_at
-from rmg_dsl.report.offered import as_scored, check_alike, first_off, labels_of, shown
-from rmg_dsl.report.ratings import as_rows, is_gap
-from rmg_dsl.report.reasons import by_name
-from rmg_dsl.report.validated import BASELINE, PEOPLE, VALIDATION_COLUMNS, Validated
-from rmg_dsl.semantics import Validation
+from rmg_dsl.ir.suite import Validation
+from rmg_dsl.report.validation_table import BASELINE, PEOPLE, VALIDATION_COLUMNS, Validated
+from rmg_dsl.stats.comparison import Comparable, wanted_at
+from rmg_dsl.stats.grouping import estimates_at
+from rmg_dsl.stats.intervals import ColumnStatistic, MeanOfPairs
+from rmg_dsl.stats.label_scale import as_scored, check_alike, first_off, labels_of, shown
+from rmg_dsl.stats.ratings import as_rows, is_gap
+from rmg_dsl.stats.undefined import by_name
 
 
 class Compared(Protocol):
@@ -47,13 +47,18 @@ def validated(found: Compared, *, seed: int = 0) -> Validated:
     people = tuple(name for name, _ in asked.against)
     columns = [as_scored(list(column), asked.type.scale) for column in (found.judge, *found.people)]
     plural = "s" * (found.unread != 1)
-    notes = (f"{found.unread:,} verdict{plural} of people could not be read",) if found.unread else ()
+    notes = (
+        (f"{found.unread:,} verdict{plural} of people could not be read",) if found.unread else ()
+    )
     blank = Validated(asked.name, people, asked.level, len(found.judge), found.unscored, (), notes)
     if not blank.n:
         return _nothing(blank, "no row has a verdict of both")
     try:
         wanted, doubts = _wanted(asked, columns)
-        rows = tuple({**row, "unscored": found.unscored} for row in _rows(asked, wanted, columns, found, seed))
+        rows = tuple(
+            {**row, "unscored": found.unscored}
+            for row in _rows(asked, wanted, columns, found, seed)
+        )
     except ValueError as error:
         return _nothing(blank, str(error))
     if not rows:
@@ -63,7 +68,13 @@ def validated(found: Compared, *, seed: int = 0) -> Validated:
 
 def _nothing(blank: Validated, why: str) -> Validated:
     """One row, which says why there is no number."""
-    known = {"grader": blank.grader, "level": blank.level, "n": 0, "unscored": blank.unscored, "why": why}
+    known = {
+        "grader": blank.grader,
+        "level": blank.level,
+        "n": 0,
+        "unscored": blank.unscored,
+        "why": why,
+    }
     row = {**dict.fromkeys(VALIDATION_COLUMNS), **known}
     return replace(blank, rows=(row,), notes=(*blank.notes, f"nothing can be compared: {why}"))
 
@@ -71,11 +82,17 @@ def _nothing(blank: Validated, why: str) -> Validated:
 # ── what can be compared ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _wanted(asked: Validation, columns: Sequence[Sequence[Any]]) -> tuple[dict[str, Statistic], list[str]]:
+def _wanted(
+    asked: Validation, columns: Sequence[Sequence[Any]]
+) -> tuple[dict[str, ColumnStatistic], list[str]]:
     """The statistics for these ratings, and what must be said about them; ValueError where there is nothing to say."""
     names = [asked.name, *(name for name, _ in asked.against)]
     check_alike(columns, names)
-    off = [(name, value) for name, c in zip(names, columns, strict=True) if (value := _off(c, asked)) is not None]
+    off = [
+        (name, value)
+        for name, c in zip(names, columns, strict=True)
+        if (value := _off(c, asked)) is not None
+    ]
     words = asked.type.kind in ("label", "text")
     for name, value in off:
         if isinstance(value, str) is not words:
@@ -83,19 +100,26 @@ def _wanted(asked: Validation, columns: Sequence[Sequence[Any]]) -> tuple[dict[s
     if off and not words:
         kinds = Comparable.of(columns)
         doubts = [
-            f"`{name}` holds {shown(value)}, which is not on {asked.type}: correlations only" for name, value in off
+            f"`{name}` holds {shown(value)}, which is not on {asked.type}: correlations only"
+            for name, value in off
         ]
         return kinds.correlations(), doubts
     kinds = _comparable(asked, columns, offered=not off)
-    doubts = [f"`{name}` holds {shown(value)}, which `{asked.name}` does not offer" for name, value in off]
-    return wanted_at(asked.level, kinds, pair=True) | wanted_at(asked.level, kinds, pair=False), doubts
+    doubts = [
+        f"`{name}` holds {shown(value)}, which `{asked.name}` does not offer" for name, value in off
+    ]
+    return wanted_at(asked.level, kinds, pair=True) | wanted_at(
+        asked.level, kinds, pair=False
+    ), doubts
 
 
 def _off(column: Sequence[Any], asked: Validation) -> Any:
     return first_off(column, asked.type)
 
 
-def _comparable(asked: Validation, columns: Sequence[Sequence[Any]], *, offered: bool) -> Comparable:
+def _comparable(
+    asked: Validation, columns: Sequence[Sequence[Any]], *, offered: bool
+) -> Comparable:
     """What the grader's type says of the ratings, and where that says nothing, they themselves."""
     labels = (labels_of(asked.type.scale) or asked.type.labels or None) if offered else None
     match asked.type.kind:
@@ -106,7 +130,9 @@ def _comparable(asked: Validation, columns: Sequence[Sequence[Any]], *, offered:
         case _:
             seen = Comparable.of(columns)
             categorical = asked.categorical and (labels is not None or seen.categorical)
-            return Comparable(categorical, seen.numeric, True, seen.ratio, labels if categorical else None)
+            return Comparable(
+                categorical, seen.numeric, True, seen.ratio, labels if categorical else None
+            )
 
 
 # ── the rows ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -126,11 +152,15 @@ class _Job(NamedTuple):
     rater: str
     against: str
     columns: tuple[int, ...]
-    wanted: Mapping[str, Statistic | MeanOfPairs]
+    wanted: Mapping[str, ColumnStatistic | MeanOfPairs]
 
 
 def _rows(
-    asked: Validation, wanted: Mapping[str, Statistic], columns: Sequence[Sequence[Any]], found: Compared, seed: int
+    asked: Validation,
+    wanted: Mapping[str, ColumnStatistic],
+    columns: Sequence[Sequence[Any]],
+    found: Compared,
+    seed: int,
 ) -> Iterator[dict[str, Any]]:
     names = [asked.name, *(name for name, _ in asked.against), BASELINE]
     baseline = [] if found.baseline is None else as_scored(list(found.baseline), asked.type.scale)
@@ -141,7 +171,9 @@ def _rows(
         for job in _jobs(role, wanted, names):
             some = [tuple(row[i] for i in job.columns) for row in rows] if job.columns else rows
             who = {"grader": asked.name, "level": asked.level, "role": role.name}
-            for name, estimate in estimates_at(asked.level, job.wanted, some, groups, seed=seed).items():
+            for name, estimate in estimates_at(
+                asked.level, job.wanted, some, groups, seed=seed
+            ).items():
                 about = {"rater": job.rater, "against": job.against, "statistic": name}
                 why = by_name(estimate.why, (job.rater, job.against))
                 yield {**who, **about, **estimate._asdict(), "why": why}
@@ -157,7 +189,9 @@ def _roles(grader: str, people: int, has_baseline: bool) -> list[_Role]:
     return roles
 
 
-def _jobs(role: _Role, wanted: Mapping[str, Statistic], names: Sequence[str]) -> Iterator[_Job]:
+def _jobs(
+    role: _Role, wanted: Mapping[str, ColumnStatistic], names: Sequence[str]
+) -> Iterator[_Job]:
     """Every pair by itself; then, where there are several people, the mean over the pairs."""
     for a, b in role.pairs:
         yield _Job(names[a], names[b], (a, b), wanted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rmg_dsl.report.markup import aside, dim, table, text
-from rmg_dsl.report.validated import Validated
+from rmg_dsl.report.validation_table import Validated
 
 
 def validation_html(found: Validated) -> str:

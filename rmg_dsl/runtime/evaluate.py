@@ -12,18 +12,19 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn, assert_never
 
+from rmg_dsl.ir import expr
+from rmg_dsl.ir.expr import Term
+from rmg_dsl.ir.scoring import Compared
 from rmg_dsl.judge import Asker, BadRubric, Enquiry, GraderAsker, Key, PairAsker
 from rmg_dsl.messages import Question
 from rmg_dsl.plan import Ask, CallPython, Compute, Plan, Rank, Refine, Step, Take
+from rmg_dsl.prompts.template import RENDER_FAILURES, MissingInput, TemplateTooBig
 from rmg_dsl.results import Outcome, Score, Status, Unscored
-from rmg_dsl.runtime.drafts import RefineLoop
-from rmg_dsl.runtime.rows import NoScore, Row, RowState, Waiting, attempt, drafted, fail
-from rmg_dsl.runtime.seats import seat_of
-from rmg_dsl.runtime.worth import Worth, is_gap, is_null, name_of, returned, short, with_own
+from rmg_dsl.runtime.candidates import seat_of
+from rmg_dsl.runtime.expressions import Worth, is_gap, is_null, name_of, returned, short, with_own
+from rmg_dsl.runtime.refine_loop import RefineLoop
+from rmg_dsl.runtime.row_state import NoScore, Row, RowState, Waiting, attempt, drafted, fail
 from rmg_dsl.scales import Labels, Order, Points, Real, Scale, Value, Whole, YesNo
-from rmg_dsl.semantics import terms
-from rmg_dsl.semantics.templates import RENDER_FAILURES, MissingInput, TemplateTooBig
-from rmg_dsl.semantics.terms import Term
 
 
 class Evaluator(Worth):
@@ -39,7 +40,9 @@ class Evaluator(Worth):
         self.steps: dict[int, Step] = {step.number: step for step in plan.steps}
         super().__init__(functions)
         self._python = python or {}
-        self._loops = {step.number: RefineLoop(step, self) for step in plan.steps if isinstance(step, Refine)}
+        self._loops = {
+            step.number: RefineLoop(step, self) for step in plan.steps if isinstance(step, Refine)
+        }
         self._askers = {step.number: _asker(step) for step in plan.asks}
         self._only = {number: asker.only for number, asker in self._askers.items()}
         self._works = {step.number: self._work_of(step) for step in plan.steps}
@@ -145,13 +148,18 @@ class Evaluator(Worth):
         try:
             outcome = self.outcome(number, state)
         except Waiting:
-            first = next((enquiry for enquiry in state.asked.values() if enquiry.step == number), None)
+            first = next(
+                (enquiry for enquiry in state.asked.values() if enquiry.step == number), None
+            )
             return first.question if first else Unscored(Status.SKIPPED, "it waits for another")
         assert isinstance(outcome, Unscored)
         return outcome
 
     def question(
-        self, ask: Callable[[Mapping[str, Any]], Question], bound: Iterable[tuple[str, Term]], state: RowState
+        self,
+        ask: Callable[[Mapping[str, Any]], Question],
+        bound: Iterable[tuple[str, Term]],
+        state: RowState,
     ) -> Question:
         """What `ask` makes of the row's values; raises NoScore where it cannot be asked."""
         return rendered(partial(ask, {name: self.or_nothing(term, state) for name, term in bound}))
@@ -173,15 +181,19 @@ class Evaluator(Worth):
                 fail(Status.MISSING_INPUT, f"{name_of(term)} is null")
             found = _as_score(value, scale)
             # An aggregate that is nothing but a grader keeps the word that was chosen.
-            read = state.outcomes.get(term.scoring) if isinstance(term, terms.ScoreOf) else None
-            return replace(found, label=read.label) if isinstance(read, Score) and read.label else found
+            read = state.outcomes.get(term.scoring) if isinstance(term, expr.ScoreOf) else None
+            return (
+                replace(found, label=read.label)
+                if isinstance(read, Score) and read.label
+                else found
+            )
 
         return score
 
 
 def _asker(step: Ask) -> Asker:
     name, scoring = name_of_step(step), step.scoring
-    return PairAsker(name, scoring) if isinstance(scoring, terms.Compared) else GraderAsker(name, scoring)
+    return PairAsker(name, scoring) if isinstance(scoring, Compared) else GraderAsker(name, scoring)
 
 
 def name_of_step(step: Step) -> str:
@@ -194,7 +206,9 @@ def rendered(question: Callable[[], Question]) -> Question:
     try:
         return question()
     except MissingInput as missing:
-        raise NoScore(Unscored(Status.MISSING_INPUT, f"`{missing.name}` is null or blank")) from None
+        raise NoScore(
+            Unscored(Status.MISSING_INPUT, f"`{missing.name}` is null or blank")
+        ) from None
     except TemplateTooBig:
         raise NoScore(Unscored(Status.ERROR, "the prompt is larger than any model reads")) from None
     except BadRubric as error:
@@ -210,7 +224,10 @@ def _as_score(value: Any, scale: Scale | None) -> Score:
     """A computed value as a score: finite, of a kind that scores, and on the scale where one was written."""
     # NaN is not within any bounds; an integer beyond them has no mean.
     if isinstance(value, float | int) and not abs(value) <= sys.float_info.max:
-        fail(Status.ERROR if scale is None else Status.OFF_SCALE, f"the result is {short(value)}, not a number to use")
+        fail(
+            Status.ERROR if scale is None else Status.OFF_SCALE,
+            f"the result is {short(value)}, not a number to use",
+        )
     if value is None:
         fail(Status.MISSING_INPUT, "the result is null")
     if not isinstance(value, bool | int | float | str):

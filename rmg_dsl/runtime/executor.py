@@ -12,15 +12,15 @@ from itertools import islice
 from typing import TypeAlias
 
 from rmg_dsl.errors import CallError
+from rmg_dsl.ir.scoring import ModelUse
 from rmg_dsl.judge import Enquiry, follow_up, read
 from rmg_dsl.messages import Model, Recalling, Reply, Request, Usage
 from rmg_dsl.models import Abandoned
 from rmg_dsl.results import Outcome, Path, Score, Status, Unscored
-from rmg_dsl.runtime.estimate import possible_steps
 from rmg_dsl.runtime.evaluate import Evaluator
-from rmg_dsl.runtime.groups import Group, Groups
-from rmg_dsl.runtime.rows import Row, RowState, caught, paths_of
-from rmg_dsl.semantics.terms import ModelUse
+from rmg_dsl.runtime.expected_calls import possible_steps
+from rmg_dsl.runtime.rankings import Group, Groups
+from rmg_dsl.runtime.row_state import Row, RowState, caught, paths_of
 
 Place: TypeAlias = tuple[int, int, int, int, int]
 Asking: TypeAlias = RowState | Group
@@ -65,14 +65,20 @@ class _Desk:
     """Where the questions for one model wait, in the order of `_place`, and the workers that take them."""
 
     crew: Crew
-    queue: asyncio.PriorityQueue[tuple[Place, Asking, Enquiry]] = field(default_factory=asyncio.PriorityQueue)
+    queue: asyncio.PriorityQueue[tuple[Place, Asking, Enquiry]] = field(
+        default_factory=asyncio.PriorityQueue
+    )
     workers: list[asyncio.Task[None]] = field(default_factory=list)
     idle: int = 0
     recall: Callable[[Sequence[Request]], Sequence[Reply | None]] = field(init=False)
 
     def __post_init__(self) -> None:
         model = self.crew.model
-        self.recall = model.recall if isinstance(model, Recalling) else lambda requests: [None] * len(requests)
+        self.recall = (
+            model.recall
+            if isinstance(model, Recalling)
+            else lambda requests: [None] * len(requests)
+        )
 
 
 @dataclass(eq=False, slots=True)
@@ -105,7 +111,9 @@ class Tally:
 
     def of_step(self, number: int) -> Usage:
         """Of one step, whichever models it asked."""
-        return sum((usage for (step, _), usage in list(self.by_model.items()) if step == number), _NOTHING)
+        return sum(
+            (usage for (step, _), usage in list(self.by_model.items()) if step == number), _NOTHING
+        )
 
 
 _NOTHING = Usage()
@@ -170,7 +178,9 @@ class Run:
             await self._dismiss()
 
     async def _dismiss(self) -> None:
-        await _cancelled(w for desk in self._desks.values() for w in desk.workers if w not in self.lingering)
+        await _cancelled(
+            w for desk in self._desks.values() for w in desk.workers if w not in self.lingering
+        )
 
     async def _in_order(self, rows: Iterator[Row]) -> AsyncIterator[RowResult]:
         sight: deque[RowState] = deque()
@@ -223,7 +233,11 @@ class Run:
 
     def _wave(self, asking: Asking) -> _Wave:
         before = len(asking.asked)
-        new = self._groups.advance(asking) if isinstance(asking, Group) else self._evaluator.advance(asking)
+        new = (
+            self._groups.advance(asking)
+            if isinstance(asking, Group)
+            else self._evaluator.advance(asking)
+        )
         return _Wave(asking, before, new)
 
     def _recall(self, waves: Sequence[_Wave]) -> None:
@@ -233,8 +247,13 @@ class Run:
             for enquiry in wave.new:
                 by_model.setdefault(enquiry.model, []).append((wave, enquiry))
         for use, asked in by_model.items():
-            requests = [Request(enquiry.question, enquiry.draw, row=wave.asking.index) for wave, enquiry in asked]
-            for (wave, enquiry), reply in zip(asked, self._desks[use].recall(requests), strict=True):
+            requests = [
+                Request(enquiry.question, enquiry.draw, row=wave.asking.index)
+                for wave, enquiry in asked
+            ]
+            for (wave, enquiry), reply in zip(
+                asked, self._desks[use].recall(requests), strict=True
+            ):
                 outcome = reply and read(reply, enquiry.question)
                 if reply is None or not isinstance(outcome, Score):
                     wave.unknown.append(enquiry)
@@ -267,7 +286,10 @@ class Run:
 
     def _hire(self, desk: _Desk) -> None:
         """One more worker where all are busy, up to what the model may ever need."""
-        if desk.queue.qsize() > desk.idle and len(desk.workers) < desk.crew.concurrency * _SPARE_WORKERS:
+        if (
+            desk.queue.qsize() > desk.idle
+            and len(desk.workers) < desk.crew.concurrency * _SPARE_WORKERS
+        ):
             worker = asyncio.create_task(self._work(desk))
             worker.add_done_callback(lambda _: self._changed.set())
             desk.workers.append(worker)
@@ -288,7 +310,9 @@ class Run:
 
     # ── stopping ──
 
-    async def _wind_up(self, sight: deque[RowState], numbered: Iterator[tuple[int, Row]]) -> AsyncIterator[RowResult]:
+    async def _wind_up(
+        self, sight: deque[RowState], numbered: Iterator[tuple[int, Row]]
+    ) -> AsyncIterator[RowResult]:
         """Calls in flight have a few seconds; then every row left gets its status, those not reached too."""
         await self._last_calls(GRACE_SECONDS, lambda: self._hurried)
         if self._hurried:
@@ -299,7 +323,11 @@ class Run:
         for state in sight:
             yield self._given_up(state)
         for index, row in numbered:
-            yield self._not_reached(index, row) if self._interrupted else self._given_up(RowState(index, row))
+            yield (
+                self._not_reached(index, row)
+                if self._interrupted
+                else self._given_up(RowState(index, row))
+            )
 
     async def _last_calls(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
         with contextlib.suppress(TimeoutError):
@@ -309,7 +337,9 @@ class Run:
 
     def _not_reached(self, index: int, row: Row) -> RowResult:
         assert self._stopping is not None
-        return RowResult(index, row, dict.fromkeys(self._evaluator.steps, Unscored(self._stopping, INTERRUPTED)))
+        return RowResult(
+            index, row, dict.fromkeys(self._evaluator.steps, Unscored(self._stopping, INTERRUPTED))
+        )
 
     def _given_up(self, state: RowState) -> RowResult:
         """A row that was not reached: what it may yet have needed was not skipped."""
@@ -317,7 +347,11 @@ class Run:
         given_up = Unscored(self._stopping, self.tally.stopped)
         for step in possible_steps(self._evaluator, state):
             state.outcomes[step.number] = given_up
-        out = [enquiry for enquiry in state.asked.values() if not self._evaluator.has_answer(state, enquiry)]
+        out = [
+            enquiry
+            for enquiry in state.asked.values()
+            if not self._evaluator.has_answer(state, enquiry)
+        ]
         while not state.done:
             for enquiry in out:
                 self._evaluator.take(state, enquiry, given_up)

@@ -7,11 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from rmg_dsl.checker import Function, functions_of
 from rmg_dsl.diagnostics import Source
-from rmg_dsl.semantics import Function, functions_of
 from rmg_dsl.syntax import nodes, parse
+from rmg_dsl.syntax.disk_cache import kept, private_file
 from rmg_dsl.syntax.grammar import parser_version
-from rmg_dsl.syntax.kept import kept, private_file
 
 FILES = ("graders.rmg", "functions.rmg")
 
@@ -45,7 +45,9 @@ def implementations() -> dict[str, Callable[..., Any]]:
     from rmg_dsl.std import combine, ngrams, overlap, structured, text
 
     rooms = (text, overlap, ngrams, structured, combine)
-    found = {name: getattr(room, name) for room in rooms for name in functions() if hasattr(room, name)}
+    found = {
+        name: getattr(room, name) for room in rooms for name in functions() if hasattr(room, name)
+    }
     return {name: _reading_text(functions()[name], function) for name, function in found.items()}
 
 
@@ -58,7 +60,12 @@ def _reading_text(function: Function, run: Callable[..., Any]) -> Callable[..., 
     def call(*arguments: Any) -> Any:
         for place in places:
             if type(arguments[place]) is not str:
-                return run(*(_text(a, function.name) if i in places else a for i, a in enumerate(arguments)))
+                return run(
+                    *(
+                        _text(a, function.name) if i in places else a
+                        for i, a in enumerate(arguments)
+                    )
+                )
         return run(*arguments)
 
     return call

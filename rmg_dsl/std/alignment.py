@@ -64,4 +64,6 @@ def _differing_middle(
 
 def _same_start(left: Sequence[Hashable], right: Sequence[Hashable]) -> int:
     pairs = enumerate(zip(left, right, strict=False))
-    return next((index for index, (one, other) in pairs if one != other), min(len(left), len(right)))
+    return next(
+        (index for index, (one, other) in pairs if one != other), min(len(left), len(right))
+    )

@@ -70,12 +70,21 @@ def chrf(response: str, reference: str) -> float:
     """
     ours, theirs = "".join(response.split()), "".join(reference.split())
     orders = [order for order in CHRF_ORDERS if order <= min(len(ours), len(theirs))]
-    found = [shared_count(character_ngrams(ours, order), character_ngrams(theirs, order)) for order in orders]
+    found = [
+        shared_count(character_ngrams(ours, order), character_ngrams(theirs, order))
+        for order in orders
+    ]
     if not any(found):
         return 0.0
-    precision = sum(count / (len(ours) - order + 1) for count, order in zip(found, orders, strict=True)) / len(orders)
-    recall = sum(count / (len(theirs) - order + 1) for count, order in zip(found, orders, strict=True)) / len(orders)
-    score = (1 + CHRF_RECALL_WEIGHT) * precision * recall / (CHRF_RECALL_WEIGHT * precision + recall)
+    precision = sum(
+        count / (len(ours) - order + 1) for count, order in zip(found, orders, strict=True)
+    ) / len(orders)
+    recall = sum(
+        count / (len(theirs) - order + 1) for count, order in zip(found, orders, strict=True)
+    ) / len(orders)
+    score = (
+        (1 + CHRF_RECALL_WEIGHT) * precision * recall / (CHRF_RECALL_WEIGHT * precision + recall)
+    )
     return min(score, 1.0)
 
 

@@ -36,7 +36,9 @@ def json_equal(response: object, reference: object) -> bool:
     as it is. False where either text is not valid, both included. `1` equals `1.0`; `true` is no `1`; whole numbers
     are compared exactly, others as 64-bit floats; strings by code point; of a repeated key the last one counts.
     """
-    left, right = (_parsed(side) if isinstance(side, str) else side for side in (response, reference))
+    left, right = (
+        _parsed(side) if isinstance(side, str) else side for side in (response, reference)
+    )
     if left is _INVALID or right is _INVALID:
         return False
     pending = [(left, right)]  # a list, not recursion: nesting that could be parsed can be compared
@@ -90,7 +92,9 @@ def _inner_pairs(left: object, right: object) -> Iterator[tuple[object, object]]
             yield from zip(left, right, strict=True)
 
 
-def number_close(response: str | float, reference: str | float, rel: float = 1e-6, abs: float = 0.0) -> bool:
+def number_close(
+    response: str | float, reference: str | float, rel: float = 1e-6, abs: float = 0.0
+) -> bool:
     """Say whether response and reference hold the same number, within a relative or an absolute tolerance.
 
     >>> number_close("So she pays 3 + 4 = $1,234.50.", "1234.5"), number_close("about 3.14", 3.14159, rel=0.01)
@@ -102,7 +106,11 @@ def number_close(response: str | float, reference: str | float, rel: float = 1e-
     the difference is at most `rel` times the larger of the two, or at most `abs`; a tolerance below 0 is a ValueError.
     """
     ours, theirs = last_number(response), last_number(reference)
-    return ours is not None and theirs is not None and math.isclose(ours, theirs, rel_tol=rel, abs_tol=abs)
+    return (
+        ours is not None
+        and theirs is not None
+        and math.isclose(ours, theirs, rel_tol=rel, abs_tol=abs)
+    )
 
 
 _NUMBER = re.compile(
@@ -147,6 +155,8 @@ def _spelled_for_python(found: re.Match[str]) -> str:
 def _finite(value: str | float) -> float | None:
     try:
         number = float(value)
-    except OverflowError:  # a whole number too long for a float; such a text becomes infinite instead
+    except (
+        OverflowError
+    ):  # a whole number too long for a float; such a text becomes infinite instead
         return None
     return number if math.isfinite(number) else None

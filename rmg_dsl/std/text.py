@@ -219,7 +219,9 @@ def _item(value: object, place: int) -> str:
     if value is None or value != value:  # NaN is the null that does not equal itself
         raise ValueError(f"item {place} of the list is null")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise TypeError(f"item {place} of the list is a {type(value).__name__}, not a text or a number")
+        raise TypeError(
+            f"item {place} of the list is a {type(value).__name__}, not a text or a number"
+        )
     return str(value)
 
 
@@ -272,7 +274,9 @@ def _part(part: object, place: int) -> str:
         case {"type": str(kind)}:
             return f"[{kind}]"
         case _:
-            raise TypeError(f"a content part of message {place} is neither a text nor an object with a type")
+            raise TypeError(
+                f"a content part of message {place} is neither a text nor an object with a type"
+            )
 
 
 def _call_lines(calls: object, place: int) -> list[str]:
@@ -288,4 +292,6 @@ def _call(call: object, place: int) -> str:
         case {"function": {"name": str(name), "arguments": arguments}}:
             return f"[{name}({arguments})]"
         case _:
-            raise TypeError(f"a tool call of message {place} has no function with a name and arguments")
+            raise TypeError(
+                f"a tool call of message {place} has no function with a name and arguments"
+            )

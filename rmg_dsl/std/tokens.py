@@ -17,7 +17,9 @@ _UNSPACED = re.compile(
     f"[{_HAN_AND_KANA}\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u1000-\u103f\u1050-\u108f\u1780-\u17d3]"
 )
 # Soft hyphens, joiners, direction marks, variation selectors, tags: nobody sees them, so they must not part two words.
-_INVISIBLE = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]")
+_INVISIBLE = re.compile(
+    "[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
+)
 _ASCII_WORD = re.compile("[a-z0-9]+")
 _WORD_KINDS = re.compile("UM*|L[LM]*")
 
@@ -72,7 +74,11 @@ def squad_words(text: str) -> list[str]:
     """
     lowered = normalize("NFC", text).lower()
     bare = lowered.translate(
-        {ord(mark): None for mark in set(lowered) if mark in punctuation or category(mark)[0] == "P"}
+        {
+            ord(mark): None
+            for mark in set(lowered)
+            if mark in punctuation or category(mark)[0] == "P"
+        }
     )
     return _UNSPACED.sub(r" \g<0> ", _ARTICLE.sub(" ", bare)).split()
 

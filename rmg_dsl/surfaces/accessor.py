@@ -47,7 +47,9 @@ class Accessor:
 
         job = prepare(spec, self._frame, Options.of(options), loops="alone")
         if not job.plan.loops:
-            raise UsageError("the spec declares no `refine`: `df.rmg.score` gives the columns of its graders")
+            raise UsageError(
+                "the spec declares no `refine`: `df.rmg.score` gives the columns of its graders"
+            )
         return run_job(job).df
 
     def grade(self, spec: Spec, **options: Any) -> Result:
@@ -87,7 +89,12 @@ class _WhenImported:
     def __init__(self) -> None:
         self._asking = False
 
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:  # noqa: ARG002 - the import system's signature
+    def find_spec(
+        self,
+        name: str,
+        path: Sequence[str] | None,  # noqa: ARG002 - the import system's signature
+        target: ModuleType | None = None,  # noqa: ARG002 - the import system's signature
+    ) -> ModuleSpec | None:
         if name != "pandas" or self._asking:
             return None
         # Many libraries only look whether pandas could be imported: the finder stays until it really is.

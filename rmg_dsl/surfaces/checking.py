@@ -26,7 +26,9 @@ def check(chosen: Namespace) -> int:
     """Every mistake of every spec, in one run."""
     read, unread = _each(chosen.specs, lambda path: _checked(path, chosen))
     # Two specs may import the same file: its mistakes are told once.
-    found = list({(d.source.name, d.span, d.code, d.message): d for each in read for d in each}.values())
+    found = list(
+        {(d.source.name, d.span, d.code, d.message): d for each in read for d in each}.values()
+    )
     _report(found, chosen.format)
     if unread:
         return WRONG
@@ -71,7 +73,9 @@ def _fix(path: str, data: str | None) -> None:
     """Apply the fixes that leave no choice; those of one round can open the way for more."""
     for _ in range(_MOST_ROUNDS):
         source = api.read_source(path)
-        chosen = chosen_fixes([d for d in api.check(Path(path), data) if d.source.name == source.name])
+        chosen = chosen_fixes(
+            [d for d in api.check(Path(path), data) if d.source.name == source.name]
+        )
         text = fixed(source, chosen)
         if text == source.text:
             return
@@ -113,7 +117,9 @@ def _collide(fixes: Iterable[Fix]) -> bool:
 
 def _still_reads(source: Source, text: str) -> bool:
     """A text that could be parsed can still be."""
-    return errors_in(parse(source).diagnostics) or not errors_in(parse(Source(source.name, text)).diagnostics)
+    return errors_in(parse(source).diagnostics) or not errors_in(
+        parse(Source(source.name, text)).diagnostics
+    )
 
 
 def _write(path: str, text: str) -> None:

@@ -13,7 +13,14 @@ from typing import TypeAlias
 
 import rmg_dsl
 from rmg_dsl.errors import ModelError, RmgError, SpecError
-from rmg_dsl.surfaces.terminal import IMPOSSIBLE, INTERRUPTED, WRONG, escape_unprintable, say, show_diagnostics
+from rmg_dsl.surfaces.terminal import (
+    IMPOSSIBLE,
+    INTERRUPTED,
+    WRONG,
+    escape_unprintable,
+    say,
+    show_diagnostics,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +61,9 @@ def _told(error: RmgError) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="rmg", description="Grade what models write, by a small declarative spec.", allow_abbrev=False
+        prog="rmg",
+        description="Grade what models write, by a small declarative spec.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"rmg {rmg_dsl.__version__}")
     words = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -71,7 +80,9 @@ Words: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add(words: Words, room: str, name: str, help: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = words.add_parser(name, help=help, description=help, allow_abbrev=False)
+    parser: argparse.ArgumentParser = words.add_parser(
+        name, help=help, description=help, allow_abbrev=False
+    )
     parser.set_defaults(room=room, word=name)
     return parser
 
@@ -79,7 +90,9 @@ def _add(words: Words, room: str, name: str, help: str) -> argparse.ArgumentPars
 def _add_run(words: Words) -> None:
     run = _add(words, "running", "run", "Grade the rows of DATA by SPEC.")
     run.add_argument("spec", metavar="SPEC", help="a .rmg file")
-    run.add_argument("data", metavar="DATA", help="csv, tsv, jsonl, json or parquet; - reads standard input")
+    run.add_argument(
+        "data", metavar="DATA", help="csv, tsv, jsonl, json or parquet; - reads standard input"
+    )
     run.add_argument(
         "-o",
         "--output",
@@ -89,15 +102,26 @@ def _add_run(words: Words) -> None:
         help="write the graded rows (csv, tsv, jsonl, json, parquet) or a report (html); may be repeated",
     )
     _add_choices(run)
-    run.add_argument("--concurrency", type=int, metavar="N", help="calls in flight at once, for each model")
     run.add_argument(
-        "--budget", type=float, metavar="USD", help="stop when this much is spent; needs the models' price"
+        "--concurrency", type=int, metavar="N", help="calls in flight at once, for each model"
+    )
+    run.add_argument(
+        "--budget",
+        type=float,
+        metavar="USD",
+        help="stop when this much is spent; needs the models' price",
     )
     run.add_argument("--no-cache", action="store_true", help="neither read nor keep replies")
-    run.add_argument("--refresh", action="store_true", help="ask anew what is in the cache, and keep that")
+    run.add_argument(
+        "--refresh", action="store_true", help="ask anew what is in the cache, and keep that"
+    )
     run.add_argument("--by", metavar="COLUMN", help="a summary for each value of a column")
-    run.add_argument("--log", metavar="FILE", help="write every request and raw reply, one JSON object a line")
-    run.add_argument("--dry-run", action="store_true", help="check everything, show the plan, call nobody")
+    run.add_argument(
+        "--log", metavar="FILE", help="write every request and raw reply, one JSON object a line"
+    )
+    run.add_argument(
+        "--dry-run", action="store_true", help="check everything, show the plan, call nobody"
+    )
     run.add_argument("--quiet", action="store_true", help="no summary, no progress")
     run.add_argument("--json", action="store_true", help="the summary as JSON on standard output")
 
@@ -110,7 +134,13 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
         metavar="[NAME=]PROVIDER/NAME",
         help="the model to ask, or another one for a declared model",
     )
-    parser.add_argument("--set", action="append", default=[], metavar="PARAM=VALUE", help="another value for a param")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PARAM=VALUE",
+        help="another value for a param",
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
     parser.add_argument("--sample", type=int, metavar="N", help="only N rows, drawn at random")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="for --sample")
@@ -121,7 +151,9 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="only these graders or aggregates, and what they need",
     )
-    parser.add_argument("--prefix", default="", metavar="TEXT", help="put this before every new column")
+    parser.add_argument(
+        "--prefix", default="", metavar="TEXT", help="put this before every new column"
+    )
     parser.add_argument(
         "--allow-python",
         action="append",
@@ -136,19 +168,32 @@ def _add_check(words: Words) -> None:
     check.add_argument("specs", nargs="+", metavar="SPEC")
     check.add_argument("--data", metavar="FILE", help="check against the columns of this table too")
     check.add_argument("--format", choices=("text", "json", "github", "sarif"), default="text")
-    check.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
+    check.add_argument(
+        "--json",
+        action="store_const",
+        const="json",
+        dest="format",
+        help="the same as --format json",
+    )
     check.add_argument("--fix", action="store_true", help="apply the offered fixes to the files")
 
 
 def _add_fmt(words: Words) -> None:
     fmt = _add(words, "checking", "fmt", "Rewrite specs in the one layout.")
     fmt.add_argument("files", nargs="+", metavar="FILE", help="- formats standard input")
-    fmt.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file would change")
+    fmt.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 if a file would change"
+    )
     fmt.add_argument("--reindent", action="store_true", help="rebuild lost indentation first")
 
 
 def _add_plan(words: Words) -> None:
-    plan = _add(words, "showing", "plan", "Show the steps for a row and, with DATA, how many calls it costs.")
+    plan = _add(
+        words,
+        "showing",
+        "plan",
+        "Show the steps for a row and, with DATA, how many calls it costs.",
+    )
     plan.add_argument("spec", metavar="SPEC")
     plan.add_argument("data", nargs="?", metavar="DATA")
     _add_choices(plan)
@@ -159,9 +204,17 @@ def _add_render(words: Words) -> None:
     render = _add(words, "showing", "render", "Show the exact messages that a row would send.")
     render.add_argument("spec", metavar="SPEC")
     render.add_argument("data", metavar="DATA")
-    render.add_argument("--row", type=int, required=True, metavar="N", help="which row, counted from 0")
+    render.add_argument(
+        "--row", type=int, required=True, metavar="N", help="which row, counted from 0"
+    )
     render.add_argument("--grader", metavar="NAME", help="only this grader")
-    render.add_argument("--set", action="append", default=[], metavar="PARAM=VALUE", help="another value for a param")
+    render.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PARAM=VALUE",
+        help="another value for a param",
+    )
     render.add_argument("--json", action="store_true", help="the messages as JSON")
 
 
@@ -173,11 +226,21 @@ def _add_small(words: Words) -> None:
     ast = _add(words, "showing", "ast", "The tree of a spec, with places.")
     ast.add_argument("spec", metavar="SPEC")
     ast.add_argument("--json", action="store_true", help="as JSON (the only form there is)")
-    cache = _add(words, "caching", "cache", "The reply cache: how much it holds; less of it; none of it.")
+    cache = _add(
+        words, "caching", "cache", "The reply cache: how much it holds; less of it; none of it."
+    )
     cache.add_argument("action", choices=("info", "prune", "clear"))
-    cache.add_argument("--most", type=float, default=1024.0, metavar="MB", help="prune: keep so much, the latest used")
+    cache.add_argument(
+        "--most",
+        type=float,
+        default=1024.0,
+        metavar="MB",
+        help="prune: keep so much, the latest used",
+    )
     demo = _add(words, "running", "demo", "Grade the shipped example; needs no key and no network.")
-    demo.add_argument("--model", metavar="PROVIDER/NAME", help="ask a real judge instead of the embedded baseline")
+    demo.add_argument(
+        "--model", metavar="PROVIDER/NAME", help="ask a real judge instead of the embedded baseline"
+    )
 
 
 if __name__ == "__main__":

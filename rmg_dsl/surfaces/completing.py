@@ -13,7 +13,7 @@ from typing import Any
 from rmg_dsl.diagnostics import Source
 from rmg_dsl.editing import Completion, complete, help_at
 from rmg_dsl.errors import RmgError
-from rmg_dsl.surfaces.optionline import GRADE, RMG, Flags, Unfinished, unfinished
+from rmg_dsl.surfaces.option_line import GRADE, RMG, Flags, Unfinished, unfinished
 
 Shell = Any  # as in magics.py
 IDENTIFIER = "rmg"
@@ -35,10 +35,15 @@ def register(shell: Shell) -> None:
 
     def matcher(context: Any) -> dict[str, Any]:
         text = context.full_text
-        at = sum(len(line) + 1 for line in text.split("\n")[: context.cursor_line]) + context.cursor_position
+        at = (
+            sum(len(line) + 1 for line in text.split("\n")[: context.cursor_line])
+            + context.cursor_position
+        )
         found = completions(text, at, shell.user_ns)
         written = text[found.start : at]
-        offered = [SimpleCompletion(each.text, type=_type(each, terminal)) for each in found.offered]
+        offered = [
+            SimpleCompletion(each.text, type=_type(each, terminal)) for each in found.offered
+        ]
         # Only a matcher that has something can keep Python's names away: where nothing fits, what is written does.
         as_written = [SimpleCompletion(written, type="text")] if found.alone and written else []
         return {
@@ -49,17 +54,25 @@ def register(shell: Shell) -> None:
         }
 
     unregister(shell)
-    shell.Completer.custom_matchers.append(context_matcher(identifier=IDENTIFIER, priority=200)(matcher))
+    shell.Completer.custom_matchers.append(
+        context_matcher(identifier=IDENTIFIER, priority=200)(matcher)
+    )
 
 
 def _type(completion: Completion, terminal: bool) -> str:
     """What is shown beside the text: a terminal has room for a whole line, the box of a notebook for a word."""
-    return f"{completion.kind}: {completion.doc}" if terminal and completion.doc else completion.kind
+    return (
+        f"{completion.kind}: {completion.doc}" if terminal and completion.doc else completion.kind
+    )
 
 
 def unregister(shell: Shell) -> None:
     """Take our matcher out of the shell again."""
-    kept = [m for m in shell.Completer.custom_matchers if getattr(m, "matcher_identifier", "") != IDENTIFIER]
+    kept = [
+        m
+        for m in shell.Completer.custom_matchers
+        if getattr(m, "matcher_identifier", "") != IDENTIFIER
+    ]
     shell.Completer.custom_matchers[:] = kept
 
 
@@ -83,7 +96,13 @@ def completions(text: str, cursor: int, names: Mapping[str, object]) -> Found:
     if cell is not None and cursor > cell.end():
         return _in_spec(text, cell, cursor, names)
     if cell is not None and cursor >= cell.start(2):
-        return _in_options(text[cell.start(2) : cursor], cursor, GRADE if cell[1] == "grade" else RMG, names, cell[1])
+        return _in_options(
+            text[cell.start(2) : cursor],
+            cursor,
+            GRADE if cell[1] == "grade" else RMG,
+            names,
+            cell[1],
+        )
     line = _LINE.match(text[text.rfind("\n", 0, cursor) + 1 : cursor])
     return _in_options(line[1], cursor, GRADE, names, "file") if line else Found(start=cursor)
 
@@ -108,9 +127,13 @@ def _in_spec(text: str, cell: re.Match[str], cursor: int, names: Mapping[str, ob
     from rmg_dsl.api.sources import universe
 
     body = cell.end() + 1
-    found = complete(Source.of(text[body:], "cell"), cursor - body, universe(), _columns(cell, names))
+    found = complete(
+        Source.of(text[body:], "cell"), cursor - body, universe(), _columns(cell, names)
+    )
     word = _LAST_NAME.search(text, 0, cursor)
-    return Found(found, found[0].start + body if found else word.start() if word else cursor, alone=True)
+    return Found(
+        found, found[0].start + body if found else word.start() if word else cursor, alone=True
+    )
 
 
 # ── the option line ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -118,7 +141,9 @@ def _in_spec(text: str, cell: re.Match[str], cursor: int, names: Mapping[str, ob
 Offers = list[tuple[str, str, str]]
 
 
-def _in_options(line: str, cursor: int, flags: Flags, names: Mapping[str, object], magic: str) -> Found:
+def _in_options(
+    line: str, cursor: int, flags: Flags, names: Mapping[str, object], magic: str
+) -> Found:
     end = unfinished(line, flags)
     if end.data is None:
         offers = _flags(flags, end) if end.option == "-" else _values(end.option, names)
@@ -135,7 +160,11 @@ def _in_options(line: str, cursor: int, flags: Flags, names: Mapping[str, object
 
 def _offered(offers: Offers, typed: str, cursor: int) -> Found:
     start = cursor - len(typed)
-    fitting = [Completion(text, kind, doc, start, cursor) for text, kind, doc in offers if text.startswith(typed)]
+    fitting = [
+        Completion(text, kind, doc, start, cursor)
+        for text, kind, doc in offers
+        if text.startswith(typed)
+    ]
     return Found(fitting, start, alone=bool(fitting))
 
 
@@ -150,8 +179,14 @@ def _values(option: str, names: Mapping[str, object]) -> Offers:
         return []
     from rmg_dsl.models import PRESETS, ScriptedModel
 
-    held = [(name, "model", "") for name, value in _visible(names) if isinstance(value, ScriptedModel)]
-    return [*held, ("local/lexical", "model", ""), *((f"{name}/", "provider", "") for name in PRESETS)]
+    held = [
+        (name, "model", "") for name, value in _visible(names) if isinstance(value, ScriptedModel)
+    ]
+    return [
+        *held,
+        ("local/lexical", "model", ""),
+        *((f"{name}/", "provider", "") for name in PRESETS),
+    ]
 
 
 def _specs(names: Mapping[str, object]) -> Offers:
@@ -165,12 +200,20 @@ def _specs(names: Mapping[str, object]) -> Offers:
 def _data(names: Mapping[str, object]) -> Offers:
     """What the data's expression may begin with: the variables that hold rows, then all others."""
     held = {name: columns_of(value) for name, value in _visible(names)}
-    rows = [(name, "rows", ", ".join(columns[:6])) for name, columns in held.items() if columns is not None]
+    rows = [
+        (name, "rows", ", ".join(columns[:6]))
+        for name, columns in held.items()
+        if columns is not None
+    ]
     return [*rows, *((name, "variable", "") for name, columns in held.items() if columns is None)]
 
 
 def _visible(names: Mapping[str, object]) -> list[tuple[str, object]]:
-    return [(name, value) for name, value in list(names.items()) if not name.startswith("_") and name not in _OF_SHELL]
+    return [
+        (name, value)
+        for name, value in list(names.items())
+        if not name.startswith("_") and name not in _OF_SHELL
+    ]
 
 
 # ── the columns of the data ──────────────────────────────────────────────────────────────────────────────────────

@@ -83,7 +83,7 @@ def _colour(shell: Shell) -> None:
         return
     from prompt_toolkit.lexers import PygmentsLexer
 
-    from rmg_dsl.surfaces.lexer import RmgLexer
+    from rmg_dsl.integrations.pygments_lexer import RmgLexer
 
     def options() -> dict[str, Any]:
         found: dict[str, Any] = own(shell)

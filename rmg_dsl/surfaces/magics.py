@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rmg_dsl.api import Options, PlanView, Result, Suite
     from rmg_dsl.api.preparing import Job
     from rmg_dsl.diagnostics import Source
-    from rmg_dsl.surfaces.optionline import OptionLine
+    from rmg_dsl.surfaces.option_line import OptionLine
 
 Shell = Any  # IPython's own: its modules are imported only where they are needed
 _FIRST_WORD = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|(\S+))""")
@@ -49,9 +49,11 @@ def load(shell: Shell) -> None:
     """Give the shell its magics; nothing else happens: no thread, no network, no model."""
     from IPython.core.magic import needs_local_scope, no_var_expand
 
-    from rmg_dsl.surfaces.optionline import GRADE, RMG, described
+    from rmg_dsl.surfaces.option_line import GRADE, RMG, described
 
-    def grade(line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> object:
+    def grade(
+        line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
+    ) -> object:
         return _plainly(shell, lambda: _grade(shell, line, cell, local_ns))
 
     def rmg(line: str, cell: str) -> object:
@@ -83,11 +85,13 @@ def _plainly(shell: Shell, work: Callable[[], object]) -> object:
 def _rmg(shell: Shell, line: str, cell: str) -> Suite:
     from rmg_dsl.api.suites import suite_of
     from rmg_dsl.surfaces.notebook import show_diagnostics
-    from rmg_dsl.surfaces.optionline import RMG, read_line
+    from rmg_dsl.surfaces.option_line import RMG, read_line
 
     chosen = read_line(line, RMG, "%%rmg")
     if chosen.rest:
-        raise UsageError(f"`%%rmg` takes no data: `%%rmg -o NAME` keeps the suite, `%%grade {chosen.rest}` grades")
+        raise UsageError(
+            f"`%%rmg` takes no data: `%%rmg -o NAME` keeps the suite, `%%grade {chosen.rest}` grades"
+        )
     name = _name_to_keep(chosen)
     suite = suite_of(_cell_source(shell, cell))
     show_diagnostics(suite.diagnostics)
@@ -109,7 +113,9 @@ class _Asked:
     name: str | None
 
 
-def _grade(shell: Shell, line: str, cell: str | None, local_ns: Mapping[str, Any] | None) -> Result | PlanView | None:
+def _grade(
+    shell: Shell, line: str, cell: str | None, local_ns: Mapping[str, Any] | None
+) -> Result | PlanView | None:
     asked = _asked(shell, line, cell, {**shell.user_ns, **(local_ns or {})})
     if asked.data is None:
         return _plan(asked)
@@ -118,12 +124,16 @@ def _grade(shell: Shell, line: str, cell: str | None, local_ns: Mapping[str, Any
 
 def _asked(shell: Shell, line: str, cell: str | None, names: dict[str, Any]) -> _Asked:
     from rmg_dsl.api import Options
-    from rmg_dsl.surfaces.optionline import GRADE, options_of, read_line
+    from rmg_dsl.surfaces.option_line import GRADE, options_of, read_line
 
     magic = "%grade" if cell is None else "%%grade"
     chosen = read_line(line, GRADE, magic)
     name = _name_to_keep(chosen)
-    source, rest = _file_source(chosen.rest, names) if cell is None else (_cell_source(shell, cell), chosen.rest)
+    source, rest = (
+        _file_source(chosen.rest, names)
+        if cell is None
+        else (_cell_source(shell, cell), chosen.rest)
+    )
     options = Options.of({**options_of(chosen, names), "progress": _wanted(shell, chosen)})
     return _Asked(_unchecked(source), _evaluated(rest, names), options, chosen, name)
 
@@ -176,7 +186,9 @@ def _run(shell: Shell, asked: _Asked) -> Result | PlanView | None:
 
 
 def _where(name: str | None) -> str:
-    kept = f"`{name}` has them" if name else "they are in `_`; give the result a name with `-o NAME`"
+    kept = (
+        f"`{name}` has them" if name else "they are in `_`; give the result a name with `-o NAME`"
+    )
     return f"the run was interrupted; the finished rows are kept: {kept}"
 
 
@@ -226,7 +238,9 @@ def _cell_source(shell: Shell, cell: str) -> Source:
     from rmg_dsl.diagnostics import Source
 
     # Some IPythons count a cell before they run it and some after; this is the number that is shown.
-    return Source.of(cell, f"In[{shell.displayhook.prompt_count}]", 2 + _blank_lines_above(shell, cell))
+    return Source.of(
+        cell, f"In[{shell.displayhook.prompt_count}]", 2 + _blank_lines_above(shell, cell)
+    )
 
 
 def _blank_lines_above(shell: Shell, cell: str) -> int:
@@ -248,7 +262,9 @@ def _file_source(rest: str, names: Mapping[str, object]) -> tuple[Source, str]:
     if isinstance(known, Suite):
         return known.source, rest[found.end() :] if found else ""
     if not word.endswith(".rmg") and not os.path.isfile(word):
-        raise UsageError("`%grade SPEC.rmg DATA` wants a file first; `%%grade DATA` grades by the spec in its cell")
+        raise UsageError(
+            "`%grade SPEC.rmg DATA` wants a file first; `%%grade DATA` grades by the spec in its cell"
+        )
     return read_source(Path(word)), rest[found.end() :] if found else ""
 
 
@@ -277,7 +293,9 @@ def _evaluated(text: str, names: dict[str, Any]) -> object:
         raise UsageError(f"the data is no Python expression: {reason}: `{text}`") from None
     value = _value(code, text, names)
     if value is None:
-        raise UsageError(f"`{text}` is None; the data is a frame, a list of dicts, or the path of a file in quotes")
+        raise UsageError(
+            f"`{text}` is None; the data is a frame, a list of dicts, or the path of a file in quotes"
+        )
     return value
 
 
@@ -304,7 +322,7 @@ def _is_deep(error: NameError) -> bool:
 
 
 def _unknown_name(name: str, names: Mapping[str, object]) -> str:
-    from rmg_dsl.semantics.names import likely
+    from rmg_dsl.suggest import likely
 
     close = likely(name, [each for each in names if not each.startswith("_")])
     return f"there is no variable `{name}`" + (f": did you mean `{close}`?" if close else "")

@@ -40,7 +40,10 @@ class Interruptible:
     def __enter__(self) -> Self:
         before = signal.getsignal(signal.SIGINT)
         # Who has interrupts ignored keeps it so; and only the main thread may say what one does.
-        if before not in (None, signal.SIG_IGN) and threading.current_thread() is threading.main_thread():
+        if (
+            before not in (None, signal.SIG_IGN)
+            and threading.current_thread() is threading.main_thread()
+        ):
             self._before = before
             signal.signal(signal.SIGINT, self._first)
         return self
@@ -50,7 +53,10 @@ class Interruptible:
         self._stop()
 
     def __exit__(
-        self, kind: type[BaseException] | None, found: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        found: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)

@@ -20,7 +20,7 @@ from rmg_dsl.api.planning import bill_of
 from rmg_dsl.api.preparing import Job
 from rmg_dsl.api.results import PAGES, Finished, check_by
 from rmg_dsl.errors import UsageError
-from rmg_dsl.surfaces.choices import options_of
+from rmg_dsl.surfaces.cli_options import options_of
 from rmg_dsl.surfaces.terminal import DONE, FAILED, IMPOSSIBLE, INTERRUPTED, put, say, show
 from rmg_dsl.tables import check_writable
 
@@ -77,7 +77,10 @@ def first_interrupt_stops(job: Job) -> Iterator[None]:
     def first(_number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         # Past Python's own buffer, which the interrupted line may be writing to.
-        os.write(sys.stderr.fileno(), b"\nrmg: stopping with what is finished; Ctrl-C again leaves at once\n")
+        os.write(
+            sys.stderr.fileno(),
+            b"\nrmg: stopping with what is finished; Ctrl-C again leaves at once\n",
+        )
         stop()
 
     before = signal.getsignal(signal.SIGINT)
@@ -128,5 +131,7 @@ def demo(chosen: Namespace) -> int:
         say(f"rmg: the run ended early: {result.stopped}")
     show(result.overview)
     if chosen.model is None:
-        put("\nThis was the embedded word-overlap baseline. A real judge: rmg demo --model openai/gpt-6-luna")
+        put(
+            "\nThis was the embedded word-overlap baseline. A real judge: rmg demo --model openai/gpt-6-luna"
+        )
     return _exit_code(result)

@@ -11,7 +11,7 @@ from typing import Any
 from rmg_dsl import api
 from rmg_dsl.diagnostics import Source, Span, codes, errors_in
 from rmg_dsl.errors import UsageError
-from rmg_dsl.surfaces.choices import options_of, params_of
+from rmg_dsl.surfaces.cli_options import options_of, params_of
 from rmg_dsl.surfaces.terminal import DONE, FAILED, put, show, show_diagnostics
 from rmg_dsl.syntax import nodes, parse
 
@@ -25,7 +25,9 @@ def plan(chosen: Namespace) -> int:
 
 def render(chosen: Namespace) -> int:
     """The exact messages of one row."""
-    found = api.messages_of(Path(chosen.spec), chosen.data, chosen.row, chosen.grader, params_of(chosen.set))
+    found = api.messages_of(
+        Path(chosen.spec), chosen.data, chosen.row, chosen.grader, params_of(chosen.set)
+    )
     if chosen.json:
         put(json.dumps(found, ensure_ascii=False))
         return DONE
@@ -36,7 +38,11 @@ def render(chosen: Namespace) -> int:
         for message in asked["messages"]:
             show(f"[{message['role']}]\n{message['content']}\n")
     if not found:
-        put(f"`{chosen.grader}` asks no model: it is code" if chosen.grader else "this spec asks no model: it is code")
+        put(
+            f"`{chosen.grader}` asks no model: it is code"
+            if chosen.grader
+            else "this spec asks no model: it is code"
+        )
     return DONE
 
 
@@ -64,7 +70,10 @@ def std(chosen: Namespace) -> int:
     wanted = chosen.name.removeprefix("std.")
     for module in modules:
         for declared in module.declarations:
-            if isinstance(declared, nodes.Grader | nodes.Internal) and declared.name.id == wanted:
+            if (
+                isinstance(declared, nodes.GraderDecl | nodes.InternalDecl)
+                and declared.name.id == wanted
+            ):
                 put(_with_doc(module.source.text, declared.span, declared.doc))
                 return DONE
     raise UsageError(f"the standard library has no `{wanted}`; `rmg std` shows all of it")
@@ -92,12 +101,17 @@ def ast(chosen: Namespace) -> int:
 def _tree(node: object, source: Source) -> Any:
     if isinstance(node, Span):
         start, end = source.position(node.start), source.position(node.end)
-        return {"line": start.line, "column": start.column, "end_line": end.line, "end_column": end.column}
+        return {
+            "line": start.line,
+            "column": start.column,
+            "end_line": end.line,
+            "end_column": end.column,
+        }
     if isinstance(node, Source):
         return node.name
     if isinstance(node, tuple):
         return [_tree(item, source) for item in node]
     if is_dataclass(node):
-        kind = {"node": type(node).__name__}
+        kind = {"node": nodes.published_name(node)}
         return kind | {f.name: _tree(getattr(node, f.name), source) for f in fields(node)}
     return node

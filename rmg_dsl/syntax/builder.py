@@ -56,11 +56,13 @@ class Builder:
         at = tree if isinstance(tree, Token) else tree.meta
         return Span((at.start_pos or 0) + self.shift, (at.end_pos or 0) + self.shift)
 
-    def name_of(self, token: Token) -> nodes.Name:
-        name = nodes.Name(str(token), self.span(token))
+    def name_of(self, token: Token) -> nodes.NameNode:
+        name = nodes.NameNode(str(token), self.span(token))
         if not name.id.isidentifier():
             message = f"`{name.id}` holds a character that no name can have"
-            self.mistakes.append(diagnose("RMG117", message, self.source, name.span, help="names are Python's"))
+            self.mistakes.append(
+                diagnose("RMG117", message, self.source, name.span, help="names are Python's")
+            )
         return name
 
     def ending(self, tree: Tree[Token], last: Any) -> Span:
@@ -71,73 +73,83 @@ class Builder:
 
     def edition(self, tree: Tree[Token]) -> nodes.Edition:
         number = _parts(tree)[1]
-        return nodes.Edition(int(self._value(number)), Span(self.span(tree).start, self.span(number).end))
+        return nodes.Edition(
+            int(self._value(number)), Span(self.span(tree).start, self.span(number).end)
+        )
 
-    def import_(self, tree: Tree[Token]) -> nodes.Import:
+    def import_(self, tree: Tree[Token]) -> nodes.ImportDecl:
         path, *names = self.all(_parts(tree))
-        return nodes.Import(path, tuple(names), self.ending(tree, names[-1]))
+        return nodes.ImportDecl(path, tuple(names), self.ending(tree, names[-1]))
 
     def imported(self, tree: Tree[Token]) -> nodes.Imported:
         name, _, alias = _parts(tree)
-        return nodes.Imported(self.name_of(name), self.name_of(alias) if alias else None, self.span(tree))
+        return nodes.Imported(
+            self.name_of(name), self.name_of(alias) if alias else None, self.span(tree)
+        )
 
-    def param(self, tree: Tree[Token]) -> nodes.Param:
+    def param(self, tree: Tree[Token]) -> nodes.ParamDecl:
         value = self.build(_parts(tree)[2])
-        return nodes.Param(self._named(tree), value, self.ending(tree, value))
+        return nodes.ParamDecl(self._named(tree), value, self.ending(tree, value))
 
     def model(self, tree: Tree[Token]) -> nodes.ModelDecl:
         value = self.build(_parts(tree)[2])
         return nodes.ModelDecl(self._named(tree), value, self.ending(tree, value))
 
-    def fields(self, tree: Tree[Token]) -> nodes.Fields:
+    def fields(self, tree: Tree[Token]) -> nodes.FieldsDecl:
         found = self.all(_parts(tree))
-        return nodes.Fields(found, self.ending(tree, found[-1]))
+        return nodes.FieldsDecl(found, self.ending(tree, found[-1]))
 
     def field(self, tree: Tree[Token]) -> nodes.FieldDecl:
         value = self.build(_parts(tree)[1])
         return nodes.FieldDecl(self.name_of(_parts(tree)[0]), value, self.ending(tree, value))
 
-    def grader(self, tree: Tree[Token]) -> nodes.Grader:
+    def grader(self, tree: Tree[Token]) -> nodes.GraderDecl:
         _, _, scale, body = _parts(tree)
         built = self.build(body)
-        return nodes.Grader(self._named(tree), self.build(scale) if scale else None, built, self.ending(tree, built))
+        return nodes.GraderDecl(
+            self._named(tree), self.build(scale) if scale else None, built, self.ending(tree, built)
+        )
 
-    def pairwise(self, tree: Tree[Token]) -> nodes.Pairwise:
-        return nodes.Pairwise(*self._with_block(tree))
+    def pairwise(self, tree: Tree[Token]) -> nodes.PairwiseDecl:
+        return nodes.PairwiseDecl(*self._with_block(tree))
 
-    def ranking(self, tree: Tree[Token]) -> nodes.Ranking:
-        return nodes.Ranking(*self._with_block(tree))
+    def ranking(self, tree: Tree[Token]) -> nodes.RankingDecl:
+        return nodes.RankingDecl(*self._with_block(tree))
 
-    def refine(self, tree: Tree[Token]) -> nodes.Refine:
-        return nodes.Refine(*self._with_block(tree))
+    def refine(self, tree: Tree[Token]) -> nodes.RefineDecl:
+        return nodes.RefineDecl(*self._with_block(tree))
 
-    def aggregate(self, tree: Tree[Token]) -> nodes.Aggregate:
-        return nodes.Aggregate(*self._with_block(tree))
+    def aggregate(self, tree: Tree[Token]) -> nodes.AggregateDecl:
+        return nodes.AggregateDecl(*self._with_block(tree))
 
-    def require(self, tree: Tree[Token]) -> nodes.Require:
+    def require(self, tree: Tree[Token]) -> nodes.RequireDecl:
         (condition,) = self.all(_parts(tree))
-        return nodes.Require(condition, self.ending(tree, condition))
+        return nodes.RequireDecl(condition, self.ending(tree, condition))
 
-    def validate(self, tree: Tree[Token]) -> nodes.Validate:
+    def validate(self, tree: Tree[Token]) -> nodes.ValidateDecl:
         parts = self.all(_parts(tree))
         body = parts[-1] if isinstance(parts[-1], nodes.Block) else None
         columns = parts[:-1] if body else parts
-        return nodes.Validate(self._named(tree), columns, body, self.ending(tree, parts[-1]))
+        return nodes.ValidateDecl(self._named(tree), columns, body, self.ending(tree, parts[-1]))
 
-    def internal(self, tree: Tree[Token]) -> nodes.Internal:
+    def internal(self, tree: Tree[Token]) -> nodes.InternalDecl:
         *parameters, result = [child for child in _parts(tree)[2:] if child is not None]
         built = self.build(result) if isinstance(result, Tree) else self.name_of(result)
-        return nodes.Internal(self._named(tree), self.all(parameters), built, self.ending(tree, built))
+        return nodes.InternalDecl(
+            self._named(tree), self.all(parameters), built, self.ending(tree, built)
+        )
 
-    def parameter(self, tree: Tree[Token]) -> nodes.Parameter:
+    def parameter(self, tree: Tree[Token]) -> nodes.ParameterNode:
         star, name, kind, default = _parts(tree)
         value = self.build(default) if isinstance(default, Tree) else None
-        return nodes.Parameter(self.name_of(name), self.name_of(kind), value, star is not None, self.span(tree))
+        return nodes.ParameterNode(
+            self.name_of(name), self.name_of(kind), value, star is not None, self.span(tree)
+        )
 
-    def _named(self, tree: Tree[Token]) -> nodes.Name:
+    def _named(self, tree: Tree[Token]) -> nodes.NameNode:
         return self.name_of(_parts(tree)[1])
 
-    def _with_block(self, tree: Tree[Token]) -> tuple[nodes.Name, Any, Span]:
+    def _with_block(self, tree: Tree[Token]) -> tuple[nodes.NameNode, Any, Span]:
         body = self.build(_parts(tree)[2])
         return self._named(tree), body, self.ending(tree, body)
 
@@ -152,10 +164,12 @@ class Builder:
         lines = self.all(_parts(tree))
         return nodes.Block(lines, self.ending(tree, lines[-1]))
 
-    def setting(self, tree: Tree[Token]) -> nodes.Setting:
+    def setting(self, tree: Tree[Token]) -> nodes.SettingLine:
         key, value, _, when = _parts(tree)
         built, condition = self.build(value), self.build(when) if when else None
-        return nodes.Setting(self.name_of(key), built, condition, self.ending(tree, condition or built))
+        return nodes.SettingLine(
+            self.name_of(key), built, condition, self.ending(tree, condition or built)
+        )
 
     def rubric(self, tree: Tree[Token]) -> nodes.Rubric:
         criteria = self.all(_parts(tree))
@@ -165,14 +179,16 @@ class Builder:
         (source,) = self.all(_parts(tree))
         return nodes.Rubric((), source, self.ending(tree, source))
 
-    def criterion(self, tree: Tree[Token]) -> nodes.Criterion:
+    def criterion(self, tree: Tree[Token]) -> nodes.CriterionLine:
         level, text = self.all(_parts(tree))
         first = _parts(tree)[0]
-        signed = isinstance(first, Tree) and first.data == "signed" and first.children[0] is not None
-        return nodes.Criterion(level, signed, text, self.ending(tree, text))
+        signed = (
+            isinstance(first, Tree) and first.data == "signed" and first.children[0] is not None
+        )
+        return nodes.CriterionLine(level, signed, text, self.ending(tree, text))
 
-    def veto(self, tree: Tree[Token]) -> nodes.Name:
-        return nodes.Name("veto", self.span(tree))
+    def veto(self, tree: Tree[Token]) -> nodes.NameNode:
+        return nodes.NameNode("veto", self.span(tree))
 
     # ── scales ──
 
@@ -187,14 +203,18 @@ class Builder:
             high = self._three_points(low, high, span)
         return nodes.Range(low, high, span)
 
-    def _three_points(self, low: nodes.Number, high: nodes.Number, span: Span) -> nodes.Number:
+    def _three_points(
+        self, low: nodes.NumberNode, high: nodes.NumberNode, span: Span
+    ) -> nodes.NumberNode:
         """`1...5` would be a scale from 1 to 0.5, and nobody means that."""
         digits = self.source.text[high.span.start + 1 : high.span.end]
         meant = f"{self.source.text[low.span.start : low.span.end]}..{digits}"
         message = f"a scale from {low.value:g} to {digits} is written `{meant}`"
         fix = Fix(span, meant, f"write `{meant}`")
-        self.mistakes.append(diagnose("RMG121", message, self.source, span, help=f"write `{meant}`", fixes=[fix]))
-        return nodes.Number(_number(digits), high.span)
+        self.mistakes.append(
+            diagnose("RMG121", message, self.source, span, help=f"write `{meant}`", fixes=[fix])
+        )
+        return nodes.NumberNode(_number(digits), high.span)
 
     def yes_no(self, tree: Tree[Token]) -> nodes.BoolScale:
         return nodes.BoolScale(self.span(tree))
@@ -207,7 +227,7 @@ class Builder:
         quoted = _RANGE.fullmatch(labels[0].value) if len(labels) == 1 else None
         if quoted is None:
             return nodes.LabelScale(labels, span)
-        low, high = (nodes.Number(_number(digits), span) for digits in quoted.groups())
+        low, high = (nodes.NumberNode(_number(digits), span) for digits in quoted.groups())
         fix = Fix(span, quoted.group(), f"write `{quoted.group()}`")
         help = f"write `{quoted.group()}`"
         message = "a range stands without quotes; in quotes it would be a single label"
@@ -217,81 +237,87 @@ class Builder:
     def values(self, tree: Tree[Token]) -> nodes.ValueScale:
         return nodes.ValueScale(self.all(_parts(tree)), self.span(tree))
 
-    def valued(self, tree: Tree[Token]) -> tuple[nodes.Text, nodes.Number]:
+    def valued(self, tree: Tree[Token]) -> tuple[nodes.TextNode, nodes.NumberNode]:
         label, value = self.all(_parts(tree))
         return label, value
 
     # ── expressions ──
 
-    def number(self, tree: Tree[Token]) -> nodes.Number:
+    def number(self, tree: Tree[Token]) -> nodes.NumberNode:
         sign, digits = _parts(tree)
         value = self._value(digits)
-        return nodes.Number(-value if sign == "-" else value, self.span(tree))
+        return nodes.NumberNode(-value if sign == "-" else value, self.span(tree))
 
     signed = number
 
-    def plain(self, tree: Tree[Token]) -> nodes.Number:
-        return nodes.Number(self._value(_parts(tree)[0]), self.span(tree))
+    def plain(self, tree: Tree[Token]) -> nodes.NumberNode:
+        return nodes.NumberNode(self._value(_parts(tree)[0]), self.span(tree))
 
     def _value(self, token: Token) -> int | float:
         if len(token) > MAX_DIGITS:
             message = f"a number of {len(token):,} digits"
-            self.mistakes.append(diagnose("RMG120", message, self.source, self.span(token), help="write it as 1e30"))
+            self.mistakes.append(
+                diagnose("RMG120", message, self.source, self.span(token), help="write it as 1e30")
+            )
             return 0
         return _number(str(token))
 
-    def name(self, tree: Tree[Token]) -> nodes.Name:
+    def name(self, tree: Tree[Token]) -> nodes.NameNode:
         return self.name_of(_parts(tree)[0])
 
-    def truth(self, tree: Tree[Token]) -> nodes.Truth:
-        return nodes.Truth(str(_parts(tree)[0]) == "True", self.span(tree))
+    def truth(self, tree: Tree[Token]) -> nodes.TruthNode:
+        return nodes.TruthNode(str(_parts(tree)[0]) == "True", self.span(tree))
 
-    def none(self, tree: Tree[Token]) -> nodes.Nothing:
-        return nodes.Nothing(self.span(tree))
+    def none(self, tree: Tree[Token]) -> nodes.NothingNode:
+        return nodes.NothingNode(self.span(tree))
 
-    def text(self, tree: Tree[Token]) -> nodes.Text:
+    def text(self, tree: Tree[Token]) -> nodes.TextNode:
         token, span = str(_parts(tree)[0]), self.span(tree)
         try:
-            return nodes.Text(value_of(token), token, span)
+            return nodes.TextNode(value_of(token), token, span)
         except UnknownEscape as escape:
             self._unknown_escape(escape, span)
-            return nodes.Text(token, token, span)
+            return nodes.TextNode(token, token, span)
 
     def _unknown_escape(self, escape: UnknownEscape, span: Span) -> None:
         at = span.start + escape.offset
         fix = Fix(Span(at, at + 1), "\\\\", "double the backslash")
         help = 'write two backslashes for one, or put r before the string: r"…" keeps them all'
         message = f"`{escape.text}` is no escape"
-        self.mistakes.append(diagnose("RMG113", message, self.source, Span(at, at + 2), help=help, fixes=[fix]))
+        self.mistakes.append(
+            diagnose("RMG113", message, self.source, Span(at, at + 2), help=help, fixes=[fix])
+        )
 
-    def list(self, tree: Tree[Token]) -> nodes.ListOf:
-        return nodes.ListOf(self.all(_parts(tree)), self.span(tree))
+    def list(self, tree: Tree[Token]) -> nodes.ListNode:
+        return nodes.ListNode(self.all(_parts(tree)), self.span(tree))
 
-    def attribute(self, tree: Tree[Token]) -> nodes.Attribute:
+    def attribute(self, tree: Tree[Token]) -> nodes.AttributeNode:
         base, key = _parts(tree)
-        return nodes.Attribute(self.build(base), self.name_of(key), self.span(tree))
+        return nodes.AttributeNode(self.build(base), self.name_of(key), self.span(tree))
 
-    def item(self, tree: Tree[Token]) -> nodes.Item:
+    def item(self, tree: Tree[Token]) -> nodes.ItemNode:
         base, index = self.all(_parts(tree))
-        return nodes.Item(base, index, self.span(tree))
+        return nodes.ItemNode(base, index, self.span(tree))
 
-    def call(self, tree: Tree[Token]) -> nodes.Call:
+    def call(self, tree: Tree[Token]) -> nodes.CallNode:
         function, *arguments = self.all(_parts(tree))
-        return nodes.Call(function, tuple(arguments), self.span(tree))
+        return nodes.CallNode(function, tuple(arguments), self.span(tree))
 
-    def argument(self, tree: Tree[Token]) -> nodes.Argument:
+    def argument(self, tree: Tree[Token]) -> nodes.ArgumentNode:
         first, *more = self.all(_parts(tree))
-        return nodes.Argument(more[0] if more else first, first if more else None, self.span(tree))
+        return nodes.ArgumentNode(
+            more[0] if more else first, first if more else None, self.span(tree)
+        )
 
     def sign(self, tree: Tree[Token]) -> nodes.Expr:
         sign, operand = _parts(tree)
-        return nodes.Sign(str(sign), self.build(operand), self.span(tree))
+        return nodes.SignNode(str(sign), self.build(operand), self.span(tree))
 
-    def arithmetic(self, tree: Tree[Token]) -> nodes.Arithmetic:
-        return nodes.Arithmetic(*self._chain(tree))
+    def arithmetic(self, tree: Tree[Token]) -> nodes.ArithmeticNode:
+        return nodes.ArithmeticNode(*self._chain(tree))
 
-    def comparison(self, tree: Tree[Token]) -> nodes.Comparison:
-        return nodes.Comparison(*self._chain(tree))
+    def comparison(self, tree: Tree[Token]) -> nodes.ComparisonNode:
+        return nodes.ComparisonNode(*self._chain(tree))
 
     def _chain(self, tree: Tree[Token]) -> tuple[Any, tuple[tuple[str, Any], ...], Span]:
         first, *rest = _parts(tree)
@@ -299,19 +325,19 @@ class Builder:
         operands = self.all(rest[1::2])
         return self.build(first), tuple(zip(operators, operands, strict=True)), self.span(tree)
 
-    def either(self, tree: Tree[Token]) -> nodes.Logic:
-        return nodes.Logic("or", self.all(_parts(tree)), self.span(tree))
+    def either(self, tree: Tree[Token]) -> nodes.LogicNode:
+        return nodes.LogicNode("or", self.all(_parts(tree)), self.span(tree))
 
-    def both(self, tree: Tree[Token]) -> nodes.Logic:
-        return nodes.Logic("and", self.all(_parts(tree)), self.span(tree))
+    def both(self, tree: Tree[Token]) -> nodes.LogicNode:
+        return nodes.LogicNode("and", self.all(_parts(tree)), self.span(tree))
 
-    def not_(self, tree: Tree[Token]) -> nodes.Not:
+    def not_(self, tree: Tree[Token]) -> nodes.NotNode:
         (operand,) = self.all(_parts(tree))
-        return nodes.Not(operand, self.span(tree))
+        return nodes.NotNode(operand, self.span(tree))
 
-    def if_else(self, tree: Tree[Token]) -> nodes.IfElse:
+    def if_else(self, tree: Tree[Token]) -> nodes.IfElseNode:
         then, condition, otherwise = self.all(_parts(tree))
-        return nodes.IfElse(then, condition, otherwise, self.span(tree))
+        return nodes.IfElseNode(then, condition, otherwise, self.span(tree))
 
 
 def _parts(tree: Tree[Token]) -> list[Any]:

@@ -15,8 +15,8 @@ from itertools import pairwise
 
 from rmg_dsl.diagnostics import Source, Span, errors_in
 from rmg_dsl.syntax import nodes
+from rmg_dsl.syntax.doc import STEP, beside, comment_lines, laid_out
 from rmg_dsl.syntax.parser import Parsed, parse
-from rmg_dsl.syntax.pieces import STEP, beside, comment_lines, laid_out
 from rmg_dsl.syntax.printer import Writer
 from rmg_dsl.syntax.strings import SINGLE, TRIPLE
 
@@ -51,7 +51,11 @@ def format_source(parsed: Parsed) -> str:
     assert not errors_in(parsed.diagnostics), "a text with mistakes has no layout"
     statements, last_words = _statements(parsed.module)
     chunks = [_chunk(parsed.module.source, group) for group in _declarations(statements)]
-    text = "".join(_gap_between(above, below) + below.text for above, below in pairwise([None, *chunks]) if below)
+    text = "".join(
+        _gap_between(above, below) + below.text
+        for above, below in pairwise([None, *chunks])
+        if below
+    )
     ending = "".join(f"{line}\n" for line in comment_lines(last_words, 0))
     return text + ("\n" if text and ending else "") + ending
 
@@ -90,7 +94,7 @@ def _written(module: nodes.Module) -> Iterator[tuple[object, int]]:
     """The nodes that stand on a line of their own, and their levels."""
     for declaration in (*([module.edition] if module.edition else []), *module.declarations):
         yield declaration, 0
-        if isinstance(declaration, nodes.Fields):
+        if isinstance(declaration, nodes.FieldsDecl):
             yield from ((line, 1) for line in declaration.fields)
         body = getattr(declaration, "body", None)
         for line in body.lines if isinstance(body, nodes.Block) else ():
@@ -101,7 +105,10 @@ def _written(module: nodes.Module) -> Iterator[tuple[object, int]]:
 def _statements(module: nodes.Module) -> tuple[list[_Statement], list[nodes.Comment]]:
     """The lines of a module with the comments of each, and the comments below the last one."""
     places = logical_lines(module.source.text)
-    statements = [_Statement(node, level, span) for (node, level), span in zip(_written(module), places, strict=True)]
+    statements = [
+        _Statement(node, level, span)
+        for (node, level), span in zip(_written(module), places, strict=True)
+    ]
     starts = [statement.span.start for statement in statements]
     gaps: list[list[nodes.Comment]] = [[] for _ in range(len(statements) + 1)]
     for comment in module.comments:
@@ -125,7 +132,11 @@ def _settle(
     level = statements[at - 1].level if at else 0
     floor = statements[at].level if at < len(statements) else 0
     above = statements[at].above if at < len(statements) else []
-    outer = next((s.span.start for s in reversed(statements[:at]) if s.level == 1), 0) if level == 2 else 0
+    outer = (
+        next((s.span.start for s in reversed(statements[:at]) if s.level == 1), 0)
+        if level == 2
+        else 0
+    )
     for comment in gap:
         column = source.position(comment.span.start).column
         deep = 0 if column == 1 else 2 if column > source.position(outer).column else 1
@@ -223,11 +234,11 @@ def _brackets(node: object) -> Iterator[tuple[int, Span]]:
     """What can be broken below a node: where its bracket may open, and its span."""
     for below in nodes.walk(node):
         match below:
-            case nodes.Call():
+            case nodes.CallNode():
                 yield below.function.span.end, below.span
-            case nodes.ListOf() | nodes.ValueScale():
+            case nodes.ListNode() | nodes.ValueScale():
                 yield below.span.start, below.span
-            case nodes.Internal():
+            case nodes.InternalDecl():
                 yield below.name.span.end, Span(below.name.span.end, below.result.span.start)
             case _:
                 pass

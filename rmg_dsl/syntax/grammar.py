@@ -8,7 +8,7 @@ from pathlib import Path
 import lark
 from lark import Lark
 
-from rmg_dsl.syntax.kept import private_file
+from rmg_dsl.syntax.disk_cache import private_file
 from rmg_dsl.syntax.layout import Layout
 
 
@@ -31,14 +31,21 @@ def _grammar_file(name: str) -> Path:
 def parser_version() -> str:
     """What decides over the trees that come out of a text: the grammar and the modules that build nodes."""
     rooms = ("nodes.py", "builder.py", "parser.py", "strings.py")
-    return grammar_text() + "".join((Path(__file__).parent / room).read_text("utf-8") for room in rooms)
+    return grammar_text() + "".join(
+        (Path(__file__).parent / room).read_text("utf-8") for room in rooms
+    )
 
 
 @cache
 def grammar() -> Lark:
     """The one parser; it keeps no state between parses, so threads may share it."""
     text = grammar_text()
-    options = {"parser": "lalr", "lexer": "contextual", "postlex": Layout(), "propagate_positions": True}
+    options = {
+        "parser": "lalr",
+        "lexer": "contextual",
+        "postlex": Layout(),
+        "propagate_positions": True,
+    }
     place = private_file("grammar", lark.__version__, text)
     try:
         return Lark(text, cache=str(place) if place else False, maybe_placeholders=True, **options)

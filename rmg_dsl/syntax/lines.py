@@ -102,8 +102,12 @@ class _Scanner:
         fix = Fix(span, blanks.expandtabs(4), "use four blanks for a tab")
         self._report("RMG105", "a tab in the indentation", span, "indent with four blanks", fix)
 
-    def _report(self, code: str, message: str, span: Span, help: str, fix: Fix | None = None) -> None:
-        self.mistakes.append(diagnose(code, message, self.source, span, help=help, fixes=[fix] if fix else []))
+    def _report(
+        self, code: str, message: str, span: Span, help: str, fix: Fix | None = None
+    ) -> None:
+        self.mistakes.append(
+            diagnose(code, message, self.source, span, help=help, fixes=[fix] if fix else [])
+        )
 
     def _logical(self, start: int, indent: int) -> LogicalLine:
         self.at = start
@@ -201,7 +205,10 @@ class _Scanner:
             return
         message = f"the text that starts here has no closing {quotes}"
         self._report(
-            "RMG106", message, Span(self.at, self.at + 3), f"write {quotes} on a line of its own below the text"
+            "RMG106",
+            message,
+            Span(self.at, self.at + 3),
+            f"write {quotes} on a line of its own below the text",
         )
         self.at = self._resume(indent)
 
@@ -261,7 +268,12 @@ class _Scanner:
         for _ in range(60):
             end = self._line_end(at)
             line = self.text[at:end]
-            if at >= len(self.text) or _KEY_LINE.match(line) or HEAD.match(line) or CRITERION.match(line.strip()):
+            if (
+                at >= len(self.text)
+                or _KEY_LINE.match(line)
+                or HEAD.match(line)
+                or CRITERION.match(line.strip())
+            ):
                 return None
             if line.count(quote) - line.count("\\" + quote) == 1:
                 found = line.rstrip()

@@ -20,7 +20,7 @@ from rmg_dsl.diagnostics import Source, Span
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Name:
+class NameNode:
     """A name, where it is declared or used."""
 
     id: str
@@ -28,7 +28,7 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Number:
+class NumberNode:
     """A number; whole ones are ints."""
 
     value: int | float
@@ -36,7 +36,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Text:
+class TextNode:
     """A string: `value` is what it means, `token` how it is written, quotes and prefix included."""
 
     value: str
@@ -45,7 +45,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Truth:
+class TruthNode:
     """`True` or `False`."""
 
     value: bool
@@ -53,14 +53,14 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Nothing:
+class NothingNode:
     """`None`."""
 
     span: Span
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ListOf:
+class ListNode:
     """`[a, b]`."""
 
     items: tuple[Expr, ...]
@@ -68,16 +68,16 @@ class ListOf:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Attribute:
+class AttributeNode:
     """`base.key`."""
 
     base: Expr
-    key: Name
+    key: NameNode
     span: Span
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Item:
+class ItemNode:
     """`base[index]`."""
 
     base: Expr
@@ -86,7 +86,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Argument:
+class ArgumentNode:
     """One argument: with a `label` before its `=` it is a keyword (a name) or a weighted part (any expression)."""
 
     value: Expr
@@ -95,16 +95,16 @@ class Argument:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Call:
+class CallNode:
     """`function(arguments)`."""
 
     function: Expr
-    arguments: tuple[Argument, ...]
+    arguments: tuple[ArgumentNode, ...]
     span: Span
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Sign:
+class SignNode:
     """`-x` or `+x`."""
 
     sign: str
@@ -113,7 +113,7 @@ class Sign:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Arithmetic:
+class ArithmeticNode:
     """`first` and what follows it, of one precedence, from left to right: flat, so that a long sum is not deep."""
 
     first: Expr
@@ -122,7 +122,7 @@ class Arithmetic:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Comparison:
+class ComparisonNode:
     """`a < b <= c`: chained as in Python."""
 
     first: Expr
@@ -131,7 +131,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Logic:
+class LogicNode:
     """`a and b and c`, or the same with `or`."""
 
     word: str
@@ -140,7 +140,7 @@ class Logic:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Not:
+class NotNode:
     """`not x`."""
 
     operand: Expr
@@ -148,7 +148,7 @@ class Not:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class IfElse:
+class IfElseNode:
     """`then if condition else otherwise`."""
 
     then: Expr
@@ -158,21 +158,21 @@ class IfElse:
 
 
 Expr: TypeAlias = (
-    Name
-    | Number
-    | Text
-    | Truth
-    | Nothing
-    | ListOf
-    | Attribute
-    | Item
-    | Call
-    | Sign
-    | Arithmetic
-    | Comparison
-    | Logic
-    | Not
-    | IfElse
+    NameNode
+    | NumberNode
+    | TextNode
+    | TruthNode
+    | NothingNode
+    | ListNode
+    | AttributeNode
+    | ItemNode
+    | CallNode
+    | SignNode
+    | ArithmeticNode
+    | ComparisonNode
+    | LogicNode
+    | NotNode
+    | IfElseNode
 )
 
 # ── Scales ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -182,8 +182,8 @@ Expr: TypeAlias = (
 class Range:
     """`1..5`."""
 
-    low: Number
-    high: Number
+    low: NumberNode
+    high: NumberNode
     span: Span
 
 
@@ -205,7 +205,7 @@ class PointsScale:
 class LabelScale:
     """`"a" | "b"`."""
 
-    labels: tuple[Text, ...]
+    labels: tuple[TextNode, ...]
     span: Span
 
 
@@ -213,7 +213,7 @@ class LabelScale:
 class ValueScale:
     """`("a"=0 | "b"=1)`."""
 
-    pairs: tuple[tuple[Text, Number], ...]
+    pairs: tuple[tuple[TextNode, NumberNode], ...]
     span: Span
 
 
@@ -230,22 +230,22 @@ class ScaleNode:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Setting:
+class SettingLine:
     """`key = value`, and of `escalate` its `when`."""
 
-    key: Name
+    key: NameNode
     value: Expr
     when: Expr | None
     span: Span
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Criterion:
+class CriterionLine:
     """A line of a rubric: `level` is what stands before the colon, `points` of a signed number its sign and size."""
 
-    level: Number | Text | Truth | Name
+    level: NumberNode | TextNode | TruthNode | NameNode
     signed: bool
-    text: Text
+    text: TextNode
     span: Span
 
 
@@ -253,7 +253,7 @@ class Criterion:
 class Rubric:
     """The lines of a `rubric:`, or the expression of a `rubric = FIELD`."""
 
-    criteria: tuple[Criterion, ...]
+    criteria: tuple[CriterionLine, ...]
     source: Expr | None
     span: Span
 
@@ -262,13 +262,13 @@ class Rubric:
 class Block:
     """The indented lines; `damaged` when some of them could not be read, so that nothing is called missing."""
 
-    lines: tuple[Setting | Rubric, ...]
+    lines: tuple[SettingLine | Rubric, ...]
     span: Span
     damaged: bool = False
 
     @property
-    def settings(self) -> tuple[Setting, ...]:
-        return tuple(line for line in self.lines if isinstance(line, Setting))
+    def settings(self) -> tuple[SettingLine, ...]:
+        return tuple(line for line in self.lines if isinstance(line, SettingLine))
 
     @property
     def rubric(self) -> Rubric | None:
@@ -291,31 +291,31 @@ class Edition:
 class Imported:
     """One name of an import: `a`, or `a as b`."""
 
-    name: Name
-    alias: Name | None
+    name: NameNode
+    alias: NameNode | None
     span: Span
 
     @property
-    def local(self) -> Name:
+    def local(self) -> NameNode:
         return self.alias or self.name
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Import:
+class ImportDecl:
     """`from "file.rmg" import a, b as c`."""
 
-    path: Text
+    path: TextNode
     names: tuple[Imported, ...]
     span: Span
     doc: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Param:
+class ParamDecl:
     """`param NAME = literal`."""
 
-    name: Name
-    value: Number | Text | Truth
+    name: NameNode
+    value: NumberNode | TextNode | TruthNode
     span: Span
     doc: str = ""
 
@@ -324,7 +324,7 @@ class Param:
 class ModelDecl:
     """`model NAME = llm(…)`."""
 
-    name: Name
+    name: NameNode
     value: Expr
     span: Span
     doc: str = ""
@@ -334,13 +334,13 @@ class ModelDecl:
 class FieldDecl:
     """A line of `fields:`."""
 
-    name: Name
+    name: NameNode
     value: Expr
     span: Span
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Fields:
+class FieldsDecl:
     """`fields:` with its lines."""
 
     fields: tuple[FieldDecl, ...]
@@ -350,10 +350,10 @@ class Fields:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Grader:
+class GraderDecl:
     """`grader NAME -> SCALE = …`, or its block."""
 
-    name: Name
+    name: NameNode
     scale: ScaleNode | None
     body: Expr | Block
     span: Span
@@ -361,47 +361,47 @@ class Grader:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Pairwise:
+class PairwiseDecl:
     """`pairwise NAME:`."""
 
-    name: Name
+    name: NameNode
     body: Block
     span: Span
     doc: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Ranking:
+class RankingDecl:
     """`ranking NAME:`."""
 
-    name: Name
+    name: NameNode
     body: Block
     span: Span
     doc: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Aggregate:
+class AggregateDecl:
     """`aggregate NAME = …`, or its block."""
 
-    name: Name
+    name: NameNode
     body: Expr | Block
     span: Span
     doc: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Refine:
+class RefineDecl:
     """`refine FIELD:`."""
 
-    name: Name
+    name: NameNode
     body: Block
     span: Span
     doc: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Require:
+class RequireDecl:
     """`require CONDITION`."""
 
     condition: Expr
@@ -410,10 +410,10 @@ class Require:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Validate:
+class ValidateDecl:
     """`validate NAME against COLUMN, …`."""
 
-    name: Name
+    name: NameNode
     columns: tuple[Expr, ...]
     body: Block | None
     span: Span
@@ -421,23 +421,23 @@ class Validate:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Parameter:
+class ParameterNode:
     """A parameter of an `internal` function."""
 
-    name: Name
-    type: Name
-    default: Number | Text | Truth | Nothing | None
+    name: NameNode
+    type: NameNode
+    default: NumberNode | TextNode | TruthNode | NothingNode | None
     variadic: bool
     span: Span
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Internal:
+class InternalDecl:
     """What Python implements; only the standard library's own files may declare one."""
 
-    name: Name
-    parameters: tuple[Parameter, ...]
-    result: Name | ScaleNode
+    name: NameNode
+    parameters: tuple[ParameterNode, ...]
+    result: NameNode | ScaleNode
     span: Span
     doc: str = ""
 
@@ -452,18 +452,18 @@ class Broken:
 
 
 Declaration: TypeAlias = (
-    Import
-    | Param
+    ImportDecl
+    | ParamDecl
     | ModelDecl
-    | Fields
-    | Grader
-    | Pairwise
-    | Ranking
-    | Aggregate
-    | Refine
-    | Require
-    | Validate
-    | Internal
+    | FieldsDecl
+    | GraderDecl
+    | PairwiseDecl
+    | RankingDecl
+    | AggregateDecl
+    | RefineDecl
+    | RequireDecl
+    | ValidateDecl
+    | InternalDecl
     | Broken
 )
 
@@ -490,6 +490,38 @@ class Module:
     declarations: tuple[Declaration, ...]
     comments: tuple[Comment, ...] = ()
     doc: str = field(default="")
+
+
+def keyword_of(declaration: object) -> str:
+    """The keyword that a declaration starts with; of a line of `fields:` the word `field`.
+
+    >>> from rmg_dsl.syntax import parse
+    >>> keyword_of(parse("param a = 1").module.declarations[0])
+    'param'
+    """
+    return type(declaration).__name__.removesuffix("Decl").lower()
+
+
+# `rmg ast` printed these names before all classes of one kind got the same suffix; its readers still find them.
+_PUBLISHED_NAMES = {
+    "ModelDecl": "ModelDecl",
+    "FieldDecl": "FieldDecl",
+    "ScaleNode": "ScaleNode",
+    "ListNode": "ListOf",
+    "CriterionLine": "Criterion",
+    "SettingLine": "Setting",
+}
+
+
+def published_name(node: object) -> str:
+    """The name of a node in the JSON of `rmg ast`.
+
+    >>> from rmg_dsl.syntax import parse
+    >>> published_name(parse("param a = 1").module.declarations[0])
+    'Param'
+    """
+    name = type(node).__name__
+    return _PUBLISHED_NAMES.get(name, name.removesuffix("Decl").removesuffix("Node"))
 
 
 def children(node: object) -> Iterator[object]:
@@ -524,7 +556,7 @@ def meaning(node: object) -> object:
         return None
     if isinstance(node, tuple):
         return tuple(meaning(item) for item in node if not isinstance(item, Comment))
-    if isinstance(node, Text):
+    if isinstance(node, TextNode):
         return ("Text", node.value)
     if hasattr(node, "__dataclass_fields__"):
         return (type(node).__name__, *(meaning(getattr(node, f.name)) for f in fields(node)))  # type: ignore[arg-type] # as above

@@ -68,7 +68,9 @@ def _unlocated(source: Source, failure: Exception) -> Diagnostic:
     return diagnose(code, message, source, Span(at, at + 1))
 
 
-def _module(source: Source, found: Iterable[Any], comments: tuple[nodes.Comment, ...]) -> nodes.Module:
+def _module(
+    source: Source, found: Iterable[Any], comments: tuple[nodes.Comment, ...]
+) -> nodes.Module:
     docs = _docs(source, comments)
     documented = [_with_doc(source, node, docs) for node in found]
     edition = next((n for n in documented if isinstance(n, nodes.Edition)), None)
@@ -82,7 +84,9 @@ def _comments(source: Source) -> Iterable[nodes.Comment]:
             line = source.line_span(found.start())
             alone = not source.text[line.start : found.start()].strip()
             yield nodes.Comment(
-                found.group().rstrip(), alone, Span(found.start(), found.start() + len(found.group().rstrip()))
+                found.group().rstrip(),
+                alone,
+                Span(found.start(), found.start() + len(found.group().rstrip())),
             )
 
 

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from rmg_dsl.diagnostics import Span
 from rmg_dsl.syntax import nodes
-from rmg_dsl.syntax.pieces import Doc, Group, Part, Piece, TextBlock
+from rmg_dsl.syntax.doc import Doc, Group, Part, Piece, TextBlock
 from rmg_dsl.syntax.strings import STRING, characters, is_block, value_of
 
 
@@ -43,7 +43,9 @@ def _dedented(token: str) -> tuple[str, ...]:
 
 def _first_equal(token: str, *others: str) -> str:
     """The first way to write a string that is one token and means the same."""
-    return next((t for t in others if STRING.fullmatch(t) and value_of(t) == value_of(token)), token)
+    return next(
+        (t for t in others if STRING.fullmatch(t) and value_of(t) == value_of(token)), token
+    )
 
 
 def _number(value: int | float) -> str:
@@ -60,30 +62,37 @@ def _signed(value: int | float) -> str:
 def _level(expr: nodes.Expr) -> int:
     """How tightly an expression binds, as in the grammar."""
     match expr:
-        case nodes.IfElse():
+        case nodes.IfElseNode():
             return 0
-        case nodes.Logic():
+        case nodes.LogicNode():
             return 1 if expr.word == "or" else 2
-        case nodes.Not():
+        case nodes.NotNode():
             return 3
-        case nodes.Comparison():
+        case nodes.ComparisonNode():
             return 4
-        case nodes.Arithmetic():
+        case nodes.ArithmeticNode():
             return 5 if expr.rest[0][0] in "+-" else 6
-        case nodes.Sign():
+        case nodes.SignNode():
             return 7
-        case nodes.Call() | nodes.Item() | nodes.Attribute():
+        case nodes.CallNode() | nodes.ItemNode() | nodes.AttributeNode():
             return 8
-        case nodes.Name() | nodes.Number() | nodes.Text() | nodes.Truth() | nodes.Nothing() | nodes.ListOf():
+        case (
+            nodes.NameNode()
+            | nodes.NumberNode()
+            | nodes.TextNode()
+            | nodes.TruthNode()
+            | nodes.NothingNode()
+            | nodes.ListNode()
+        ):
             return 9
         case _:
             assert_never(expr)
 
 
 def _is_literal(expr: nodes.Expr) -> bool:
-    if isinstance(expr, nodes.Sign):
-        return isinstance(expr.operand, nodes.Number)
-    return isinstance(expr, nodes.Number | nodes.Text | nodes.Truth | nodes.Nothing)
+    if isinstance(expr, nodes.SignNode):
+        return isinstance(expr.operand, nodes.NumberNode)
+    return isinstance(expr, nodes.NumberNode | nodes.TextNode | nodes.TruthNode | nodes.NothingNode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +106,12 @@ class Writer:
         match node:
             case nodes.FieldDecl():
                 return (f"{node.name.id} = ", *self.expr(node.value))
-            case nodes.Setting():
+            case nodes.SettingLine():
                 condition = (" when ", *self.expr(node.when)) if node.when else ()
                 return (f"{node.key.id} = ", *self.expr(node.value), *condition)
             case nodes.Rubric():
                 return ("rubric = ", *self.expr(node.source)) if node.source else ("rubric:",)
-            case nodes.Criterion():
+            case nodes.CriterionLine():
                 return (*self.criterion_level(node), ": ", string_piece(node.text.token))
             case nodes.Edition():
                 return (f"rmg {node.number}",)
@@ -111,50 +120,56 @@ class Writer:
 
     def declaration(self, node: object) -> Doc:
         match node:
-            case nodes.Import():
+            case nodes.ImportDecl():
                 return self.import_(node)
-            case nodes.Param() | nodes.ModelDecl():
-                word = "param" if isinstance(node, nodes.Param) else "model"
+            case nodes.ParamDecl() | nodes.ModelDecl():
+                word = "param" if isinstance(node, nodes.ParamDecl) else "model"
                 return (f"{word} {node.name.id} = ", *self.expr(node.value))
-            case nodes.Fields():
+            case nodes.FieldsDecl():
                 return ("fields:",)
-            case nodes.Grader():
+            case nodes.GraderDecl():
                 scale = (" -> ", *self.scale(node.scale)) if node.scale else ()
                 return (f"grader {node.name.id}", *scale, *self.body(node.body))
-            case nodes.Aggregate():
+            case nodes.AggregateDecl():
                 return (f"aggregate {node.name.id}", *self.body(node.body))
-            case nodes.Pairwise() | nodes.Ranking() | nodes.Refine():
-                return (f"{type(node).__name__.lower()} {node.name.id}:",)
-            case nodes.Require():
+            case nodes.PairwiseDecl() | nodes.RankingDecl() | nodes.RefineDecl():
+                return (f"{nodes.keyword_of(node)} {node.name.id}:",)
+            case nodes.RequireDecl():
                 return ("require ", *self.expr(node.condition))
-            case nodes.Validate():
+            case nodes.ValidateDecl():
                 columns = joined((self.expr(column) for column in node.columns), ", ")
                 return (f"validate {node.name.id} against ", *columns, ":" if node.body else "")
-            case nodes.Internal():
+            case nodes.InternalDecl():
                 return self.internal(node)
             case _:
                 raise AssertionError(f"{type(node).__name__} has no line of its own")
 
-    def import_(self, node: nodes.Import) -> Doc:
+    def import_(self, node: nodes.ImportDecl) -> Doc:
         names = (f"{n.name.id} as {n.alias.id}" if n.alias else n.name.id for n in node.names)
         return ("from ", string_piece(node.path.token), f" import {', '.join(names)}")
 
-    def internal(self, node: nodes.Internal) -> Doc:
+    def internal(self, node: nodes.InternalDecl) -> Doc:
         spans = [parameter.span for parameter in node.parameters]
         place = Span(node.name.span.end, node.result.span.start)
-        group = self.group("(", [self.parameter(p) for p in node.parameters], spans, ")", place, ends=False)
-        result = (node.result.id,) if isinstance(node.result, nodes.Name) else self.scale(node.result)
+        group = self.group(
+            "(", [self.parameter(p) for p in node.parameters], spans, ")", place, ends=False
+        )
+        result = (
+            (node.result.id,)
+            if isinstance(node.result, nodes.NameNode)
+            else self.scale(node.result)
+        )
         return (f"internal {node.name.id}", group, " -> ", *result)
 
-    def parameter(self, node: nodes.Parameter) -> Doc:
+    def parameter(self, node: nodes.ParameterNode) -> Doc:
         default = (" = ", *self.expr(node.default)) if node.default else ()
         return (f"{'*' if node.variadic else ''}{node.name.id}: {node.type.id}", *default)
 
     def body(self, body: nodes.Expr | nodes.Block) -> Doc:
         return (":",) if isinstance(body, nodes.Block) else (" = ", *self.expr(body))
 
-    def criterion_level(self, node: nodes.Criterion) -> Doc:
-        if node.signed and isinstance(node.level, nodes.Number):
+    def criterion_level(self, node: nodes.CriterionLine) -> Doc:
+        if node.signed and isinstance(node.level, nodes.NumberNode):
             return (_signed(node.level.value),)
         return self.expr(node.level)
 
@@ -162,7 +177,12 @@ class Writer:
         return (*self.scale_kind(scale.kind), " lower" if scale.lower else "")
 
     def scale_kind(
-        self, kind: nodes.Range | nodes.BoolScale | nodes.PointsScale | nodes.LabelScale | nodes.ValueScale
+        self,
+        kind: nodes.Range
+        | nodes.BoolScale
+        | nodes.PointsScale
+        | nodes.LabelScale
+        | nodes.ValueScale,
     ) -> Doc:
         match kind:
             case nodes.Range():
@@ -174,7 +194,9 @@ class Writer:
             case nodes.LabelScale():
                 return joined(((string_piece(label.token),) for label in kind.labels), " | ")
             case nodes.ValueScale():
-                pairs: list[Doc] = [(string_piece(t.token), f"={_number(n.value)}") for t, n in kind.pairs]
+                pairs: list[Doc] = [
+                    (string_piece(t.token), f"={_number(n.value)}") for t, n in kind.pairs
+                ]
                 spans = [Span(t.span.start, n.span.end) for t, n in kind.pairs]
                 return (self.group("(", pairs, spans, ")", kind.span, separator=" |", ends=False),)
             case _:
@@ -189,60 +211,80 @@ class Writer:
 
     def bare(self, expr: nodes.Expr) -> Doc:
         match expr:
-            case nodes.Name():
+            case nodes.NameNode():
                 return (expr.id,)
-            case nodes.Number():
+            case nodes.NumberNode():
                 return (_number(expr.value),)
-            case nodes.Text():
+            case nodes.TextNode():
                 return (string_piece(expr.token),)
-            case nodes.Truth():
+            case nodes.TruthNode():
                 return (str(expr.value),)
-            case nodes.Nothing():
+            case nodes.NothingNode():
                 return ("None",)
-            case nodes.ListOf():
+            case nodes.ListNode():
                 spans = [item.span for item in expr.items]
-                return (self.group("[", [self.expr(item) for item in expr.items], spans, "]", expr.span),)
-            case nodes.Call():
+                return (
+                    self.group(
+                        "[", [self.expr(item) for item in expr.items], spans, "]", expr.span
+                    ),
+                )
+            case nodes.CallNode():
                 spans = [argument.span for argument in expr.arguments]
-                group = self.group("(", [self.argument(a) for a in expr.arguments], spans, ")", expr.span)
+                group = self.group(
+                    "(", [self.argument(a) for a in expr.arguments], spans, ")", expr.span
+                )
                 return (*self.expr(expr.function, 8), group)
-            case nodes.Attribute() | nodes.Item():
+            case nodes.AttributeNode() | nodes.ItemNode():
                 return self.reached(expr)
-            case nodes.Sign() | nodes.Arithmetic() | nodes.Comparison():
+            case nodes.SignNode() | nodes.ArithmeticNode() | nodes.ComparisonNode():
                 return self.operation(expr)
-            case nodes.Logic() | nodes.Not() | nodes.IfElse():
+            case nodes.LogicNode() | nodes.NotNode() | nodes.IfElseNode():
                 return self.logic(expr)
             case _:
                 assert_never(expr)
 
-    def argument(self, node: nodes.Argument) -> Doc:
+    def argument(self, node: nodes.ArgumentNode) -> Doc:
         """A weight or a setting is written `a=1`; what is rebound to another part of the spec `a = b`."""
         if node.label is None:
             return self.expr(node.value)
-        return (*self.expr(node.label), "=" if _is_literal(node.value) else " = ", *self.expr(node.value))
+        return (
+            *self.expr(node.label),
+            "=" if _is_literal(node.value) else " = ",
+            *self.expr(node.value),
+        )
 
-    def reached(self, node: nodes.Attribute | nodes.Item) -> Doc:
-        if isinstance(node, nodes.Item):
+    def reached(self, node: nodes.AttributeNode | nodes.ItemNode) -> Doc:
+        if isinstance(node, nodes.ItemNode):
             return (*self.expr(node.base, 8), "[", *self.expr(node.index), "]")
-        tightness = 10 if isinstance(node.base, nodes.Number) else 8
+        tightness = 10 if isinstance(node.base, nodes.NumberNode) else 8
         return (*self.expr(node.base, tightness), f".{node.key.id}")
 
-    def operation(self, node: nodes.Sign | nodes.Arithmetic | nodes.Comparison) -> Doc:
-        if isinstance(node, nodes.Sign):
+    def operation(self, node: nodes.SignNode | nodes.ArithmeticNode | nodes.ComparisonNode) -> Doc:
+        if isinstance(node, nodes.SignNode):
             return (node.sign, *self.expr(node.operand, 7))
         tightness = _level(node) + 1
-        rest = [(f" {operator} ", *self.expr(operand, tightness)) for operator, operand in node.rest]
+        rest = [
+            (f" {operator} ", *self.expr(operand, tightness)) for operator, operand in node.rest
+        ]
         return (*self.expr(node.first, tightness), *(piece for doc in rest for piece in doc))
 
-    def logic(self, node: nodes.Logic | nodes.Not | nodes.IfElse) -> Doc:
+    def logic(self, node: nodes.LogicNode | nodes.NotNode | nodes.IfElseNode) -> Doc:
         match node:
-            case nodes.Logic():
-                return joined((self.expr(part, _level(node) + 1) for part in node.parts), f" {node.word} ")
-            case nodes.Not():
+            case nodes.LogicNode():
+                return joined(
+                    (self.expr(part, _level(node) + 1) for part in node.parts), f" {node.word} "
+                )
+            case nodes.NotNode():
                 return ("not ", *self.expr(node.operand, 3))
-            case nodes.IfElse():
+            case nodes.IfElseNode():
                 condition = self.expr(node.condition, 1)
-                return (*self.expr(node.then, 1), " if ", *condition, " else ", *self.expr(node.otherwise))
+                return (
+                    *self.expr(node.then, 1),
+                    " if ",
+                    *condition,
+                    " else ",
+                    *self.expr(node.otherwise),
+                )
             case _:
                 assert_never(node)
 

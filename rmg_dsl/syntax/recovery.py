@@ -13,12 +13,12 @@ from lark.exceptions import UnexpectedInput
 
 from rmg_dsl.diagnostics import Diagnostic, Fix, Source, Span, diagnose
 from rmg_dsl.syntax import nodes
+from rmg_dsl.syntax.bad_line import BEFORE, Kind, Misread
 from rmg_dsl.syntax.builder import Builder, TooDeep, check_depth
+from rmg_dsl.syntax.error_rules import explain, no_declaration, too_deep
 from rmg_dsl.syntax.grammar import grammar
 from rmg_dsl.syntax.layout import LayoutError
 from rmg_dsl.syntax.lines import BLOCK_KEYS, CRITERION, HEAD, KEYWORDS, LogicalLine, split_lines
-from rmg_dsl.syntax.misread import BEFORE, Kind, Misread
-from rmg_dsl.syntax.mistakes import explain, no_declaration, too_deep
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _SETTING = re.compile(r"([^\W\d]\w*)[ \t]*=(?!=)")
@@ -64,14 +64,20 @@ def _chunks(source: Source, lines: list[LogicalLine]) -> Iterator[Chunk]:
         yield Chunk(head, tuple(body))
 
 
-def _belongs(source: Source, head: LogicalLine, line: LogicalLine, below: list[LogicalLine]) -> bool:
+def _belongs(
+    source: Source, head: LogicalLine, line: LogicalLine, below: list[LogicalLine]
+) -> bool:
     """Is a line part of the declaration above it?"""
     if HEAD.match(source.text, line.start):
         key = source.text.startswith("model", line.start) and line.indent > 0
         return key and not _MODEL.match(source.text, line.start)
     if _CLOSING.fullmatch(source.text, line.start, line.end):
         return True
-    return line.indent > 0 or _lost_its_indent(source, head, line) or _strayed_in(source, head, line, below)
+    return (
+        line.indent > 0
+        or _lost_its_indent(source, head, line)
+        or _strayed_in(source, head, line, below)
+    )
 
 
 def _lost_its_indent(source: Source, head: LogicalLine, line: LogicalLine) -> bool:
@@ -84,11 +90,17 @@ def _lost_its_indent(source: Source, head: LogicalLine, line: LogicalLine) -> bo
     return known or bool(CRITERION.match(text)) or bool(_RUBRIC.match(text))
 
 
-def _strayed_in(source: Source, head: LogicalLine, line: LogicalLine, below: list[LogicalLine]) -> bool:
+def _strayed_in(
+    source: Source, head: LogicalLine, line: LogicalLine, below: list[LogicalLine]
+) -> bool:
     """A line in column 0 that starts nothing, in the middle of a block that goes on below it."""
     opening = source.text[head.start : head.end]
     word = _WORD.match(source.text, line.start)
-    if not opening.endswith(":") or source.text[line.end - 1 : line.end] == ":" or _nearest_keyword(word):
+    if (
+        not opening.endswith(":")
+        or source.text[line.end - 1 : line.end] == ":"
+        or _nearest_keyword(word)
+    ):
         return False
     return bool(below) and below[0].indent > 0 and not HEAD.match(source.text, below[0].start)
 
@@ -109,13 +121,22 @@ class _Reader:
     def text(self, line: LogicalLine) -> str:
         return self.source.text[line.start : line.end]
 
-    def report(self, code: str, message: str, span: Span, help: str = "", fix: Fix | None = None) -> None:
-        self.mistakes.append(diagnose(code, message, self.source, span, help=help, fixes=[fix] if fix else []))
+    def report(
+        self, code: str, message: str, span: Span, help: str = "", fix: Fix | None = None
+    ) -> None:
+        self.mistakes.append(
+            diagnose(code, message, self.source, span, help=help, fixes=[fix] if fix else [])
+        )
 
     def read(self, chunk: Chunk) -> Iterator[Any]:
         head = chunk.head
         if head.indent:
-            self.report("RMG107", "a declaration starts in column 1", self._at(head), "remove the blanks before it")
+            self.report(
+                "RMG107",
+                "a declaration starts in column 1",
+                self._at(head),
+                "remove the blanks before it",
+            )
         text = self._with_known_keyword(head)
         if text is None:
             yield self._broken(chunk)
@@ -144,7 +165,13 @@ class _Reader:
         if close and word and not re.match(r"\s*(?:=|\()", text[word.end() :]):
             span = self._at(head)
             fix = Fix(span, close, f"write `{close}`")
-            self.report("RMG110", f"`{word.group()}` is no declaration", span, f"did you mean `{close}`?", fix)
+            self.report(
+                "RMG110",
+                f"`{word.group()}` is no declaration",
+                span,
+                f"did you mean `{close}`?",
+                fix,
+            )
             return close + text[word.end() :] if head.readable else None
         span = self._at(head) if head.readable else Span(head.start, head.start + 1)
         self.report("RMG110", "this starts no declaration", span, no_declaration(text))
@@ -175,7 +202,9 @@ class _Reader:
         if self._reads("head", f"{text}:\n    x = 1"):
             fix = Fix(Span(end, end), ":", "add the colon")
             message = "a colon is missing at the end of this line"
-            self.report("RMG102", message, Span(end - 1, end), "write `:` before the indented lines", fix)
+            self.report(
+                "RMG102", message, Span(end - 1, end), "write `:` before the indented lines", fix
+            )
             return self._block(chunk, text + ":")
         node = self._one_line(chunk, text)
         if isinstance(node, nodes.Broken):
@@ -204,20 +233,26 @@ class _Reader:
             self.report("RMG115", message, self._at(first), help)
         else:
             help = "declarations start in column 1; the lines of a block stand below a line that ends in a colon"
-            self.report("RMG107", "this line is indented, and no block is open", self._at(first), help)
+            self.report(
+                "RMG107", "this line is indented, and no block is open", self._at(first), help
+            )
 
     def _block(self, chunk: Chunk, text: str) -> Any:
         keyword = text.split()[0].rstrip(":")
-        node = self._parse("head", f"{text}\n    x = 1", self._origin(chunk, text), mistakes_until=len(text))
+        node = self._parse(
+            "head", f"{text}\n    x = 1", self._origin(chunk, text), mistakes_until=len(text)
+        )
         lines, damaged = self._read_body(chunk, keyword)
         if node is None:
             return self._broken(chunk)
         if not chunk.body:
             help = "indent its lines by four blanks"
-            self.report("RMG108", "an indented block is missing below this line", self._at(chunk.head), help)
+            self.report(
+                "RMG108", "an indented block is missing below this line", self._at(chunk.head), help
+            )
         span = Span(chunk.head.start, lines[-1].span.end if lines else chunk.head.end)
         damaged = damaged or not lines
-        if isinstance(node, nodes.Fields):
+        if isinstance(node, nodes.FieldsDecl):
             return replace(node, fields=tuple(lines), span=span, damaged=damaged)
         return replace(node, body=nodes.Block(tuple(lines), span, damaged), span=span)
 
@@ -229,7 +264,9 @@ class _Reader:
             names = _WORD.findall(text.partition("import")[2])
         names += _DECLARES.findall(text)
         end = chunk.body[-1].end if chunk.body else chunk.head.end
-        return nodes.Broken(tuple(dict.fromkeys(name for name in names if name)), Span(chunk.head.start, end))
+        return nodes.Broken(
+            tuple(dict.fromkeys(name for name in names if name)), Span(chunk.head.start, end)
+        )
 
     # ── bodies ──
 
@@ -277,17 +314,23 @@ class _Reader:
         return lines, damaged
 
     def _continues(self, line: LogicalLine) -> bool:
-        self.report("RMG101", "this line cannot go on with the one above it", self._at(line), _ON_ONE_LINE)
+        self.report(
+            "RMG101", "this line cannot go on with the one above it", self._at(line), _ON_ONE_LINE
+        )
         return True
 
-    def _criteria_below(self, line: LogicalLine, below: tuple[LogicalLine, ...]) -> tuple[LogicalLine, ...]:
+    def _criteria_below(
+        self, line: LogicalLine, below: tuple[LogicalLine, ...]
+    ) -> tuple[LogicalLine, ...]:
         """The lines of a rubric under its first line, which may be damaged itself."""
         named = _RUBRIC.match(self.text(line)) if line.readable else None
         if not below or not (named or self._opens_criteria(line, below[0])):
             return ()
         for count, one in enumerate(below):
             text = self.text(one)
-            deeper = one.indent > line.indent and not _known_setting(text) and not _RUBRIC.match(text)
+            deeper = (
+                one.indent > line.indent and not _known_setting(text) and not _RUBRIC.match(text)
+            )
             if not CRITERION.match(text) and not deeper:
                 return below[:count]
         return below
@@ -308,7 +351,9 @@ class _Reader:
             self._check_indents(body)
         criteria = self._alike("criterion", body)
         end = body[-1].end if body else line.end
-        return nodes.Rubric(tuple(c for c in criteria if c is not None), None, Span(line.start, end))
+        return nodes.Rubric(
+            tuple(c for c in criteria if c is not None), None, Span(line.start, end)
+        )
 
     def _check_rubric_line(self, line: LogicalLine) -> None:
         """The line above the levels: `rubric:`, or what became of it."""
@@ -322,14 +367,23 @@ class _Reader:
             at = tail if tail != end else Span(line.end - 1, line.end)
             if not _RUBRIC.match(text) or not text.endswith(":"):
                 message = "a colon is missing after `rubric`"
-                self.report("RMG102", message, at, "write `rubric:`", Fix(tail, ":", "write `rubric:`"))
+                self.report(
+                    "RMG102", message, at, "write `rubric:`", Fix(tail, ":", "write `rubric:`")
+                )
         elif word and get_close_matches(word.group(1), ["rubric"], 1, 0.6):
             span = Span(line.start, line.start + len(word.group(1)))
             fix = Fix(span, "rubric", "write `rubric`")
-            self.report("RMG210", f"unknown key `{word.group(1)}`", span, "did you mean `rubric`?", fix)
+            self.report(
+                "RMG210", f"unknown key `{word.group(1)}`", span, "did you mean `rubric`?", fix
+            )
         elif self._line("setting", line) is not None:
             message = "levels stand below `rubric:`, and this line is none"
-            self.report("RMG102", message, self._at(line), "add the line `rubric:` between this one and the levels")
+            self.report(
+                "RMG102",
+                message,
+                self._at(line),
+                "add the line `rubric:` between this one and the levels",
+            )
 
     def _check_indents(self, lines: tuple[LogicalLine, ...]) -> None:
         """Lines of one block stand in one column, that of most of them; the first that does not is told."""
@@ -365,7 +419,9 @@ class _Reader:
             misread = Misread(self.source, kind, start, written, stopped, failure)
             self.mistakes.append(explain(misread))
         except LayoutError:
-            self.report("RMG107", "this line's indentation fits no line above it", Span(start, start + 1))
+            self.report(
+                "RMG107", "this line's indentation fits no line above it", Span(start, start + 1)
+            )
         except TooDeep as failure:
             self.mistakes.append(too_deep(self.source, failure.offset))
         return None

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from rmg_dsl.diagnostics import Source, Span
+from rmg_dsl.syntax.doc import STEP, TextBlock, block_text
 from rmg_dsl.syntax.formatter import logical_lines
 from rmg_dsl.syntax.lines import KEYWORDS
-from rmg_dsl.syntax.pieces import STEP, TextBlock, block_text
 from rmg_dsl.syntax.printer import string_piece
 from rmg_dsl.syntax.strings import STRING, is_block
 
@@ -63,7 +63,9 @@ def _level(line: str, opened: int) -> int:
 def _between(gap: str, indent: int) -> str:
     """The rest of a statement's last line, then the blank lines and comments up to the next statement."""
     first, *lines = gap.split("\n")
-    return "\n".join([first.rstrip(), *(" " * indent + line.strip() if line.strip() else "" for line in lines)])
+    return "\n".join(
+        [first.rstrip(), *(" " * indent + line.strip() if line.strip() else "" for line in lines)]
+    )
 
 
 def _moved(statement: str, indent: int) -> str:

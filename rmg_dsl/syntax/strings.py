@@ -11,7 +11,18 @@ SINGLE = r'"(?!"")(?:[^"\\\n]|\\.)*"' + r"|'(?!'')(?:[^'\\\n]|\\.)*'"
 STRING = re.compile(rf"(?:(?<!\w)r)?(?:{TRIPLE}|{SINGLE})", re.S)
 
 _QUOTES = re.compile(r"(r?)(\"\"\"|'''|\"|')", re.S)
-_SIMPLE = {"\\": "\\", "'": "'", '"': '"', "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_SIMPLE = {
+    "\\": "\\",
+    "'": "'",
+    '"': '"',
+    "a": "\a",
+    "b": "\b",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "v": "\v",
+}
 _ESCAPE = re.compile(
     r"\\(?:([\\'\"abfnrtv])|(\n)|([0-7]{1,3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|N\{([^}\n]+)\})"
 )
@@ -90,7 +101,10 @@ def _lines(body: list[Character]) -> list[list[Character]]:
         lines[-1].append(character)
         if character.text == "\n":
             lines.append([])
-    return [[c for c in line if c.text != "\n"] if i + 1 == len(lines) else line for i, line in enumerate(lines)]
+    return [
+        [c for c in line if c.text != "\n"] if i + 1 == len(lines) else line
+        for i, line in enumerate(lines)
+    ]
 
 
 def _written(line: list[Character]) -> bool:

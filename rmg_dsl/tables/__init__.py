@@ -3,12 +3,12 @@
 The only room that imports pandas and pyarrow, and only inside functions: importing this room imports neither.
 """
 
+from rmg_dsl.tables.atomic_write import check_writable, write_text
 from rmg_dsl.tables.floats import FloatsOnDisk
 from rmg_dsl.tables.frames import Column, Kind, is_frame, records_to_frame
 from rmg_dsl.tables.inputs import FORMATS
 from rmg_dsl.tables.opening import open_table, read_frame
 from rmg_dsl.tables.other_frames import to_frame
-from rmg_dsl.tables.replacing import check_writable, write_text
 from rmg_dsl.tables.rows import Row, Table
 from rmg_dsl.tables.selection import limit_rows, sample_rows
 from rmg_dsl.tables.values import plain

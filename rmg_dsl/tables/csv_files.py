@@ -30,11 +30,15 @@ def read_csv(found: Input, delimiter: str = ",") -> Table:
     """
     columns = _header(found, delimiter)
     tests, count = _survey(_body(found, delimiter, len(columns)), len(columns))
-    readers = {name: _READERS[test] for name, test in zip(columns, tests, strict=True) if test is not None}
+    readers = {
+        name: _READERS[test] for name, test in zip(columns, tests, strict=True) if test is not None
+    }
     return Table(columns, lambda: _rows(found, delimiter, columns, readers), count, name=found.name)
 
 
-def _rows(found: Input, delimiter: str, columns: Sequence[str], readers: Mapping[str, _Reader]) -> Iterator[Row]:
+def _rows(
+    found: Input, delimiter: str, columns: Sequence[str], readers: Mapping[str, _Reader]
+) -> Iterator[Row]:
     try:
         for cells in _body(found, delimiter, len(columns)):
             row: Row = dict(zip(columns, cells, strict=True))
@@ -42,7 +46,9 @@ def _rows(found: Input, delimiter: str, columns: Sequence[str], readers: Mapping
                 if row[name]:
                     row[name] = read(row[name])
             if "" in cells:
-                row.update((name, None) for name, cell in zip(columns, cells, strict=True) if not cell)
+                row.update(
+                    (name, None) for name, cell in zip(columns, cells, strict=True) if not cell
+                )
             yield row
     except (ValueError, KeyError) as error:
         raise found.fault(f"the file changed while it was read: {error}") from None
@@ -69,7 +75,9 @@ def _explained(problem: str) -> str:
     if "unexpected end of data" in problem:
         return 'a quote that opens in this record is never closed; write a quote inside a quoted cell as ""'
     if "expected after" in problem:
-        return 'text follows a closing quote in this record; write a quote inside a quoted cell as ""'
+        return (
+            'text follows a closing quote in this record; write a quote inside a quoted cell as ""'
+        )
     return f"not CSV: {problem}"
 
 
@@ -79,7 +87,10 @@ def _header(found: Input, delimiter: str) -> tuple[str, ...]:
         raise found.fault("the file is empty; a table needs a header")
     columns = tuple(cell or f"Unnamed: {place}" for place, cell in enumerate(cells))
     if twice := repeated(columns):
-        raise found.fault(f"the header names {quoted(twice)} more than once; give each column a name of its own", 1)
+        raise found.fault(
+            f"the header names {quoted(twice)} more than once; give each column a name of its own",
+            1,
+        )
     return columns
 
 
@@ -88,8 +99,14 @@ def _body(found: Input, delimiter: str, width: int) -> Iterator[list[str]]:
     next(lines, None)
     for line, cells in lines:
         if len(cells) != width:
-            advice = "quote a cell that holds the separator" if len(cells) > width else "is the record cut off?"
-            raise found.fault(f"{len(cells)} cells where the header has {width} columns; {advice}", line)
+            advice = (
+                "quote a cell that holds the separator"
+                if len(cells) > width
+                else "is the record cut off?"
+            )
+            raise found.fault(
+                f"{len(cells)} cells where the header has {width} columns; {advice}", line
+            )
         yield cells
 
 
@@ -155,7 +172,12 @@ _LEFT: Mapping[_Reader | None, tuple[_Reader, ...]] = {
     _truth: (_truth,),
 }
 # How a cell is read that is known to pass.
-_READERS: Mapping[_Reader, _Reader] = {_whole: int, _real: float, number: number, _truth: _TRUTHS.__getitem__}
+_READERS: Mapping[_Reader, _Reader] = {
+    _whole: int,
+    _real: float,
+    number: number,
+    _truth: _TRUTHS.__getitem__,
+}
 
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────

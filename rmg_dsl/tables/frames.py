@@ -47,10 +47,14 @@ def frame_table(frame: pd.DataFrame, name: str = "the frame") -> Table:
     labels: list[Any] = list(frame.columns)
     odd = [label for label in labels if not isinstance(label, str)]
     if odd:
-        raise DataError(f"{name}: column names must be text, these are not: {quoted(odd[:5])}; {_rename(odd)}")
+        raise DataError(
+            f"{name}: column names must be text, these are not: {quoted(odd[:5])}; {_rename(odd)}"
+        )
     columns = tuple(str(label) for label in labels)
     if twice := repeated(columns):
-        raise DataError(f"{name}: the columns {quoted(twice)} stand more than once; give each a name of its own")
+        raise DataError(
+            f"{name}: the columns {quoted(twice)} stand more than once; give each a name of its own"
+        )
 
     def rows() -> Iterator[Row]:
         for cells in frame.itertuples(index=False, name=None):
@@ -95,7 +99,9 @@ def to_frame(table: Table, new_columns: Mapping[str, Column]) -> pd.DataFrame:
 def refuse_clash(table: Table, new_columns: Mapping[str, Column]) -> None:
     """No new column takes the place of one that is there."""
     if clash := [name for name in new_columns if name in set(table.columns)]:
-        raise DataError(f"{table.name} has the columns {quoted(clash)} already; rename them, or give a prefix")
+        raise DataError(
+            f"{table.name} has the columns {quoted(clash)} already; rename them, or give a prefix"
+        )
 
 
 def _widened(frame: pd.DataFrame, new_columns: Mapping[str, Column]) -> pd.DataFrame:
@@ -169,11 +175,18 @@ def _array(column: Column) -> Any:
 
 def _categories(values: Sequence[Any]) -> list[str]:
     """Every status in its order, then words that are none: a categorical would drop them without a word."""
-    return [*STATUSES, *dict.fromkeys(str(value) for value in values if value is not None and value not in STATUSES)]
+    return [
+        *STATUSES,
+        *dict.fromkeys(
+            str(value) for value in values if value is not None and value not in STATUSES
+        ),
+    ]
 
 
 def records_to_frame(
-    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], kinds: Mapping[str, Kind] | None = None
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    kinds: Mapping[str, Kind] | None = None,
 ) -> pd.DataFrame:
     """A frame of these columns from records, for tables such as the summary; what a record lacks is `pd.NA`.
 
@@ -186,7 +199,9 @@ def records_to_frame(
     """
     values = {name: [plain(row.get(name)) for row in rows] for name in columns}
     chosen = kinds or {}
-    return _framed({name: Column(chosen.get(name) or _kind(v), v) for name, v in values.items()}, len(rows))
+    return _framed(
+        {name: Column(chosen.get(name) or _kind(v), v) for name, v in values.items()}, len(rows)
+    )
 
 
 def _kind(values: Sequence[Any]) -> Kind:
@@ -197,7 +212,11 @@ def saved_frame(table: Table) -> pd.DataFrame:
     """A table that was saved as a frame again: a column that ends in `_status` and holds only statuses is one."""
     columns = _input_columns(table)
     for name, column in columns.items():
-        held = set(column.values) - {None} if name.endswith("_status") and column.kind == "text" else set()
+        held = (
+            set(column.values) - {None}
+            if name.endswith("_status") and column.kind == "text"
+            else set()
+        )
         if held and held <= set(STATUSES):
             columns[name] = Column("status", column.values)
     return _framed(columns, table.count)

@@ -37,7 +37,9 @@ class Input:
 
     def fault(self, problem: str, line: int | None = None) -> DataError:
         """The error for a mistake in these bytes, with its line where there is one."""
-        return DataError(f"{self.name}: {problem}" if line is None else f"{self.name}:{line}: {problem}")
+        return DataError(
+            f"{self.name}: {problem}" if line is None else f"{self.name}:{line}: {problem}"
+        )
 
 
 def format_of(path: str | os.PathLike[str]) -> str:
@@ -50,7 +52,9 @@ def format_of(path: str | os.PathLike[str]) -> str:
     found = FORMATS.get(os.path.splitext(name)[1].lower())
     if found is None:
         shown = name if len(name) <= 80 else name[:77] + "..."
-        raise UsageError(f"{shown!r} does not end in {', '.join(FORMATS)}; give the file one of these endings")
+        raise UsageError(
+            f"{shown!r} does not end in {', '.join(FORMATS)}; give the file one of these endings"
+        )
     return found
 
 
@@ -64,7 +68,9 @@ def file_input(path: str | os.PathLike[str]) -> Input:
         with open(real, "rb") as stream:
             empty = not stream.read(1)
     except FileNotFoundError:
-        raise DataError(f"{name}: there is no such file (looked from the folder {os.getcwd()})") from None
+        raise DataError(
+            f"{name}: there is no such file (looked from the folder {os.getcwd()})"
+        ) from None
     except OSError as error:
         raise DataError(f"{name}: cannot be read: {error.strerror}") from error
     found = Input(name, partial(_opened, real))
@@ -86,7 +92,9 @@ def stdin_input(stdin: IO[str] | IO[bytes] | None) -> tuple[str, Input]:
     found = Input("<stdin>", kept.open)
     with found.open() as stream:
         start = stream.read(4096).removeprefix(_BOM).lstrip()
-    kind = {b"[": "json", b"{": "jsonl"}.get(start[:1], "parquet" if start[:4] == b"PAR1" else "csv")
+    kind = {b"[": "json", b"{": "jsonl"}.get(
+        start[:1], "parquet" if start[:4] == b"PAR1" else "csv"
+    )
     return kind, _not_empty(found, not start)
 
 

@@ -12,7 +12,13 @@ from rmg_dsl.tables.values import finite
 
 _CONSTANTS = {"NaN": None, "Infinity": float("inf"), "-Infinity": float("-inf")}
 _DECODER = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__)
-_KINDS = {"list": "a list", "str": "a text", "int": "a number", "float": "a number", "bool": "a bool"}
+_KINDS = {
+    "list": "a list",
+    "str": "a text",
+    "int": "a number",
+    "float": "a number",
+    "bool": "a bool",
+}
 
 
 def read_jsonl(found: Input) -> Table:
@@ -61,9 +67,18 @@ def _object(found: Input, line: int, text: str) -> Row:
         if end != len(text):
             raise json.JSONDecodeError("Extra data", text, end)
     except json.JSONDecodeError as error:
-        advice = "; a file with one list of objects ends in .json" if line == 1 and text[0] == "[" else ""
-        raise found.fault(f"broken JSON: {error.msg} at column {error.colno}{advice}", line) from None
-    except (ValueError, RecursionError) as error:  # an integer of thousands of digits, brackets a thousand deep
+        advice = (
+            "; a file with one list of objects ends in .json"
+            if line == 1 and text[0] == "["
+            else ""
+        )
+        raise found.fault(
+            f"broken JSON: {error.msg} at column {error.colno}{advice}", line
+        ) from None
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # an integer of thousands of digits, brackets a thousand deep
         raise found.fault(f"JSON that cannot be read: {error}", line) from None
     if not isinstance(item, dict):
         advice = "; a file with one list of objects ends in .json" if isinstance(item, list) else ""
@@ -93,7 +108,9 @@ def _parsed(found: Input) -> Any:
     except json.JSONDecodeError as error:
         lines = error.msg == "Extra data" and text.lstrip()[:1] == "{"
         advice = "; a file with one object per line ends in .jsonl" if lines else ""
-        raise found.fault(f"broken JSON: {error.msg} at column {error.colno}{advice}", error.lineno) from None
+        raise found.fault(
+            f"broken JSON: {error.msg} at column {error.colno}{advice}", error.lineno
+        ) from None
     except (ValueError, RecursionError) as error:
         raise found.fault(f"JSON that cannot be read: {error}") from None
 
@@ -108,7 +125,11 @@ def _listed(found: Input, data: Any) -> list[Row]:
 
 
 def _inner(data: Any) -> str:
-    lists = [key for key, item in data.items() if isinstance(item, list)] if isinstance(data, dict) else []
+    lists = (
+        [key for key, item in data.items() if isinstance(item, list)]
+        if isinstance(data, dict)
+        else []
+    )
     if len(lists) == 1:
         return f"; save the list under {lists[0]!r} as a file of its own, or pass it from Python as a list of dicts"
     return "; write [{...}, {...}], or one object per line in a .jsonl file"

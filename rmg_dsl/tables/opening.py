@@ -53,11 +53,15 @@ def open_table(data: Any, *, stdin: IO[str] | IO[bytes] | None = None) -> Table:
     if isinstance(data, str | os.PathLike):
         return _file_table(os.fspath(cast("str | os.PathLike[str]", data)), stdin)
     if isinstance(data, Mapping):
-        raise UsageError("the data is one dict; give a list of dicts, one per row, or pandas.DataFrame(data)")
+        raise UsageError(
+            "the data is one dict; give a list of dicts, one per row, or pandas.DataFrame(data)"
+        )
     if isinstance(data, Table):
         return data
     if not isinstance(data, Iterable) or isinstance(data, bytes | bytearray):
-        raise UsageError(f"the data is {type(data).__name__}; give a frame, a list of dicts, or a path{_advice(data)}")
+        raise UsageError(
+            f"the data is {type(data).__name__}; give a frame, a list of dicts, or a path{_advice(data)}"
+        )
     return _rows_table(data if isinstance(data, list | tuple) else list(data), _advice(data))
 
 

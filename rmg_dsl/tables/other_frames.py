@@ -25,14 +25,22 @@ def is_other_frame(data: object) -> bool:
     False
     """
     kind = type(data)
-    return kind.__module__.partition(".")[0] in _LIBRARIES and kind.__name__ in ("DataFrame", "LazyFrame", "Table")
+    return kind.__module__.partition(".")[0] in _LIBRARIES and kind.__name__ in (
+        "DataFrame",
+        "LazyFrame",
+        "Table",
+    )
 
 
 def other_table(data: Any, name: str = "the frame") -> Table:
     """Such a frame as a table. Raises UsageError for one that is not computed yet, and where narwhals is missing."""
     if hasattr(data, "collect"):
-        raise UsageError(f"the data is a {type(data).__name__}: nothing is computed yet; give its .collect()")
-    kept = data.clone() if hasattr(data, "clone") else data  # what is done to a frame later is no matter of the run's
+        raise UsageError(
+            f"the data is a {type(data).__name__}: nothing is computed yet; give its .collect()"
+        )
+    kept = (
+        data.clone() if hasattr(data, "clone") else data
+    )  # what is done to a frame later is no matter of the run's
     frame = _wrapped(kept)
     columns = tuple(frame.columns)
 
@@ -45,7 +53,11 @@ def other_table(data: Any, name: str = "the frame") -> Table:
 
 def take(origin: object, places: Sequence[int]) -> object:
     """The rows of a frame at these places, in this order; of anything else nothing."""
-    return _wrapped(origin)[list(places)].to_native() if is_other_frame(origin) else frames.take(origin, places)
+    return (
+        _wrapped(origin)[list(places)].to_native()
+        if is_other_frame(origin)
+        else frames.take(origin, places)
+    )
 
 
 def to_frame(table: Table, new_columns: Mapping[str, Column]) -> Any:
@@ -58,7 +70,9 @@ def to_frame(table: Table, new_columns: Mapping[str, Column]) -> Any:
         return frames.to_frame(table, new_columns)
     frames.refuse_clash(table, new_columns)
     frame = _wrapped(table.origin)
-    return frame.with_columns(*(_series(frame, name, column) for name, column in new_columns.items())).to_native()
+    return frame.with_columns(
+        *(_series(frame, name, column) for name, column in new_columns.items())
+    ).to_native()
 
 
 def _wrapped(data: object) -> Any:
@@ -66,17 +80,28 @@ def _wrapped(data: object) -> Any:
         import narwhals as nw
     except ImportError:
         library = type(data).__module__.partition(".")[0]
-        raise UsageError(f'frames of {library} need narwhals: pip install "rmg-dsl[polars]"') from None
+        raise UsageError(
+            f'frames of {library} need narwhals: pip install "rmg-dsl[polars]"'
+        ) from None
     return nw.from_native(data, eager_only=True)
 
 
 def _series(frame: Any, name: str, column: Column) -> Any:
     import narwhals as nw
 
-    kinds = {"number": nw.Float64, "integer": nw.Int64, "bool": nw.Boolean, "text": nw.String, "any": nw.String}
+    kinds = {
+        "number": nw.Float64,
+        "integer": nw.Int64,
+        "bool": nw.Boolean,
+        "text": nw.String,
+        "any": nw.String,
+    }
     kind: Any = kinds.get(column.kind) or _status(frame)
     return nw.new_series(
-        name, [_held(value, column.kind) for value in column.values], kind, backend=frame.implementation
+        name,
+        [_held(value, column.kind) for value in column.values],
+        kind,
+        backend=frame.implementation,
     )
 
 

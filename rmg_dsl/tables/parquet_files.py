@@ -12,7 +12,9 @@ from rmg_dsl.tables.inputs import Input
 from rmg_dsl.tables.rows import Row, Table, quoted, repeated
 from rmg_dsl.tables.values import plain
 
-JSON_MARK = b"rmg.json"  # in a column's metadata: its cells are JSON text, to be read back as the values
+JSON_MARK = (
+    b"rmg.json"  # in a column's metadata: its cells are JSON text, to be read back as the values
+)
 _READ_ROWS = 1_000
 _READ_BYTES = 2**20  # of each column: not a whole row group, which may be the whole file
 
@@ -35,7 +37,9 @@ def read_parquet(found: Input) -> Table:
     except (pa.ArrowException, OSError) as error:
         raise found.fault(f"not a parquet file that can be read: {_first_line(error)}") from None
     if twice := repeated(schema.names):
-        raise found.fault(f"the columns {quoted(twice)} stand more than once; give each a name of its own")
+        raise found.fault(
+            f"the columns {quoted(twice)} stand more than once; give each a name of its own"
+        )
     return Table(tuple(schema.names), lambda: parquet_rows(found), count, name=found.name)
 
 
@@ -48,7 +52,10 @@ def parquet_rows(found: Input) -> Iterator[Row]:
     pa = pyarrow()
     # By one thread: of what several have done with, pyarrow keeps more and more.
     try:
-        with found.open() as stream, pa.parquet.ParquetFile(stream, buffer_size=_READ_BYTES) as file:
+        with (
+            found.open() as stream,
+            pa.parquet.ParquetFile(stream, buffer_size=_READ_BYTES) as file,
+        ):
             schema = file.schema_arrow
             readers = [_reader(pa, field) for field in schema]
             for batch in file.iter_batches(batch_size=_READ_ROWS, use_threads=False):
@@ -62,8 +69,13 @@ def parquet_rows(found: Input) -> Iterator[Row]:
 def _reader(pa: Any, field: Any) -> Callable[[Any], list[Any]]:
     """How a column becomes plain values: texts, whole numbers and bools are that already."""
     if JSON_MARK in (field.metadata or {}):
-        return lambda array: [None if text is None else json.loads(text) for text in array.to_pylist()]
+        return lambda array: [
+            None if text is None else json.loads(text) for text in array.to_pylist()
+        ]
     types, kind = pa.types, field.type
-    if any(test(kind) for test in (types.is_string, types.is_large_string, types.is_integer, types.is_boolean)):
+    if any(
+        test(kind)
+        for test in (types.is_string, types.is_large_string, types.is_integer, types.is_boolean)
+    ):
         return lambda array: array.to_pylist()
     return lambda array: [plain(value) for value in array.to_pylist()]

@@ -23,7 +23,13 @@ _GROUP_ROWS, _GROUP_BYTES = 10_000, 2**25
 _MERGED_ROWS = 1_000
 _MOST_PARTS = 16
 _EXACT = 2**53  # beyond it a float skips integers
-_FIRST: Mapping[Kind, type] = {"number": float, "integer": int, "bool": bool, "text": str, "status": str}
+_FIRST: Mapping[Kind, type] = {
+    "number": float,
+    "integer": int,
+    "bool": bool,
+    "text": str,
+    "status": str,
+}
 
 
 class ParquetWriter:
@@ -35,7 +41,9 @@ class ParquetWriter:
     came before widens the column: what is written then is set aside, and at the end all of it gets the last types.
     """
 
-    def __init__(self, stream: IO[bytes], columns: Sequence[str], kinds: Mapping[str, Kind]) -> None:
+    def __init__(
+        self, stream: IO[bytes], columns: Sequence[str], kinds: Mapping[str, Kind]
+    ) -> None:
         self._pa = pyarrow()
         self._stream = stream
         self._held = {name: _Held.of(kinds.get(name, "any")) for name in columns}
@@ -115,10 +123,16 @@ class _Group:
 
     def add(self, cells: Sequence[Sequence[Any]], count: int) -> None:
         """Take some rows, column by column."""
-        arrays = [_array(self._pa, field, column) for field, column in zip(self.schema, cells, strict=True)]
+        arrays = [
+            _array(self._pa, field, column)
+            for field, column in zip(self.schema, cells, strict=True)
+        ]
         self._batches.append(self._pa.RecordBatch.from_arrays(arrays, schema=self.schema))
         self.rows += count
-        gathered = sum(batch.num_rows for batch in self._batches), sum(batch.nbytes for batch in self._batches)
+        gathered = (
+            sum(batch.num_rows for batch in self._batches),
+            sum(batch.nbytes for batch in self._batches),
+        )
         if gathered[0] >= _GROUP_ROWS or gathered[1] >= _GROUP_BYTES:
             self._flush()
 
@@ -143,11 +157,16 @@ class _Group:
 
 def _array(pa: Any, field: Any, cells: Sequence[Any]) -> Any:
     if JSON_MARK in (field.metadata or {}):
-        return pa.array([None if value is None else writable_text(json_text(value)) for value in cells], pa.string())
+        return pa.array(
+            [None if value is None else writable_text(json_text(value)) for value in cells],
+            pa.string(),
+        )
     try:
         return pa.array(cells, field.type)
     except UnicodeEncodeError:
-        return pa.array([None if value is None else writable_text(value) for value in cells], field.type)
+        return pa.array(
+            [None if value is None else writable_text(value) for value in cells], field.type
+        )
 
 
 # ── the type of a column ─────────────────────────────────────────────────────────────────────────────────────────
@@ -186,7 +205,11 @@ class _Held:
     def field(self, pa: Any, name: str) -> Any:
         """The column of a schema."""
         found = self._type(pa)
-        return pa.field(name, pa.string(), metadata={JSON_MARK: b"1"}) if found is None else pa.field(name, found)
+        return (
+            pa.field(name, pa.string(), metadata={JSON_MARK: b"1"})
+            if found is None
+            else pa.field(name, found)
+        )
 
     def _type(self, pa: Any) -> Any:
         """A column without a value is text, which reads back as None."""
@@ -213,5 +236,7 @@ def _same(pa: Any, values: list[Any], kind: Any) -> Any:
 def _fits(pa: Any, kind: Any) -> bool:
     """Parquet has no object without keys, and no type for lists that are always empty."""
     if pa.types.is_struct(kind):
-        return kind.num_fields > 0 and all(_fits(pa, kind.field(place).type) for place in range(kind.num_fields))
+        return kind.num_fields > 0 and all(
+            _fits(pa, kind.field(place).type) for place in range(kind.num_fields)
+        )
     return _fits(pa, kind.value_type) if pa.types.is_list(kind) else not pa.types.is_null(kind)

@@ -45,7 +45,9 @@ def sample_rows(table: Table, n: int | None, seed: int) -> Table:
     if n >= count:
         return table
     places = sorted(random.Random(seed).sample(range(count), n))
-    return Table(table.columns, lambda: _at(table, places), n, take(table.origin, places), table.name)
+    return Table(
+        table.columns, lambda: _at(table, places), n, take(table.origin, places), table.name
+    )
 
 
 def _at(table: Table, places: list[int]) -> Iterator[Row]:

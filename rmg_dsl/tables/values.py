@@ -71,7 +71,10 @@ _CONVERSIONS: tuple[tuple[tuple[type, ...], Callable[[Any], Any]], ...] = (
     ((datetime.timedelta,), lambda value: value.total_seconds()),
     ((Mapping,), _dict),
     ((tuple, list), lambda value: [plain(item) for item in value]),
-    ((Set,), lambda value: [plain(item) for item in sorted(value, key=repr)]),  # sets have no order of their own
+    (
+        (Set,),
+        lambda value: [plain(item) for item in sorted(value, key=repr)],
+    ),  # sets have no order of their own
     ((bytes, bytearray), _bytes),
     ((PurePath, UUID), str),
 )
@@ -90,7 +93,9 @@ def _foreign(value: Any) -> Any:
     if type(value).__name__ in {"datetime64", "timedelta64"}:
         return _numpy_time(value)
     if getattr(value, "ndim", 0):
-        return [plain(item) for item in value]  # item by item: tolist() would make bare integers of nanoseconds
+        return [
+            plain(item) for item in value
+        ]  # item by item: tolist() would make bare integers of nanoseconds
     for method in ("as_py", "to_pylist", "tolist"):
         if hasattr(value, method):
             inner = getattr(value, method)()

@@ -10,12 +10,12 @@ from itertools import chain, islice
 from typing import IO, Any, Protocol
 
 from rmg_dsl.errors import DataError
+from rmg_dsl.tables.atomic_write import replacing, told
 from rmg_dsl.tables.csv_files import CsvText
 from rmg_dsl.tables.frames import Kind
 from rmg_dsl.tables.inputs import format_of
 from rmg_dsl.tables.json_files import LinesText, ListText, aligned
 from rmg_dsl.tables.parquet_writing import ParquetWriter
-from rmg_dsl.tables.replacing import replacing, told
 from rmg_dsl.tables.rows import Row, quoted, union
 from rmg_dsl.tables.values import plain
 
@@ -59,7 +59,9 @@ def write_table(
             writer.add(row)
 
 
-def _sampled(rows: Iterable[Mapping[str, Any]]) -> tuple[Iterable[Mapping[str, Any]], Iterable[Mapping[str, Any]]]:
+def _sampled(
+    rows: Iterable[Mapping[str, Any]],
+) -> tuple[Iterable[Mapping[str, Any]], Iterable[Mapping[str, Any]]]:
     """What may be looked at before the rows are written, and the rows: of a stream only the first ones are known."""
     if not isinstance(rows, Iterator):
         return rows, rows
@@ -72,7 +74,9 @@ def _checked(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Itera
     for place, row in enumerate(rows, 1):
         if not row.keys() <= known:
             new = [name for name in row if name not in known]
-            raise DataError(f"row {place} has the new columns {quoted(new)}; the columns are {quoted(columns)}")
+            raise DataError(
+                f"row {place} has the new columns {quoted(new)}; the columns are {quoted(columns)}"
+            )
         yield plain(row)
 
 
@@ -81,7 +85,9 @@ def _checked(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Itera
 
 @contextmanager
 def writing(
-    paths: Sequence[str | os.PathLike[str]], columns: Sequence[str], kinds: Mapping[str, Kind] | None = None
+    paths: Sequence[str | os.PathLike[str]],
+    columns: Sequence[str],
+    kinds: Mapping[str, Kind] | None = None,
 ) -> Iterator[TableWriter]:
     """Files of the same rows, which come one by one; they take their places together, when all went well.
 

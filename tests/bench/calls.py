@@ -45,7 +45,10 @@ class Work:
     def data(self) -> Iterator[dict[str, str]]:
         words = "the quick brown fox jumps over the lazy dog and runs away from it " * 8
         for number in range(self.rows):
-            yield {"query": f"What does the fox of case {number} do?", "response": f"{number}: {words}"}
+            yield {
+                "query": f"What does the fox of case {number} do?",
+                "response": f"{number}: {words}",
+            }
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Took:
 
 
 def _schema() -> dict[str, Any]:
-    from rmg_dsl.models.schemas import response_format
+    from rmg_dsl.models.reply_schema import response_format
     from rmg_dsl.scales import Whole
 
     return response_format(Whole(1, 5))
@@ -105,7 +108,12 @@ def by_aiohttp(work: Work) -> Took:
 
             async def call(prompt: str) -> str:
                 messages = [{"role": "user", "content": prompt}]
-                body = {"model": "bench", "messages": messages, "temperature": 0, "response_format": schema}
+                body = {
+                    "model": "bench",
+                    "messages": messages,
+                    "temperature": 0,
+                    "response_format": schema,
+                }
                 async with session.post(f"{work.url}/chat/completions", json=body) as response:
                     found: str = (await response.json())["choices"][0]["message"]["content"]
                     return found
@@ -144,7 +152,11 @@ def _since_birth() -> float:
     return up - ticks / os.sysconf("SC_CLK_TCK")
 
 
-WAYS: dict[str, Callable[[Work], Took]] = {"openai": by_openai, "aiohttp": by_aiohttp, "rmg": by_rmg}
+WAYS: dict[str, Callable[[Work], Took]] = {
+    "openai": by_openai,
+    "aiohttp": by_aiohttp,
+    "rmg": by_rmg,
+}
 
 
 def measured(way: str, work: Work) -> Took:
@@ -160,7 +172,9 @@ def measured(way: str, work: Work) -> Took:
 def compare(rows: int, concurrency: int, latency: float, ways: list[str], times: int) -> None:
     """A table of the ways, then the engine beside each of the others."""
     ideal = rows / concurrency * latency
-    print(f"{rows:,} calls of {latency * 1000:g} ms, {concurrency:,} in flight: ideally {ideal:.2f} s")
+    print(
+        f"{rows:,} calls of {latency * 1000:g} ms, {concurrency:,} in flight: ideally {ideal:.2f} s"
+    )
     found: dict[str, list[Took]] = {way: [] for way in ways}
     with endpoint(latency) as url:
         for _ in range(times):
@@ -169,18 +183,24 @@ def compare(rows: int, concurrency: int, latency: float, ways: list[str], times:
     least = {way: _least(took) for way, took in found.items()}
     print(f"{'':10} {'wall s':>8} {'of ideal':>9} {'CPU ms/call':>12} {'start s':>8}")
     for way, took in least.items():
-        print(f"{way:10} {took.wall:8.2f} {took.wall / ideal:9.2f} {took.cpu / rows * 1e3:12.3f} {took.start:8.2f}")
+        print(
+            f"{way:10} {took.wall:8.2f} {took.wall / ideal:9.2f} {took.cpu / rows * 1e3:12.3f} {took.start:8.2f}"
+        )
     for other in set(least) - {"rmg"} if "rmg" in least else ():
         wall, cpu = least["rmg"].wall / least[other].wall, least["rmg"].cpu / least[other].cpu
         print(f"rmg takes {wall:.2f} of {other}'s wall and {cpu:.2f} of its CPU")
 
 
 def _least(runs: list[Took]) -> Took:
-    return Took(min(run.wall for run in runs), min(run.cpu for run in runs), min(run.start for run in runs))
+    return Took(
+        min(run.wall for run in runs), min(run.cpu for run in runs), min(run.start for run in runs)
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--concurrency", type=int, default=256)
     parser.add_argument("--latency", type=float, default=0.2)
@@ -193,8 +213,16 @@ def main() -> None:
     if asked.way:
         print(json.dumps(asdict(WAYS[asked.way](Work(asked.url, asked.rows, asked.concurrency)))))
         return
-    for rows, concurrency, ways in SCENES if asked.all else [(asked.rows, asked.concurrency, asked.ways)]:
-        compare(rows, concurrency, asked.latency, [way for way in ways if way in asked.ways], asked.times)
+    for rows, concurrency, ways in (
+        SCENES if asked.all else [(asked.rows, asked.concurrency, asked.ways)]
+    ):
+        compare(
+            rows,
+            concurrency,
+            asked.latency,
+            [way for way in ways if way in asked.ways],
+            asked.times,
+        )
 
 
 # The stock client takes minutes for the last one.

@@ -39,7 +39,11 @@ SIXTY_WORDS = "the quick brown fox jumps over the lazy dog and runs away " * 5
 
 def _rows(count: int) -> list[dict[str, str]]:
     return [
-        {"query": f"What does fox {n} do?", "response": f"{n}: {SIXTY_WORDS}", "reference": f"{SIXTY_WORDS} {n}"}
+        {
+            "query": f"What does fox {n} do?",
+            "response": f"{n}: {SIXTY_WORDS}",
+            "reference": f"{SIXTY_WORDS} {n}",
+        }
         for n in range(count)
     ]
 
@@ -55,7 +59,9 @@ def _cells(name: str, cells: int, work: Callable[[], Any]) -> Any:
     cpu = time.process_time()
     wall, found = _took(work)
     cpu = time.process_time() - cpu
-    print(f"{name:6} {cells:,} cells in {wall:.2f} s: {cells / wall:,.0f} a second, {cells / cpu:,.0f} a second of CPU")
+    print(
+        f"{name:6} {cells:,} cells in {wall:.2f} s: {cells / wall:,.0f} a second, {cells / cpu:,.0f} a second of CPU"
+    )
     return found
 
 
@@ -85,7 +91,11 @@ def store(count: int = 30_000) -> None:
 
     prompt = "How well does the response answer the query? " * 4
     requests = [
-        Request(Question("g", Whole(1, 5), (Message("system", prompt), Message("user", f"{n} {SIXTY_WORDS}"))))
+        Request(
+            Question(
+                "g", Whole(1, 5), (Message("system", prompt), Message("user", f"{n} {SIXTY_WORDS}"))
+            )
+        )
         for n in range(count)
     ]
     with tempfile.TemporaryDirectory() as folder:
@@ -116,7 +126,12 @@ def start() -> None:
         commands = {
             "python -c pass": ["-c", "pass"],
             "import rmg_dsl": ["-c", "import rmg_dsl"],
-            "rmg check": ["-c", "from rmg_dsl.surfaces.cli import main; main()", "check", str(spec)],
+            "rmg check": [
+                "-c",
+                "from rmg_dsl.surfaces.cli import main; main()",
+                "check",
+                str(spec),
+            ],
         }
         for name, command in commands.items():
             least = min(_took(lambda c=command: _run(c))[0] for _ in range(5))  # type: ignore[misc] # bound per turn
@@ -133,7 +148,8 @@ def check() -> None:
 
     for lines in (250, 500, 1000, 2000):
         graders = (
-            f'grader g{n} -> 1..5 = """\nHow good is {{{{ response }}}}, case {n}?\n"""\n' for n in range(lines // 4)
+            f'grader g{n} -> 1..5 = """\nHow good is {{{{ response }}}}, case {n}?\n"""\n'
+            for n in range(lines // 4)
         )
         text = "\n".join(graders)
         least = min(_took(lambda t=text, k=k: rmg.loads(f"{t}\n# {k}\n"))[0] for k in range(3))  # type: ignore[misc]
@@ -172,7 +188,9 @@ PARTS: dict[str, Callable[[], None]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("parts", nargs="*", metavar="PART", help=" ".join(PARTS))
     parser.add_argument("--only", choices=PARTS, help=argparse.SUPPRESS)
     asked = parser.parse_args()

@@ -29,7 +29,9 @@ BODY = json.dumps(
                 "index": 0,
                 "message": {
                     "role": "assistant",
-                    "content": json.dumps({"reason": "It answers the question in one sentence.", "verdict": 4}),
+                    "content": json.dumps(
+                        {"reason": "It answers the question in one sentence.", "verdict": 4}
+                    ),
                     "refusal": None,
                 },
                 "logprobs": None,
@@ -88,7 +90,9 @@ async def serve(latency: float) -> None:
 def endpoint(latency: float) -> Iterator[str]:
     """The base URL of such a server, for as long as the context lasts."""
     command = [sys.executable, __file__, str(latency)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
         assert server.stdin is not None
         assert server.stdout is not None
         yield f"http://127.0.0.1:{int(server.stdout.readline())}/v1"

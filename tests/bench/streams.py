@@ -46,8 +46,13 @@ def files(rows: int = 20_000) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in SPECS:
             for kind in FORMATS:
-                rates = [max(_told(folder, rows, kind, other, name)[1] for _ in range(3)) for other in FORMATS]
-                shown = ", ".join(f"to {other} {rate:,.0f}" for other, rate in zip(FORMATS, rates, strict=True))
+                rates = [
+                    max(_told(folder, rows, kind, other, name)[1] for _ in range(3))
+                    for other in FORMATS
+                ]
+                shown = ", ".join(
+                    f"to {other} {rate:,.0f}" for other, rate in zip(FORMATS, rates, strict=True)
+                )
                 print(f"files  {name}: {kind} {shown} rows a second", flush=True)
 
 
@@ -81,7 +86,13 @@ def make(path: str, rows: str) -> None:
 def _rows(count: int) -> Iterator[dict[str, Any]]:
     for n in range(count):
         query = f"What does fox {n} do?"
-        yield {"id": n, "number": n / 7, "query": query, "response": f"{n}: {TEXT}", "reference": f"fox {n}"}
+        yield {
+            "id": n,
+            "number": n / 7,
+            "query": query,
+            "response": f"{n}: {TEXT}",
+            "reference": f"fox {n}",
+        }
 
 
 def grade(data: str, out: str, name: str, rows: str) -> None:

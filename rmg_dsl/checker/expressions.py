@@ -1,0 +1,638 @@
+"""Expressions: every name resolved, every type inferred, every mistake told at its place."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import assert_never
+
+from rmg_dsl.checker.scope import Foreign, Graded, Scope, Typed
+from rmg_dsl.diagnostics import Fix, Span
+from rmg_dsl.ir import expr
+from rmg_dsl.ir.expr import Constant, Term
+from rmg_dsl.ir.types import (
+    ANY,
+    BOOL,
+    LIST,
+    NOTHING,
+    NUMBER,
+    TEXT,
+    Type,
+    combined,
+    either,
+    negated,
+    number,
+    outcome_of,
+)
+from rmg_dsl.scales import Labels
+from rmg_dsl.suggest import likely, listed
+from rmg_dsl.syntax import nodes
+
+GradedOf = Callable[[Foreign, Scope], Graded | None]
+CallGrader = Callable[[nodes.CallNode, Foreign, Scope], Graded | None]
+CallFunction = Callable[["Expressions", nodes.CallNode, str, Scope], Typed]
+
+UNKNOWN = Typed(Constant(None, "unknown"), ANY)
+
+
+class Expressions:
+    """Checks expressions; how graders are resolved and functions typed is handed in."""
+
+    def __init__(
+        self, graded_of: GradedOf, call_grader: CallGrader, call_function: CallFunction
+    ) -> None:
+        self._graded_of = graded_of
+        self._call_grader = call_grader
+        self._call_function = call_function
+
+    def check(self, node: nodes.Expr, scope: Scope) -> Typed:
+        """The resolved expression and its type; what is wrong is reported and stands in as an unknown value."""
+        match node:
+            case nodes.NameNode():
+                return self._name(node, scope)
+            case nodes.NumberNode(value):
+                return Typed(Constant(value, type(value).__name__), number(value, value))
+            case nodes.TextNode(value):
+                return Typed(Constant(value, "str"), TEXT)
+            case nodes.TruthNode(value):
+                return Typed(Constant(value, "bool"), Type("bool", value, value))
+            case nodes.NothingNode():
+                return Typed(Constant(None), NOTHING)
+            case nodes.ListNode(items):
+                return Typed(
+                    expr.ListExpr(tuple(self.check(item, scope).term for item in items)), LIST
+                )
+            case nodes.AttributeNode():
+                return self._attribute(node, scope)
+            case nodes.ItemNode():
+                return self._item(node, scope)
+            case nodes.CallNode():
+                return self._call(node, scope)
+            case nodes.SignNode():
+                return self._sign(node, scope)
+            case nodes.ArithmeticNode():
+                return self._arithmetic(node, scope)
+            case nodes.ComparisonNode():
+                return self._comparison(node, scope)
+            case nodes.LogicNode(word, parts):
+                inner = tuple(self.condition(part, scope).term for part in parts)
+                return Typed(expr.BoolOp("and" if word == "and" else "or", inner), BOOL)
+            case nodes.NotNode(operand):
+                return Typed(expr.Not(self.condition(operand, scope).term), BOOL)
+            case nodes.IfElseNode():
+                return self._if_else(node, scope)
+            case _:
+                assert_never(node)
+
+    # ── names ──
+
+    def _name(self, node: nodes.NameNode, scope: Scope) -> Typed:
+        if node.id in scope.words:
+            return scope.words[node.id]
+        if scope.place == "field":
+            return self._column(node, scope)
+        scope.touched.add(node.id)
+        bound = dict(scope.bound).get(node.id)
+        if bound is not None:
+            return self._in_place(bound, node, scope)
+        found = scope.file.find(node.id)
+        if found is None or isinstance(found.file.declared[found.name], nodes.FieldDecl):
+            found = scope.book.root.find_field(node.id)
+        if found is not None:
+            scope.book.use(scope.file, node.id)
+            return self._declared(node, found, scope)
+        return self._in_place(self._column(node, scope), node, scope)
+
+    def _in_place(self, found: Typed, node: nodes.Expr, scope: Scope) -> Typed:
+        if scope.place == "rows" and not isinstance(found.term, Constant):
+            self._row_value_alone(node, scope)
+            return UNKNOWN
+        return found
+
+    def _row_value_alone(self, node: nodes.Expr, scope: Scope) -> None:
+        text = scope.text(node)
+        help = f"say of all rows together: `mean({text})`, `share({text})`, `median({text})` …"
+        scope.report(
+            "RMG319",
+            f"`{text}` has a value on every row, a `require` is about the whole run",
+            node.span,
+            help=help,
+        )
+
+    def _declared(self, node: nodes.NameNode, found: Foreign, scope: Scope) -> Typed:
+        declared = found.file.declared[found.name]
+        scope.book.use(found.file, found.name)
+        match declared:
+            case nodes.ParamDecl():
+                return self._param(declared, found, scope)
+            case nodes.FieldDecl():
+                return self._in_place(self.field(declared, found, scope), node, scope)
+            case nodes.ModelDecl():
+                scope.report(
+                    "RMG218", f"`{node.id}` is a model, and a value is wanted here", node.span
+                )
+                return UNKNOWN
+            case nodes.Broken():
+                return UNKNOWN
+            case _:
+                return self._in_place(self._score(found, scope), node, scope)
+
+    def _score(self, found: Foreign, scope: Scope) -> Typed:
+        graded = self._graded_of(found, scope)
+        return Typed(expr.ScoreOf(graded.scoring), graded.type) if graded else UNKNOWN
+
+    def _param(self, declared: nodes.ParamDecl, found: Foreign, scope: Scope) -> Typed:
+        value = scope.book.universe.params.get(_outer_name(found, scope), declared.value.value)
+        if isinstance(value, str):
+            return Typed(Constant(value, "str"), TEXT)
+        kind = Type("bool", value, value) if isinstance(value, bool) else number(value, value)
+        return Typed(Constant(value, type(value).__name__), kind)
+
+    def field(self, declared: nodes.FieldDecl, found: Foreign, scope: Scope) -> Typed:
+        """What a field stands for: its expression over the columns."""
+        inner = Scope(
+            scope.book,
+            found.file,
+            f"field `{declared.name.id}`",
+            "field",
+            optional=scope.optional,
+            own_field=found.name,
+        )
+        return self.check(declared.value, inner)
+
+    def _column(self, node: nodes.NameNode, scope: Scope) -> Typed:
+        self.use_column(
+            node.id, node.span, scope, "RMG201", f"unknown name `{node.id}` in {scope.owner}"
+        )
+        return Typed(expr.Column(node.id), ANY)
+
+    def use_column(self, name: str, span: Span, scope: Scope, code: str, message: str) -> None:
+        """A name that nothing declares is a column, unless it is a declared name with a slip."""
+        book = scope.book
+        known = book.universe.columns or frozenset()
+        slip = (
+            None
+            if name in known or scope.file.is_library
+            else book.slip(name, scope.file, scope.own_field)
+        )
+        hidden = scope.file.incomplete or scope.file.hides_fields or book.root.hides_fields
+        if slip is None or hidden:
+            if not hidden or book.universe.columns is None or name in known:
+                book.use_column(name, scope.file.source, span, scope.optional)
+            return
+        help = f"did you mean `{slip}`? ({self.whereabouts(slip, scope)})"
+        label = "not a field, a column, a parameter or a built-in"
+        scope.report(
+            code, message, span, label=label, help=help, fixes=[Fix(span, slip, f"write `{slip}`")]
+        )
+
+    @staticmethod
+    def whereabouts(name: str, scope: Scope) -> str:
+        """Where a declared name comes from: `field, line 9`."""
+        found = scope.file.find(name) or scope.book.root.find(name)
+        if found is None:
+            return "column"
+        declared = found.file.declared[found.name]
+        kind = nodes.keyword_of(declared)
+        line = found.file.source.position(declared.span.start).line
+        place = (
+            f"line {line}" if found.file is scope.file else f"{found.file.source.name}, line {line}"
+        )
+        return f"{kind}, {place}"
+
+    # ── nested values ──
+
+    def _attribute(self, node: nodes.AttributeNode, scope: Scope) -> Typed:
+        if (
+            isinstance(node.base, nodes.NameNode)
+            and node.base.id == "std"
+            and not scope.file.find("std")
+        ):
+            return self._library_grader(node, scope)
+        base = self.check(node.base, scope)
+        if base.type.kind in ("number", "bool", "label") and isinstance(base.term, expr.ScoreOf):
+            scope.report(
+                "RMG218",
+                f"`{scope.text(node.base)}` is a score and has no `.{node.key.id}`",
+                node.span,
+            )
+        return Typed(expr.GetField(base.term, node.key.id), ANY)
+
+    def _library_grader(self, node: nodes.AttributeNode, scope: Scope) -> Typed:
+        found = library_grader(node, scope)
+        return self._in_place(self._score(found, scope), node, scope) if found else UNKNOWN
+
+    def _item(self, node: nodes.ItemNode, scope: Scope) -> Typed:
+        base, index = self.check(node.base, scope), self.check(node.index, scope)
+        if index.type.kind not in ("number", "text", "any"):
+            scope.report("RMG313", "an index is a whole number or a text", node.index.span)
+        return Typed(expr.Index(base.term, index.term), ANY)
+
+    # ── calls ──
+
+    def _call(self, node: nodes.CallNode, scope: Scope) -> Typed:
+        if isinstance(node.function, nodes.AttributeNode):
+            return self._call_attribute(node, node.function, scope)
+        if not isinstance(node.function, nodes.NameNode):
+            scope.report("RMG204", "only functions and graders can be called", node.function.span)
+            return UNKNOWN
+        name = node.function.id
+        universe = scope.book.universe
+        found = scope.file.find(name)
+        if found is not None and name in universe.functions and _rebinds(node):
+            help = "give the grader another name than the function's"
+            message = f"`{name}` is a function here, and the grader of that name cannot be rebound"
+            scope.report("RMG224", message, node.span, help=help)
+            return UNKNOWN
+        if name in universe.functions or name in universe.python_functions:
+            return self._call_function(self, node, name, scope)
+        if found is not None and scope.place != "field":
+            scope.book.use(scope.file, name)
+            return self._called_grader(node, found, scope)
+        self._unknown_function(node.function, scope)
+        return UNKNOWN
+
+    def _call_attribute(
+        self, node: nodes.CallNode, function: nodes.AttributeNode, scope: Scope
+    ) -> Typed:
+        if isinstance(function.base, nodes.NameNode) and function.base.id == "std":
+            found = library_grader(function, scope)
+            return self._called_grader(node, found, scope) if found else UNKNOWN
+        method = function.key.id
+        base = scope.text(function.base)
+        functions = scope.book.universe.functions
+        help = (
+            f"write `{method}({base}, …)`"
+            if method in functions
+            else "functions stand before their arguments"
+        )
+        scope.report(
+            "RMG204", f"there are no methods: `.{method}(…)`", function.key.span, help=help
+        )
+        return UNKNOWN
+
+    def _called_grader(self, node: nodes.CallNode, found: Foreign, scope: Scope) -> Typed:
+        graded = self._call_grader(node, found, scope)
+        if graded is None:
+            return UNKNOWN
+        return self._in_place(Typed(expr.ScoreOf(graded.scoring), graded.type), node, scope)
+
+    def _unknown_function(self, name: nodes.NameNode, scope: Scope) -> None:
+        universe = scope.book.universe
+        if name.id in ("llm", "panel", "python"):
+            where = (
+                "after `model NAME =`" if name.id != "python" else "alone, as the score of a grader"
+            )
+            scope.report("RMG204", f"`{name.id}(…)` stands {where}", name.span)
+            return
+        if scope.file.incomplete and scope.place != "field":
+            return
+        graders = {
+            g.name.id for g in universe.library.declarations if isinstance(g, nodes.GraderDecl)
+        }
+        close = likely(name.id, [*universe.functions, *scope.file.names()])
+        fixes = [Fix(name.span, close, f"write `{close}`")] if close else []
+        if name.id in graders:
+            help, fixes = (
+                f"write `std.{name.id}(…)`",
+                [Fix(name.span, f"std.{name.id}", f"write `std.{name.id}`")],
+            )
+        elif close:
+            help = f"did you mean `{close}`?"
+        else:
+            help = "a Python function of your own is given by `functions={…}`"
+        scope.report("RMG204", f"unknown function `{name.id}`", name.span, help=help, fixes=fixes)
+
+    # ── operators ──
+
+    def _sign(self, node: nodes.SignNode, scope: Scope) -> Typed:
+        inner = self._number(node.operand, scope, f"`{node.sign}`")
+        if node.sign == "+":
+            return inner
+        if isinstance(inner.term, Constant) and isinstance(inner.term.value, int | float):
+            value = -inner.term.value
+            return Typed(Constant(value, type(value).__name__), number(value, value))
+        return Typed(expr.Negative(inner.term), negated(inner.type))
+
+    def _arithmetic(self, node: nodes.ArithmeticNode, scope: Scope) -> Typed:
+        first = self._number(node.first, scope, f"`{node.rest[0][0]}`")
+        kind, rest = first.type, []
+        for sign, operand in node.rest:
+            part = self._number(operand, scope, f"`{sign}`")
+            if sign == "/" and part.type.low == part.type.high == 0:
+                scope.report("RMG324", "this divides by zero", operand.span)
+            kind = combined(sign, kind, part.type)
+            rest.append((sign, part.term))
+        return Typed(expr.BinaryOp(first.term, tuple(rest)), kind)
+
+    def _number(self, node: nodes.Expr, scope: Scope, wanted_by: str) -> Typed:
+        found = self.check(node, scope)
+        if not found.type.is_numeric:
+            help = (
+                'texts are put together in a `fields:` line by `join([a, b], " ")`'
+                if found.type.kind == "text"
+                else ""
+            )
+            self.wrong_kind("RMG302", node, found.type, f"{wanted_by} wants numbers", scope, help)
+            return Typed(found.term, NUMBER)
+        return found
+
+    def condition(self, node: nodes.Expr, scope: Scope) -> Typed:
+        """An expression that must be true or false."""
+        found = self.check(node, scope)
+        if found.type.kind not in ("bool", "any"):
+            help = f"compare it: `{scope.text(node)} >= …`" if found.type.kind == "number" else ""
+            self.wrong_kind("RMG301", node, found.type, "a condition is true or false", scope, help)
+        return found
+
+    @staticmethod
+    def wrong_kind(
+        code: str, node: nodes.Expr, kind: Type, wanted: str, scope: Scope, help: str = ""
+    ) -> None:
+        if kind.kind == "none":
+            scope.report(
+                "RMG323",
+                "`None` is no value to work with",
+                node.span,
+                help="ask by `given(field)`, or give a value by `default(field, …)`",
+            )
+            return
+        scope.report(
+            code, f"{wanted}, and `{_short(scope.text(node))}` is {kind}", node.span, help=help
+        )
+
+    def _if_else(self, node: nodes.IfElseNode, scope: Scope) -> Typed:
+        condition = self.condition(node.condition, scope)
+        then, otherwise = self.check(node.then, scope), self.check(node.otherwise, scope)
+        if (
+            isinstance(condition.term, Constant)
+            and condition.term.kind == "bool"
+            and isinstance(node.condition, nodes.TruthNode)
+        ):
+            branch = "first" if condition.term.value else "second"
+            scope.report(
+                "RMG326",
+                f"this condition never changes: it is always the {branch} branch",
+                node.condition.span,
+            )
+        kinds = {then.type.kind, otherwise.type.kind} - {"any"}
+        if len(kinds) > 1 and not (then.type.is_numeric and otherwise.type.is_numeric):
+            scope.report(
+                "RMG302",
+                f"one branch is {then.type}, the other {otherwise.type}",
+                node.span,
+                help="both branches give the same kind of value",
+            )
+        return Typed(
+            expr.IfElse(then.term, condition.term, otherwise.term),
+            either(then.type, otherwise.type),
+        )
+
+    def _comparison(self, node: nodes.ComparisonNode, scope: Scope) -> Typed:
+        first = self.check(node.first, scope)
+        left, left_node, rest = first, node.first, []
+        for sign, operand in node.rest:
+            right = self.check(operand, scope)
+            span = Span(left_node.span.start, operand.span.end)
+            self._compare(sign, (left_node, left.type), (operand, right.type), span, scope)
+            rest.append((sign, right.term))
+            left, left_node = right, operand
+        return Typed(expr.Compare(first.term, tuple(rest)), BOOL)
+
+    def _compare(
+        self,
+        sign: str,
+        left: tuple[nodes.Expr, Type],
+        right: tuple[nodes.Expr, Type],
+        span: Span,
+        scope: Scope,
+    ) -> None:
+        one, other = left[1], right[1]
+        for side in (left, right):
+            if side[1].kind == "none":
+                self.wrong_kind("RMG323", side[0], side[1], "", scope)
+                return
+        if sign in ("in", "not in"):
+            self._membership(left, right, scope)
+            return
+        self._offered(left, right, scope)
+        self._offered(right, left, scope)
+        if not _comparable(sign, one, other):
+            help = _comparison_help(sign, one, other)
+            scope.report("RMG302", f"`{sign}` cannot compare {one} with {other}", span, help=help)
+            return
+        self._decided(sign, one, other, span, scope)
+
+    def _decided(self, sign: str, one: Type, other: Type, span: Span, scope: Scope) -> None:
+        """Warn of a comparison that no row can change, as `reward >= 0.8` on 1..5."""
+        if one.low == one.high and other.low == other.high:
+            return
+        always = outcome_of(sign, one, other)
+        if always is None:
+            return
+        score = one if one.low < one.high else other
+        word = "always" if always else "never"
+        text = scope.file.source.text[span.start : span.end]
+        scope.report(
+            "RMG306",
+            f"`{_short(text)}` is {word} true: the score goes from {score.low:g} to {score.high:g}",
+            span,
+        )
+
+    def _membership(
+        self, left: tuple[nodes.Expr, Type], right: tuple[nodes.Expr, Type], scope: Scope
+    ) -> None:
+        if right[1].kind not in ("list", "text", "any"):
+            scope.report(
+                "RMG302", f"`in` looks into a list or a text, not into {right[1]}", right[0].span
+            )
+        if isinstance(right[0], nodes.ListNode):
+            for item in right[0].items:
+                self._offered(left, (item, self.check(item, scope).type), scope)
+
+    @staticmethod
+    def _offered(
+        label: tuple[nodes.Expr, Type], word: tuple[nodes.Expr, Type], scope: Scope
+    ) -> None:
+        """A label is compared with words that its scale offers."""
+        if (
+            label[1].kind != "label"
+            or not isinstance(word[0], nodes.TextNode)
+            or not label[1].labels
+        ):
+            return
+        if word[0].value not in label[1].labels:
+            close = likely(word[0].value, label[1].labels)
+            help = f'did you mean "{close}"?' if close else f"offered are {listed(label[1].labels)}"
+            scope.report(
+                "RMG311",
+                f'"{word[0].value}" is not offered by `{_short(scope.text(label[0]))}`',
+                word[0].span,
+                help=help,
+            )
+
+    # ── a grader or aggregate is wanted ──
+
+    def passing_of(self, node: nodes.Expr, scope: Scope) -> Term | None:
+        """What `pass = …` says of the grader that an expression names."""
+        target = node.function if isinstance(node, nodes.CallNode) else node
+        found: Foreign | None = None
+        if isinstance(target, nodes.NameNode):
+            found = scope.file.find(target.id)
+        elif isinstance(target, nodes.AttributeNode):
+            found = library_grader(target, scope)
+        if found is None:
+            return None
+        graded = (
+            self._call_grader(node, found, scope)
+            if isinstance(node, nodes.CallNode)
+            else self._graded_of(found, scope)
+        )
+        return graded.passing if graded else None
+
+    def wants_score(self, node: nodes.Expr, scope: Scope, wanted_by: str) -> bool:
+        """Report a bare name that nothing declares, where only a grader or an aggregate makes sense."""
+        if (
+            not isinstance(node, nodes.NameNode)
+            or node.id in scope.words
+            or dict(scope.bound).get(node.id)
+        ):
+            return True
+        hidden = scope.file.incomplete or scope.file.hides_fields
+        if scope.file.find(node.id) or scope.book.root.find(node.id) or hidden:
+            return True
+        library = {
+            g.name.id
+            for g in scope.book.universe.library.declarations
+            if isinstance(g, nodes.GraderDecl)
+        }
+        close = likely(node.id, score_names(scope))
+        fix: str | None
+        if node.id in library and not close:
+            help, fix = f"write `std.{node.id}`", f"std.{node.id}"
+        else:
+            help, fix = (
+                f"did you mean `{close}`?"
+                if close
+                else f"declared are {listed(score_names(scope)) or 'none'}",
+                close,
+            )
+        fixes = [Fix(node.span, fix, f"write `{fix}`")] if fix else []
+        label = "no grader or aggregate of this name"
+        scope.report(
+            "RMG215",
+            f"unknown name `{node.id}` in {wanted_by}",
+            node.span,
+            label=label,
+            help=help,
+            fixes=fixes,
+        )
+        return False
+
+
+def score_names(scope: Scope) -> list[str]:
+    """The graders and aggregates that a place can name."""
+    found = (scope.file.find(name) for name in scope.file.names())
+    kinds = (nodes.GraderDecl, nodes.AggregateDecl, nodes.PairwiseDecl, nodes.RankingDecl)
+    return [
+        name
+        for name, at in zip(scope.file.names(), found, strict=True)
+        if at and isinstance(at.file.declared[at.name], kinds)
+    ]
+
+
+def _rebinds(node: nodes.CallNode) -> bool:
+    """`exact(response = draft)` reads as a grader with a field rebound, not as a call with all its arguments."""
+    return len(node.arguments) == 1 and isinstance(node.arguments[0].label, nodes.NameNode)
+
+
+def library_grader(node: nodes.AttributeNode, scope: Scope) -> Foreign | None:
+    """The standard grader that `std.name` means; reports one that is not there."""
+    name = node.key.id
+    library = scope.book.library
+    if name in library.declared:
+        return Foreign(library, name)
+    functions = scope.book.universe.functions
+    close = likely(name, library.declared)
+    fixes = [Fix(node.key.span, close, f"write `std.{close}`")] if close else []
+    if name in functions:
+        help, fixes = (
+            f"`{name}` is a function: `{functions[name]}`",
+            [Fix(node.span, name, f"write `{name}`")],
+        )
+    else:
+        help = f"did you mean `std.{close}`?" if close else "`rmg std` lists them"
+    scope.report(
+        "RMG216", f"there is no standard grader `std.{name}`", node.span, help=help, fixes=fixes
+    )
+    return None
+
+
+def _outer_name(found: Foreign, scope: Scope) -> str:
+    """What the root file calls a param, so that `--set` reaches imported ones under their local name; else nothing."""
+    root = scope.book.root
+    if found.file is root:
+        return found.name
+    return next(
+        (
+            local
+            for local, target in root.imported.items()
+            if target.file.find(target.name) == found
+        ),
+        "",
+    )
+
+
+def _comparable(sign: str, one: Type, other: Type) -> bool:
+    if "any" in (one.kind, other.kind) or (one.is_numeric and other.is_numeric):
+        return True
+    words = ("label", "text")
+    return sign in ("==", "!=") and one.kind in words and other.kind in words
+
+
+def _comparison_help(sign: str, one: Type, other: Type) -> str:
+    scales = [kind.scale for kind in (one, other) if isinstance(kind.scale, Labels)]
+    if scales and scales[0].values is not None:
+        return f"labels with values score by their value: {scales[0]}"
+    return "labels and texts take `==`, `!=` and `in`" if sign not in ("==", "!=") else ""
+
+
+def _short(text: str) -> str:
+    folded = " ".join(text.split())
+    return folded if len(folded) <= 60 else folded[:57] + "…"
+
+
+def constant_number(found: Typed) -> float | None:
+    """The number that an expression of constants is, or none."""
+    value = _folded(found.term)
+    return value if value is not None and abs(value) < inf else None
+
+
+_OPERATIONS: Mapping[str, Callable[[float, float], float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+}
+
+
+def _folded(term: Term) -> float | None:
+    if isinstance(term, Constant):
+        return (
+            term.value
+            if isinstance(term.value, int | float) and not isinstance(term.value, bool)
+            else None
+        )
+    if isinstance(term, expr.Negative):
+        inner = _folded(term.operand)
+        return None if inner is None else -inner
+    if not isinstance(term, expr.BinaryOp):
+        return None
+    value = _folded(term.first)
+    for sign, part in term.rest:
+        operand = _folded(part)
+        if value is None or operand is None or (sign == "/" and operand == 0):
+            return None
+        value = _OPERATIONS[sign](value, operand)
+    return value

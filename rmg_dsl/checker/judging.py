@@ -1,0 +1,254 @@
+"""Draws and judges of one grader: `samples`, `pool`, `logprobs`, `escalate` and `generator`, and whether they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from rmg_dsl.checker.expressions import Expressions
+from rmg_dsl.checker.model_families import is_akin
+from rmg_dsl.checker.models import ModelTable
+from rmg_dsl.checker.scope import Scope, Typed
+from rmg_dsl.ir import expr
+from rmg_dsl.ir.expr import Own
+from rmg_dsl.ir.scoring import Compared, Escalation, Judged, ModelUse, Pool
+from rmg_dsl.ir.types import ANY, Type, number, of_scale
+from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
+from rmg_dsl.syntax import nodes
+
+MOST_OFFERS = 20  # endpoints tell the chances of so many words and no more
+_POOLS: Mapping[str, Pool] = {
+    "mean": "mean",
+    "majority": "majority",
+    "median": "median",
+    "worst": "worst",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DrawChecks:
+    """Reads the keys of a grader that say how often and whom to ask; reports what cannot go together, unpaid."""
+
+    models: ModelTable
+    expressions: Expressions
+
+    def drawn(
+        self, scoring: Judged, found: Mapping[str, nodes.SettingLine], scope: Scope
+    ) -> Judged:
+        """The grader as these keys want it asked; what they leave out stays as it is."""
+        scoring = replace(
+            scoring,
+            samples=_samples(found.get("samples"), scoring),
+            pool=_pool(found.get("pool"), scoring),
+            logprobs=_logprobs(found.get("logprobs"), scoring),
+            generator=_generator(found.get("generator"), scoring),
+        )
+        if "escalate" in found:
+            scoring = replace(
+                scoring, escalation=self._escalation(found["escalate"], scoring, scope)
+            )
+        _check_condition(scoring, found, scope)
+        _check_logprobs(scoring, found.get("logprobs") or found.get("pool"), scope)
+        check_samples(scoring, found.get("samples"), scope)
+        _check_pool(scoring, found.get("pool"), scope)
+        check_generator(scoring, found.get("generator") or found.get("model"), scope)
+        return scoring
+
+    def _escalation(
+        self, setting: nodes.SettingLine, scoring: Judged, scope: Scope
+    ) -> Escalation | None:
+        jurors = self.models.named(setting, scope)
+        if setting.when is None:
+            return None
+        _check_anew(jurors, setting, scoring, scope)
+        kind = drawn_type(scoring)
+        words = {
+            "score": Typed(Own(), kind),
+            "spread": Typed(
+                Own("spread"), number(0, kind.high - kind.low) if kind.bounded else ANY
+            ),
+            "confidence": Typed(Own("confidence"), number(0, 1, 1)),
+        }
+        condition = self.expressions.condition(setting.when, replace(scope, words=words)).term
+        if any(True for _ in expr.scorings_in(condition)):
+            help = "it sees `score`, `spread` and `confidence` of this grader, fields and params"
+            scope.report(
+                "RMG322", "`escalate` cannot wait for another score", setting.when.span, help=help
+            )
+        return Escalation(jurors, condition)
+
+
+def drawn_type(scoring: Judged) -> Type:
+    """The type of the score that all draws make: a mean of whole numbers or bools is any number between."""
+    kind = of_scale(scoring.scale)
+    if (
+        scoring.pool != "mean"
+        or not scoring.has_ballot
+        or not isinstance(scoring.scale, Whole | YesNo)
+    ):
+        return kind
+    return of_scale(Real(float(kind.low), float(kind.high), scoring.scale.lower))
+
+
+def usual_pool(scale: Scale) -> Pool:
+    """What is done with several draws where nobody says: the mean of numbers, the majority of all else."""
+    return "mean" if of_scale(scale).kind == "number" else "majority"
+
+
+# ── the values ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _samples(setting: nodes.SettingLine | None, scoring: Judged) -> int:
+    value = setting.value.value if setting and isinstance(setting.value, nodes.NumberNode) else None
+    return value if isinstance(value, int) and value >= 1 else scoring.samples
+
+
+def _pool(setting: nodes.SettingLine | None, scoring: Judged) -> Pool:
+    word = setting.value.id if setting and isinstance(setting.value, nodes.NameNode) else ""
+    return _POOLS.get(word, scoring.pool)
+
+
+def _logprobs(setting: nodes.SettingLine | None, scoring: Judged) -> bool:
+    return (
+        setting.value.value
+        if setting and isinstance(setting.value, nodes.TruthNode)
+        else scoring.logprobs
+    )
+
+
+def _generator(setting: nodes.SettingLine | None, scoring: Judged) -> str:
+    return (
+        setting.value.value
+        if setting and isinstance(setting.value, nodes.TextNode)
+        else scoring.generator
+    )
+
+
+# ── what cannot go together ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_anew(
+    jurors: Iterable[ModelUse], setting: nodes.SettingLine, scoring: Judged, scope: Scope
+) -> None:
+    """Who was asked once and is asked once more says the same again."""
+    asked = (
+        {(use.name, use.settings) for use in scoring.jurors if use.name}
+        if scoring.samples == 1
+        else set()
+    )
+    again = next((use for use in jurors if (use.name, use.settings) in asked), None)
+    if again is not None:
+        message = f"`{again.label}` has been asked already, and would say the same again"
+        scope.report("RMG327", message, setting.span, help="escalate to a model that knows more")
+
+
+def _check_condition(scoring: Judged, found: Mapping[str, nodes.SettingLine], scope: Scope) -> None:
+    """One draw has neither spread nor confidence, and words without an order are not apart."""
+    setting = next(
+        (found[key] for key in ("escalate", "samples", "model", "logprobs") if key in found), None
+    )
+    if scoring.escalation is None or setting is None or scope.judging.has_broken:
+        return
+    words = {term.word for term in expr.walk(scoring.escalation.condition) if isinstance(term, Own)}
+    span = setting.when.span if setting.when else setting.span
+    several = len(scoring.jurors) * scoring.samples > 1
+    if "spread" in words and not several:
+        help = "give `samples = 3`, ask a panel, or escalate by `score`"
+        scope.report("RMG322", "one draw has no spread", span, help=help)
+    elif "spread" in words and isinstance(scoring.scale, Labels) and scoring.scale.values is None:
+        help = "escalate by `confidence`, the share of the verdict"
+        scope.report("RMG322", "labels without values have no spread", span, help=help)
+    elif "confidence" in words and not several and not scoring.logprobs:
+        help = "give `samples = 3` or `logprobs = True`, ask a panel, or escalate by `score`"
+        scope.report("RMG322", "one draw has no confidence", span, help=help)
+
+
+def _check_logprobs(scoring: Judged, setting: nodes.SettingLine | None, scope: Scope) -> None:
+    """Each verdict is one of the likeliest words that an endpoint tells the chances of, so there are few of them."""
+    if setting is None or not scoring.logprobs:
+        return
+    scale = scoring.scale
+    if isinstance(scale, Real | Points):
+        help = "ask on whole numbers, `-> 1..5`: with probabilities the score is any number between"
+        scope.report(
+            "RMG330", f"the verdicts on {scale} cannot be counted", setting.span, help=help
+        )
+    elif isinstance(scale, Whole | Labels) and (count := _verdicts(scale)) > MOST_OFFERS:
+        help = f"offer {MOST_OFFERS} at most, such as `-> 1..5`"
+        scope.report(
+            "RMG330",
+            f"{scale} offers {count} verdicts, too many for probabilities",
+            setting.span,
+            help=help,
+        )
+    elif scoring.pool in ("median", "worst"):
+        help = (
+            "write `pool = mean` for their expectation, `pool = majority` for the likeliest verdict"
+        )
+        scope.report(
+            "RMG330", f"probabilities are not pooled by `{scoring.pool}`", setting.span, help=help
+        )
+
+
+def _verdicts(scale: Whole | Labels) -> int:
+    return len(scale.labels) if isinstance(scale, Labels) else scale.high - scale.low + 1
+
+
+def check_samples(
+    scoring: Judged | Compared, setting: nodes.SettingLine | None, scope: Scope
+) -> None:
+    """Several draws that must be alike are one, paid several times."""
+    if setting is None or scoring.samples == 1:
+        return
+    if scoring.logprobs:
+        help = "leave `samples` out: the probabilities say what several draws would"
+        scope.report("RMG327", "probabilities are the same in every draw", setting.span, help=help)
+    elif any(_is_cold(use, scope) for use in scoring.jurors):
+        help = "leave `temperature` out of the model: several draws are then made at 1"
+        scope.report(
+            "RMG327",
+            "several draws at temperature 0 are one draw paid several times",
+            setting.span,
+            help=help,
+        )
+
+
+def _is_cold(use: ModelUse, scope: Scope) -> bool:
+    # Of an imported model the author of this file knows little, and `temperature` may be there for its other graders.
+    own = isinstance(scope.file.declared.get(use.label), nodes.ModelDecl)
+    return own and dict(use.settings).get("temperature") == 0
+
+
+def _check_pool(scoring: Judged, setting: nodes.SettingLine | None, scope: Scope) -> None:
+    if setting is None or not isinstance(setting.value, nodes.NameNode):
+        return
+    word, scale, span = setting.value.id, scoring.scale, setting.value.span
+    if word != "majority" and isinstance(scale, Labels) and scale.values is None:
+        scope.report(
+            "RMG322", f"labels without values have no {word}", span, help="write `pool = majority`"
+        )
+    elif word == "median" and isinstance(scale, YesNo):
+        scope.report(
+            "RMG322", "bool has no median of its own", span, help="write `pool = majority`"
+        )
+    elif word == "majority" and isinstance(scale, Real | Points):
+        help = "write `pool = median`"
+        scope.report(
+            "RMG322",
+            f"on {scale} no two draws need be alike, so that none has a majority",
+            span,
+            help=help,
+        )
+
+
+def check_generator(
+    scoring: Judged | Compared, setting: nodes.SettingLine | None, scope: Scope
+) -> None:
+    """A judge of the answers' own family."""
+    own = next(
+        (use for use in scoring.models if use.name and is_akin(use.name, scoring.generator)), None
+    )
+    if setting is not None and own is not None:
+        help = "judges favour their own family; ask a judge of another one"
+        message = f"{own.name} would judge answers of its own family, {scoring.generator}"
+        scope.report("RMG328", message, setting.span, help=help)

@@ -1,0 +1,269 @@
+"""Prompts in a spec: each name in a template found among fields, columns and params, each slip told at its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rmg_dsl.checker.expressions import Expressions
+from rmg_dsl.checker.scope import Scope
+from rmg_dsl.diagnostics import Fix, Span
+from rmg_dsl.ir import expr
+from rmg_dsl.ir.expr import Constant, Term
+from rmg_dsl.prompts.cache_prefix import LONG_CONSTANT, RowData, row_data_in
+from rmg_dsl.prompts.template import Variable, has_tags, outline, single_braces
+from rmg_dsl.syntax import nodes
+from rmg_dsl.syntax.strings import UnknownEscape, characters
+
+_FORMAT_DOUBLED = re.compile(r"\{\{\s*[\"'\n]|[\"'\d\]\}]\s*\}\}|\{\{[^{}]*:[^{}]*\{[^{}]*\}")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedTemplate:
+    """A template's text, the values of its names, and which of the row's names it cannot do without."""
+
+    text: str
+    bound: tuple[tuple[str, Term], ...] = ()
+    constants: tuple[tuple[str, float | int | bool | str], ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+def check_template(
+    node: nodes.TextNode, expressions: Expressions, scope: Scope, what: str = "the prompt"
+) -> CheckedTemplate:
+    """Resolve the names of a template; `scope.words` are names that the key itself gives, such as `a` and `b`."""
+    found = outline(node.value)
+    for objection in found.objections:
+        span = _line_span(node, objection.line)
+        if objection.code == "RMG402" and _looks_like_format(node.value):
+            _format_template(node, scope, what)
+        else:
+            scope.report(objection.code, objection.message, span, help=objection.help)
+    _check_braces(node, found.variables, scope, what)
+    bound: list[tuple[str, Term]] = []
+    constants: list[tuple[str, float | int | bool | str]] = []
+    for variable in found.variables:
+        _bind(variable, node, expressions, scope, what, bound, constants)
+    needs = tuple(
+        v.name for v in found.variables if not v.optional and v.name not in dict(constants)
+    )
+    if what in ("the prompt", "the system") and not scope.file.is_library:
+        _note_order(node, found.variables, constants, scope)
+    return CheckedTemplate(node.value, tuple(bound), tuple(constants), needs)
+
+
+def unquoted_text(setting: nodes.SettingLine, scope: Scope) -> None:
+    """Report a key that wants a text and got something else."""
+    help = "`{{ name }}` inside the quotes puts a value in"
+    scope.report("RMG111", f"`{setting.key.id}` is a text in quotes", setting.value.span, help=help)
+
+
+def _bind(
+    variable: Variable,
+    node: nodes.TextNode,
+    expressions: Expressions,
+    scope: Scope,
+    what: str,
+    bound: list[tuple[str, Term]],
+    constants: list[tuple[str, float | int | bool | str]],
+) -> None:
+    span = name_span(node, variable)
+    scope.touched.add(variable.name)
+    place = replace(scope, optional=True) if variable.optional else scope
+    found = _value(variable.name, span, expressions, place, what)
+    if found is None:
+        return
+    if isinstance(found, Constant) and found.value is not None:
+        constants.append((variable.name, found.value))
+    else:
+        bound.append((variable.name, found))
+
+
+def _value(name: str, span: Span, expressions: Expressions, scope: Scope, what: str) -> Term | None:
+    if name in scope.words:
+        return scope.words[name].term
+    rebound = dict(scope.bound).get(name)
+    if rebound is not None:
+        return rebound.term
+    root = scope.book.root
+    found = scope.file.find(name)
+    if found is None or not isinstance(found.file.declared[found.name], nodes.ParamDecl):
+        own = (
+            found
+            if found and not isinstance(found.file.declared[found.name], nodes.FieldDecl)
+            else None
+        )
+        found = root.find_field(name) or own
+    declared = found.file.declared[found.name] if found else None
+    match declared:
+        case nodes.FieldDecl() | nodes.ParamDecl():
+            return expressions.check(nodes.NameNode(name, span), scope).term
+        case nodes.Broken():
+            return None
+        case None:
+            message = f"unknown name `{name}` in {what} of {scope.owner}"
+            expressions.use_column(name, span, scope, "RMG401", message)
+            return expr.Column(name)
+        case _:
+            return _declared_otherwise(name, span, declared, scope, what)
+
+
+def _declared_otherwise(
+    name: str, span: Span, declared: object, scope: Scope, what: str
+) -> Term | None:
+    """A grader's or model's name in a prompt: a column of that name may be meant, a score never."""
+    if scope.book.universe.columns is not None and name in scope.book.universe.columns:
+        scope.book.use_column(name, scope.file.source, span, scope.optional)
+        return expr.Column(name)
+    kind = nodes.keyword_of(declared)
+    help = "a prompt sees fields, columns and params; scores meet in an `aggregate`"
+    scope.report(
+        "RMG405", f"`{name}` in {what} of {scope.owner} is a {kind}, not a field", span, help=help
+    )
+    return None
+
+
+# ── places in a template ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def name_span(node: nodes.TextNode, variable: Variable) -> Span:
+    """Where a name stands: the template engine knows the line, the name is looked for inside the tags of that line."""
+    lines = node.value.split("\n")
+    start = sum(len(line) + 1 for line in lines[: variable.line - 1])
+    pattern = re.compile(rf"(?<![\w.]){re.escape(variable.name)}(?!\w)")
+    for found in pattern.finditer(node.value, start):
+        opened = max(
+            node.value.rfind("{{", 0, found.start()), node.value.rfind("{%", 0, found.start())
+        )
+        closed = max(
+            node.value.rfind("}}", 0, found.start()), node.value.rfind("%}", 0, found.start())
+        )
+        if opened > closed:
+            return source_span(node, found.start(), found.end())
+    return _line_span(node, variable.line)
+
+
+def source_span(node: nodes.TextNode, start: int, end: int) -> Span:
+    """A stretch of a string's meaning as a stretch of the source."""
+    try:
+        origins = [c.origin for c in characters(node.token)]
+    except UnknownEscape:
+        return node.span
+    if not origins or start >= len(origins):
+        return node.span
+    first = node.span.start + origins[start]
+    last = node.span.start + origins[min(end, len(origins)) - 1] + 1
+    return Span(first, max(first + 1, last))
+
+
+def _line_span(node: nodes.TextNode, line: int) -> Span:
+    lines = node.value.split("\n")
+    number = min(max(1, line), len(lines))
+    start = sum(len(text) + 1 for text in lines[: number - 1])
+    text = lines[number - 1]
+    indent = len(text) - len(text.lstrip())
+    return source_span(node, start + indent, start + max(len(text.rstrip()), indent + 1))
+
+
+# ── templates of another kind ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_braces(
+    node: nodes.TextNode, variables: Iterable[Variable], scope: Scope, what: str
+) -> None:
+    """`{query}`: a mistake where the prompt has no `{{ }}`, a doubt where the name is known, else text."""
+    found = single_braces(node.value)
+    if not found:
+        return
+    if _looks_like_format(node.value):
+        _format_template(node, scope, what)
+        return
+    known = _known_names(scope) | {v.name for v in variables}
+    for name, start, end in found:
+        span = source_span(node, start, end)
+        fix = Fix(span, f"{{{{ {name} }}}}", f"write `{{{{ {name} }}}}`")
+        help = f"a value is put in by two braces: `{{{{ {name} }}}}`"
+        if not has_tags(node.value):
+            scope.report(
+                "RMG403",
+                f"`{{{name}}}` is plain text here: nothing is put in",
+                span,
+                help=help,
+                fixes=[fix],
+            )
+        elif name in known:
+            message = f"`{{{name}}}` is plain text here, and `{name}` is a field"
+            scope.report("RMG403", message, span, help=help, fixes=[fix], severity="warning")
+
+
+def _looks_like_format(text: str) -> bool:
+    """Doubled braces around what is no expression, beside single ones around names: written for `str.format`."""
+    return bool(single_braces(text)) and bool(_FORMAT_DOUBLED.search(text))
+
+
+def _format_template(node: nodes.TextNode, scope: Scope, what: str) -> None:
+    name, start, end = (single_braces(node.value) or [("name", 0, 1)])[0]
+    span = source_span(node, start, end)
+    help = f"write `{{{{ {name} }}}}` for `{{{name}}}`, and single braces for doubled ones"
+    if not any(d.code == "RMG406" and d.span == span for d in scope.book.diagnostics):
+        scope.report(
+            "RMG406", f"{what} of {scope.owner} is written for `str.format`", span, help=help
+        )
+
+
+def _known_names(scope: Scope) -> set[str]:
+    columns = scope.book.universe.columns or frozenset()
+    root = scope.book.root.declared.items()
+    return (
+        {name for name, declared in root if isinstance(declared, nodes.FieldDecl | nodes.ParamDecl)}
+        | set(columns)
+        | set(scope.book.columns)
+    )
+
+
+def _note_order(
+    node: nodes.TextNode,
+    variables: Iterable[Variable],
+    constants: Sequence[tuple[str, object]],
+    scope: Scope,
+) -> None:
+    """Row data before a long constant part: the provider cannot reuse what it has read of the prompt."""
+    found = row_data_in(node.value, {v.name for v in variables} - set(dict(constants)))
+    if found and found.behind >= LONG_CONSTANT:
+        _report_order(
+            node, found, scope, "put the constant part first: providers read it once for all rows"
+        )
+
+
+def _report_order(node: nodes.TextNode, found: RowData, scope: Scope, help: str) -> None:
+    span = source_span(node, found.start, found.end)
+    scope.report("RMG407", "the row's data stands before a long constant part", span, help=help)
+
+
+def note_system_order(
+    texts: Mapping[str, nodes.TextNode], templates: Mapping[str, CheckedTemplate], scope: Scope
+) -> None:
+    """The row's data in `system`: the whole prompt stands behind it."""
+    if "system" not in texts or "prompt" not in texts or scope.file.is_library:
+        return
+    node, names = texts["system"], {name for name, _ in templates["system"].bound}
+    found = row_data_in(node.value, names)
+    if found is None or found.behind >= LONG_CONSTANT:
+        return
+    own = {name for name, _ in templates["prompt"].bound}
+    prompt = row_data_in(texts["prompt"].value, own)
+    constant = max(prompt.start, prompt.behind) if prompt else len(texts["prompt"].value)
+    if constant >= LONG_CONSTANT:
+        help = "put the row's data into the prompt, behind what is constant: `system` is read first"
+        _report_order(node, found, scope, help)
+
+
+def merged(templates: Mapping[str, CheckedTemplate]) -> CheckedTemplate:
+    """The names of several templates of one question together."""
+    bound = {name: term for t in templates.values() for name, term in t.bound}
+    constants = {name: value for t in templates.values() for name, value in t.constants}
+    needs = tuple(dict.fromkeys(name for t in templates.values() for name in t.needs))
+    return CheckedTemplate(
+        "", tuple(sorted(bound.items())), tuple(sorted(constants.items())), needs
+    )

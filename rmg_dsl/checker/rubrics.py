@@ -1,0 +1,157 @@
+"""Rubrics: does each line fit the scale?"""
+
+from __future__ import annotations
+
+import re
+
+from rmg_dsl.checker.expressions import Expressions
+from rmg_dsl.checker.prompts import check_template
+from rmg_dsl.checker.scope import Scope
+from rmg_dsl.ir.expr import Term, scorings_in
+from rmg_dsl.ir.scoring import Criterion
+from rmg_dsl.prompts.template import RENDER_FAILURES, Prompt, has_tags
+from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
+from rmg_dsl.suggest import likely
+from rmg_dsl.syntax import nodes
+
+_TWO_QUESTIONS = re.compile(r"\b(?:and|or)\b", re.I)
+
+
+def check_source(
+    rubric: nodes.Rubric | None, scale: Scale, expressions: Expressions, scope: Scope
+) -> Term | None:
+    """The field that a rubric comes from, with `rubric = FIELD`."""
+    if rubric is None or rubric.source is None:
+        return None
+    found = expressions.check(rubric.source, scope)
+    if not isinstance(scale, Points):
+        help = "a list of `{criterion, points}` scores on `points`"
+        scope.report(
+            "RMG315",
+            f"a rubric from a field is for `points`, not for {scale}",
+            rubric.span,
+            help=help,
+        )
+    elif found.type.kind not in ("list", "any") or any(True for _ in scorings_in(found.term)):
+        help = "it is a list of objects with `criterion` and `points`"
+        scope.report(
+            "RMG315", "a rubric from a field is a list of criteria", rubric.source.span, help=help
+        )
+    return found.term
+
+
+def check_rubric(
+    rubric: nodes.Rubric | None, scale: Scale, expressions: Expressions, scope: Scope
+) -> tuple[Criterion, ...]:
+    """The criteria in the order in which they were written; what does not fit the scale is reported."""
+    if rubric is None or rubric.source is not None:
+        return ()
+    found: list[Criterion] = []
+    seen: set[object] = set()
+    for criterion in rubric.criteria:
+        _check_level(criterion, scale, seen, scope)
+        found.append(Criterion(_level(criterion), _text(criterion, expressions, scope)))
+        if isinstance(scale, Points):
+            _note_two_questions(criterion, scope)
+    if isinstance(scale, Points) and not any(
+        isinstance(c.level, int | float) and c.level > 0 for c in found
+    ):
+        scope.report(
+            "RMG315", "no criterion gives points", rubric.span, help='add a line such as `+5: "…"`'
+        )
+    return tuple(found)
+
+
+def _level(criterion: nodes.CriterionLine) -> float | int | bool | str:
+    level = criterion.level
+    return level.id if isinstance(level, nodes.NameNode) else level.value
+
+
+def _note_two_questions(criterion: nodes.CriterionLine, scope: Scope) -> None:
+    """`Names the limit and asks for the number`: of half of it nobody knows whether it is met."""
+    found = _TWO_QUESTIONS.search(criterion.text.value)
+    if found is not None:
+        help = "make two criteria of it, each with its points; leave it where it is one thing"
+        word = found.group().lower()
+        scope.report(
+            "RMG329",
+            f"`{word}`: does this criterion ask two things?",
+            criterion.text.span,
+            help=help,
+        )
+
+
+def _check_level(
+    criterion: nodes.CriterionLine, scale: Scale, seen: set[object], scope: Scope
+) -> None:
+    level = criterion.level
+    value = _level(criterion)
+    span = level.span
+    if isinstance(scale, Points):
+        if not isinstance(level, nodes.NumberNode | nodes.NameNode) or value == 0:
+            scope.report(
+                "RMG315",
+                "criteria of `points` start with their points",
+                span,
+                help='write `+5: "…"`, `-8: "…"` or `veto: "…"`',
+            )
+        return
+    problem, help = _misfit(level, scale)
+    if problem:
+        scope.report("RMG315", problem, span, help=help)
+    elif criterion.signed and isinstance(value, int | float) and value >= 0:
+        scope.report(
+            "RMG315",
+            f"`+{value:g}` gives points, and the scale is {scale}",
+            span,
+            help=f"write `{value:g}:`, or `-> points`",
+        )
+    elif (type(value), value) in seen:
+        scope.report(
+            "RMG211",
+            f"the level {value} stands twice in this rubric",
+            span,
+            help="keep one of them",
+        )
+    seen.add((type(value), value))
+
+
+def _misfit(
+    level: nodes.NumberNode | nodes.TextNode | nodes.TruthNode | nodes.NameNode, scale: Scale
+) -> tuple[str, str]:
+    """Why a level is not one of the scale's, and what is."""
+    value = level.id if isinstance(level, nodes.NameNode) else level.value
+    offered = f"the scale is {scale}"
+    match scale:
+        case Whole(low, high):
+            fits = isinstance(level, nodes.NumberNode) and value in range(low, high + 1)
+        case Real(low, high):
+            fits = isinstance(level, nodes.NumberNode) and low <= level.value <= high
+        case YesNo():
+            fits, offered = (
+                isinstance(level, nodes.TruthNode),
+                "the levels of a bool are True and False",
+            )
+        case Labels(labels):
+            fits = isinstance(level, nodes.TextNode) and value in labels
+            close = likely(str(value), labels)
+            offered = f'did you mean "{close}"?' if close else offered
+        case Points():
+            fits = True
+    return ("", "") if fits else (f"the level {value} is not on the scale", offered)
+
+
+def _text(criterion: nodes.CriterionLine, expressions: Expressions, scope: Scope) -> str:
+    """Rubric texts are templates too, but the same for all rows: they may name params only."""
+    if not has_tags(criterion.text.value):
+        return criterion.text.value
+    template = check_template(criterion.text, expressions, scope, "the rubric")
+    if template.bound:
+        help = "the rubric stands before the row's data and is the same for every row; name fields in the prompt"
+        message = f"`{template.bound[0][0]}` cannot stand in a rubric"
+        scope.report("RMG401", message, criterion.text.span, help=help)
+        return criterion.text.value
+    try:
+        return Prompt(template.text, template.constants).render({}, "data")
+    except RENDER_FAILURES:
+        return criterion.text.value

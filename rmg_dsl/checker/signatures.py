@@ -1,0 +1,72 @@
+"""The functions of the language as the checker sees them: read from the standard library's `internal` declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+
+from rmg_dsl.checker.scale_nodes import scale_of
+from rmg_dsl.ir.types import ANY, BOOL, LIST, NUMBER, TEXT, Type, number, of_scale
+from rmg_dsl.scales import Real
+from rmg_dsl.syntax import nodes
+
+_RESULTS: Mapping[str, Type] = {
+    "number": NUMBER,
+    "count": number(0, inf),
+    "bool": BOOL,
+    "text": TEXT,
+    "list": LIST,
+    "any": ANY,
+    "score": NUMBER,
+    "rows": NUMBER,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Parameter:
+    """A parameter of a built-in function: what it takes, and what stands in for it."""
+
+    name: str
+    type: str
+    default: nodes.Expr | None
+    variadic: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Function:
+    """A built-in: `over_rows` functions stand in `require`, all others belong to one row."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    result: Type
+    doc: str
+
+    @property
+    def over_rows(self) -> bool:
+        return any(p.type == "rows" for p in self.parameters) or self.name in ("low", "high")
+
+    def __str__(self) -> str:
+        shown = ("*" * p.variadic + p.name for p in self.parameters)
+        return f"{self.name}({', '.join(shown)})"
+
+
+def functions_of(module: nodes.Module) -> dict[str, Function]:
+    """The signatures that a module of `internal` declarations holds, by name."""
+    return {
+        d.name.id: _function(d) for d in module.declarations if isinstance(d, nodes.InternalDecl)
+    }
+
+
+def _function(declared: nodes.InternalDecl) -> Function:
+    parameters = tuple(
+        Parameter(p.name.id, p.type.id, p.default, p.variadic) for p in declared.parameters
+    )
+    return Function(declared.name.id, parameters, _result(declared.result), declared.doc)
+
+
+def _result(result: nodes.NameNode | nodes.ScaleNode) -> Type:
+    if isinstance(result, nodes.NameNode):
+        return _RESULTS[result.id]
+    scale = scale_of(result)
+    return number(scale.low, scale.high, 1) if isinstance(scale, Real) else of_scale(scale)

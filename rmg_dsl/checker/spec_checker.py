@@ -1,0 +1,348 @@
+"""From tree to suite: every name found, every type inferred, and every mistake of a spec told in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from rmg_dsl.checker.graders import Graders
+from rmg_dsl.checker.imports import Files
+from rmg_dsl.checker.models import ModelTable
+from rmg_dsl.checker.refinement import Refinements
+from rmg_dsl.checker.scope import Book, File, Foreign, Scope, Typed, Universe
+from rmg_dsl.checker.validations import check_validation
+from rmg_dsl.diagnostics import Diagnostic, Span, errors_in, in_order
+from rmg_dsl.ir import expr
+from rmg_dsl.ir.expr import Term
+from rmg_dsl.ir.scoring import (
+    ByPairs,
+    Compared,
+    Judged,
+    ModelUse,
+    Ranked,
+    Refining,
+    Scoring,
+    models_of,
+    read_by,
+)
+from rmg_dsl.ir.suite import Checked, Gate, Output, OutputKind, Validation
+from rmg_dsl.ir.types import ANY
+from rmg_dsl.syntax import Parsed, nodes
+
+_SUFFIXES = ("_reason", "_status", "_label", "_spread", "_confidence", "_rank", "_flagged", "_p")
+_OUTPUTS: Mapping[type, OutputKind] = {
+    nodes.GraderDecl: "grader",
+    nodes.AggregateDecl: "aggregate",
+    nodes.PairwiseDecl: "pairwise",
+    nodes.RankingDecl: "ranking",
+}
+
+# What need not be worked out for its own sake where another declaration uses it.
+_USED_UP = ("grader", "pairwise", "ranking")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """A suite, whole or with the mistakes' parts left out, and everything there is to say about its text."""
+
+    checked: Checked
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def opened(parsed: Parsed, universe: Universe) -> Book:
+    """A book with the names of a spec and of the files that it imports, and nothing checked yet."""
+    library = File(
+        universe.library,
+        {d.name.id: d for d in universe.library.declarations if isinstance(d, nodes.GraderDecl)},
+    )
+    library.is_library = True
+    root = File(parsed.module)
+    book = Book(universe, root, library)
+    Files(book).read(root)
+    return book
+
+
+def check(parsed: Parsed, universe: Universe) -> CheckResult:
+    """Check a parsed spec against a universe; never raises for anything that stands in the text."""
+    book = opened(parsed, universe)
+    checker = _Checker(book)
+    outputs = checker.outputs()
+    outputs += checker.refinements()
+    gates = checker.gates()
+    validations = checker.validations()
+    if not errors_in(parsed.diagnostics):
+        checker.unused()
+    diagnostics = in_order([*parsed.diagnostics, *book.diagnostics])
+    return CheckResult(checker.checked(outputs, gates, validations, diagnostics), diagnostics)
+
+
+def _extras(output: Output, scoring: Scoring) -> tuple[str, ...]:
+    """The columns beside the score: of several draws, how far they are apart and how sure the verdict is."""
+    if output.kind == "aggregate":
+        return ()
+    match scoring:
+        case Judged():
+            return ("spread", "confidence") if scoring.has_ballot else ()
+        case Compared():
+            return ("p", "flagged")
+        case Ranked():
+            return ("rank",)
+        case _:
+            return ()
+
+
+class _Checker:
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.root = book.root
+        self.models = ModelTable(book)
+        self.graders = Graders(book, self.models)
+        self.expressions = self.graders.expressions
+        self._field_terms: tuple[tuple[str, Term], ...] = ()
+        self._refined: dict[str, Typed] = {}
+
+    # ── graders and aggregates ──
+
+    def outputs(self) -> list[Output]:
+        self._field_terms = self._fields()
+        for name in self.models.declared(self.root):
+            self.models.model(self.root, name)
+        found = [output for declared in self._of(*_OUTPUTS) if (output := self._output(declared))]
+        self._clashes(found)
+        return found
+
+    def _of(
+        self, *kinds: type
+    ) -> Iterator[nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | nodes.RankingDecl]:
+        for name, declared in self.root.declared.items():
+            if isinstance(declared, kinds):
+                assert not isinstance(declared, nodes.Broken)
+                assert declared.name.id == name
+                yield declared  # type: ignore[misc] # narrowed by the kinds that the callers pass
+
+    def _fields(self) -> tuple[tuple[str, Term], ...]:
+        """Every field with what it stands for. Its columns may be missing here: whether one is needed, its uses say."""
+        found: list[tuple[str, Term]] = []
+        for name, declared in self.root.declared.items():
+            if isinstance(declared, nodes.FieldDecl):
+                scope = Scope(self.book, self.root, f"field `{name}`", optional=True)
+                found.append(
+                    (name, self.expressions.field(declared, Foreign(self.root, name), scope).term)
+                )
+        return tuple(found)
+
+    def _output(
+        self,
+        declared: nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | nodes.RankingDecl,
+    ) -> Output | None:
+        graded = self.graders.resolve(Foreign(self.root, declared.name.id))
+        if graded is None:
+            return None
+        kind = _OUTPUTS[type(declared)]
+        return Output(
+            declared.name.id,
+            kind,
+            graded.scoring,
+            graded.type,
+            graded.passing,
+            kind == "aggregate",
+            declared.doc or self._inherited_doc(declared),
+            self.root.source,
+            declared.name.span,
+        )
+
+    def _inherited_doc(self, declared: object) -> str:
+        """A grader that is only another name for a standard one keeps its documentation."""
+        value = getattr(declared, "body", None)
+        target = value.function if isinstance(value, nodes.CallNode) else value
+        if isinstance(target, nodes.AttributeNode) and target.key.id in self.book.library.declared:
+            return getattr(self.book.library.declared[target.key.id], "doc", "")
+        return ""
+
+    def _clashes(self, outputs: list[Output]) -> None:
+        """`relevance_reason` cannot be a grader where `relevance` is one: both would write the same column."""
+        names = {o.name for o in outputs}
+        for output in outputs:
+            for suffix in _SUFFIXES:
+                base = output.name.removesuffix(suffix)
+                if base != output.name and base in names:
+                    help = f"`{base}` also writes `{base}_reason` and `{base}_status`; choose another name"
+                    self._report(
+                        "RMG217", f"`{output.name}` is also a column of `{base}`", output.span, help
+                    )
+
+    def _report(self, code: str, message: str, span: Span, help: str = "") -> None:
+        Scope(self.book, self.root, "").report(code, message, span, help=help)
+
+    # ── require, refine, validate ──
+
+    def gates(self) -> list[Gate]:
+        return [
+            gate
+            for node in self.root.module.declarations
+            if isinstance(node, nodes.RequireDecl) and (gate := self._gate(node))
+        ]
+
+    def _gate(self, node: nodes.RequireDecl) -> Gate | None:
+        scope = Scope(self.book, self.root, "this `require`", "rows", words=self._refined_columns())
+        before = len(self.book.diagnostics)
+        condition = node.condition
+        found = self.expressions.check(condition, scope)
+        text = " ".join(scope.text(condition).split())
+        if any(d.severity == "error" for d in self.book.diagnostics[before:]):
+            return None
+        if found.type.kind != "bool":
+            help = f"compare it: `require {text} >= …`"
+            scope.report(
+                "RMG301",
+                f"a `require` is true or false, and `{text}` is {found.type}",
+                condition.span,
+                help=help,
+            )
+            return None
+        if not any(isinstance(t, expr.Statistic) for t in expr.walk(found.term)):
+            help = "for example `require mean(reward) >= 3.5`"
+            scope.report(
+                "RMG319", "this `require` says nothing about the rows", condition.span, help=help
+            )
+            return None
+        return Gate(found.term, text, self.root.source, node.span)
+
+    def _refined_columns(self) -> dict[str, Typed]:
+        """The columns that a refine adds may be gated, though nothing declares them by name."""
+        found: dict[str, Typed] = {}
+        for node in self.root.module.declarations:
+            if isinstance(node, nodes.RefineDecl):
+                names = [f"{node.name.id}_{suffix}" for suffix in ("refined", "rounds", "status")]
+                names += [
+                    f"{score}{end}" for score in self.root.declared for end in ("_before", "_after")
+                ]
+                found |= {name: Typed(expr.Column(name), ANY) for name in names}
+        return found | self._refined
+
+    def refinements(self) -> list[Output]:
+        """What the loops leave behind on each row."""
+        refinements = Refinements(self.book, self.models, self.graders)
+        found: list[Output] = []
+        for node in self.root.module.declarations:
+            if isinstance(node, nodes.RefineDecl):
+                left = refinements.check(node, self.root)
+                self._refined |= left.words
+                found += left.outputs
+        return found
+
+    def validations(self) -> list[Validation]:
+        declared = [
+            node for node in self.root.module.declarations if isinstance(node, nodes.ValidateDecl)
+        ]
+        scopes = [Scope(self.book, self.root, f"validate `{node.name.id}`") for node in declared]
+        found = (
+            check_validation(n, self.expressions, scope)
+            for n, scope in zip(declared, scopes, strict=True)
+        )
+        return [validation for validation in found if validation is not None]
+
+    # ── unused ──
+
+    def unused(self) -> None:
+        if self.root.incomplete or any(d.severity == "error" for d in self.book.diagnostics):
+            return
+        for name, declared in self.root.declared.items():
+            if (id(self.root), name) in self.book.used:
+                continue
+            if isinstance(declared, nodes.ModelDecl):
+                self._report(
+                    "RMG209",
+                    f"model `{name}` is never used",
+                    declared.name.span,
+                    self._unused_model(name),
+                )
+            elif isinstance(declared, nodes.ParamDecl):
+                message = f"param `{name}` is not used in this file"
+                Scope(self.book, self.root, "").report(
+                    "RMG209", message, declared.name.span, severity="note"
+                )
+            elif isinstance(declared, nodes.FieldDecl):
+                self._report("RMG219", f"field `{name}` is not used", declared.name.span)
+        for node in self.root.module.declarations:
+            if isinstance(node, nodes.ImportDecl):
+                self._unused_imports(node)
+
+    def _unused_model(self, name: str) -> str:
+        judge = "judge" in self.root.declared
+        return f"give a grader `model = {name}`, or remove it" + (
+            "" if judge else "; the default is the one named `judge`"
+        )
+
+    def _unused_imports(self, node: nodes.ImportDecl) -> None:
+        for imported in node.names:
+            if (
+                id(self.root),
+                imported.local.id,
+            ) not in self.book.used and imported.local.id in self.root.imported:
+                self._report(
+                    "RMG209",
+                    f"`{imported.local.id}` is imported and never used",
+                    imported.span,
+                    "remove it",
+                )
+
+    # ── the suite ──
+
+    def checked(
+        self,
+        outputs: list[Output],
+        gates: list[Gate],
+        validations: list[Validation],
+        diagnostics: tuple[Diagnostic, ...],
+    ) -> Checked:
+        scorings = tuple(self.book.scorings)
+        used = {child for s in scorings for child in (*read_by(s), *self._compared_by(s))}
+        forced = [number for g in gates for number in expr.scorings_in(g.condition)]
+        for validation in validations:
+            forced += [
+                validation.scoring,
+                *(n for term in validation.terms for n in expr.scorings_in(term)),
+            ]
+        rooted = tuple(
+            replace(
+                o,
+                root=o.kind not in _USED_UP or o.scoring not in used,
+                extras=_extras(o, scorings[o.scoring]),
+            )
+            for o in outputs
+        )
+        return Checked(
+            self.root.source,
+            self.root.module.doc,
+            self._params(),
+            self._models(scorings),
+            rooted,
+            scorings,
+            tuple(dict.fromkeys(n for n in forced if n not in used)),
+            tuple(gates),
+            tuple(validations),
+            tuple(self.book.columns.values()),
+            self._field_terms,
+            diagnostics,
+        )
+
+    def _compared_by(self, scoring: Scoring) -> Iterator[int]:
+        """The pairwise by which a ranking or a loop compares: its own sides are compared only where others ask."""
+        if isinstance(scoring, Ranked) and isinstance(scoring.way, ByPairs):
+            yield self.book.scorings[scoring.way.compared]
+        elif isinstance(scoring, Refining) and scoring.duel:
+            yield scoring.by.first
+
+    def _params(self) -> tuple[tuple[str, float | int | bool | str], ...]:
+        given = self.book.universe.params
+        names = [*self.root.declared, *self.root.imported]
+        found = ((name, self.root.find(name)) for name in names)
+        params = ((n, f.file.declared[f.name]) for n, f in found if f)
+        return tuple(
+            (n, given.get(n, d.value.value)) for n, d in params if isinstance(d, nodes.ParamDecl)
+        )
+
+    @staticmethod
+    def _models(scorings: Iterable[Scoring]) -> tuple[ModelUse, ...]:
+        return tuple(dict.fromkeys(model for s in scorings for model in models_of(s)))

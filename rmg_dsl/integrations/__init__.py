@@ -1,0 +1,1 @@
+"""Other programs that read RMG: Pygments and JupyterLab."""

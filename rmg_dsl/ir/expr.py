@@ -1,0 +1,264 @@
+"""Expressions with every name resolved: what is left to do for a row is arithmetic. Frozen, so equal ones are one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from rmg_dsl.ir.types import ANY, Type
+
+
+class Value:
+    """What all terms share: equal where kind and parts are, so that equal work is done once.
+
+    Written here and not generated for each class, which would double the time of every start of `rmg`.
+    """
+
+    __slots__ = ()
+    __match_args__: tuple[str, ...] = ()
+
+    def _parts(self) -> tuple[object, ...]:
+        return (type(self), *(getattr(self, name) for name in self.__match_args__))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Value) and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash(self._parts())
+
+    def __repr__(self) -> str:
+        parts = self._parts()[1:]
+        return f"{type(self).__name__}({', '.join(map(repr, parts))})"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Constant(Value):
+    """A literal; `kind` keeps 1, 1.0 and True apart, which Python calls equal."""
+
+    value: float | int | bool | str | None
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Column(Value):
+    """The value of a column."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class GetField(Value):
+    """`.key` of an object; of a list: of each item."""
+
+    base: Term
+    key: str
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Index(Value):
+    """`[i]` of a list, `["key"]` of an object."""
+
+    base: Term
+    index: Term
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ListExpr(Value):
+    """A list of terms."""
+
+    items: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Call(Value):
+    """A call of a function of a row, by its name; every parameter has its argument."""
+
+    function: str
+    arguments: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Aggregate(Value):
+    """`weighted min max sum any all` of the parts; with `drop`, parts without a score are left out."""
+
+    function: str
+    parts: tuple[Term, ...]
+    weights: tuple[float, ...]
+    drop: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Unit(Value):
+    """A number mapped from its scale to 0..1, turned round where lower is better."""
+
+    operand: Term
+    low: float
+    high: float
+    lower: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Negative(Value):
+    """`-x`."""
+
+    operand: Term
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class BinaryOp(Value):
+    """Arithmetic of one precedence, from left to right."""
+
+    first: Term
+    rest: tuple[tuple[str, Term], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Compare(Value):
+    """`a < b <= c`: chained as in Python."""
+
+    first: Term
+    rest: tuple[tuple[str, Term], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class BoolOp(Value):
+    """`and` or `or`, from left to right and no further than needed."""
+
+    word: Literal["and", "or"]
+    parts: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Not(Value):
+    """`not x`."""
+
+    operand: Term
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class IfElse(Value):
+    """`then if condition else otherwise`: only one branch is taken."""
+
+    then: Term
+    condition: Term
+    otherwise: Term
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ScoreOf(Value):
+    """The score of a way of scoring, by its number in the suite."""
+
+    scoring: int
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Scored(Value):
+    """Has the row a score from this way of scoring?"""
+
+    scoring: int
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Own(Value):
+    """The score itself, inside `pass = …`; in the condition of `escalate` also its `spread` and `confidence`."""
+
+    word: str = "score"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Passed(Value):
+    """Does its score pass, by this condition on it?"""
+
+    scoring: int
+    condition: Term
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Given(Value):
+    """Is the field there, and not blank?"""
+
+    operand: Term
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Default(Value):
+    """The field, or something instead where it is blank."""
+
+    operand: Term
+    instead: Term
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Statistic(Value):
+    """A function over the rows of the run, in a `require`: of expressions of a row, or of a statistic (`low`, `high`).
+
+    `names` are the arguments as they were written, `type` is what their values can be.
+    """
+
+    function: str
+    arguments: tuple[Term, ...]
+    names: tuple[str, ...] = ()
+    options: tuple[tuple[str, float | str], ...] = ()
+    type: Type = ANY
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class InLoop(Value):
+    """Inside a refine: the draft that is looked at, the best one before it, or what is said of the draft."""
+
+    what: Literal["draft", "best", "feedback"]
+
+
+Term: TypeAlias = (
+    Constant
+    | Column
+    | GetField
+    | Index
+    | ListExpr
+    | Call
+    | Aggregate
+    | Unit
+    | Negative
+    | BinaryOp
+    | Compare
+    | BoolOp
+    | Not
+    | IfElse
+    | ScoreOf
+    | Scored
+    | Own
+    | Passed
+    | Given
+    | Default
+    | Statistic
+    | InLoop
+)
+
+
+def children(term: Term) -> Iterator[Term]:
+    """The terms that one is made of, in the order in which they were written."""
+    for name in term.__dataclass_fields__:
+        yield from _terms_in(getattr(term, name))
+
+
+def _terms_in(value: object) -> Iterator[Term]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _terms_in(item)
+    elif isinstance(value, Term):
+        yield value
+
+
+def walk(term: Term) -> Iterator[Term]:
+    """A term and all that it is made of."""
+    yield term
+    for child in children(term):
+        yield from walk(child)
+
+
+def scorings_in(term: Term) -> Iterator[int]:
+    """The ways of scoring that a term reads, by number."""
+    for inner in walk(term):
+        if isinstance(inner, ScoreOf | Scored | Passed):
+            yield inner.scoring

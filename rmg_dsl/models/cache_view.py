@@ -1,0 +1,30 @@
+"""A model as far as its cache goes: which questions are one and the same, and what was answered. It asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rmg_dsl.messages import Reply, Request
+from rmg_dsl.models.cache import ReplyCache
+from rmg_dsl.models.providers.chat_completion import reply_kept
+
+
+class Memory:
+    """What is known of a model without asking it; without a `cache` only which questions are one.
+
+    >>> Memory("openai/gpt-6-luna", lambda _: b"k" * 32).recall(b"k" * 32)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        identity: Callable[[Request], bytes | None],
+        cache: ReplyCache | None = None,
+    ) -> None:
+        self.key = identity
+        self._name = name
+        self._cache = cache
+
+    def recall(self, key: bytes) -> Reply | None:
+        """The reply to the question with this key, with the tokens that it took when it was asked."""
+        return reply_kept(self._cache.get(key), self._name) if self._cache else None

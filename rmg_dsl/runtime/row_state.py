@@ -1,0 +1,138 @@
+"""One row on its way: what is known of it, what it waits for, and the one place where whatever goes wrong is caught."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, TypeAlias
+
+from rmg_dsl.errors import CallError
+from rmg_dsl.judge import DraftPlace, Enquiry, Key
+from rmg_dsl.results import Outcome, Path, Status, Unscored
+from rmg_dsl.runtime.refine_rules import Mark
+
+Row: TypeAlias = Mapping[Any, Any]
+
+
+class Waiting(Exception):
+    """A question of this row has no answer yet."""
+
+
+class NoScore(Exception):
+    """There is no value, and this is why; `step` is the one that has none, where it is a step's and not a column's."""
+
+    def __init__(self, unscored: Unscored, step: int | None = None) -> None:
+        super().__init__(unscored.message)
+        self.unscored = unscored
+        self.step = step
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where a row is ranked: its group, what is ranked there, and what else the question about all of them names."""
+
+    group: str
+    candidate: Any
+    values: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class RowState:
+    """What is known of one row: outcomes by step, the enquiries that went out, the answers of steps with several.
+
+    `drafts` are the loops that refine it, by step. A draft is a row of its own, which shares what was asked with the
+    row that it is a draft of; `draft` says which one it is.
+    `seats` are the groups in which it waits to be ranked; it is `waiting` while an answer of its own is out.
+    """
+
+    index: int
+    row: Row
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    asked: dict[tuple[DraftPlace | None, int, Key], Enquiry] = field(default_factory=dict)
+    answers: dict[int, dict[Key, Outcome]] = field(default_factory=dict)
+    drafts: dict[int, Drafts] = field(default_factory=dict)
+    draft: DraftPlace | None = None
+    seats: dict[int, Seat] = field(default_factory=dict)
+    waiting: bool = False
+    done: bool = False
+
+
+@dataclass(slots=True)
+class Version:
+    """A text in the place of a field: `state` is the row with this text in it; of the first one the row as it came."""
+
+    text: str
+    state: RowState
+    as_it_came: bool = False
+
+
+@dataclass(slots=True)
+class Drafts:
+    """How far the loop of a row has come: its versions, what was found of each, and how it ended."""
+
+    versions: list[Version] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    ending: str = ""
+    failure: Unscored | None = None
+    path: Path | None = None
+
+
+def drafted(state: RowState, enquiry: Enquiry) -> RowState:
+    """What an enquiry is about: the row itself, or a draft of it."""
+    if enquiry.draft is None:
+        return state
+    loop, place = enquiry.draft
+    return state.drafts[loop].versions[place].state
+
+
+def paths_of(state: RowState) -> dict[int, Path]:
+    """How the loops of a row went, by step."""
+    return {number: drafts.path for number, drafts in state.drafts.items() if drafts.path}
+
+
+def attempt(work: Callable[[RowState], Outcome], state: RowState) -> Outcome:
+    """The one blanket handler: whatever goes wrong in a step of a row becomes that step's outcome, trace and all."""
+    try:
+        return work(state)
+    except Waiting:
+        raise
+    except (Exception, SystemExit) as error:  # a failing row never takes the others with it
+        return _unscored(error)
+
+
+class caught:
+    """The same around what is not a function of the row: what goes wrong is handed to `record`."""
+
+    __slots__ = ("_record",)
+
+    def __init__(self, record: Callable[[Unscored], None]) -> None:
+        self._record = record
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        if isinstance(error, Waiting) or not isinstance(error, Exception | SystemExit):
+            return False
+        self._record(_unscored(error))
+        return True
+
+
+def _unscored(error: Exception | SystemExit) -> Unscored:
+    match error:
+        case NoScore():
+            return error.unscored
+        case CallError():
+            status = Status.REFUSED if error.refused else Status.ERROR
+            code = f"HTTP {error.status_code}: " if error.status_code else ""
+            return Unscored(status, f"{code}{error}", error.attempts)
+        case _:
+            message = f"{type(error).__name__}: {error}".strip().rstrip(":")
+            return Unscored(
+                Status.ERROR, message[:500], trace="".join(traceback.format_exception(error))
+            )
+
+
+def fail(status: Status, message: str) -> NoReturn:
+    """There is no value on this row, and this is why."""
+    raise NoScore(Unscored(status, message))

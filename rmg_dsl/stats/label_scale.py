@@ -1,0 +1,96 @@
+"""Verdicts of people beside the scale of a judge: the same words, the same values, and what is on neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rmg_dsl.ir.types import Type
+from rmg_dsl.scales import Labels, Scale, Whole, YesNo
+from rmg_dsl.stats.ratings import is_gap
+
+MOST_LEVELS = 1000
+
+
+def labels_of(scale: Scale | None) -> tuple[float | str, ...] | None:
+    """The verdicts of a scale in their order, where it offers so many and no more.
+
+    >>> labels_of(Whole(1, 3)), labels_of(Labels(("good", "bad"), (1, 0))), labels_of(None)
+    ((1, 2, 3), (0, 1), None)
+    """
+    match scale:
+        case Whole(low, high) if high - low < MOST_LEVELS:
+            return scale.levels
+        case YesNo():
+            return (0, 1)
+        case Labels(labels, None):
+            return labels
+        case Labels(_, values):
+            return tuple(sorted(set(values or ())))
+        case _:
+            return None
+
+
+def as_scored(column: Sequence[object], scale: Scale | None) -> Sequence[object]:
+    """Words that a scale gives a value, as that value: people write the word, the judge's score is its value.
+
+    >>> as_scored(["good", 0, None], Labels(("good", "bad"), (1, 0)))
+    [1, 0, None]
+    """
+    if not isinstance(scale, Labels) or scale.values is None:
+        return column
+    values: dict[object, object] = dict(zip(scale.labels, scale.values, strict=True))
+    return [values.get(value, value) if isinstance(value, str) else value for value in column]
+
+
+def first_off(column: Iterable[object], kind: Type) -> object:
+    """The first rating that a type of values does not hold; None where all are on it.
+
+    >>> from rmg_dsl.ir.types import of_scale
+    >>> first_off([3, None, 7], of_scale(Whole(1, 5))), first_off([3, 5.0], of_scale(Whole(1, 5)))
+    (7, None)
+    """
+    offered: tuple[float | str, ...] | None = labels_of(kind.scale) or kind.labels or None
+    return next(
+        (value for value in column if not is_gap(value) and not _is_on(value, kind, offered)), None
+    )
+
+
+def _is_on(value: Any, kind: Type, offered: tuple[float | str, ...] | None) -> bool:
+    if offered is not None:
+        return value in offered
+    return kind.kind != "number" or (
+        isinstance(value, int | float) and kind.low <= value <= kind.high
+    )
+
+
+def shown(value: object) -> str:
+    """A rating in a message: a number without a point that says nothing, a text in quotes.
+
+    >>> shown(7.0), shown("n/a")
+    ('7', '"n/a"')
+    """
+    return f"{value:g}" if isinstance(value, int | float) else f'"{value}"'
+
+
+def check_alike(columns: Sequence[Iterable[object]], names: Sequence[str]) -> None:
+    """Raise ValueError where one column holds nothing but texts and another one nothing but numbers.
+
+    Such raters can never agree, so that what they have in common would be 0 or less and say nothing.
+
+    >>> check_alike([[1, 2], ["1", None]], ["judge", "person"])
+    Traceback (most recent call last):
+    ...
+    ValueError: `judge` has numbers and `person` has texts: they can never agree
+    """
+    kinds = [
+        {"texts" if isinstance(value, str) else "numbers" for value in c if not is_gap(value)}
+        for c in columns
+    ]
+    known = [(name, found) for name, found in zip(names, kinds, strict=True) if found]
+    for name, found in known[1:]:
+        if found.isdisjoint(known[0][1]):
+            one, other = (" and ".join(sorted(each)) for each in (known[0][1], found))
+            raise ValueError(
+                f"`{known[0][0]}` has {one} and `{name}` has {other}: they can never agree"
+            )

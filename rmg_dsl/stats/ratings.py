@@ -1,0 +1,126 @@
+"""Ratings as they come, read as what a statistic works on: categories or numbers, with the gaps left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+Category = int | str
+Rating = bool | int | float | str | None
+
+
+def is_gap(value: object) -> bool:
+    """Is there no rating? None is a gap, and so is NaN, which is how frames write one.
+
+    >>> is_gap(None), is_gap(float("nan")), is_gap(0), is_gap("")
+    (True, True, False, False)
+    """
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def category(value: object) -> Category:
+    """The category that a rating names: a bool counts as 1 or 0, a whole float as its whole number, a text as itself.
+
+    >>> category(True), category(4.0), category("good"), category("1") == category(1)
+    (1, 4, 'good', False)
+
+    A text never equals a number. Anything else, as the mean 3.33 of several draws, is a `ValueError`.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
+    raise ValueError(f"a category is a whole number, a bool or a text, and {value!r} is none")
+
+
+def number(value: object) -> float:
+    """A rating as a number; a bool counts as 1 or 0.
+
+    >>> number(True), number(3)
+    (1.0, 3.0)
+
+    A text, an infinity or a number too large for a float is a `ValueError`.
+    """
+    if not isinstance(value, int | float):
+        raise ValueError(f"a number is wanted, and {value!r} is none")
+    try:
+        read = float(value)
+    except OverflowError:
+        read = math.inf
+    if not math.isfinite(read):
+        raise ValueError("a finite number is wanted, and this one is not")
+    return read
+
+
+def in_order(categories: Iterable[Category]) -> list[Category]:
+    """Distinct categories in one order whatever order they came in: numbers by size, then texts by their letters.
+
+    >>> in_order(["b", 10, 9, "a", 9])
+    [9, 10, 'a', 'b']
+    """
+    return sorted(set(categories), key=place_in_order)
+
+
+def place_in_order(value: Any) -> tuple[bool, Any]:
+    return isinstance(value, str), value
+
+
+def categories_or_none(values: Iterable[object]) -> list[Category] | None:
+    """The distinct categories among the values, in order, or None where one of them is no category.
+
+    >>> categories_or_none([2, None, True, 2.0]), categories_or_none(["yes", "no"]), categories_or_none([3, 3.33])
+    ([1, 2], ['no', 'yes'], None)
+
+    Gaps are left out, so that only gaps give an empty list. Both numbers and texts in the list mean that some raters
+    can never agree: a text never equals a number.
+    """
+    try:
+        return in_order(category(value) for value in values if not is_gap(value))
+    except ValueError:
+        return None
+
+
+def numbers_or_none(values: Iterable[object]) -> list[float] | None:
+    """The values without the gaps as numbers, or None where one of them is no finite number.
+
+    >>> numbers_or_none([2, None, True]), numbers_or_none([1, "2"])
+    ([2.0, 1.0], None)
+    """
+    try:
+        return [number(value) for value in values if not is_gap(value)]
+    except ValueError:
+        return None
+
+
+def in_places(row: Sequence[object], labels: Sequence[object]) -> list[int | None]:
+    """The row with each rating replaced by its place among the labels of the scale, from 0.
+
+    >>> in_places(["ok", None, "good"], ["bad", "ok", "good"])
+    [1, None, 2]
+
+    A rating that is no label of the scale is a `ValueError`.
+    """
+    return [None if is_gap(value) else _place_of(value, labels) for value in row]
+
+
+def _place_of(value: object, labels: Sequence[object]) -> int:
+    try:
+        return labels.index(value)
+    except ValueError:
+        raise ValueError(
+            f"{value!r} is none of the labels {', '.join(map(repr, labels))}"
+        ) from None
+
+
+def as_rows(columns: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:
+    """Columns of one length as rows; columns of several lengths are a `ValueError`.
+
+    >>> as_rows([[1, 2], [3, None]])
+    [(1, 3), (2, None)]
+    """
+    if len({len(column) for column in columns}) > 1:
+        raise ValueError(
+            f"the columns have different lengths: {', '.join(str(len(column)) for column in columns)}"
+        )
+    return list(zip(*columns, strict=True))

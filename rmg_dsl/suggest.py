@@ -1,0 +1,74 @@
+"""Did you mean: the nearest of the names in scope."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that differs by a slip of the fingers, or none.
+
+    >>> nearest("anwser", ["answer", "query"]), nearest("docs", ["answer"])
+    ('answer', None)
+    """
+    most = _tolerated(name)
+    near = (
+        c
+        for c in set(candidates)
+        if c != name and _may_be_near(name, c, most) and _comparable(name, c)
+    )
+    ranked = sorted((distance(name.lower(), c.lower()), c) for c in near)
+    return ranked[0][1] if ranked and ranked[0][0] <= most else None
+
+
+def _may_be_near(name: str, other: str, most: int) -> bool:
+    """What no few edits can bridge need not be measured: it keeps a long spec's check linear."""
+    return (
+        abs(len(name) - len(other)) <= most and len({*name.lower()} ^ {*other.lower()}) <= 2 * most
+    )
+
+
+def likely(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that a slip or a forgotten word may stand for: for advice only. Of two alike none."""
+    names = list(candidates)
+    close = nearest(name, names)
+    if close:
+        return close
+    ranked = sorted((distance(name.lower(), c.lower()), c) for c in set(names) if c != name)
+    if not ranked or ranked[0][0] > max(1, len(name) // 3):
+        return None
+    return None if len(ranked) > 1 and ranked[0][0] == ranked[1][0] else ranked[0][1]
+
+
+def _tolerated(name: str) -> int:
+    return 0 if len(name) < 4 else 1 if len(name) < 8 else 2
+
+
+def _comparable(name: str, other: str) -> bool:
+    """`answer_1` and `answer_2` are two names, not one with a slip."""
+    digits = re.compile(r"\d+")
+    return digits.sub("", name) != digits.sub("", other) or digits.findall(name) == digits.findall(
+        other
+    )
+
+
+def distance(a: str, b: str) -> int:
+    """Edits between two words, where swapped neighbours count as one."""
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        older, before, row = before, row, [i]
+        for j, y in enumerate(b, 1):
+            best = min(before[j] + 1, row[-1] + 1, before[j - 1] + (x != y))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                best = min(best, older[j - 2] + 1)
+            row.append(best)
+    return row[-1]
+
+
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """Names for a sentence, in quotes, not too many of them."""
+    found = sorted(set(names))
+    shown = ", ".join(f"`{name}`" for name in found[:most])
+    return shown + (f" and {len(found) - most} more" if len(found) > most else "")

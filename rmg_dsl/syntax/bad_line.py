@@ -1,0 +1,109 @@
+"""A line that the parser refuses, as the rules that explain it see it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from rmg_dsl.diagnostics import Diagnostic, Fix, Source, Span, diagnose
+
+Kind = Literal["head", "setting", "field", "criterion"]
+# What stands above a line of each kind, so that the parser reads it alone.
+BEFORE: Mapping[Kind, str] = {
+    "head": "",
+    "setting": "grader x:\n    ",
+    "field": "fields:\n    ",
+    "criterion": "grader x:\n    rubric:\n        ",
+}
+_TEXT = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'")
+
+
+@dataclass(frozen=True)
+class Misread:
+    """A line's text, which starts at `start` in the source, and the offset in it where the parser stopped."""
+
+    source: Source
+    kind: Kind
+    start: int
+    text: str
+    stopped: int
+    failure: UnexpectedInput
+
+    @property
+    def at(self) -> int:
+        """Where it stopped, inside the written text."""
+        return min(max(0, self.stopped), len(self.text))
+
+    @cached_property
+    def rest(self) -> str:
+        return self.text[self.at :]
+
+    @cached_property
+    def before(self) -> str:
+        return self.text[: self.at]
+
+    @property
+    def written(self) -> int:
+        """Where the last thing before that ends."""
+        return len(self.before.rstrip())
+
+    @property
+    def token(self) -> str:
+        """The kind of the token that stood there."""
+        return str(self.failure.token.type) if isinstance(self.failure, UnexpectedToken) else ""
+
+    @property
+    def expected(self) -> frozenset[str]:
+        if isinstance(self.failure, UnexpectedToken):
+            return frozenset(self.failure.accepts or self.failure.expected or ())
+        if isinstance(self.failure, UnexpectedCharacters):
+            return frozenset(self.failure.allowed or ())
+        return frozenset()
+
+    @cached_property
+    def depth(self) -> int:
+        """How many brackets are open where it stopped."""
+        plain = _TEXT.sub("", self.before)
+        return sum((c in "([") - (c in ")]") for c in plain)
+
+    @cached_property
+    def in_value(self) -> bool:
+        """Did it stop to the right of the `=` that gives the line its value, or in a condition?"""
+        if self.kind == "head" and re.match(r"require\b", self.text):
+            return self.at > len("require")
+        sign = re.match(r"[^\"'(\[=]*?(?:->[^=]*?(?:\([^)]*\)[^=]*?)?)?=(?!=)", self.text)
+        return sign is not None and self.at >= sign.end()
+
+    def span(self, start: int, end: int) -> Span:
+        start = min(start, max(0, len(self.text) - 1))
+        return Span(self.start + start, self.start + max(start + 1, end))
+
+    def point(self, at: int) -> Span:
+        """The empty place in front of a character: where something can be added."""
+        return Span(self.start + at, self.start + at)
+
+    def say(
+        self, code: str, message: str, span: Span, help: str = "", fix: Fix | None = None
+    ) -> Diagnostic:
+        return diagnose(code, message, self.source, span, help=help, fixes=[fix] if fix else [])
+
+    def write(
+        self, code: str, message: str, start: int, end: int, text: str, help: str = ""
+    ) -> Diagnostic:
+        """A mistake between two places, and what to write there instead."""
+        span = self.span(start, end)
+        return self.say(
+            code,
+            message,
+            span,
+            help or f"write `{text.strip()}`",
+            Fix(span, text, f"write `{text.strip()}`"),
+        )
+
+
+Rule: TypeAlias = Callable[[Misread], Diagnostic | None]
