@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rmg_dsl.lazy import lazily
+from rmg_dsl.lazy import lazy_getattr
 from rmg_dsl.surfaces.accessor import register
 
 if TYPE_CHECKING:
@@ -64,21 +64,21 @@ __all__ = [
 
 
 if not TYPE_CHECKING:  # so that a name which is none stays a mistake for a type checker
-    __getattr__ = lazily(__name__, _HOMES)
+    __getattr__ = lazy_getattr(__name__, _HOMES)
 
 
 def load_ipython_extension(shell: object) -> None:
     """`%load_ext rmg_dsl` gives a notebook `%%grade`, `%grade`, `%%rmg` and `%rmg_help`, with completion in cells."""
-    from rmg_dsl.surfaces.extension import load
+    from rmg_dsl.surfaces.extension import load_extension
 
-    load(shell)
+    load_extension(shell)
 
 
 def unload_ipython_extension(shell: object) -> None:
     """`%unload_ext rmg_dsl` takes them away again."""
-    from rmg_dsl.surfaces.extension import unload
+    from rmg_dsl.surfaces.extension import unload_extension
 
-    unload(shell)
+    unload_extension(shell)
 
 
 def __dir__() -> list[str]:

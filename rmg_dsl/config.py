@@ -43,7 +43,7 @@ class Settings:
             raise UsageError(f"RMG_CONCURRENCY is a whole number from 1, not {text!r}")
         return int(text) if text else None
 
-    def key(self, name: str) -> str | None:
+    def secret(self, name: str) -> str | None:
         """The secret in the variable `name`, or none; asked for at the moment a client is made."""
         return self._environment.get(name) or None
 
@@ -55,10 +55,10 @@ def _cache_dir(env: Mapping[str, str]) -> Path:
     if os.path.isabs(base):  # the XDG rules: a relative path is none
         return Path(base, "rmg")
     home = env.get("HOME") or os.path.expanduser("~")
-    return Path(home, ".cache", "rmg") if os.path.isabs(home) else _homeless()
+    return Path(home, ".cache", "rmg") if os.path.isabs(home) else _temporary_cache_dir()
 
 
-def _homeless() -> Path:
+def _temporary_cache_dir() -> Path:
     """A container's user without a home: a folder of their own among the temporary ones."""
     import tempfile
 

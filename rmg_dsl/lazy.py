@@ -8,10 +8,10 @@ from importlib import import_module
 from typing import Any
 
 
-def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+def lazy_getattr(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     """A package's `__getattr__`: `homes` names its modules, and the public names that each of them holds.
 
-    >>> lazily("json", {"decoder": "JSONDecoder JSONDecodeError"})("JSONDecoder").__name__
+    >>> lazy_getattr("json", {"decoder": "JSONDecoder JSONDecodeError"})("JSONDecoder").__name__
     'JSONDecoder'
     """
     home_of = {name: home for home, names in homes.items() for name in names.split()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
-from rmg_dsl.scales import Mark, Prose, Scale, Value
+from rmg_dsl.scales import FreeText, PointsCriterion, Scale, Value
 
 Role = Literal["system", "user", "assistant"]
 
@@ -16,8 +16,8 @@ Role = Literal["system", "user", "assistant"]
 _BYTES_PER_TOKEN = 4
 
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
-_remembered = lru_cache(maxsize=64)(_as_json)
-_MOST_REMEMBERED = 20_000
+_cached_json = lru_cache(maxsize=64)(_as_json)
+_MAX_CACHED_CHARS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class Message:
     content: str
 
 
-class Form(NamedTuple):
+class ReplyFormat(NamedTuple):
     """How a reply must look: a verdict on a scale, one for each of `criteria`, a word and its `chances`, or text."""
 
-    scale: Scale | Prose
-    criteria: int = 0
-    chances: bool = False
+    scale: Scale | FreeText
+    criteria_count: int = 0
+    wants_logprobs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +46,17 @@ class Question:
     """
 
     grader: str
-    scale: Scale | Prose
+    scale: Scale | FreeText
     messages: tuple[Message, ...]
     material: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
-    marks: tuple[Mark, ...] = ()
-    offers: tuple[tuple[str, Value], ...] = ()
+    criteria: tuple[PointsCriterion, ...] = ()
+    answer_options: tuple[tuple[str, Value], ...] = ()
 
     @property
-    def form(self) -> Form:
+    def reply_format(self) -> ReplyFormat:
         """What the reply must look like, the same for all rows that are asked alike."""
-        return Form(self.scale, len(self.marks), bool(self.offers))
+        return ReplyFormat(self.scale, len(self.criteria), bool(self.answer_options))
 
     @property
     def text(self) -> str:
@@ -82,16 +82,16 @@ class Request:
         return self.question.messages + self.follow_up
 
     @property
-    def encoded(self) -> bytes:
+    def encoded_messages(self) -> bytes:
         """The messages as JSON, made once however often they are sent; raises UnicodeEncodeError for half a character.
 
         >>> from rmg_dsl.scales import YesNo
-        >>> Request(Question("polite", YesNo(), (Message("user", "Polite?"),))).encoded
+        >>> Request(Question("polite", YesNo(), (Message("user", "Polite?"),))).encoded_messages
         b'[{"role":"user","content":"Polite?"}]'
         """
         found = self._encoded
         if found is None:
-            found = f"[{','.join(map(_encoded, self.messages))}]".encode()
+            found = f"[{','.join(map(_encode_message, self.messages))}]".encode()
             object.__setattr__(self, "_encoded", found)
         return found
 
@@ -99,15 +99,15 @@ class Request:
     def tokens(self) -> int:
         """About how many tokens the messages are, at four bytes each; 0 for what cannot be sent."""
         try:
-            return len(self.encoded) // _BYTES_PER_TOKEN
+            return len(self.encoded_messages) // _BYTES_PER_TOKEN
         except UnicodeEncodeError:
             return 0
 
 
-def _encoded(message: Message) -> str:
+def _encode_message(message: Message) -> str:
     # The instructions are the same for all rows of a grader; a few are remembered, if they are no books.
-    same = message.role == "system" and len(message.content) < _MOST_REMEMBERED
-    content = _remembered(message.content) if same else _as_json(message.content)
+    same = message.role == "system" and len(message.content) < _MAX_CACHED_CHARS
+    content = _cached_json(message.content) if same else _as_json(message.content)
     return f'{{"role":"{message.role}","content":{content}}}'
 
 
@@ -146,7 +146,7 @@ class Reply:
     finish: str | None = None
     usage: Usage = Usage(calls=1)
     raw: Mapping[str, Any] | None = None
-    chances: tuple[tuple[str, float], ...] | None = None
+    first_token_logprobs: tuple[tuple[str, float], ...] | None = None
 
 
 class Model(Protocol):
@@ -167,7 +167,7 @@ class Model(Protocol):
 
 
 @runtime_checkable
-class Recalling(Model, Protocol):
+class RecallingModel(Model, Protocol):
     """A model that knows some replies without asking: none stands for each that it does not know."""
 
     def recall(self, requests: Sequence[Request]) -> Sequence[Reply | None]: ...

@@ -40,7 +40,7 @@ class Ballot:
     spread: float | None = None
     confidence: float | None = None
     votes: tuple[tuple[str, Outcome], ...] = ()
-    chances: tuple[tuple[Value, float], ...] = ()
+    probabilities: tuple[tuple[Value, float], ...] = ()
 
 
 Habit: TypeAlias = Literal["consistent", "first", "second", "undecided"]
@@ -60,7 +60,7 @@ class Preference:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RankPosition:
     """Where a row stands in its group, or each item in its list: 1 is the best, equal ones share theirs."""
 
     rank: int | list[int]
@@ -78,14 +78,14 @@ class Score:
     label: str | None = None
     attempts: int = 0
     ballot: Ballot | None = field(default=None, repr=False)
-    beside: Preference | Place | None = field(default=None, repr=False)
+    details: Preference | RankPosition | None = field(default=None, repr=False)
 
     @property
     def status(self) -> Status:
         return Status.OK
 
     @property
-    def single(self) -> Value:
+    def scalar_value(self) -> Value:
         """The value where it is one, as of everything but a list that is ranked."""
         assert not isinstance(self.value, list)
         return self.value
@@ -113,29 +113,29 @@ class Draft:
 
     text: str
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
-    refused: bool = False
+    is_rejected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class RefinePath:
     """How a row's text was refined: its drafts in order, the place of the one that is returned, and why it ended.
 
     Without drafts, or where the first one could not be graded, nothing is returned: `kept` is none.
     """
 
     drafts: tuple[Draft, ...]
-    kept: int | None
+    returned_index: int | None
     ending: str
 
     @property
     def text(self) -> str | None:
         """The draft that is returned."""
-        return None if self.kept is None else self.drafts[self.kept].text
+        return None if self.returned_index is None else self.drafts[self.returned_index].text
 
     @property
     def rounds(self) -> int | None:
         """How many drafts were written after the first."""
-        return max(0, len(self.drafts) - 1) if self.kept is not None else None
+        return max(0, len(self.drafts) - 1) if self.returned_index is not None else None
 
 
 class Estimate(NamedTuple):

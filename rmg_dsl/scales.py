@@ -72,14 +72,14 @@ class Labels:
         return f"({pairs})" + " lower" * self.lower
 
 
-class Mark(NamedTuple):
+class PointsCriterion(NamedTuple):
     """A criterion of a rubric of points: what it says, and its points, none for a veto."""
 
     points: float | None
     text: str
 
     @property
-    def shown(self) -> str:
+    def points_text(self) -> str:
         return "veto" if self.points is None else f"{self.points:+g}"
 
 
@@ -90,10 +90,10 @@ class Points:
     lower: bool = False
 
     @staticmethod
-    def value_of(marks: Sequence[Mark], met: Sequence[bool]) -> float:
+    def value_of(marks: Sequence[PointsCriterion], met: Sequence[bool]) -> float:
         """The points of the criteria that are met over all the positive ones; with a veto, the worst there can be.
 
-        >>> marks = [Mark(10, "a"), Mark(7, "b"), Mark(5, "c"), Mark(-8, "d"), Mark(-6, "e")]
+        >>> marks = [PointsCriterion(10, "a"), PointsCriterion(7, "b"), PointsCriterion(5, "c"), PointsCriterion(-8, "d"), PointsCriterion(-6, "e")]
         >>> round(Points.value_of(marks, [True, False, True, True, False]), 6)
         0.318182
         """
@@ -113,7 +113,7 @@ class Points:
 
 
 @dataclass(frozen=True, slots=True)
-class Prose:
+class FreeText:
     """No verdict but a text: what a writer is asked for. No spec writes it, and it is no scale."""
 
     def __str__(self) -> str:
@@ -121,12 +121,12 @@ class Prose:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class LabelOrder:
     """All of these labels, the best first: what one question about several candidates wants. No spec writes it.
 
     The score is the labels as text.
 
-    >>> Order(("A", "B", "C")).value_of(["C", "A", "B"])
+    >>> LabelOrder(("A", "B", "C")).value_of(["C", "A", "B"])
     'C > A > B'
     """
 
@@ -146,4 +146,4 @@ class Order:
         return f"an order of {', '.join(self.labels)}"
 
 
-Scale: TypeAlias = Whole | Real | YesNo | Labels | Points | Order
+Scale: TypeAlias = Whole | Real | YesNo | Labels | Points | LabelOrder

@@ -12,11 +12,11 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     >>> nearest("anwser", ["answer", "query"]), nearest("docs", ["answer"])
     ('answer', None)
     """
-    most = _tolerated(name)
+    most = _max_edits(name)
     near = (
         c
         for c in set(candidates)
-        if c != name and _may_be_near(name, c, most) and _comparable(name, c)
+        if c != name and _may_be_near(name, c, most) and _can_be_typo(name, c)
     )
     ranked = sorted((distance(name.lower(), c.lower()), c) for c in near)
     return ranked[0][1] if ranked and ranked[0][0] <= most else None
@@ -29,7 +29,7 @@ def _may_be_near(name: str, other: str, most: int) -> bool:
     )
 
 
-def likely(name: str, candidates: Iterable[str]) -> str | None:
+def suggest_name(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate that a slip or a forgotten word may stand for: for advice only. Of two alike none."""
     names = list(candidates)
     close = nearest(name, names)
@@ -41,11 +41,11 @@ def likely(name: str, candidates: Iterable[str]) -> str | None:
     return None if len(ranked) > 1 and ranked[0][0] == ranked[1][0] else ranked[0][1]
 
 
-def _tolerated(name: str) -> int:
+def _max_edits(name: str) -> int:
     return 0 if len(name) < 4 else 1 if len(name) < 8 else 2
 
 
-def _comparable(name: str, other: str) -> bool:
+def _can_be_typo(name: str, other: str) -> bool:
     """`answer_1` and `answer_2` are two names, not one with a slip."""
     digits = re.compile(r"\d+")
     return digits.sub("", name) != digits.sub("", other) or digits.findall(name) == digits.findall(
@@ -67,7 +67,7 @@ def distance(a: str, b: str) -> int:
     return row[-1]
 
 
-def listed(names: Iterable[str], most: int = 8) -> str:
+def format_names(names: Iterable[str], most: int = 8) -> str:
     """Names for a sentence, in quotes, not too many of them."""
     found = sorted(set(names))
     shown = ", ".join(f"`{name}`" for name in found[:most])

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import paths
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = paths.ROOT
 Run = subprocess.CompletedProcess[str]
 
 # A slow machine is no failure: no example is given a time.

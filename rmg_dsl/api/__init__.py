@@ -7,37 +7,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rmg_dsl.lazy import lazily
+from rmg_dsl.lazy import lazy_getattr
 
 if TYPE_CHECKING:
     from rmg_dsl.api.grading import agrade, grade, run_job, run_stream
-    from rmg_dsl.api.options import Options, Written
-    from rmg_dsl.api.planning import PlanView, messages_of, plan, plan_of
-    from rmg_dsl.api.preparing import Job, prepare
-    from rmg_dsl.api.results import Bill, Result, read
+    from rmg_dsl.api.options import Options, RawParam
+    from rmg_dsl.api.planning import PlanView, messages_of, plan_of, plan_view
+    from rmg_dsl.api.preparing import GradingJob, prepare
+    from rmg_dsl.api.results import Result, RunUsage, read
     from rmg_dsl.api.sources import read_source
     from rmg_dsl.api.suites import Suite, check, load, loads
     from rmg_dsl.api.validating import agreement
 
 _HOMES = {
     "grading": "agrade grade run_job run_stream",
-    "options": "Options Written",
-    "planning": "PlanView messages_of plan plan_of",
-    "preparing": "Job prepare",
-    "results": "Bill Result read",
+    "options": "Options RawParam",
+    "planning": "PlanView messages_of plan_view plan_of",
+    "preparing": "GradingJob prepare",
+    "results": "RunUsage Result read",
     "sources": "read_source",
     "suites": "Suite check load loads",
     "validating": "agreement",
 }
 
 __all__ = [
-    "Bill",
-    "Job",
+    "GradingJob",
     "Options",
     "PlanView",
+    "RawParam",
     "Result",
+    "RunUsage",
     "Suite",
-    "Written",
     "agrade",
     "agreement",
     "check",
@@ -45,8 +45,8 @@ __all__ = [
     "load",
     "loads",
     "messages_of",
-    "plan",
     "plan_of",
+    "plan_view",
     "prepare",
     "read",
     "read_source",
@@ -56,4 +56,4 @@ __all__ = [
 
 
 if not TYPE_CHECKING:  # so that a name which is none stays a mistake for a type checker
-    __getattr__ = lazily(__name__, _HOMES)
+    __getattr__ = lazy_getattr(__name__, _HOMES)

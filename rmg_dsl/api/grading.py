@@ -11,32 +11,39 @@ from dataclasses import fields
 from typing import Any, TypeVar, cast
 
 from rmg_dsl import tables
-from rmg_dsl.api.judge_notes import jury_notes
+from rmg_dsl.api.judge_notes import panel_notes
 from rmg_dsl.api.options import Options
-from rmg_dsl.api.preparing import Job, prepare
-from rmg_dsl.api.progress import ended, shown
+from rmg_dsl.api.preparing import GradingJob, prepare
+from rmg_dsl.api.progress import ending_line, progress_display
 from rmg_dsl.api.results import (
-    Bill,
-    Finished,
+    FinishedRun,
     Ledger,
     Result,
-    as_graded,
+    RunUsage,
     graded_row,
     is_page,
-    new_kinds,
+    new_column_kinds,
     save_page,
+    verified_table,
 )
-from rmg_dsl.api.run_models import cost_of, logging_crews, paid_for, step_cost, together, usage_of
+from rmg_dsl.api.run_models import (
+    charged_steps,
+    cost_of,
+    logging_crews,
+    step_cost,
+    steps_usage,
+    total_cost,
+)
 from rmg_dsl.api.sources import Spec
-from rmg_dsl.api.validating import compared, validations_of
+from rmg_dsl.api.validating import validation_results, validations_of
 from rmg_dsl.plan import result_columns
-from rmg_dsl.report import Digest, GradedRow
-from rmg_dsl.runtime import INTERRUPTED, Gates, RowResult, Validations, bridge
+from rmg_dsl.report import GradedRow, RunSummary
+from rmg_dsl.runtime import INTERRUPTED, RequirementChecker, RowResult, ValidationCollector, bridge
 from rmg_dsl.stats import estimate_of
 
 LINGER_SECONDS = 10.0
 
-_Ended = TypeVar("_Ended", bound=Finished)
+_Ended = TypeVar("_Ended", bound=FinishedRun)
 
 
 def grade(spec: Spec, data: Any, **options: Any) -> Result:
@@ -57,59 +64,61 @@ def grade(spec: Spec, data: Any, **options: Any) -> Result:
 
 async def agrade(spec: Spec, data: Any, **options: Any) -> Result:
     """`grade` for programs with an event loop of their own: awaits instead of blocking."""
-    return await graded(prepare(spec, data, Options.of(options)))
+    return await grade_job(prepare(spec, data, Options.of(options)))
 
 
-def run_job(job: Job, *, stop_on_interrupt: bool = True) -> Result:
+def run_job(job: GradingJob, *, stop_on_interrupt: bool = True) -> Result:
     """Run a prepared job on the bridge; a first Ctrl-C ends it early with what is finished, a second one is raised.
 
     This thread draws the progress, at each tick. Without `stop_on_interrupt` the first Ctrl-C is raised: for a caller
-    that handles the signal by itself (`stopper`).
+    that handles the signal by itself (`stop_handler`).
     """
-    return _on_bridge(job, graded(job), stop_on_interrupt)
+    return _run_on_bridge(job, grade_job(job), stop_on_interrupt)
 
 
-def run_stream(job: Job, paths: Sequence[str], by: str | None = None) -> Finished:
+def run_stream(job: GradingJob, paths: Sequence[str], by: str | None = None) -> FinishedRun:
     """Run a prepared job, and write each row to every path when it is finished, by the paths' endings.
 
     The files are there when all is done, or not at all; so are reports, for paths that end in .html. Memory does not
-    grow with the rows. Ctrl-C is raised, for a caller that handles the signal by itself (`stopper`).
+    grow with the rows. Ctrl-C is raised, for a caller that handles the signal by itself (`stop_handler`).
     """
     columns = [name for output in job.plan.outputs for name in result_columns(output)]
     files = [path for path in paths if not is_page(path)]
-    with tables.writing(
-        files, [*job.table.columns, *columns], new_kinds(job.plan.outputs)
+    with tables.open_writer(
+        files, [*job.table.columns, *columns], new_column_kinds(job.plan.outputs)
     ) as writer:
 
         def take(graded: GradedRow) -> None:
             writer.add({**graded.row, **graded.cells})
 
-        digest = Digest(job.plan.outputs, by, tables.FloatsOnDisk)
-        finished = _on_bridge(job, followed(job, digest, take), stop_on_interrupt=False)
+        digest = RunSummary(job.plan.outputs, by, tables.FloatsOnDisk)
+        finished = _run_on_bridge(job, stream_job(job, digest, take), stop_on_interrupt=False)
     for path in paths:
         if is_page(path):
             save_page(path, finished)
     return finished
 
 
-def _on_bridge(job: Job, work: Coroutine[Any, Any, _Ended], stop_on_interrupt: bool) -> _Ended:
-    progress = shown(
+def _run_on_bridge(
+    job: GradingJob, work: Coroutine[Any, Any, _Ended], stop_on_interrupt: bool
+) -> _Ended:
+    progress = progress_display(
         job.options.progress, job.table.count, lambda tally: cost_of(job.plan, job.options, tally)
     )
     ending = "failed"
     try:
         result = bridge().run(
-            _sharing_flights(job, work),
+            _join_inflight_calls(job, work),
             on_tick=lambda: progress.draw(job.run.tally),
             on_interrupt=job.run.interrupt if stop_on_interrupt else None,
         )
-        ending = ended(result)
+        ending = ending_line(result)
     finally:
         progress.end(ending)
     return result
 
 
-def stopper(job: Job, *, hurried: bool = False) -> Callable[[], None]:
+def stop_handler(job: GradingJob, *, hurried: bool = False) -> Callable[[], None]:
     """What a signal handler may call, from any thread, to end a job that `run_job` runs with what is finished.
 
     In a hurry it ends at once, and calls in flight go on in the background, for ten seconds at most: what they bring
@@ -119,34 +128,36 @@ def stopper(job: Job, *, hurried: bool = False) -> Callable[[], None]:
     return lambda: _interrupt_on(loop, job, hurried)
 
 
-def _interrupt_on(loop: asyncio.AbstractEventLoop, job: Job, hurried: bool) -> None:
+def _interrupt_on(loop: asyncio.AbstractEventLoop, job: GradingJob, hurried: bool) -> None:
     loop.call_soon_threadsafe(lambda: job.run.interrupt(hurried=hurried))
 
 
-async def _sharing_flights(job: Job, work: Coroutine[Any, Any, _Ended]) -> _Ended:
+async def _join_inflight_calls(job: GradingJob, work: Coroutine[Any, Any, _Ended]) -> _Ended:
     """On the bridge, what one run is asking no other one asks too."""
-    job.shared.endpoints.flights.join(bridge().flights)
+    job.resources.endpoints.in_flight.share_with(bridge().in_flight)
     return await work
 
 
-async def graded(job: Job) -> Result:
+async def grade_job(job: GradingJob) -> Result:
     """The result of a prepared job, for who waits in a way of their own."""
-    ledger = Ledger(job.plan.outputs, marks=[] if job.streamed else None)
-    found = await followed(job, Digest(job.plan.outputs), ledger.add)
+    ledger = Ledger(job.plan.outputs, row_hashes=[] if job.is_streamed else None)
+    found = await stream_job(job, RunSummary(job.plan.outputs), ledger.add)
     told = {each.name: getattr(found, each.name) for each in fields(found)}
-    return Result(**told, table=as_graded(job.table, ledger), ledger=ledger)
+    return Result(**told, table=verified_table(job.table, ledger), ledger=ledger)
 
 
-async def followed(job: Job, digest: Digest, take: Callable[[GradedRow], object]) -> Finished:
+async def stream_job(
+    job: GradingJob, digest: RunSummary, take: Callable[[GradedRow], object]
+) -> FinishedRun:
     """Run a prepared job and hand on each finished row, in order; the rows themselves are not kept."""
     started = time.monotonic()
-    gates = Gates(job.plan, job.evaluator, estimate_of)
+    gates = RequirementChecker(job.plan, job.evaluator, estimate_of)
     validations = validations_of(job)
     files = ExitStack()
     outputs = [(output, result_columns(output)) for output in job.plan.outputs]
     try:
-        with _settled_heap():
-            job.run.crews = logging_crews(job.crews, job.options.log, files)
+        with _frozen_heap():
+            job.run.run_models = logging_crews(job.run_models, job.options.log, files)
             # Closed here and not by the garbage collector: an `on_row` that fails must leave no worker asking.
             running = cast("AsyncGenerator[RowResult]", job.run.results(iter(job.table)))
             async with aclosing(running) as results:
@@ -159,82 +170,88 @@ async def followed(job: Job, digest: Digest, take: Callable[[GradedRow], object]
                     if job.options.on_row is not None:
                         job.options.on_row({**row.row, **row.cells})
     finally:
-        closing = _closed(job, files)
-        if job.run.lingering:
-            bridge().leave(closing)
+        closing = _close_run(job, files)
+        if job.run.unfinished_calls:
+            bridge().run_in_background(closing)
         else:
             await closing
-    return _finished(job, digest, gates, validations, time.monotonic() - started)
+    return _finish_run(job, digest, gates, validations, time.monotonic() - started)
 
 
-async def _closed(job: Job, files: ExitStack) -> None:
+async def _close_run(job: GradingJob, files: ExitStack) -> None:
     """What the run used is closed after its last call, one that was left behind included."""
     try:
-        await job.run.settled(LINGER_SECONDS)
+        await job.run.wait_for_unfinished(LINGER_SECONDS)
     finally:
         with files:
-            await job.shared.close()
+            await job.resources.close()
 
 
-def _finished(
-    job: Job, digest: Digest, gates: Gates, validations: Validations, seconds: float
-) -> Finished:
+def _finish_run(
+    job: GradingJob,
+    digest: RunSummary,
+    gates: RequirementChecker,
+    validations: ValidationCollector,
+    seconds: float,
+) -> FinishedRun:
     tally = job.run.tally
-    calling = {step.number: step for step in job.plan.calling}
-    for seen in digest.seen:
+    calling = {step.number: step for step in job.plan.model_steps}
+    for seen in digest.output_summaries:
         if step := calling.get(seen.output.scoring):
-            seen.judge = " + ".join(dict.fromkeys(job.crews[use].model.name for use in step.models))
+            seen.judge = " + ".join(
+                dict.fromkeys(job.run_models[use].model.name for use in step.models)
+            )
     outputs = [output for output in digest.outputs if output.scoring in calling]
-    paid = {output.name: paid_for(output, job.plan) for output in outputs}
-    return Finished(
+    paid = {output.name: charged_steps(output, job.plan) for output in outputs}
+    return FinishedRun(
         digest=digest,
-        usage=_bill(job, seconds),
-        gates=gates.verdicts(),
-        validations=compared(validations),
+        usage=_run_usage(job, seconds),
+        gates=gates.requirement_results(),
+        validations=validation_results(validations),
         notes=_notes(job),
-        stopped=tally.stopped,
-        interrupted=tally.stopped == INTERRUPTED,
-        by_grader={name: usage_of(steps, tally) for name, steps in paid.items()},
+        stopped=tally.stop_reason,
+        interrupted=tally.stop_reason == INTERRUPTED,
+        by_grader={name: steps_usage(steps, tally) for name, steps in paid.items()},
         costs={
-            name: together([step_cost(step, job.options, tally) for step in steps])
+            name: total_cost([step_cost(step, job.options, tally) for step in steps])
             for name, steps in paid.items()
         },
     )
 
 
-def _notes(job: Job) -> tuple[str, ...]:
+def _notes(job: GradingJob) -> tuple[str, ...]:
     """What must stand beside the numbers: doubts about the spec, and what the models say of themselves."""
     doubts = (
         f"warning[{d.code}]: line {d.line}: {d.message}"
         for d in job.suite.diagnostics
         if d.severity == "warning"
     )
-    models = (crew.model.note for crew in job.crews.values() if crew.model.note)
+    models = (crew.model.note for crew in job.run_models.values() if crew.model.note)
     return tuple(
         dict.fromkeys(
             [
                 *doubts,
-                *jury_notes(job.plan, job.crews),
+                *panel_notes(job.plan, job.run_models),
                 *models,
-                *job.shared.notes,
-                *_left_behind(job),
+                *job.resources.notes,
+                *_background_call_notes(job),
             ]
         )
     )
 
 
-def _left_behind(job: Job) -> list[str]:
+def _background_call_notes(job: GradingJob) -> list[str]:
     return (
         ["calls in flight go on into the cache, and into no count here"]
-        if job.run.lingering
+        if job.run.unfinished_calls
         else []
     )
 
 
-def _bill(job: Job, seconds: float) -> Bill:
+def _run_usage(job: GradingJob, seconds: float) -> RunUsage:
     """The bill; what it comes to is known only where the price of every judge is."""
     usage = job.run.tally.usage
-    return Bill(
+    return RunUsage(
         usage.calls,
         usage.cached,
         usage.retried,
@@ -247,7 +264,7 @@ def _bill(job: Job, seconds: float) -> Bill:
 
 
 @contextmanager
-def _settled_heap() -> Iterator[None]:
+def _frozen_heap() -> Iterator[None]:
     """What was imported is not looked through for garbage again and again while a run makes its many small objects.
 
     The switch is one for the whole process: whoever has set it already keeps it.

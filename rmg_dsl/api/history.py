@@ -14,25 +14,27 @@ Kind = Literal["integer", "text", "any"]
 def history_rows(paths: Iterable[RefinedRow]) -> list[dict[str, Any]]:
     """A row for each draft: where it belongs, its text, whether it is the returned one, what each grader said.
 
-    >>> from rmg_dsl.results import Path
-    >>> path = Path((Draft("Hi", {"kind": Score(2, "curt")}), Draft("Hello!", {"kind": Score(5, "warm")})), 1, "until")
+    >>> from rmg_dsl.results import RefinePath
+    >>> path = RefinePath((Draft("Hi", {"kind": Score(2, "curt")}), Draft("Hello!", {"kind": Score(5, "warm")})), 1, "until")
     >>> history_rows([RefinedRow(0, "response", path)])[1]["text"]
     'Hello!'
     """
     return [
-        _row(each, place, draft) for each in paths for place, draft in enumerate(each.path.drafts)
+        _draft_row(each, place, draft)
+        for each in paths
+        for place, draft in enumerate(each.path.drafts)
     ]
 
 
-def _row(found: RefinedRow, place: int, draft: Draft) -> dict[str, Any]:
+def _draft_row(found: RefinedRow, place: int, draft: Draft) -> dict[str, Any]:
     last = place == len(found.path.drafts) - 1
     cells: dict[str, Any] = {
-        "row": found.place,
+        "row": found.row_index,
         "field": found.field,
         "round": place,
         "text": draft.text,
-        "returned": place == found.path.kept,
-        "refused": draft.refused,
+        "returned": place == found.path.returned_index,
+        "refused": draft.is_rejected,
         "ending": found.path.ending if last else None,
     }
     for name, outcome in draft.outcomes.items():

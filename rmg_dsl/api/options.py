@@ -13,10 +13,10 @@ from rmg_dsl.errors import UsageError
 from rmg_dsl.messages import Model
 
 ModelChoice = str | Model
-Literal = float | int | bool | str
+ParamValue = float | int | bool | str
 
 
-class Written(str):
+class RawParam(str):
     """A param's value as it was typed on a command line: read by the type of the param's default."""
 
     __slots__ = ()
@@ -40,7 +40,7 @@ class Options:
     """
 
     model: ModelChoice | Mapping[str, ModelChoice] | None = None
-    params: Mapping[str, Literal] = field(default_factory=dict)
+    params: Mapping[str, ParamValue] = field(default_factory=dict)
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     concurrency: int | None = None
     budget: float | None = None

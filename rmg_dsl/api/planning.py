@@ -8,17 +8,17 @@ from itertools import islice
 from typing import Any, NoReturn
 
 from rmg_dsl.api.options import Options
-from rmg_dsl.api.preparing import Job, functions_of, planned_for, table_of
-from rmg_dsl.api.pricing import quoted
+from rmg_dsl.api.preparing import GradingJob, available_functions, check_and_plan, table_of
+from rmg_dsl.api.pricing import open_price_quotes
 from rmg_dsl.api.sources import Spec
 from rmg_dsl.errors import UsageError
 from rmg_dsl.messages import Question
-from rmg_dsl.plan import Ask, CallPython, Plan, Rank, Refine
+from rmg_dsl.plan import AskStep, CallPythonStep, Plan, RankStep, RefineStep
 from rmg_dsl.results import Unscored
-from rmg_dsl.runtime import Bill as Estimate
+from rmg_dsl.runtime import CostEstimate as Estimate
 from rmg_dsl.runtime import Evaluator
 from rmg_dsl.runtime import estimate as estimate_rows
-from rmg_dsl.runtime.rankings import ask_group
+from rmg_dsl.runtime.rankings import preview_group_question
 from rmg_dsl.runtime.row_state import Waiting
 from rmg_dsl.tables import Table
 
@@ -49,11 +49,11 @@ class PlanView:
         return found | (asdict(self.bill) if self.bill else {})
 
 
-def plan(spec: Spec, data: Any = None, **options: Any) -> PlanView:
+def plan_view(spec: Spec, data: Any = None, **options: Any) -> PlanView:
     """The steps for a row and, with data, what its rows cost: calls, tokens and money, after cache and duplicates.
 
     >>> spec = 'grader kind -> bool = "Is this kind? {{ x }}"'
-    >>> print(str(plan(spec, [{"x": "a"}, {"x": "b"}, {"x": "b"}]).bill).splitlines()[0])
+    >>> print(str(plan_view(spec, [{"x": "a"}, {"x": "b"}, {"x": "b"}]).bill).splitlines()[0])
     3 rows, 3 model calls, of which 1 is a duplicate: 2 to make
 
     Calls nobody, and needs neither a key nor a model; with one that is named the replies in its cache are counted.
@@ -63,32 +63,32 @@ def plan(spec: Spec, data: Any = None, **options: Any) -> PlanView:
 
 
 def plan_of(spec: Spec, data: Any, options: Options) -> PlanView:
-    """`plan` with its options in one."""
+    """`plan_view` with its options in one."""
     table = None if data is None else table_of(data, options)
-    _, planned = planned_for(spec, table, options)
+    _, planned = check_and_plan(spec, table, options)
     if table is None:
         return PlanView(planned)
-    return _with_bill(planned, table, options)
+    return _with_estimate(planned, table, options)
 
 
-def bill_of(job: Job) -> PlanView:
+def estimate_job(job: GradingJob) -> PlanView:
     """What a prepared run would cost: nobody is asked."""
-    return _with_bill(job.plan, job.table, job.options)
+    return _with_estimate(job.plan, job.table, job.options)
 
 
-def _with_bill(planned: Plan, table: Table, options: Options) -> PlanView:
-    uses = dict.fromkeys(use for step in planned.calling for use in step.models)
-    with quoted(uses, options) as quotes:
-        return PlanView(planned, estimate_rows(_bystander(planned, options), table, quotes))
+def _with_estimate(planned: Plan, table: Table, options: Options) -> PlanView:
+    uses = dict.fromkeys(use for step in planned.model_steps for use in step.models)
+    with open_price_quotes(uses, options) as quotes:
+        return PlanView(planned, estimate_rows(_dry_run_evaluator(planned, options), table, quotes))
 
 
-def _bystander(planned: Plan, options: Options) -> Evaluator:
+def _dry_run_evaluator(planned: Plan, options: Options) -> Evaluator:
     """An evaluator that runs no Python of the user's: what such a function will say, nobody knows yet."""
-    targets = {step.scoring.target for step in planned.steps if isinstance(step, CallPython)}
-    return Evaluator(planned, functions_of(options), dict.fromkeys(targets, _not_yet))
+    targets = {step.scoring.target for step in planned.steps if isinstance(step, CallPythonStep)}
+    return Evaluator(planned, available_functions(options), dict.fromkeys(targets, _raise_waiting))
 
 
-def _not_yet(**_: Any) -> NoReturn:
+def _raise_waiting(**_: Any) -> NoReturn:
     raise Waiting
 
 
@@ -102,30 +102,34 @@ def messages_of(
     """The messages that one row (counted from 0) would send, for each grader that asks a model, or for one of them."""
     options = Options(params=params or {}, only=(grader,) if grader else ())
     table = table_of(data, options)
-    _, planned = planned_for(spec, table, options)
+    _, planned = check_and_plan(spec, table, options)
     found = next(islice(iter(table), row, None), None) if row >= 0 else None
     if found is None:
         last = f"the data has {table.count} rows, counted from 0"
         raise UsageError(f"there is no row {row}: {last}")
-    evaluator = _bystander(planned, options)
+    evaluator = _dry_run_evaluator(planned, options)
     return [
-        _shown(step, _question(evaluator, step, row, found, table))
-        for step in planned.calling
-        if not isinstance(step, Refine)
+        _question_entry(step, _question(evaluator, step, row, found, table))
+        for step in planned.model_steps
+        if not isinstance(step, RefineStep)
     ]
 
 
 def _question(
-    evaluator: Evaluator, step: Ask | Rank, row: int, values: Mapping[str, Any], table: Table
+    evaluator: Evaluator,
+    step: AskStep | RankStep,
+    row: int,
+    values: Mapping[str, Any],
+    table: Table,
 ) -> Question | Unscored:
     return (
-        evaluator.ask(step.number, row, values)
-        if isinstance(step, Ask)
-        else ask_group(evaluator, step, row, table)
+        evaluator.preview_question(step.number, row, values)
+        if isinstance(step, AskStep)
+        else preview_group_question(evaluator, step, row, table)
     )
 
 
-def _shown(step: Ask | Rank, question: Question | Unscored) -> dict[str, Any]:
+def _question_entry(step: AskStep | RankStep, question: Question | Unscored) -> dict[str, Any]:
     name = " = ".join(step.names)
     if isinstance(question, Unscored):
         return {

@@ -11,50 +11,57 @@ from dataclasses import dataclass
 from typing import Any
 
 from rmg_dsl import std
-from rmg_dsl.api.options import Literal, Options, Written
-from rmg_dsl.api.run_models import Shared, budget_guard, cost_of, open_crews
-from rmg_dsl.api.sources import Spec, checked, raise_errors, source_of
+from rmg_dsl.api.options import Options, ParamValue, RawParam
+from rmg_dsl.api.run_models import RunResources, budget_guard, cost_of, open_crews
+from rmg_dsl.api.sources import Spec, raise_errors, run_checker, source_of
 from rmg_dsl.checker import CheckResult
 from rmg_dsl.config import Settings
-from rmg_dsl.diagnostics import Diagnostic, Source, errors_in, in_order
+from rmg_dsl.diagnostics import Diagnostic, Source, has_errors, sort_diagnostics
 from rmg_dsl.errors import UsageError
 from rmg_dsl.ir.scoring import ModelUse
-from rmg_dsl.plan import CallPython, Loops, Plan, bind, make_plan, prefixed
-from rmg_dsl.runtime import Crew, Evaluator, Run
+from rmg_dsl.plan import (
+    CallPythonStep,
+    LoopMode,
+    Plan,
+    check_columns,
+    make_plan,
+    with_column_prefix,
+)
+from rmg_dsl.runtime import Evaluator, Run, RunModel
 from rmg_dsl.tables import Table, is_frame, limit_rows, open_table, sample_rows
 
 Functions = Mapping[str, Callable[..., Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class GradingJob:
     """Everything a run needs, checked: nothing has been asked yet. `streamed` where each walk reads the data anew."""
 
     suite: CheckResult
     plan: Plan
     table: Table
     options: Options
-    crews: Mapping[ModelUse, Crew]
-    shared: Shared
+    run_models: Mapping[ModelUse, RunModel]
+    resources: RunResources
     evaluator: Evaluator
     run: Run
-    streamed: bool
+    is_streamed: bool
 
 
-def prepare(spec: Spec, data: Any, options: Options, *, loops: Loops = "run") -> Job:
+def prepare(spec: Spec, data: Any, options: Options, *, loops: LoopMode = "run") -> GradingJob:
     """Check spec, data and models against each other, before any call."""
     settings = Settings.of()
     table = table_of(data, options)
-    suite, planned = planned_for(spec, table, options, loops)
+    suite, planned = check_and_plan(spec, table, options, loops)
     python = _python_functions(planned, options)
-    shared = Shared.of(options, settings)
-    uses = [use for step in planned.calling for use in step.models]
-    crews = open_crews(uses, suite.checked.models, options, settings, shared)
+    shared = RunResources.of(options, settings)
+    uses = [use for step in planned.model_steps for use in step.models]
+    crews = open_crews(uses, suite.suite.models, options, settings, shared)
     guard = budget_guard(uses, options, lambda tally: cost_of(planned, options, tally))
-    evaluator = Evaluator(planned, functions_of(options), python)
+    evaluator = Evaluator(planned, available_functions(options), python)
     run = Run(evaluator, crews, guard, options.seed)
     streamed = isinstance(data, str | os.PathLike)
-    return Job(suite, planned, table, options, crews, shared, evaluator, run, streamed)
+    return GradingJob(suite, planned, table, options, crews, shared, evaluator, run, streamed)
 
 
 # ── the data ──
@@ -78,41 +85,43 @@ def _snapshot(data: Any) -> Any:
 # ── the spec ──
 
 
-def planned_for(
-    spec: Spec, table: Table | None, options: Options, loops: Loops = "run"
+def check_and_plan(
+    spec: Spec, table: Table | None, options: Options, loops: LoopMode = "run"
 ) -> tuple[CheckResult, Plan]:
     """The suite and its plan, checked under the options and against the columns. Raises SpecError, UsageError."""
     source = source_of(spec)
     columns = None if table is None else frozenset(table.columns)
-    found = checked(source, {}, columns, frozenset(options.functions))
-    if options.params and not errors_in(found.diagnostics):
-        params = _params(dict(found.checked.params), options.params)
-        found = checked(source, params, columns, frozenset(options.functions))
-    planned, diagnostics = _bound(found, columns, options, loops)
+    found = run_checker(source, {}, columns, frozenset(options.functions))
+    if options.params and not has_errors(found.diagnostics):
+        params = _resolve_params(dict(found.suite.params), options.params)
+        found = run_checker(source, params, columns, frozenset(options.functions))
+    planned, diagnostics = _bind_columns(found, columns, options, loops)
     raise_errors(diagnostics)
     return found, planned
 
 
-def _bound(
-    found: CheckResult, columns: frozenset[str] | None, options: Options, loops: Loops = "run"
+def _bind_columns(
+    found: CheckResult, columns: frozenset[str] | None, options: Options, loops: LoopMode = "run"
 ) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """The plan, and everything there is to say about the spec with its data, in one go."""
-    only = () if errors_in(found.diagnostics) else options.only
-    planned = prefixed(make_plan(found.checked, only, loops), options.prefix)
-    lacking = () if columns is None else bind(found.checked, planned, columns)
-    return planned, in_order([*found.diagnostics, *lacking])
+    only = () if has_errors(found.diagnostics) else options.only
+    planned = with_column_prefix(make_plan(found.suite, only, loops), options.prefix)
+    lacking = () if columns is None else check_columns(found.suite, planned, columns)
+    return planned, sort_diagnostics([*found.diagnostics, *lacking])
 
 
-def bound_diagnostics(source: Source, data: Any) -> tuple[Diagnostic, ...]:
+def diagnostics_with_data(source: Source, data: Any) -> tuple[Diagnostic, ...]:
     """Every diagnostic of a spec together with its data."""
     columns = frozenset(open_table(data).columns)
-    return _bound(checked(source, columns=columns), columns, Options())[1]
+    return _bind_columns(run_checker(source, columns=columns), columns, Options())[1]
 
 
 # ── params ──
 
 
-def _params(declared: Mapping[str, Literal], given: Mapping[str, Literal]) -> dict[str, Literal]:
+def _resolve_params(
+    declared: Mapping[str, ParamValue], given: Mapping[str, ParamValue]
+) -> dict[str, ParamValue]:
     """The caller's params, each known to the spec and of the type of its default."""
     for name in given:
         if name not in declared:
@@ -120,17 +129,17 @@ def _params(declared: Mapping[str, Literal], given: Mapping[str, Literal]) -> di
             known = ", ".join(f"`{n}`" for n in declared) or "none"
             advice = f"did you mean `{close[0]}`?" if close else f"it declares {known}"
             raise UsageError(f"the spec has no param `{name}`: {advice}", code="RMG223")
-    return {name: _of_type(name, value, declared[name]) for name, value in given.items()}
+    return {name: _param_of_type(name, value, declared[name]) for name, value in given.items()}
 
 
-def _of_type(name: str, value: object, default: Literal) -> Literal:
-    read = _read(value, default) if isinstance(value, Written) else value
+def _param_of_type(name: str, value: object, default: ParamValue) -> ParamValue:
+    read = _parse_param_text(value, default) if isinstance(value, RawParam) else value
     if isinstance(default, bool):
         fits, wanted = isinstance(read, bool), "True or False"
     elif isinstance(default, str):
         fits, wanted = isinstance(read, str), "a text"
     else:
-        fits, wanted = _is_number(read), "a number"
+        fits, wanted = _is_finite_number(read), "a number"
     if not fits or not isinstance(read, float | int | bool | str):
         message = (
             f"param `{name}` is {wanted}, as its default {default!r} is, and {str(value)!r} is none"
@@ -139,11 +148,11 @@ def _of_type(name: str, value: object, default: Literal) -> Literal:
     return read
 
 
-def _is_number(value: object) -> bool:
+def _is_finite_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _read(text: str, default: Literal) -> object:
+def _parse_param_text(text: str, default: ParamValue) -> object:
     """What was typed, by the kind of the default: `007` is a text where one is wanted."""
     if isinstance(default, str):
         quoted = len(text) > 1 and text[0] in "\"'" and text[0] == text[-1]
@@ -161,7 +170,7 @@ def _read(text: str, default: Literal) -> object:
 # ── Python functions ──
 
 
-def functions_of(options: Options) -> dict[str, Callable[..., Any]]:
+def available_functions(options: Options) -> dict[str, Callable[..., Any]]:
     """The built-in functions and the caller's own. Raises UsageError where one would take another's place."""
     built_in = std.functions()
     if taken := [name for name in options.functions if name in built_in]:
@@ -171,7 +180,7 @@ def functions_of(options: Options) -> dict[str, Callable[..., Any]]:
 
 def _python_functions(planned: Plan, options: Options) -> Functions:
     """The functions of `python("module:name")`: given by the caller, or imported from a module that they allow."""
-    targets = [step.scoring.target for step in planned.steps if isinstance(step, CallPython)]
+    targets = [step.scoring.target for step in planned.steps if isinstance(step, CallPythonStep)]
     refused = [t for t in targets if t not in options.functions and not _is_allowed(t, options)]
     if refused:
         module = refused[0].partition(":")[0]
@@ -180,7 +189,7 @@ def _python_functions(planned: Plan, options: Options) -> Functions:
             f"by --allow-python {module}, allow_python=[{module!r}] or functions={{{refused[0]!r}: …}}",
             code="RMG604",
         )
-    return {target: options.functions.get(target) or _imported(target) for target in targets}
+    return {target: options.functions.get(target) or _import_function(target) for target in targets}
 
 
 def _is_allowed(target: str, options: Options) -> bool:
@@ -190,7 +199,7 @@ def _is_allowed(target: str, options: Options) -> bool:
     )
 
 
-def _imported(target: str) -> Callable[..., Any]:
+def _import_function(target: str) -> Callable[..., Any]:
     module, _, name = target.partition(":")
     try:
         found: Callable[..., Any] = getattr(importlib.import_module(module), name)

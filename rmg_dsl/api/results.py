@@ -15,25 +15,25 @@ from rmg_dsl.errors import DataError, UsageError
 from rmg_dsl.ir.suite import Output
 from rmg_dsl.messages import Usage
 from rmg_dsl.plan import result_columns
-from rmg_dsl.report import Digest, GradedRow, RefinedRow
-from rmg_dsl.report.text import cut, overview, result_text
+from rmg_dsl.report import GradedRow, RefinedRow, RunSummary
+from rmg_dsl.report.text import overview, result_text, truncate_value
 from rmg_dsl.results import Outcome, Score, Status, Unscored
-from rmg_dsl.runtime import RowResult, Verdict, output_of
+from rmg_dsl.runtime import RequirementResult, RowResult, output_of
 from rmg_dsl.scales import Whole
-from rmg_dsl.suggest import listed
-from rmg_dsl.tables import Column, Row, Table
+from rmg_dsl.suggest import format_names
+from rmg_dsl.tables import ColumnData, Row, Table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_FAILED = (Status.ERROR, Status.REFUSED, Status.UNPARSED, Status.OFF_SCALE)
-PAGES = (".html", ".htm")
+_FAILURE_STATUSES = (Status.ERROR, Status.REFUSED, Status.UNPARSED, Status.OFF_SCALE)
+PAGE_ENDINGS = (".html", ".htm")
 FAILURE_COLUMNS = ("row", "grader", "status", "message", "attempts")
 VOTE_COLUMNS = ("row", "grader", "judge", "value", "status", "reason")
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
+class RunUsage:
     """What a run really used: `calls` counts every attempt; `cost` is in USD where the models have a `price`."""
 
     calls: int = 0
@@ -58,25 +58,25 @@ class Ledger:
     failures: list[dict[str, Any]] = field(default_factory=list)
     paths: list[RefinedRow] = field(default_factory=list)
     votes: list[dict[str, Any]] = field(default_factory=list)
-    marks: list[int] | None = None
+    row_hashes: list[int] | None = None
 
     def __post_init__(self) -> None:
         self.cells = {column: [] for output in self.outputs for column in result_columns(output)}
 
     def add(self, graded: GradedRow) -> None:
         """Enter a finished row."""
-        if self.marks is not None:
-            self.marks.append(_mark(graded.row))
+        if self.row_hashes is not None:
+            self.row_hashes.append(_row_hash(graded.row))
         for output, outcome in zip(self.outputs, graded.outcomes, strict=True):
             if isinstance(outcome, Score):
                 if outcome.ballot and output.kind == "grader":
                     self.votes += (
-                        _vote(graded.place, output.name, *vote) for vote in outcome.ballot.votes
+                        _vote(graded.row_index, output.name, *vote) for vote in outcome.ballot.votes
                     )
             elif outcome.status is not Status.SKIPPED and output.kind != "refined":
-                self.failures.append(_failure(graded.place, output.name, outcome))
+                self.failures.append(_failure(graded.row_index, output.name, outcome))
             if graded.paths and (path := graded.paths.get(output.scoring)):
-                self.paths.append(RefinedRow(graded.place, output.name, path))
+                self.paths.append(RefinedRow(graded.row_index, output.name, path))
         for name, value in graded.cells.items():
             self.cells[name].append(value)
 
@@ -87,11 +87,15 @@ def graded_row(result: RowResult, outputs: Sequence[tuple[Output, tuple[str, ...
     cells: dict[str, Any] = {}
     for (output, columns), outcome in zip(outputs, outcomes, strict=True):
         refined = output.kind == "refine"
-        cells |= _refined(output, outcome, result) if refined else _cells(output, columns, outcome)
+        cells |= (
+            _refine_cells(output, outcome, result)
+            if refined
+            else _output_cells(output, columns, outcome)
+        )
     return GradedRow(result.index, result.row, cells, outcomes, result.paths)
 
 
-def _refined(output: Output, outcome: Outcome, result: RowResult) -> dict[str, Any]:
+def _refine_cells(output: Output, outcome: Outcome, result: RowResult) -> dict[str, Any]:
     path, name = result.paths.get(output.scoring), output.name
     return {
         f"{name}_refined": path.text if path else None,
@@ -100,19 +104,21 @@ def _refined(output: Output, outcome: Outcome, result: RowResult) -> dict[str, A
     }
 
 
-def _cells(output: Output, columns: tuple[str, ...], outcome: Outcome) -> dict[str, Any]:
+def _output_cells(output: Output, columns: tuple[str, ...], outcome: Outcome) -> dict[str, Any]:
     name = output.name
-    cells = {column: getattr(outcome, source, None) for column, source in _sources(name, columns)}
+    cells = {
+        column: getattr(outcome, source, None) for column, source in _cell_sources(name, columns)
+    }
     if output.kind != "refined":
         cells[f"{name}_status"] = str(outcome.status)
     if output.extras:
-        beside = (outcome.beside or outcome.ballot) if isinstance(outcome, Score) else None
+        beside = (outcome.details or outcome.ballot) if isinstance(outcome, Score) else None
         cells |= {f"{name}_{extra}": getattr(beside, extra, None) for extra in output.extras}
     return cells
 
 
 @lru_cache(maxsize=512)
-def _sources(name: str, columns: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+def _cell_sources(name: str, columns: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Each column of an output, and what of an outcome it holds: what a failure lacks, the cell lacks too."""
     return tuple(
         (column, column.removeprefix(f"{name}_") if column != name else "value")
@@ -139,20 +145,20 @@ def _vote(row: int, grader: str, judge: str, said: Outcome) -> dict[str, Any]:
     )
 
 
-def _mark(row: Mapping[str, Any]) -> int:
+def _row_hash(row: Mapping[str, Any]) -> int:
     return hash(repr(row))
 
 
-def as_graded(table: Table, ledger: Ledger) -> Table:
+def verified_table(table: Table, ledger: Ledger) -> Table:
     """The table for the results: where a file is read once more, each row must be the one that was graded."""
-    marks = ledger.marks
+    marks = ledger.row_hashes
     if marks is None:
         return table
 
-    return replace(table, rows=lambda: _checked(table, marks), count=len(marks))
+    return replace(table, rows=lambda: _verified_rows(table, marks), count=len(marks))
 
 
-def _checked(table: Table, marks: Sequence[int]) -> Iterator[Row]:
+def _verified_rows(table: Table, marks: Sequence[int]) -> Iterator[Row]:
     changed = f"{table.name} changed while it was graded"
     walk = iter(table)
     for place, mark in enumerate(marks, 1):
@@ -160,19 +166,19 @@ def _checked(table: Table, marks: Sequence[int]) -> Iterator[Row]:
             row = next(walk, None)
         except OSError as error:
             raise DataError(f"{changed}: it cannot be read any more: {error.strerror}") from error
-        if row is None or _mark(row) != mark:
+        if row is None or _row_hash(row) != mark:
             raise DataError(f"{changed}: row {place} is not the one that was scored")
         yield row
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
-class Finished:
+class FinishedRun:
     """What there is to say of a run that is over, wherever its rows went."""
 
-    digest: Digest
-    usage: Bill
-    gates: tuple[Verdict, ...] = ()
-    validations: tuple[report.Validated, ...] = ()
+    digest: RunSummary
+    usage: RunUsage
+    gates: tuple[RequirementResult, ...] = ()
+    validations: tuple[report.ValidationResult, ...] = ()
     notes: tuple[str, ...] = ()
     stopped: str = ""
     interrupted: bool = False
@@ -194,7 +200,7 @@ class Finished:
     @property
     def summary_rows(self) -> list[dict[str, Any]]:
         """The summary as plain data."""
-        return report.summary_rows(self.digest.seen, self.by_grader, self.costs)
+        return report.summary_rows(self.digest.output_summaries, self.by_grader, self.costs)
 
     @property
     def validation(self) -> DataFrame:
@@ -217,26 +223,26 @@ class Finished:
     @property
     def nothing_scored(self) -> bool:
         """Was something asked, and did not one row get a score from any judge?"""
-        judged = [seen for seen in self.digest.seen if seen.judge]
-        asked = any(seen.statuses[status] for seen in judged for status in _FAILED)
+        judged = [seen for seen in self.digest.output_summaries if seen.judge]
+        asked = any(seen.statuses[status] for seen in judged for status in _FAILURE_STATUSES)
         return asked and not any(seen.statuses[Status.OK] for seen in judged)
 
     @property
     def every_row_failed(self) -> bool:
         """The same, with at least one call that failed for good: the judge could not be asked."""
         return self.nothing_scored and any(
-            seen.statuses[Status.ERROR] for seen in self.digest.seen if seen.judge
+            seen.statuses[Status.ERROR] for seen in self.digest.output_summaries if seen.judge
         )
 
     @property
     def first_failure(self) -> str:
         """Why the first row that some judge failed on has no score, for a message."""
-        judged = {seen.output.name for seen in self.digest.seen if seen.judge}
+        judged = {seen.output.name for seen in self.digest.output_summaries if seen.judge}
         kinds = self.digest.failures.kinds
         failed = (
             f"{why}: {message}"
             for grader, why, message in kinds
-            if grader in judged and why in _FAILED
+            if grader in judged and why in _FAILURE_STATUSES
         )
         return next(failed, "")
 
@@ -250,7 +256,7 @@ class Finished:
         found: dict[str, Any] = {
             "summary": self.summary_rows,
             "usage": asdict(self.usage),
-            "require": [_gate(verdict) for verdict in self.gates],
+            "require": [_requirement_json(verdict) for verdict in self.gates],
             "validate": [
                 {"title": v.title, "rows": list(v.rows), "notes": list(v.notes)}
                 for v in self.validations
@@ -282,7 +288,7 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
-class Result(Finished):
+class Result(FinishedRun):
     """A finished run. `df` is the input with the new columns, `summary` a row for each grader, `failures` a row for
     each score that is missing and why, `usage` what it cost, `gates` what became of each `require`, `validation` how
     far graders agree with people.
@@ -305,11 +311,11 @@ class Result(Finished):
         return frame
 
     @property
-    def columns(self) -> dict[str, Column]:
+    def columns(self) -> dict[str, ColumnData]:
         """The new columns, by name."""
-        kinds, cells = new_kinds(self.outputs), self.ledger.cells
+        kinds, cells = new_column_kinds(self.outputs), self.ledger.cells
         return {
-            name: Column(kinds.get(name) or _kind_of(values), values)
+            name: ColumnData(kinds.get(name) or _kind_of_values(values), values)
             for name, values in cells.items()
         }
 
@@ -329,7 +335,7 @@ class Result(Finished):
     @property
     def failures(self) -> DataFrame:
         """A frame with a row for each score that is missing: row, grader, status, message, attempts."""
-        kinds: Mapping[str, tables.Kind] = {
+        kinds: Mapping[str, tables.ColumnKind] = {
             "row": "integer",
             "grader": "text",
             "status": "status",
@@ -342,7 +348,7 @@ class Result(Finished):
     @property
     def votes(self) -> DataFrame:
         """A frame with a row for each draw behind a score of several: row, grader, judge, value, status, reason."""
-        kinds: Mapping[str, tables.Kind] = {
+        kinds: Mapping[str, tables.ColumnKind] = {
             "row": "integer",
             "grader": "text",
             "judge": "text",
@@ -356,8 +362,11 @@ class Result(Finished):
     def glance(self, rows: int = 5, width: int = 40) -> str:
         """The first rows as a table of text, long cells cut: the input's columns, then the scores."""
         names = [*self.table.columns, *(output.name for output in self.outputs)]
-        body = [[cut(row[name], width) for name in names] for row in islice(self.rows(), rows)]
-        return report.aligned([[cut(name, width) for name in names], *body])
+        body = [
+            [truncate_value(row[name], width) for name in names]
+            for row in islice(self.rows(), rows)
+        ]
+        return report.align_columns([[truncate_value(name, width) for name in names], *body])
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The graded rows as plain data, in the order of the input."""
@@ -374,57 +383,61 @@ class Result(Finished):
             save_page(path, self)
             return
         columns = [*self.table.columns, *self.ledger.cells]
-        tables.write_table(path, columns, self.rows(), new_kinds(self.outputs))
+        tables.write_table(path, columns, self.rows(), new_column_kinds(self.outputs))
 
 
 def is_page(path: str | os.PathLike[str]) -> bool:
     """Whether what is wanted there is a report for people, and not the rows."""
-    return os.fspath(path).lower().endswith(PAGES)
+    return os.fspath(path).lower().endswith(PAGE_ENDINGS)
 
 
-def save_page(path: str | os.PathLike[str], finished: Finished) -> None:
+def save_page(path: str | os.PathLike[str], finished: FinishedRun) -> None:
     """Write the report."""
     from rmg_dsl.report.html import report_page
 
     tables.write_text(path, report_page(finished))
 
 
-def _gate(verdict: Verdict) -> dict[str, Any]:
-    estimates = {name: estimate._asdict() for name, estimate in verdict.seen.items()}
+def _requirement_json(verdict: RequirementResult) -> dict[str, Any]:
+    estimates = {name: estimate._asdict() for name, estimate in verdict.estimates.items()}
     found = {"text": verdict.text, "holds": verdict.holds, "values": verdict.values}
     return {**found, "estimates": estimates, "why": verdict.why}
 
 
-def check_by(table: Table, by: str) -> None:
+def check_summary_column(table: Table, by: str) -> None:
     """Refuse a column to summarize by that the data does not have."""
     if by not in table.columns:
         raise UsageError(
-            f"the data has no column `{by}` to summarize by: it has {listed(table.columns, 12)}"
+            f"the data has no column `{by}` to summarize by: it has {format_names(table.columns, 12)}"
         )
 
 
-_EXTRAS: Mapping[str, tables.Kind] = {"flagged": "bool", "rank": "integer"}
+_EXTRA_KINDS: Mapping[str, tables.ColumnKind] = {"flagged": "bool", "rank": "integer"}
 
 
-def new_kinds(outputs: Iterable[Output]) -> dict[str, tables.Kind]:
+def new_column_kinds(outputs: Iterable[Output]) -> dict[str, tables.ColumnKind]:
     """What the new columns hold, as far as the spec tells; what comes from the data, only its values do."""
-    kinds = {name: _kind(output, name) for output in outputs for name in result_columns(output)}
+    kinds = {
+        name: _output_column_kind(output, name)
+        for output in outputs
+        for name in result_columns(output)
+    }
     return {name: kind for name, kind in kinds.items() if kind is not None}
 
 
-def _kind(output: Output, name: str) -> tables.Kind | None:
+def _output_column_kind(output: Output, name: str) -> tables.ColumnKind | None:
     if name.endswith("_status") and name != output.name:
         return "status"
     extra = name.removeprefix(f"{output.name}_")
     if extra in output.extras:
-        return "any" if output.type.kind == "list" else _EXTRAS.get(extra, "number")
+        return "any" if output.type.kind == "list" else _EXTRA_KINDS.get(extra, "number")
     if name == f"{output.name}_rounds" and output.kind == "refine":
         return "integer"
     if name != output.name:
         return "text"
     if isinstance(output.type.scale, Whole):
         return "integer"
-    kinds: Mapping[str, tables.Kind] = {
+    kinds: Mapping[str, tables.ColumnKind] = {
         "number": "number",
         "bool": "bool",
         "label": "text",
@@ -433,7 +446,7 @@ def _kind(output: Output, name: str) -> tables.Kind | None:
     return kinds.get(output.type.kind)
 
 
-def _kind_of(values: Sequence[Any]) -> tables.Kind:
+def _kind_of_values(values: Sequence[Any]) -> tables.ColumnKind:
     """The kind of what a column of the data held: known only now."""
     types = {type(value) for value in values if value is not None}
     if types == {bool}:

@@ -12,39 +12,39 @@ from typing import IO, Any
 from rmg_dsl.api.options import ModelChoice, Options
 from rmg_dsl.config import Settings
 from rmg_dsl.errors import CallError, DataError, ModelError, UsageError
-from rmg_dsl.ir.scoring import ModelUse, of_drafts
+from rmg_dsl.ir.scoring import ModelUse, draft_scorings_of
 from rmg_dsl.ir.suite import Output
 from rmg_dsl.messages import Model, Reply, Request, Usage
 from rmg_dsl.models import (
     FILE_NAME,
-    Abandoned,
+    CallCancelled,
+    CallLimiter,
+    ConcurrencyLimitedModel,
     Endpoints,
-    Gate,
-    Limited,
     ModelSpec,
     Price,
     ReplyCache,
     open_model,
     parse_model_name,
 )
-from rmg_dsl.models.adaptive_limit import CEILING, START
-from rmg_dsl.models.wrapper import Wrapped
-from rmg_dsl.plan import Ask, Plan, Rank, Refine, needed_by
-from rmg_dsl.runtime import Crew, Spending, Tally
-from rmg_dsl.suggest import likely, listed
+from rmg_dsl.models.adaptive_limit import MAX_CONCURRENCY, START_CONCURRENCY
+from rmg_dsl.models.wrapper import ModelWrapper
+from rmg_dsl.plan import AskStep, Plan, RankStep, RefineStep, needed_by
+from rmg_dsl.runtime import BudgetCheck, RunModel, Tally
+from rmg_dsl.suggest import format_names, suggest_name
 
 _NOT_INHERITED = ("base_url", "api_key_env", "extra_body", "price")
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class RunResources:
     """What the models of one run share: connections, and the cache of replies where there is one."""
 
     endpoints: Endpoints
     cache: ReplyCache | None
 
     @classmethod
-    def of(cls, options: Options, settings: Settings) -> Shared:
+    def of(cls, options: Options, settings: Settings) -> RunResources:
         return cls(
             Endpoints(), ReplyCache(settings.cache_dir / FILE_NAME) if options.cache else None
         )
@@ -64,8 +64,8 @@ def open_crews(
     declared: Iterable[ModelUse],
     options: Options,
     settings: Settings,
-    shared: Shared,
-) -> dict[ModelUse, Crew]:
+    shared: RunResources,
+) -> dict[ModelUse, RunModel]:
     """A model for each use, every one known to be askable before the first call. Raises ModelError, UsageError.
 
     `declared` are the models of the whole spec: the caller may name one that this run does not need.
@@ -80,27 +80,33 @@ def _check_names(labels: set[str], choice: ModelChoice | Mapping[str, ModelChoic
         return
     for name in choice:
         if name and name not in labels:
-            close = likely(name, labels)
+            close = suggest_name(name, labels)
             advice = (
-                f"did you mean `{close}`?" if close else f"it asks {listed(labels) or 'no model'}"
+                f"did you mean `{close}`?"
+                if close
+                else f"it asks {format_names(labels) or 'no model'}"
             )
             raise UsageError(f"the spec asks no model named `{name}`: {advice}", code="RMG223")
 
 
-def _crew(use: ModelUse, options: Options, settings: Settings, shared: Shared) -> Crew:
+def _crew(use: ModelUse, options: Options, settings: Settings, shared: RunResources) -> RunModel:
     """The model, and how many calls it may have in flight; where nobody says how many, its limiter finds out."""
     chosen = choice_of(use, options.model)
     declared = dict(use.settings).get("concurrency")
     most = options.concurrency or (declared if isinstance(declared, int) else settings.concurrency)
-    brake = shared.endpoints.brake
+    brake = shared.endpoints.cancellation
     if chosen is not None and not isinstance(chosen, str):
-        return Crew(Limited(chosen, most or START, Gate(brake=brake)), most or START, brake.pull)
-    spec = spec_of(use, chosen, settings)
+        return RunModel(
+            ConcurrencyLimitedModel(chosen, most or START_CONCURRENCY, CallLimiter(brake=brake)),
+            most or START_CONCURRENCY,
+            brake.cancel,
+        )
+    spec = model_spec_of(use, chosen, settings)
     if most is not None:
         spec = replace(spec, settings={**spec.settings, "concurrency": most})
     refresh = options.cache == "refresh"
     model = open_model(spec, settings, shared.endpoints, cache=shared.cache, refresh=refresh)
-    return Crew(model, most or CEILING, brake.pull)
+    return RunModel(model, most or MAX_CONCURRENCY, brake.cancel)
 
 
 def choice_of(
@@ -121,33 +127,37 @@ def price_of(use: ModelUse, options: Options) -> Price | None:
 
 def cost_of(plan: Plan, options: Options, tally: Tally) -> float | None:
     """What was spent so far, in USD; none where a model that was asked has no price."""
-    priced = {step.number: step_cost(step, options, tally) for step in plan.calling}
+    priced = {step.number: step_cost(step, options, tally) for step in plan.model_steps}
     known = [cost for cost in priced.values() if cost is not None]
-    unknown = any(cost is None and tally.of_step(number).calls for number, cost in priced.items())
+    unknown = any(
+        cost is None and tally.usage_of_step(number).calls for number, cost in priced.items()
+    )
     return round(sum(known), 12) if known and not unknown else None
 
 
-def paid_for(output: Output, plan: Plan) -> list[Ask | Rank | Refine]:
+def charged_steps(output: Output, plan: Plan) -> list[AskStep | RankStep | RefineStep]:
     """The steps whose calls an output is to be charged with: its own, and of a loop those that grade its drafts."""
-    own = next(step for step in plan.calling if step.number == output.scoring)
-    if not isinstance(own, Refine):
+    own = next(step for step in plan.model_steps if step.number == output.scoring)
+    if not isinstance(own, RefineStep):
         return [own]
-    reached = needed_by(plan, *of_drafts(own.scoring))
+    reached = needed_by(plan, *draft_scorings_of(own.scoring))
     shown = {each.scoring for each in plan.outputs}
     return [own, *(step for step in plan.asks if step.number in reached - shown)]
 
 
-def usage_of(steps: Iterable[Ask | Rank | Refine], tally: Tally) -> Usage:
-    return sum((tally.of_step(step.number) for step in steps), Usage())
+def steps_usage(steps: Iterable[AskStep | RankStep | RefineStep], tally: Tally) -> Usage:
+    return sum((tally.usage_of_step(step.number) for step in steps), Usage())
 
 
-def together(costs: Sequence[float | None]) -> float | None:
+def total_cost(costs: Sequence[float | None]) -> float | None:
     """What these cost together; none where nobody knows of one that was asked."""
     known = [cost for cost in costs if cost is not None]
     return sum(known) if len(known) == len(costs) else None
 
 
-def step_cost(step: Ask | Rank | Refine, options: Options, tally: Tally) -> float | None:
+def step_cost(
+    step: AskStep | RankStep | RefineStep, options: Options, tally: Tally
+) -> float | None:
     """What one grader's questions cost; none where a model that it asked has no price."""
     used = {use: tally.by_model.get((step.number, use), Usage()) for use in step.models}
     priced = {use: price for use in used if (price := price_of(use, options))}
@@ -158,7 +168,7 @@ def step_cost(step: Ask | Rank | Refine, options: Options, tally: Tally) -> floa
 
 def budget_guard(
     uses: Iterable[ModelUse], options: Options, cost: Callable[[Tally], float | None]
-) -> Spending:
+) -> BudgetCheck:
     """What stops a run at its budget. Raises UsageError where a model has no price: nobody would know what is spent."""
     budget = options.budget
     if budget is None:
@@ -177,7 +187,7 @@ def budget_guard(
     )
 
 
-def spec_of(use: ModelUse, chosen: str | None, settings: Settings) -> ModelSpec:
+def model_spec_of(use: ModelUse, chosen: str | None, settings: Settings) -> ModelSpec:
     """The model that a use comes to. Raises ModelError where nobody names one."""
     declared = dict(use.settings)
     name = chosen or use.name or settings.model
@@ -196,7 +206,7 @@ def spec_of(use: ModelUse, chosen: str | None, settings: Settings) -> ModelSpec:
 # ── the log ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Logged(Wrapped):
+class LoggingModel(ModelWrapper):
     """A model whose every request and reply is written down, as it was sent and as it came. A key is in neither."""
 
     def __init__(self, model: Model, write: Callable[[Mapping[str, Any]], None]) -> None:
@@ -222,16 +232,16 @@ class Logged(Wrapped):
             }
             self._write({**entry, **failed})
             raise
-        except Abandoned as error:
+        except CallCancelled as error:
             self._write(
                 {**entry, "error": "cut off", "status_code": None, "attempts": error.attempts}
             )
             raise
-        self._write({**entry, **_said(reply)})
+        self._write({**entry, **_reply_entry(reply)})
         return reply
 
 
-def _said(reply: Reply) -> dict[str, Any]:
+def _reply_entry(reply: Reply) -> dict[str, Any]:
     return {
         "reply": reply.text,
         "refusal": reply.refusal,
@@ -242,8 +252,8 @@ def _said(reply: Reply) -> dict[str, Any]:
 
 
 def logging_crews(
-    crews: Mapping[ModelUse, Crew], path: str | os.PathLike[str] | None, stack: ExitStack
-) -> dict[ModelUse, Crew]:
+    crews: Mapping[ModelUse, RunModel], path: str | os.PathLike[str] | None, stack: ExitStack
+) -> dict[ModelUse, RunModel]:
     """The crews, with a log of what they are asked and say where a path is given; the file is closed with `stack`."""
     if path is None:
         return dict(crews)
@@ -260,4 +270,6 @@ def logging_crews(
         file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
         file.flush()
 
-    return {use: replace(crew, model=Logged(crew.model, write)) for use, crew in crews.items()}
+    return {
+        use: replace(crew, model=LoggingModel(crew.model, write)) for use, crew in crews.items()
+    }

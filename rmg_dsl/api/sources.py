@@ -11,33 +11,33 @@ from typing import Protocol, TypeAlias
 
 from rmg_dsl import std
 from rmg_dsl.checker import CheckResult, Universe
-from rmg_dsl.checker import check as check_module
-from rmg_dsl.diagnostics import Diagnostic, Source, errors_in
-from rmg_dsl.diagnostics.render import as_text
+from rmg_dsl.checker import check_spec as check_module
+from rmg_dsl.diagnostics import Diagnostic, Source, has_errors
+from rmg_dsl.diagnostics.render import render_text
 from rmg_dsl.errors import SpecError, UsageError
 from rmg_dsl.models.presets import PRESETS
 from rmg_dsl.models.settings import SETTINGS, check_setting
 from rmg_dsl.syntax import parse
 
 
-class Sourced(Protocol):
+class HasSource(Protocol):
     """What was loaded already: a suite."""
 
     @property
     def source(self) -> Source: ...
 
 
-Spec: TypeAlias = Sourced | str | os.PathLike[str]
+Spec: TypeAlias = HasSource | str | os.PathLike[str]
 
 
 def raise_errors(diagnostics: Iterable[Diagnostic]) -> None:
     """Raise one SpecError that holds everything, where at least one diagnostic is an error."""
     found = tuple(diagnostics)
-    if errors_in(found):
-        raise SpecError(found, "\n" + as_text(d for d in found if d.severity != "note"))
+    if has_errors(found):
+        raise SpecError(found, "\n" + render_text(d for d in found if d.severity != "note"))
 
 
-def checked(
+def run_checker(
     source: Source,
     params: Mapping[str, float | int | bool | str] | None = None,
     columns: frozenset[str] | None = None,
@@ -53,14 +53,14 @@ def universe() -> Universe:
     return Universe(
         std.functions(),
         std.library("graders.rmg"),
-        _beside,
+        _read_import,
         check_setting,
         tuple(SETTINGS),
         tuple(PRESETS),
     )
 
 
-def _beside(path: str, importer: str) -> Source:
+def _read_import(path: str, importer: str) -> Source:
     """An imported file: its path counts from the folder of the file that imports it."""
     if os.path.isabs(path) or "\0" in path:
         raise ValueError("an import is a relative path")

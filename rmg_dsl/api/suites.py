@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rmg_dsl.api.sources import checked, raise_errors, read_source, source_of
+from rmg_dsl.api.sources import raise_errors, read_source, run_checker, source_of
 from rmg_dsl.diagnostics import Diagnostic, Source
-from rmg_dsl.ir.suite import Checked, Output
+from rmg_dsl.ir.suite import CheckedSuite, Output
 
 if TYPE_CHECKING:
     from rmg_dsl.api.planning import PlanView
@@ -25,7 +25,7 @@ class Suite:
     brief  grader  bool
     """
 
-    checked: Checked
+    checked: CheckedSuite
     diagnostics: tuple[Diagnostic, ...] = field(default=(), repr=False)
 
     @property
@@ -44,15 +44,18 @@ class Suite:
 
     def plan(self, data: Any = None, **options: Any) -> PlanView:
         """The steps for a row and, with data, the calls that its rows cost at most: see `rmg_dsl.plan`."""
-        from rmg_dsl.api.planning import plan
+        from rmg_dsl.api.planning import plan_view
 
-        return plan(self, data, **options)
+        return plan_view(self, data, **options)
 
     def __str__(self) -> str:
-        from rmg_dsl.report import aligned
+        from rmg_dsl.report import align_columns
 
-        rows = [(o.name, o.kind, _scale(o), o.doc.split("\n")[0]) for o in self.checked.outputs]
-        return aligned(rows) if rows else "an empty suite"
+        rows = [
+            (o.name, o.kind, _output_scale_text(o), o.doc.split("\n")[0])
+            for o in self.checked.outputs
+        ]
+        return align_columns(rows) if rows else "an empty suite"
 
     def __repr__(self) -> str:
         return f"<Suite {self.source.name}>\n{self}"
@@ -63,7 +66,7 @@ class Suite:
         return suite_html(self.checked)
 
 
-def _scale(output: Output) -> str:
+def _output_scale_text(output: Output) -> str:
     if output.type.scale is not None:
         return str(output.type.scale)
     return "bool" if output.type.kind == "bool" else str(output.type)
@@ -93,13 +96,13 @@ def check(spec: str | os.PathLike[str], data: Any = None) -> tuple[Diagnostic, .
     """
     source = source_of(spec)
     if data is None:
-        return checked(source).diagnostics
-    from rmg_dsl.api.preparing import bound_diagnostics
+        return run_checker(source).diagnostics
+    from rmg_dsl.api.preparing import diagnostics_with_data
 
-    return bound_diagnostics(source, data)
+    return diagnostics_with_data(source, data)
 
 
 def suite_of(source: Source) -> Suite:
-    found = checked(source)
+    found = run_checker(source)
     raise_errors(found.diagnostics)
-    return Suite(found.checked, found.diagnostics)
+    return Suite(found.suite, found.diagnostics)

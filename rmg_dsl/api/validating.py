@@ -6,41 +6,41 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from rmg_dsl import tables
-from rmg_dsl.api.preparing import Job
+from rmg_dsl.api.preparing import GradingJob
 from rmg_dsl.errors import DataError, UsageError
-from rmg_dsl.ir.suite import Level
-from rmg_dsl.models.lexical import NAME, Lexical
+from rmg_dsl.ir.suite import ValidationLevel
+from rmg_dsl.models.lexical import LEXICAL_NAME, LexicalModel
 from rmg_dsl.plan import needed_by
-from rmg_dsl.report import Validated
-from rmg_dsl.runtime import Validations
-from rmg_dsl.suggest import likely, listed
+from rmg_dsl.report import ValidationResult
+from rmg_dsl.runtime import ValidationCollector
+from rmg_dsl.suggest import format_names, suggest_name
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-def validations_of(job: Job) -> Validations:
+def validations_of(job: GradingJob) -> ValidationCollector:
     """What collects the verdicts that a job compares: judges have a baseline beside them, code and itself none."""
     asked = {each.scoring for each in job.plan.validations if _has_judge(job, each.scoring)}
-    return Validations(job.plan, job.evaluator, Lexical(), asked)
+    return ValidationCollector(job.plan, job.evaluator, LexicalModel(), asked)
 
 
-def _has_judge(job: Job, scoring: int) -> bool:
+def _has_judge(job: GradingJob, scoring: int) -> bool:
     """Is a judge asked about one row? What a row is among others, a baseline would be asked of all of them."""
     needed = needed_by(job.plan, scoring)
     if any(rank.number in needed for rank in job.plan.ranks):
         return False
     uses = {use for step in job.plan.asks if step.number in needed for use in step.models}
-    return any(job.crews[use].model.name != NAME for use in uses)
+    return any(job.run_models[use].model.name != LEXICAL_NAME for use in uses)
 
 
-def compared(validations: Validations) -> tuple[Validated, ...]:
+def validation_results(validations: ValidationCollector) -> tuple[ValidationResult, ...]:
     """What the validations of a run have found."""
-    if not validations.compared:
+    if not validations.validation_columns:
         return ()
-    from rmg_dsl.report.validation import validated
+    from rmg_dsl.report.validation import validate_grader
 
-    return tuple(map(validated, validations.compared))
+    return tuple(map(validate_grader, validations.validation_columns))
 
 
 def agreement(
@@ -79,28 +79,28 @@ def agreement(
 
     table = tables.open_table(data)
     wanted = [*columns] if not isinstance(columns, str) else [columns]
-    _check(wanted, level, group, table)
+    _check_agreement_args(wanted, level, group, table)
     verdicts: dict[str, list[Any]] = {name: [] for name in wanted}
     groups: list[Hashable] = []
     for row in table:
         for name, column in verdicts.items():
             column.append(row[name])
-        groups.append(None if group is None else _as_key(row[group]))
+        groups.append(None if group is None else _hashable_group(row[group]))
     try:
         found = agreement_table(
             verdicts,
             labels=labels,
             ordered=ordered,
             clusters=None if group is None else groups,
-            level=cast("Level", level),
+            level=cast("ValidationLevel", level),
         )
     except ValueError as error:
         raise DataError(f"{table.name}: {error}") from None
-    frame: DataFrame = tables.records_to_frame(found, AGREEMENT_COLUMNS, _KINDS)
+    frame: DataFrame = tables.records_to_frame(found, AGREEMENT_COLUMNS, _AGREEMENT_KINDS)
     return frame
 
 
-_KINDS: dict[str, tables.Kind] = {
+_AGREEMENT_KINDS: dict[str, tables.ColumnKind] = {
     "raters": "text",
     "statistic": "text",
     "n": "integer",
@@ -111,21 +111,23 @@ _KINDS: dict[str, tables.Kind] = {
 }
 
 
-def _check(columns: Sequence[str], level: str, group: str | None, table: tables.Table) -> None:
+def _check_agreement_args(
+    columns: Sequence[str], level: str, group: str | None, table: tables.Table
+) -> None:
     if len(columns) < 2 or len(set(columns)) < len(columns):
         raise UsageError(
             'agreement is between two columns or more, such as ["ann", "bob"], each named once'
         )
     for name in [*columns, *([] if group is None else [group])]:
         if name not in table.columns:
-            close = likely(str(name), table.columns)
+            close = suggest_name(str(name), table.columns)
             advice = (
                 f"did you mean `{close}`?"
                 if close
-                else f"it has {listed(table.columns, 12) or 'none'}"
+                else f"it has {format_names(table.columns, 12) or 'none'}"
             )
             raise UsageError(f"the data has no column `{name}`: {advice}")
-    levels = get_args(Level)
+    levels = get_args(ValidationLevel)
     if level not in levels:
         raise UsageError(f"`level` is one of {', '.join(levels)}, not {level!r}")
     if level != "pooled" and group is None:
@@ -134,5 +136,5 @@ def _check(columns: Sequence[str], level: str, group: str | None, table: tables.
         )
 
 
-def _as_key(value: Any) -> Hashable:
+def _hashable_group(value: Any) -> Hashable:
     return value if isinstance(value, Hashable) else repr(value)

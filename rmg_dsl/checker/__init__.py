@@ -1,13 +1,13 @@
 """What a tree means: names, types, templates, and the suite that comes of them."""
 
 from rmg_dsl.checker.scope import Universe
-from rmg_dsl.checker.signatures import Function, functions_of
-from rmg_dsl.checker.spec_checker import CheckResult, check
+from rmg_dsl.checker.signatures import Function, signatures_of
+from rmg_dsl.checker.spec_checker import CheckResult, check_spec
 
 __all__ = [
     "CheckResult",
     "Function",
     "Universe",
-    "check",
-    "functions_of",
+    "check_spec",
+    "signatures_of",
 ]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 
-from rmg_dsl.checker.expressions import Expressions
+from rmg_dsl.checker.expressions import ExpressionChecker
 from rmg_dsl.checker.scope import Scope
-from rmg_dsl.checker.signatures import Function, Parameter
+from rmg_dsl.checker.signatures import Function, FunctionParameter
 from rmg_dsl.diagnostics import Fix
 from rmg_dsl.ir.expr import Constant, Term
 from rmg_dsl.ir.types import Type
-from rmg_dsl.suggest import likely, listed
+from rmg_dsl.suggest import format_names, suggest_name
 from rmg_dsl.syntax import nodes
 
 
-def arguments_of(
+def bind_arguments(
     node: nodes.CallNode, function: Function, scope: Scope
 ) -> dict[str, nodes.Expr] | None:
     """Arguments by parameter, as Python binds them; none where the call does not fit the signature."""
@@ -26,18 +26,18 @@ def arguments_of(
         else:
             name = argument.label.id if isinstance(argument.label, nodes.NameNode) else ""
         if name not in names or name in given:
-            _does_not_fit(argument, function, name, scope)
+            _report_bad_argument(argument, function, name, scope)
             return None
         given[name] = argument.value
     missing = [p.name for p in function.parameters if p.default is None and p.name not in given]
     if missing:
-        message = f"`{function.name}` also wants {listed(missing)}"
+        message = f"`{function.name}` also wants {format_names(missing)}"
         scope.report("RMG312", message, node.span, help=f"write `{function}`")
         return None
     return given
 
 
-def _does_not_fit(
+def _report_bad_argument(
     argument: nodes.ArgumentNode, function: Function, name: str, scope: Scope
 ) -> None:
     label = argument.label
@@ -45,7 +45,7 @@ def _does_not_fit(
         message = f"`{function.name}` takes {len(function.parameters)} argument{'s' * (len(function.parameters) != 1)}"
         scope.report("RMG312", message, argument.span, help=f"write `{function}`")
     elif isinstance(label, nodes.NameNode) and name not in {p.name for p in function.parameters}:
-        close = likely(label.id, [p.name for p in function.parameters])
+        close = suggest_name(label.id, [p.name for p in function.parameters])
         fixes = [Fix(label.span, close, f"write `{close}`")] if close else []
         help = f"did you mean `{close}`?" if close else f"write `{function}`"
         scope.report(
@@ -64,10 +64,10 @@ def _does_not_fit(
         )
 
 
-def argument_term(
-    expressions: Expressions,
+def check_argument(
+    expressions: ExpressionChecker,
     value: nodes.Expr,
-    parameter: Parameter,
+    parameter: FunctionParameter,
     function: Function,
     scope: Scope,
 ) -> Term:
@@ -85,7 +85,7 @@ def argument_term(
             severity="warning",
         )
     found = expressions.check(value, scope)
-    if not _fits(found.type, parameter.type):
+    if not _fits_parameter(found.type, parameter.type):
         article = {
             "text": "a text",
             "number": "a number",
@@ -93,7 +93,7 @@ def argument_term(
             "list": "a list",
         }
         wanted = f"`{function.name}` wants {article.get(parameter.type, parameter.type)} for `{parameter.name}`"
-        expressions.wrong_kind("RMG313", value, found.type, wanted, scope)
+        expressions.report_wrong_type("RMG313", value, found.type, wanted, scope)
     if (
         parameter.name == "pattern"
         and isinstance(found.term, Constant)
@@ -103,7 +103,7 @@ def argument_term(
     return found.term
 
 
-def _is_quoted_column(value: nodes.Expr, parameter: Parameter, scope: Scope) -> bool:
+def _is_quoted_column(value: nodes.Expr, parameter: FunctionParameter, scope: Scope) -> bool:
     """`words("response")` counts one word, always: surely the field was meant."""
     if not isinstance(value, nodes.TextNode) or parameter.name not in (
         "text",
@@ -114,9 +114,9 @@ def _is_quoted_column(value: nodes.Expr, parameter: Parameter, scope: Scope) -> 
         "value",
     ):
         return False
-    known = scope.book.universe.columns or frozenset()
-    root = scope.book.root.find(value.value)
-    declared = root is not None and isinstance(root.file.declared[root.name], nodes.FieldDecl)
+    known = scope.state.universe.columns or frozenset()
+    root = scope.state.root.find(value.value)
+    declared = root is not None and isinstance(root.file.declarations[root.name], nodes.FieldDecl)
     return (
         declared
         or value.value in known
@@ -124,7 +124,7 @@ def _is_quoted_column(value: nodes.Expr, parameter: Parameter, scope: Scope) -> 
     )
 
 
-def _fits(kind: Type, wanted: str) -> bool:
+def _fits_parameter(kind: Type, wanted: str) -> bool:
     if kind.kind == "any" or wanted == "any":
         return True
     if wanted == "number":

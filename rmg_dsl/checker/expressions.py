@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import assert_never
 
-from rmg_dsl.checker.scope import Foreign, Graded, Scope, Typed
+from rmg_dsl.checker.scope import QualifiedName, ResolvedGrader, Scope, TypedTerm
 from rmg_dsl.diagnostics import Fix, Span
 from rmg_dsl.ir import expr
 from rmg_dsl.ir.expr import Constant, Term
@@ -15,103 +15,106 @@ from rmg_dsl.ir.types import (
     ANY,
     BOOL,
     LIST,
-    NOTHING,
+    NONE_TYPE,
     NUMBER,
     TEXT,
     Type,
-    combined,
-    either,
-    negated,
-    number,
-    outcome_of,
+    arithmetic_type,
+    comparison_result,
+    negation_type,
+    number_type,
+    union_type,
 )
 from rmg_dsl.scales import Labels
-from rmg_dsl.suggest import likely, listed
+from rmg_dsl.suggest import format_names, suggest_name
 from rmg_dsl.syntax import nodes
 
-GradedOf = Callable[[Foreign, Scope], Graded | None]
-CallGrader = Callable[[nodes.CallNode, Foreign, Scope], Graded | None]
-CallFunction = Callable[["Expressions", nodes.CallNode, str, Scope], Typed]
+ResolveGrader = Callable[[QualifiedName, Scope], ResolvedGrader | None]
+ResolveGraderCall = Callable[[nodes.CallNode, QualifiedName, Scope], ResolvedGrader | None]
+CheckFunctionCall = Callable[["ExpressionChecker", nodes.CallNode, str, Scope], TypedTerm]
 
-UNKNOWN = Typed(Constant(None, "unknown"), ANY)
+UNKNOWN = TypedTerm(Constant(None, "unknown"), ANY)
 
 
-class Expressions:
+class ExpressionChecker:
     """Checks expressions; how graders are resolved and functions typed is handed in."""
 
     def __init__(
-        self, graded_of: GradedOf, call_grader: CallGrader, call_function: CallFunction
+        self,
+        graded_of: ResolveGrader,
+        call_grader: ResolveGraderCall,
+        call_function: CheckFunctionCall,
     ) -> None:
-        self._graded_of = graded_of
-        self._call_grader = call_grader
-        self._call_function = call_function
+        self._resolve_grader = graded_of
+        self._resolve_grader_call = call_grader
+        self._check_function_call = call_function
 
-    def check(self, node: nodes.Expr, scope: Scope) -> Typed:
+    def check(self, node: nodes.Expr, scope: Scope) -> TypedTerm:
         """The resolved expression and its type; what is wrong is reported and stands in as an unknown value."""
         match node:
             case nodes.NameNode():
-                return self._name(node, scope)
+                return self._check_name(node, scope)
             case nodes.NumberNode(value):
-                return Typed(Constant(value, type(value).__name__), number(value, value))
+                return TypedTerm(Constant(value, type(value).__name__), number_type(value, value))
             case nodes.TextNode(value):
-                return Typed(Constant(value, "str"), TEXT)
+                return TypedTerm(Constant(value, "str"), TEXT)
             case nodes.TruthNode(value):
-                return Typed(Constant(value, "bool"), Type("bool", value, value))
+                return TypedTerm(Constant(value, "bool"), Type("bool", value, value))
             case nodes.NothingNode():
-                return Typed(Constant(None), NOTHING)
+                return TypedTerm(Constant(None), NONE_TYPE)
             case nodes.ListNode(items):
-                return Typed(
+                return TypedTerm(
                     expr.ListExpr(tuple(self.check(item, scope).term for item in items)), LIST
                 )
             case nodes.AttributeNode():
-                return self._attribute(node, scope)
+                return self._check_attribute(node, scope)
             case nodes.ItemNode():
-                return self._item(node, scope)
+                return self._check_item(node, scope)
             case nodes.CallNode():
-                return self._call(node, scope)
+                return self._check_call(node, scope)
             case nodes.SignNode():
-                return self._sign(node, scope)
+                return self._check_sign(node, scope)
             case nodes.ArithmeticNode():
-                return self._arithmetic(node, scope)
+                return self._check_arithmetic(node, scope)
             case nodes.ComparisonNode():
-                return self._comparison(node, scope)
+                return self._check_comparison(node, scope)
             case nodes.LogicNode(word, parts):
-                inner = tuple(self.condition(part, scope).term for part in parts)
-                return Typed(expr.BoolOp("and" if word == "and" else "or", inner), BOOL)
+                inner = tuple(self.check_condition(part, scope).term for part in parts)
+                return TypedTerm(expr.BoolOp("and" if word == "and" else "or", inner), BOOL)
             case nodes.NotNode(operand):
-                return Typed(expr.Not(self.condition(operand, scope).term), BOOL)
+                return TypedTerm(expr.Not(self.check_condition(operand, scope).term), BOOL)
             case nodes.IfElseNode():
-                return self._if_else(node, scope)
+                return self._check_if_else(node, scope)
             case _:
                 assert_never(node)
 
     # ── names ──
 
-    def _name(self, node: nodes.NameNode, scope: Scope) -> Typed:
-        if node.id in scope.words:
-            return scope.words[node.id]
-        if scope.place == "field":
-            return self._column(node, scope)
-        scope.touched.add(node.id)
-        bound = dict(scope.bound).get(node.id)
+    def _check_name(self, node: nodes.NameNode, scope: Scope) -> TypedTerm:
+        if node.id in scope.local_names:
+            return scope.local_names[node.id]
+        if scope.kind == "field":
+            return self._check_column(node, scope)
+        scope.rebindable_names.add(node.id)
+        bound = dict(scope.bindings).get(node.id)
         if bound is not None:
-            return self._in_place(bound, node, scope)
+            return self._check_place(bound, node, scope)
         found = scope.file.find(node.id)
-        if found is None or isinstance(found.file.declared[found.name], nodes.FieldDecl):
-            found = scope.book.root.find_field(node.id)
+        if found is None or isinstance(found.file.declarations[found.name], nodes.FieldDecl):
+            found = scope.state.root.find_field(node.id)
         if found is not None:
-            scope.book.use(scope.file, node.id)
-            return self._declared(node, found, scope)
-        return self._in_place(self._column(node, scope), node, scope)
+            scope.state.mark_used(scope.file, node.id)
+            return self._check_declared_name(node, found, scope)
+        return self._check_place(self._check_column(node, scope), node, scope)
 
-    def _in_place(self, found: Typed, node: nodes.Expr, scope: Scope) -> Typed:
-        if scope.place == "rows" and not isinstance(found.term, Constant):
-            self._row_value_alone(node, scope)
+    def _check_place(self, found: TypedTerm, node: nodes.Expr, scope: Scope) -> TypedTerm:
+        if scope.kind == "rows" and not isinstance(found.term, Constant):
+            self._report_row_value(node, scope)
             return UNKNOWN
         return found
 
-    def _row_value_alone(self, node: nodes.Expr, scope: Scope) -> None:
-        text = scope.text(node)
+    def _report_row_value(self, node: nodes.Expr, scope: Scope) -> None:
+        text = scope.source_text(node)
         help = f"say of all rows together: `mean({text})`, `share({text})`, `median({text})` …"
         scope.report(
             "RMG319",
@@ -120,14 +123,16 @@ class Expressions:
             help=help,
         )
 
-    def _declared(self, node: nodes.NameNode, found: Foreign, scope: Scope) -> Typed:
-        declared = found.file.declared[found.name]
-        scope.book.use(found.file, found.name)
+    def _check_declared_name(
+        self, node: nodes.NameNode, found: QualifiedName, scope: Scope
+    ) -> TypedTerm:
+        declared = found.file.declarations[found.name]
+        scope.state.mark_used(found.file, found.name)
         match declared:
             case nodes.ParamDecl():
-                return self._param(declared, found, scope)
+                return self._check_param(declared, found, scope)
             case nodes.FieldDecl():
-                return self._in_place(self.field(declared, found, scope), node, scope)
+                return self._check_place(self.check_field(declared, found, scope), node, scope)
             case nodes.ModelDecl():
                 scope.report(
                     "RMG218", f"`{node.id}` is a model, and a value is wanted here", node.span
@@ -136,64 +141,72 @@ class Expressions:
             case nodes.Broken():
                 return UNKNOWN
             case _:
-                return self._in_place(self._score(found, scope), node, scope)
+                return self._check_place(self._score_term(found, scope), node, scope)
 
-    def _score(self, found: Foreign, scope: Scope) -> Typed:
-        graded = self._graded_of(found, scope)
-        return Typed(expr.ScoreOf(graded.scoring), graded.type) if graded else UNKNOWN
+    def _score_term(self, found: QualifiedName, scope: Scope) -> TypedTerm:
+        graded = self._resolve_grader(found, scope)
+        return TypedTerm(expr.ScoreRef(graded.scoring), graded.type) if graded else UNKNOWN
 
-    def _param(self, declared: nodes.ParamDecl, found: Foreign, scope: Scope) -> Typed:
-        value = scope.book.universe.params.get(_outer_name(found, scope), declared.value.value)
+    def _check_param(
+        self, declared: nodes.ParamDecl, found: QualifiedName, scope: Scope
+    ) -> TypedTerm:
+        value = scope.state.universe.params.get(
+            _root_param_name(found, scope), declared.value.value
+        )
         if isinstance(value, str):
-            return Typed(Constant(value, "str"), TEXT)
-        kind = Type("bool", value, value) if isinstance(value, bool) else number(value, value)
-        return Typed(Constant(value, type(value).__name__), kind)
+            return TypedTerm(Constant(value, "str"), TEXT)
+        kind = Type("bool", value, value) if isinstance(value, bool) else number_type(value, value)
+        return TypedTerm(Constant(value, type(value).__name__), kind)
 
-    def field(self, declared: nodes.FieldDecl, found: Foreign, scope: Scope) -> Typed:
+    def check_field(
+        self, declared: nodes.FieldDecl, found: QualifiedName, scope: Scope
+    ) -> TypedTerm:
         """What a field stands for: its expression over the columns."""
         inner = Scope(
-            scope.book,
+            scope.state,
             found.file,
             f"field `{declared.name.id}`",
             "field",
-            optional=scope.optional,
+            allows_missing=scope.allows_missing,
             own_field=found.name,
         )
         return self.check(declared.value, inner)
 
-    def _column(self, node: nodes.NameNode, scope: Scope) -> Typed:
-        self.use_column(
+    def _check_column(self, node: nodes.NameNode, scope: Scope) -> TypedTerm:
+        self.resolve_column(
             node.id, node.span, scope, "RMG201", f"unknown name `{node.id}` in {scope.owner}"
         )
-        return Typed(expr.Column(node.id), ANY)
+        return TypedTerm(expr.ColumnRef(node.id), ANY)
 
-    def use_column(self, name: str, span: Span, scope: Scope, code: str, message: str) -> None:
+    def resolve_column(self, name: str, span: Span, scope: Scope, code: str, message: str) -> None:
         """A name that nothing declares is a column, unless it is a declared name with a slip."""
-        book = scope.book
+        book = scope.state
         known = book.universe.columns or frozenset()
         slip = (
             None
             if name in known or scope.file.is_library
-            else book.slip(name, scope.file, scope.own_field)
+            else book.intended_name(name, scope.file, scope.own_field)
         )
-        hidden = scope.file.incomplete or scope.file.hides_fields or book.root.hides_fields
+        hidden = (
+            scope.file.is_incomplete or scope.file.sees_only_fields or book.root.sees_only_fields
+        )
         if slip is None or hidden:
             if not hidden or book.universe.columns is None or name in known:
-                book.use_column(name, scope.file.source, span, scope.optional)
+                book.use_column(name, scope.file.source, span, scope.allows_missing)
             return
-        help = f"did you mean `{slip}`? ({self.whereabouts(slip, scope)})"
+        help = f"did you mean `{slip}`? ({self.describe_origin(slip, scope)})"
         label = "not a field, a column, a parameter or a built-in"
         scope.report(
             code, message, span, label=label, help=help, fixes=[Fix(span, slip, f"write `{slip}`")]
         )
 
     @staticmethod
-    def whereabouts(name: str, scope: Scope) -> str:
+    def describe_origin(name: str, scope: Scope) -> str:
         """Where a declared name comes from: `field, line 9`."""
-        found = scope.file.find(name) or scope.book.root.find(name)
+        found = scope.file.find(name) or scope.state.root.find(name)
         if found is None:
             return "column"
-        declared = found.file.declared[found.name]
+        declared = found.file.declarations[found.name]
         kind = nodes.keyword_of(declared)
         line = found.file.source.position(declared.span.start).line
         place = (
@@ -203,65 +216,65 @@ class Expressions:
 
     # ── nested values ──
 
-    def _attribute(self, node: nodes.AttributeNode, scope: Scope) -> Typed:
+    def _check_attribute(self, node: nodes.AttributeNode, scope: Scope) -> TypedTerm:
         if (
             isinstance(node.base, nodes.NameNode)
             and node.base.id == "std"
             and not scope.file.find("std")
         ):
-            return self._library_grader(node, scope)
+            return self._check_library_grader(node, scope)
         base = self.check(node.base, scope)
-        if base.type.kind in ("number", "bool", "label") and isinstance(base.term, expr.ScoreOf):
+        if base.type.kind in ("number", "bool", "label") and isinstance(base.term, expr.ScoreRef):
             scope.report(
                 "RMG218",
-                f"`{scope.text(node.base)}` is a score and has no `.{node.key.id}`",
+                f"`{scope.source_text(node.base)}` is a score and has no `.{node.key.id}`",
                 node.span,
             )
-        return Typed(expr.GetField(base.term, node.key.id), ANY)
+        return TypedTerm(expr.GetField(base.term, node.key.id), ANY)
 
-    def _library_grader(self, node: nodes.AttributeNode, scope: Scope) -> Typed:
-        found = library_grader(node, scope)
-        return self._in_place(self._score(found, scope), node, scope) if found else UNKNOWN
+    def _check_library_grader(self, node: nodes.AttributeNode, scope: Scope) -> TypedTerm:
+        found = find_library_grader(node, scope)
+        return self._check_place(self._score_term(found, scope), node, scope) if found else UNKNOWN
 
-    def _item(self, node: nodes.ItemNode, scope: Scope) -> Typed:
+    def _check_item(self, node: nodes.ItemNode, scope: Scope) -> TypedTerm:
         base, index = self.check(node.base, scope), self.check(node.index, scope)
         if index.type.kind not in ("number", "text", "any"):
             scope.report("RMG313", "an index is a whole number or a text", node.index.span)
-        return Typed(expr.Index(base.term, index.term), ANY)
+        return TypedTerm(expr.Index(base.term, index.term), ANY)
 
     # ── calls ──
 
-    def _call(self, node: nodes.CallNode, scope: Scope) -> Typed:
+    def _check_call(self, node: nodes.CallNode, scope: Scope) -> TypedTerm:
         if isinstance(node.function, nodes.AttributeNode):
-            return self._call_attribute(node, node.function, scope)
+            return self._check_attribute_call(node, node.function, scope)
         if not isinstance(node.function, nodes.NameNode):
             scope.report("RMG204", "only functions and graders can be called", node.function.span)
             return UNKNOWN
         name = node.function.id
-        universe = scope.book.universe
+        universe = scope.state.universe
         found = scope.file.find(name)
-        if found is not None and name in universe.functions and _rebinds(node):
+        if found is not None and name in universe.functions and _is_rebinding(node):
             help = "give the grader another name than the function's"
             message = f"`{name}` is a function here, and the grader of that name cannot be rebound"
             scope.report("RMG224", message, node.span, help=help)
             return UNKNOWN
         if name in universe.functions or name in universe.python_functions:
-            return self._call_function(self, node, name, scope)
-        if found is not None and scope.place != "field":
-            scope.book.use(scope.file, name)
-            return self._called_grader(node, found, scope)
-        self._unknown_function(node.function, scope)
+            return self._check_function_call(self, node, name, scope)
+        if found is not None and scope.kind != "field":
+            scope.state.mark_used(scope.file, name)
+            return self._check_grader_call(node, found, scope)
+        self._report_unknown_function(node.function, scope)
         return UNKNOWN
 
-    def _call_attribute(
+    def _check_attribute_call(
         self, node: nodes.CallNode, function: nodes.AttributeNode, scope: Scope
-    ) -> Typed:
+    ) -> TypedTerm:
         if isinstance(function.base, nodes.NameNode) and function.base.id == "std":
-            found = library_grader(function, scope)
-            return self._called_grader(node, found, scope) if found else UNKNOWN
+            found = find_library_grader(function, scope)
+            return self._check_grader_call(node, found, scope) if found else UNKNOWN
         method = function.key.id
-        base = scope.text(function.base)
-        functions = scope.book.universe.functions
+        base = scope.source_text(function.base)
+        functions = scope.state.universe.functions
         help = (
             f"write `{method}({base}, …)`"
             if method in functions
@@ -272,26 +285,28 @@ class Expressions:
         )
         return UNKNOWN
 
-    def _called_grader(self, node: nodes.CallNode, found: Foreign, scope: Scope) -> Typed:
-        graded = self._call_grader(node, found, scope)
+    def _check_grader_call(
+        self, node: nodes.CallNode, found: QualifiedName, scope: Scope
+    ) -> TypedTerm:
+        graded = self._resolve_grader_call(node, found, scope)
         if graded is None:
             return UNKNOWN
-        return self._in_place(Typed(expr.ScoreOf(graded.scoring), graded.type), node, scope)
+        return self._check_place(TypedTerm(expr.ScoreRef(graded.scoring), graded.type), node, scope)
 
-    def _unknown_function(self, name: nodes.NameNode, scope: Scope) -> None:
-        universe = scope.book.universe
+    def _report_unknown_function(self, name: nodes.NameNode, scope: Scope) -> None:
+        universe = scope.state.universe
         if name.id in ("llm", "panel", "python"):
             where = (
                 "after `model NAME =`" if name.id != "python" else "alone, as the score of a grader"
             )
             scope.report("RMG204", f"`{name.id}(…)` stands {where}", name.span)
             return
-        if scope.file.incomplete and scope.place != "field":
+        if scope.file.is_incomplete and scope.kind != "field":
             return
         graders = {
             g.name.id for g in universe.library.declarations if isinstance(g, nodes.GraderDecl)
         }
-        close = likely(name.id, [*universe.functions, *scope.file.names()])
+        close = suggest_name(name.id, [*universe.functions, *scope.file.names()])
         fixes = [Fix(name.span, close, f"write `{close}`")] if close else []
         if name.id in graders:
             help, fixes = (
@@ -306,27 +321,27 @@ class Expressions:
 
     # ── operators ──
 
-    def _sign(self, node: nodes.SignNode, scope: Scope) -> Typed:
-        inner = self._number(node.operand, scope, f"`{node.sign}`")
+    def _check_sign(self, node: nodes.SignNode, scope: Scope) -> TypedTerm:
+        inner = self._check_number(node.operand, scope, f"`{node.sign}`")
         if node.sign == "+":
             return inner
         if isinstance(inner.term, Constant) and isinstance(inner.term.value, int | float):
             value = -inner.term.value
-            return Typed(Constant(value, type(value).__name__), number(value, value))
-        return Typed(expr.Negative(inner.term), negated(inner.type))
+            return TypedTerm(Constant(value, type(value).__name__), number_type(value, value))
+        return TypedTerm(expr.Negate(inner.term), negation_type(inner.type))
 
-    def _arithmetic(self, node: nodes.ArithmeticNode, scope: Scope) -> Typed:
-        first = self._number(node.first, scope, f"`{node.rest[0][0]}`")
+    def _check_arithmetic(self, node: nodes.ArithmeticNode, scope: Scope) -> TypedTerm:
+        first = self._check_number(node.first, scope, f"`{node.rest[0][0]}`")
         kind, rest = first.type, []
         for sign, operand in node.rest:
-            part = self._number(operand, scope, f"`{sign}`")
+            part = self._check_number(operand, scope, f"`{sign}`")
             if sign == "/" and part.type.low == part.type.high == 0:
                 scope.report("RMG324", "this divides by zero", operand.span)
-            kind = combined(sign, kind, part.type)
+            kind = arithmetic_type(sign, kind, part.type)
             rest.append((sign, part.term))
-        return Typed(expr.BinaryOp(first.term, tuple(rest)), kind)
+        return TypedTerm(expr.BinaryOp(first.term, tuple(rest)), kind)
 
-    def _number(self, node: nodes.Expr, scope: Scope, wanted_by: str) -> Typed:
+    def _check_number(self, node: nodes.Expr, scope: Scope, wanted_by: str) -> TypedTerm:
         found = self.check(node, scope)
         if not found.type.is_numeric:
             help = (
@@ -334,20 +349,28 @@ class Expressions:
                 if found.type.kind == "text"
                 else ""
             )
-            self.wrong_kind("RMG302", node, found.type, f"{wanted_by} wants numbers", scope, help)
-            return Typed(found.term, NUMBER)
+            self.report_wrong_type(
+                "RMG302", node, found.type, f"{wanted_by} wants numbers", scope, help
+            )
+            return TypedTerm(found.term, NUMBER)
         return found
 
-    def condition(self, node: nodes.Expr, scope: Scope) -> Typed:
+    def check_condition(self, node: nodes.Expr, scope: Scope) -> TypedTerm:
         """An expression that must be true or false."""
         found = self.check(node, scope)
         if found.type.kind not in ("bool", "any"):
-            help = f"compare it: `{scope.text(node)} >= …`" if found.type.kind == "number" else ""
-            self.wrong_kind("RMG301", node, found.type, "a condition is true or false", scope, help)
+            help = (
+                f"compare it: `{scope.source_text(node)} >= …`"
+                if found.type.kind == "number"
+                else ""
+            )
+            self.report_wrong_type(
+                "RMG301", node, found.type, "a condition is true or false", scope, help
+            )
         return found
 
     @staticmethod
-    def wrong_kind(
+    def report_wrong_type(
         code: str, node: nodes.Expr, kind: Type, wanted: str, scope: Scope, help: str = ""
     ) -> None:
         if kind.kind == "none":
@@ -359,11 +382,14 @@ class Expressions:
             )
             return
         scope.report(
-            code, f"{wanted}, and `{_short(scope.text(node))}` is {kind}", node.span, help=help
+            code,
+            f"{wanted}, and `{_shorten_expression(scope.source_text(node))}` is {kind}",
+            node.span,
+            help=help,
         )
 
-    def _if_else(self, node: nodes.IfElseNode, scope: Scope) -> Typed:
-        condition = self.condition(node.condition, scope)
+    def _check_if_else(self, node: nodes.IfElseNode, scope: Scope) -> TypedTerm:
+        condition = self.check_condition(node.condition, scope)
         then, otherwise = self.check(node.then, scope), self.check(node.otherwise, scope)
         if (
             isinstance(condition.term, Constant)
@@ -384,23 +410,23 @@ class Expressions:
                 node.span,
                 help="both branches give the same kind of value",
             )
-        return Typed(
+        return TypedTerm(
             expr.IfElse(then.term, condition.term, otherwise.term),
-            either(then.type, otherwise.type),
+            union_type(then.type, otherwise.type),
         )
 
-    def _comparison(self, node: nodes.ComparisonNode, scope: Scope) -> Typed:
+    def _check_comparison(self, node: nodes.ComparisonNode, scope: Scope) -> TypedTerm:
         first = self.check(node.first, scope)
         left, left_node, rest = first, node.first, []
         for sign, operand in node.rest:
             right = self.check(operand, scope)
             span = Span(left_node.span.start, operand.span.end)
-            self._compare(sign, (left_node, left.type), (operand, right.type), span, scope)
+            self._check_operands(sign, (left_node, left.type), (operand, right.type), span, scope)
             rest.append((sign, right.term))
             left, left_node = right, operand
-        return Typed(expr.Compare(first.term, tuple(rest)), BOOL)
+        return TypedTerm(expr.Compare(first.term, tuple(rest)), BOOL)
 
-    def _compare(
+    def _check_operands(
         self,
         sign: str,
         left: tuple[nodes.Expr, Type],
@@ -411,24 +437,26 @@ class Expressions:
         one, other = left[1], right[1]
         for side in (left, right):
             if side[1].kind == "none":
-                self.wrong_kind("RMG323", side[0], side[1], "", scope)
+                self.report_wrong_type("RMG323", side[0], side[1], "", scope)
                 return
         if sign in ("in", "not in"):
-            self._membership(left, right, scope)
+            self._check_membership(left, right, scope)
             return
-        self._offered(left, right, scope)
-        self._offered(right, left, scope)
-        if not _comparable(sign, one, other):
+        self._check_known_label(left, right, scope)
+        self._check_known_label(right, left, scope)
+        if not _can_compare_types(sign, one, other):
             help = _comparison_help(sign, one, other)
             scope.report("RMG302", f"`{sign}` cannot compare {one} with {other}", span, help=help)
             return
-        self._decided(sign, one, other, span, scope)
+        self._warn_constant_comparison(sign, one, other, span, scope)
 
-    def _decided(self, sign: str, one: Type, other: Type, span: Span, scope: Scope) -> None:
+    def _warn_constant_comparison(
+        self, sign: str, one: Type, other: Type, span: Span, scope: Scope
+    ) -> None:
         """Warn of a comparison that no row can change, as `reward >= 0.8` on 1..5."""
         if one.low == one.high and other.low == other.high:
             return
-        always = outcome_of(sign, one, other)
+        always = comparison_result(sign, one, other)
         if always is None:
             return
         score = one if one.low < one.high else other
@@ -436,11 +464,11 @@ class Expressions:
         text = scope.file.source.text[span.start : span.end]
         scope.report(
             "RMG306",
-            f"`{_short(text)}` is {word} true: the score goes from {score.low:g} to {score.high:g}",
+            f"`{_shorten_expression(text)}` is {word} true: the score goes from {score.low:g} to {score.high:g}",
             span,
         )
 
-    def _membership(
+    def _check_membership(
         self, left: tuple[nodes.Expr, Type], right: tuple[nodes.Expr, Type], scope: Scope
     ) -> None:
         if right[1].kind not in ("list", "text", "any"):
@@ -449,10 +477,10 @@ class Expressions:
             )
         if isinstance(right[0], nodes.ListNode):
             for item in right[0].items:
-                self._offered(left, (item, self.check(item, scope).type), scope)
+                self._check_known_label(left, (item, self.check(item, scope).type), scope)
 
     @staticmethod
-    def _offered(
+    def _check_known_label(
         label: tuple[nodes.Expr, Type], word: tuple[nodes.Expr, Type], scope: Scope
     ) -> None:
         """A label is compared with words that its scale offers."""
@@ -463,51 +491,55 @@ class Expressions:
         ):
             return
         if word[0].value not in label[1].labels:
-            close = likely(word[0].value, label[1].labels)
-            help = f'did you mean "{close}"?' if close else f"offered are {listed(label[1].labels)}"
+            close = suggest_name(word[0].value, label[1].labels)
+            help = (
+                f'did you mean "{close}"?'
+                if close
+                else f"offered are {format_names(label[1].labels)}"
+            )
             scope.report(
                 "RMG311",
-                f'"{word[0].value}" is not offered by `{_short(scope.text(label[0]))}`',
+                f'"{word[0].value}" is not offered by `{_shorten_expression(scope.source_text(label[0]))}`',
                 word[0].span,
                 help=help,
             )
 
     # ── a grader or aggregate is wanted ──
 
-    def passing_of(self, node: nodes.Expr, scope: Scope) -> Term | None:
+    def passing_condition(self, node: nodes.Expr, scope: Scope) -> Term | None:
         """What `pass = …` says of the grader that an expression names."""
         target = node.function if isinstance(node, nodes.CallNode) else node
-        found: Foreign | None = None
+        found: QualifiedName | None = None
         if isinstance(target, nodes.NameNode):
             found = scope.file.find(target.id)
         elif isinstance(target, nodes.AttributeNode):
-            found = library_grader(target, scope)
+            found = find_library_grader(target, scope)
         if found is None:
             return None
         graded = (
-            self._call_grader(node, found, scope)
+            self._resolve_grader_call(node, found, scope)
             if isinstance(node, nodes.CallNode)
-            else self._graded_of(found, scope)
+            else self._resolve_grader(found, scope)
         )
         return graded.passing if graded else None
 
-    def wants_score(self, node: nodes.Expr, scope: Scope, wanted_by: str) -> bool:
+    def check_score_name(self, node: nodes.Expr, scope: Scope, wanted_by: str) -> bool:
         """Report a bare name that nothing declares, where only a grader or an aggregate makes sense."""
         if (
             not isinstance(node, nodes.NameNode)
-            or node.id in scope.words
-            or dict(scope.bound).get(node.id)
+            or node.id in scope.local_names
+            or dict(scope.bindings).get(node.id)
         ):
             return True
-        hidden = scope.file.incomplete or scope.file.hides_fields
-        if scope.file.find(node.id) or scope.book.root.find(node.id) or hidden:
+        hidden = scope.file.is_incomplete or scope.file.sees_only_fields
+        if scope.file.find(node.id) or scope.state.root.find(node.id) or hidden:
             return True
         library = {
             g.name.id
-            for g in scope.book.universe.library.declarations
+            for g in scope.state.universe.library.declarations
             if isinstance(g, nodes.GraderDecl)
         }
-        close = likely(node.id, score_names(scope))
+        close = suggest_name(node.id, score_names(scope))
         fix: str | None
         if node.id in library and not close:
             help, fix = f"write `std.{node.id}`", f"std.{node.id}"
@@ -515,7 +547,7 @@ class Expressions:
             help, fix = (
                 f"did you mean `{close}`?"
                 if close
-                else f"declared are {listed(score_names(scope)) or 'none'}",
+                else f"declared are {format_names(score_names(scope)) or 'none'}",
                 close,
             )
         fixes = [Fix(node.span, fix, f"write `{fix}`")] if fix else []
@@ -538,23 +570,23 @@ def score_names(scope: Scope) -> list[str]:
     return [
         name
         for name, at in zip(scope.file.names(), found, strict=True)
-        if at and isinstance(at.file.declared[at.name], kinds)
+        if at and isinstance(at.file.declarations[at.name], kinds)
     ]
 
 
-def _rebinds(node: nodes.CallNode) -> bool:
+def _is_rebinding(node: nodes.CallNode) -> bool:
     """`exact(response = draft)` reads as a grader with a field rebound, not as a call with all its arguments."""
     return len(node.arguments) == 1 and isinstance(node.arguments[0].label, nodes.NameNode)
 
 
-def library_grader(node: nodes.AttributeNode, scope: Scope) -> Foreign | None:
+def find_library_grader(node: nodes.AttributeNode, scope: Scope) -> QualifiedName | None:
     """The standard grader that `std.name` means; reports one that is not there."""
     name = node.key.id
-    library = scope.book.library
-    if name in library.declared:
-        return Foreign(library, name)
-    functions = scope.book.universe.functions
-    close = likely(name, library.declared)
+    library = scope.state.library
+    if name in library.declarations:
+        return QualifiedName(library, name)
+    functions = scope.state.universe.functions
+    close = suggest_name(name, library.declarations)
     fixes = [Fix(node.key.span, close, f"write `std.{close}`")] if close else []
     if name in functions:
         help, fixes = (
@@ -569,22 +601,18 @@ def library_grader(node: nodes.AttributeNode, scope: Scope) -> Foreign | None:
     return None
 
 
-def _outer_name(found: Foreign, scope: Scope) -> str:
+def _root_param_name(found: QualifiedName, scope: Scope) -> str:
     """What the root file calls a param, so that `--set` reaches imported ones under their local name; else nothing."""
-    root = scope.book.root
+    root = scope.state.root
     if found.file is root:
         return found.name
     return next(
-        (
-            local
-            for local, target in root.imported.items()
-            if target.file.find(target.name) == found
-        ),
+        (local for local, target in root.imports.items() if target.file.find(target.name) == found),
         "",
     )
 
 
-def _comparable(sign: str, one: Type, other: Type) -> bool:
+def _can_compare_types(sign: str, one: Type, other: Type) -> bool:
     if "any" in (one.kind, other.kind) or (one.is_numeric and other.is_numeric):
         return True
     words = ("label", "text")
@@ -598,14 +626,14 @@ def _comparison_help(sign: str, one: Type, other: Type) -> str:
     return "labels and texts take `==`, `!=` and `in`" if sign not in ("==", "!=") else ""
 
 
-def _short(text: str) -> str:
+def _shorten_expression(text: str) -> str:
     folded = " ".join(text.split())
     return folded if len(folded) <= 60 else folded[:57] + "…"
 
 
-def constant_number(found: Typed) -> float | None:
+def constant_number(found: TypedTerm) -> float | None:
     """The number that an expression of constants is, or none."""
-    value = _folded(found.term)
+    value = _fold_constant(found.term)
     return value if value is not None and abs(value) < inf else None
 
 
@@ -617,21 +645,21 @@ _OPERATIONS: Mapping[str, Callable[[float, float], float]] = {
 }
 
 
-def _folded(term: Term) -> float | None:
+def _fold_constant(term: Term) -> float | None:
     if isinstance(term, Constant):
         return (
             term.value
             if isinstance(term.value, int | float) and not isinstance(term.value, bool)
             else None
         )
-    if isinstance(term, expr.Negative):
-        inner = _folded(term.operand)
+    if isinstance(term, expr.Negate):
+        inner = _fold_constant(term.operand)
         return None if inner is None else -inner
     if not isinstance(term, expr.BinaryOp):
         return None
-    value = _folded(term.first)
+    value = _fold_constant(term.first)
     for sign, part in term.rest:
-        operand = _folded(part)
+        operand = _fold_constant(part)
         if value is None or operand is None or (sign == "/" and operand == 0):
             return None
         value = _OPERATIONS[sign](value, operand)

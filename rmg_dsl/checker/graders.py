@@ -5,57 +5,74 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from rmg_dsl.checker.calls import call_function
-from rmg_dsl.checker.expressions import Expressions, library_grader
-from rmg_dsl.checker.judging import DrawChecks, drawn_type, usual_pool
-from rmg_dsl.checker.keys import KEYS, check_plain, is_whole, settings_of
+from rmg_dsl.checker.calls import check_function_call
+from rmg_dsl.checker.expressions import ExpressionChecker, find_library_grader
+from rmg_dsl.checker.judging import JudgingChecker, default_pool, pooled_type
+from rmg_dsl.checker.keys import KEYS, check_plain_value, check_settings, is_fully_read
 from rmg_dsl.checker.models import ModelTable
-from rmg_dsl.checker.pairwise import SHARE, Comparisons
+from rmg_dsl.checker.pairwise import SHARE, ComparisonChecker
 from rmg_dsl.checker.prompts import (
     CheckedTemplate,
+    check_system_prefix,
     check_template,
-    merged,
-    note_system_order,
-    unquoted_text,
+    merge_templates,
+    report_unquoted_text,
 )
-from rmg_dsl.checker.rubrics import check_rubric, check_source
-from rmg_dsl.checker.scale_nodes import scale_of, scale_problems, upright
-from rmg_dsl.checker.scope import Bindings, Book, File, Foreign, Graded, Scope, Typed
+from rmg_dsl.checker.rubrics import check_rubric, check_rubric_source
+from rmg_dsl.checker.scale_nodes import low_to_high, scale_of, scale_problems
+from rmg_dsl.checker.scope import (
+    Bindings,
+    CheckState,
+    QualifiedName,
+    ResolvedGrader,
+    Scope,
+    SpecFile,
+    TypedTerm,
+)
 from rmg_dsl.diagnostics import Fix, Span
 from rmg_dsl.ir import expr
-from rmg_dsl.ir.scoring import Compared, Computed, FromPython, Judged, Ranked, Scoring
-from rmg_dsl.ir.types import Type, of_scale
+from rmg_dsl.ir.scoring import (
+    ExpressionScoring,
+    JudgeScoring,
+    PairwiseScoring,
+    PythonScoring,
+    RankingScoring,
+    Scoring,
+)
+from rmg_dsl.ir.types import Type, type_of_scale
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
-from rmg_dsl.suggest import likely, listed
+from rmg_dsl.suggest import format_names, suggest_name
 from rmg_dsl.syntax import nodes
 
 _JUDGE_KEYS = ("prompt", "system", "model", "samples", "pool", "logprobs", "escalate", "generator")
-Declared = nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | nodes.RankingDecl
+ScoringDecl = nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | nodes.RankingDecl
 
 
 @dataclass(eq=False, slots=True)
-class Graders:
+class GraderResolver:
     """Resolves graders by name, each once for each set of bindings; notices the ones that need themselves."""
 
-    book: Book
+    book: CheckState
     models: ModelTable
-    expressions: Expressions = field(init=False)
-    _memo: dict[tuple[int, str, Bindings, int], Graded | None] = field(default_factory=dict)
-    _open: list[Foreign] = field(default_factory=list)
+    expressions: ExpressionChecker = field(init=False)
+    _memo: dict[tuple[int, str, Bindings, int], ResolvedGrader | None] = field(default_factory=dict)
+    _grader_stack: list[QualifiedName] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.expressions = Expressions(self._named, self._called, call_function)
+        self.expressions = ExpressionChecker(
+            self._resolve_grader_name, self._resolve_call, check_function_call
+        )
 
     # ── by name ──
 
     def resolve(
-        self, found: Foreign, bound: Bindings = (), home: File | None = None
-    ) -> Graded | None:
+        self, found: QualifiedName, bound: Bindings = (), home: SpecFile | None = None
+    ) -> ResolvedGrader | None:
         """A declared grader or aggregate under these bindings; none where it cannot be resolved.
 
         `home` is the file that uses a grader of the standard library: its default model is asked.
         """
-        declared = found.file.declared[found.name]
+        declared = found.file.declarations[found.name]
         if not isinstance(
             declared,
             nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | nodes.RankingDecl,
@@ -64,24 +81,26 @@ class Graders:
         home = home if found.file.is_library else None
         key = (id(found.file), found.name, bound, id(home))
         if key not in self._memo:
-            if any(f.file is found.file and f.name == found.name for f in self._open):
-                self._cycle(found)
+            if any(f.file is found.file and f.name == found.name for f in self._grader_stack):
+                self._report_cycle(found)
                 return None
-            self._open.append(found)
-            self._memo[key] = self._resolve(declared, found, bound, home)
-            self._open.pop()
+            self._grader_stack.append(found)
+            self._memo[key] = self._resolve_declaration(declared, found, bound, home)
+            self._grader_stack.pop()
         return self._memo[key]
 
-    def _cycle(self, found: Foreign) -> None:
-        names = [f.name for f in self._open]
+    def _report_cycle(self, found: QualifiedName) -> None:
+        names = [f.name for f in self._grader_stack]
         loop = [*names[names.index(found.name) :], found.name]
         first = min(
             loop[:-1],
-            key=lambda n: found.file.declared[n].span.start if n in found.file.declared else 0,
+            key=lambda n: (
+                found.file.declarations[n].span.start if n in found.file.declarations else 0
+            ),
         )
         at = loop.index(first)
         shown = " → ".join(f"`{n}`" for n in [*loop[at:-1], *loop[:at], first])
-        declared = found.file.declared.get(first) or found.file.declared[found.name]
+        declared = found.file.declarations.get(first) or found.file.declarations[found.name]
         assert not isinstance(declared, nodes.Broken)
         scope = Scope(self.book, found.file, "")
         scope.report(
@@ -91,23 +110,25 @@ class Graders:
             help="one of them must do without the next",
         )
 
-    def _named(self, found: Foreign, scope: Scope) -> Graded | None:
+    def _resolve_grader_name(self, found: QualifiedName, scope: Scope) -> ResolvedGrader | None:
         """A name in an expression: it sees what the caller has rebound."""
-        graded = self.resolve(found, scope.bound, scope.judging)
+        graded = self.resolve(found, scope.bindings, scope.default_model_file)
         if graded:
-            scope.touched.update(graded.names)
+            scope.rebindable_names.update(graded.names)
         return graded
 
-    def _called(self, node: nodes.CallNode, found: Foreign, scope: Scope) -> Graded | None:
+    def _resolve_call(
+        self, node: nodes.CallNode, found: QualifiedName, scope: Scope
+    ) -> ResolvedGrader | None:
         """`relevance(response = baseline)`: the grader with fields or params rebound."""
-        plain = self.resolve(found, (), scope.judging)
+        plain = self.resolve(found, (), scope.default_model_file)
         if plain is None:
             return None
-        rebound = dict(scope.bound)
+        rebound = dict(scope.bindings)
         for argument in node.arguments:
             label = argument.label
             if not isinstance(label, nodes.NameNode):
-                help = f"write `{found.name}(FIELD = {scope.text(argument.value)})`"
+                help = f"write `{found.name}(FIELD = {scope.source_text(argument.value)})`"
                 scope.report(
                     "RMG312",
                     f"`{found.name}` is a grader: its fields are rebound by name",
@@ -115,36 +136,42 @@ class Graders:
                     help=help,
                 )
             elif label.id not in plain.names:
-                self._not_rebound(label, found.name, plain, scope)
+                self._report_unknown_field(label, found.name, plain, scope)
             else:
-                rebound[label.id] = self._rebinding(label, argument.value, scope)
+                rebound[label.id] = self._check_rebinding(label, argument.value, scope)
         graded = self.resolve(
-            found, tuple(sorted(rebound.items(), key=lambda pair: pair[0])), scope.judging
+            found,
+            tuple(sorted(rebound.items(), key=lambda pair: pair[0])),
+            scope.default_model_file,
         )
         if graded:
-            scope.touched.update(
+            scope.rebindable_names.update(
                 graded.names
                 - {a.label.id for a in node.arguments if isinstance(a.label, nodes.NameNode)}
             )
         return graded
 
-    def _rebinding(self, label: nodes.NameNode, value: nodes.Expr, scope: Scope) -> Typed:
+    def _check_rebinding(self, label: nodes.NameNode, value: nodes.Expr, scope: Scope) -> TypedTerm:
         found = self.expressions.check(value, scope)
         if any(True for _ in expr.scorings_in(found.term)):
             help = "a prompt never sees scores; an aggregate puts them together"
             scope.report(
                 "RMG405",
-                f"`{scope.text(value)}` is a score, and `{label.id}` is a field",
+                f"`{scope.source_text(value)}` is a score, and `{label.id}` is a field",
                 value.span,
                 help=help,
             )
         return found
 
-    def _not_rebound(self, label: nodes.NameNode, name: str, plain: Graded, scope: Scope) -> None:
-        close = likely(label.id, plain.names)
+    def _report_unknown_field(
+        self, label: nodes.NameNode, name: str, plain: ResolvedGrader, scope: Scope
+    ) -> None:
+        close = suggest_name(label.id, plain.names)
         fixes = [Fix(label.span, close, f"write `{close}`")] if close else []
         help = (
-            f"did you mean `{close}`?" if close else f"it reads {listed(plain.names) or 'no field'}"
+            f"did you mean `{close}`?"
+            if close
+            else f"it reads {format_names(plain.names) or 'no field'}"
         )
         scope.report(
             "RMG312", f"`{name}` reads no field `{label.id}`", label.span, help=help, fixes=fixes
@@ -152,54 +179,64 @@ class Graders:
 
     # ── one declaration ──
 
-    def _resolve(
-        self, declared: Declared, found: Foreign, bound: Bindings, home: File | None
-    ) -> Graded | None:
+    def _resolve_declaration(
+        self, declared: ScoringDecl, found: QualifiedName, bound: Bindings, home: SpecFile | None
+    ) -> ResolvedGrader | None:
         kind = nodes.keyword_of(declared)
-        scope = Scope(self.book, found.file, f"{kind} `{declared.name.id}`", bound=bound, home=home)
+        scope = Scope(
+            self.book, found.file, f"{kind} `{declared.name.id}`", bindings=bound, calling_file=home
+        )
         match declared:
             case nodes.GraderDecl():
-                return self._grader(declared, scope)
+                return self._check_grader(declared, scope)
             case nodes.AggregateDecl():
-                return self._aggregate(declared, scope)
+                return self._check_aggregate(declared, scope)
             case nodes.PairwiseDecl():
-                compared = self._comparisons().pairwise(declared, scope)
-                return self._finish(compared, SHARE, scope) if compared else None
+                compared = self._comparison_checker().check_pairwise(declared, scope)
+                return self._register_scoring(compared, SHARE, scope) if compared else None
             case nodes.RankingDecl():
-                ranked = self._comparisons().ranking(declared, scope)
-                return self._finish(*ranked, scope) if ranked else None
+                ranked = self._comparison_checker().check_ranking(declared, scope)
+                return self._register_scoring(*ranked, scope) if ranked else None
 
-    def _comparisons(self) -> Comparisons:
-        return Comparisons(self.book, self.models, self.expressions, self._other_grader)
+    def _comparison_checker(self) -> ComparisonChecker:
+        return ComparisonChecker(
+            self.book, self.models, self.expressions, self._find_grader_reference
+        )
 
-    def _finish(
+    def _register_scoring(
         self, scoring: Scoring, kind: Type, scope: Scope, passing: nodes.SettingLine | None = None
-    ) -> Graded:
-        condition = self._passing(passing, kind, scope) if passing else None
-        return Graded(self.book.number_of(scoring), kind, condition, frozenset(scope.touched))
+    ) -> ResolvedGrader:
+        condition = self._passing_condition(passing, kind, scope) if passing else None
+        return ResolvedGrader(
+            self.book.scoring_number(scoring), kind, condition, frozenset(scope.rebindable_names)
+        )
 
-    def _passing(self, setting: nodes.SettingLine, kind: Type, scope: Scope) -> expr.Term:
-        inner = replace(scope, words={"score": Typed(expr.Own(), kind)})
-        return self.expressions.condition(setting.value, inner).term
+    def _passing_condition(self, setting: nodes.SettingLine, kind: Type, scope: Scope) -> expr.Term:
+        inner = replace(scope, local_names={"score": TypedTerm(expr.OwnScore(), kind)})
+        return self.expressions.check_condition(setting.value, inner).term
 
-    def _aggregate(self, declared: nodes.AggregateDecl, scope: Scope) -> Graded | None:
+    def _check_aggregate(
+        self, declared: nodes.AggregateDecl, scope: Scope
+    ) -> ResolvedGrader | None:
         if not isinstance(declared.body, nodes.Block):
-            return self._aggregated(declared.body, scope)
-        found = settings_of(declared.body, "aggregate", scope)
+            return self._check_aggregate_score(declared.body, scope)
+        found = check_settings(declared.body, "aggregate", scope)
         for key in ("missing",):
             if key in found:
-                check_plain(found[key], KEYS["aggregate"][key], scope)
+                check_plain_value(found[key], KEYS["aggregate"][key], scope)
         if "score" not in found:
             return None
         missing = found["missing"].value if "missing" in found else None
         drop = isinstance(missing, nodes.NameNode) and missing.id == "drop"
-        return self._aggregated(found["score"].value, replace(scope, drop=drop), found.get("pass"))
+        return self._check_aggregate_score(
+            found["score"].value, replace(scope, drops_missing=drop), found.get("pass")
+        )
 
-    def _aggregated(
+    def _check_aggregate_score(
         self, value: nodes.Expr, scope: Scope, passing: nodes.SettingLine | None = None
-    ) -> Graded:
+    ) -> ResolvedGrader:
         if isinstance(value, nodes.NameNode):
-            self.expressions.wants_score(value, scope, scope.owner)
+            self.expressions.check_score_name(value, scope, scope.owner)
         found = self.expressions.check(value, scope)
         if found.type.kind in ("text", "list", "none"):
             help = (
@@ -207,7 +244,7 @@ class Graders:
                 if isinstance(value, nodes.TextNode)
                 else ""
             )
-            self.expressions.wrong_kind(
+            self.expressions.report_wrong_type(
                 "RMG302",
                 value,
                 found.type,
@@ -215,45 +252,45 @@ class Graders:
                 scope,
                 help,
             )
-        return self._finish(Computed(found.term), found.type, scope, passing)
+        return self._register_scoring(ExpressionScoring(found.term), found.type, scope, passing)
 
     # ── graders ──
 
-    def _grader(self, declared: nodes.GraderDecl, scope: Scope) -> Graded | None:
+    def _check_grader(self, declared: nodes.GraderDecl, scope: Scope) -> ResolvedGrader | None:
         scale = None
         if declared.scale is not None:
             self.book.diagnostics += scale_problems(declared.scale, scope.file.source)
-            scale = upright(scale_of(declared.scale))
+            scale = low_to_high(scale_of(declared.scale))
         if isinstance(declared.body, nodes.Block):
-            return self._grader_block(declared, declared.body, scale, scope)
-        return self._scored(declared.body, declared, scale, scope)
+            return self._check_grader_block(declared, declared.body, scale, scope)
+        return self._check_grader_value(declared.body, declared, scale, scope)
 
-    def _scored(
+    def _check_grader_value(
         self, value: nodes.Expr, declared: nodes.GraderDecl, scale: Scale | None, scope: Scope
-    ) -> Graded | None:
+    ) -> ResolvedGrader | None:
         """A grader of one value: a prompt, another grader, Python, or an expression."""
         if isinstance(value, nodes.TextNode):
-            return self._judged(declared, {}, {"prompt": value}, None, scale, scope)
-        called = self._other_grader(value, scope)
+            return self._check_judge_grader(declared, {}, {"prompt": value}, None, scale, scope)
+        called = self._find_grader_reference(value, scope)
         if called is not None:
             graded, _ = called
-            return self._renamed(graded, value, scale, scope)
+            return self._check_alias_scale(graded, value, scale, scope)
         if (
             isinstance(value, nodes.CallNode)
             and isinstance(value.function, nodes.NameNode)
             and value.function.id == "python"
         ):
-            return self._python(value, declared, scale, scope)
+            return self._check_python_grader(value, declared, scale, scope)
         found = self.expressions.check(value, scope)
-        return self._computed(found, value, declared, scale, scope)
+        return self._check_expression_grader(found, value, declared, scale, scope)
 
-    def _other_grader(
+    def _find_grader_reference(
         self, value: nodes.Expr, scope: Scope
-    ) -> tuple[Graded | None, Foreign] | None:
+    ) -> tuple[ResolvedGrader | None, QualifiedName] | None:
         """The grader that an expression is, where it is nothing but one."""
         target = value.function if isinstance(value, nodes.CallNode) else value
-        found: Foreign | None = None
-        if isinstance(target, nodes.NameNode) and target.id not in dict(scope.bound):
+        found: QualifiedName | None = None
+        if isinstance(target, nodes.NameNode) and target.id not in dict(scope.bindings):
             is_function = (
                 isinstance(value, nodes.CallNode) and target.id in self.book.universe.functions
             )
@@ -263,47 +300,47 @@ class Graders:
             and isinstance(target.base, nodes.NameNode)
             and target.base.id == "std"
         ):
-            found = library_grader(target, scope)
+            found = find_library_grader(target, scope)
             if found is None:
-                return None, Foreign(scope.file, "")
+                return None, QualifiedName(scope.file, "")
         if found is None or not isinstance(
-            found.file.declared[found.name], Declared | nodes.Broken
+            found.file.declarations[found.name], ScoringDecl | nodes.Broken
         ):
             return None
         if isinstance(target, nodes.NameNode):
-            self.book.use(scope.file, target.id)
-        self.book.use(found.file, found.name)
+            self.book.mark_used(scope.file, target.id)
+        self.book.mark_used(found.file, found.name)
         graded = (
-            self._called(value, found, scope)
+            self._resolve_call(value, found, scope)
             if isinstance(value, nodes.CallNode)
-            else self._named(found, scope)
+            else self._resolve_grader_name(found, scope)
         )
         return graded, found
 
-    def _renamed(
-        self, graded: Graded | None, value: nodes.Expr, scale: Scale | None, scope: Scope
-    ) -> Graded | None:
+    def _check_alias_scale(
+        self, graded: ResolvedGrader | None, value: nodes.Expr, scale: Scale | None, scope: Scope
+    ) -> ResolvedGrader | None:
         if graded is None:
             return None
         if scale is not None and graded.type.scale is not None and scale != graded.type.scale:
             help = "leave the scale out: it comes with the grader"
             scope.report(
                 "RMG310",
-                f"`{scope.text(value)}` scores on {graded.type.scale}, not on {scale}",
+                f"`{scope.source_text(value)}` scores on {graded.type.scale}, not on {scale}",
                 value.span,
                 help=help,
             )
         return graded
 
-    def _computed(
+    def _check_expression_grader(
         self,
-        found: Typed,
+        found: TypedTerm,
         value: nodes.Expr,
         declared: nodes.GraderDecl,
         scale: Scale | None,
         scope: Scope,
         passing: nodes.SettingLine | None = None,
-    ) -> Graded:
+    ) -> ResolvedGrader:
         kind = found.type
         if scale is None and kind.kind in ("text", "list", "none"):
             help = (
@@ -311,22 +348,22 @@ class Graders:
                 if kind.kind == "text"
                 else ""
             )
-            self.expressions.wrong_kind(
+            self.expressions.report_wrong_type(
                 "RMG302", value, kind, "a grader scores by a number, a bool or a label", scope, help
             )
         if scale is not None:
             self._check_code_scale(kind, value, declared, scale, scope)
-            kind = of_scale(scale)
-        return self._finish(Computed(found.term, scale), kind, scope, passing)
+            kind = type_of_scale(scale)
+        return self._register_scoring(ExpressionScoring(found.term, scale), kind, scope, passing)
 
     def _check_code_scale(
         self, kind: Type, value: nodes.Expr, declared: nodes.GraderDecl, scale: Scale, scope: Scope
     ) -> None:
         assert declared.scale is not None
-        wanted = of_scale(scale)
+        wanted = type_of_scale(scale)
         numeric = isinstance(scale, Whole | Real)
         inside = wanted.low <= kind.low and kind.high <= wanted.high
-        outside = numeric and kind.bounded and kind.kind in ("number", "bool") and not inside
+        outside = numeric and kind.is_bounded and kind.kind in ("number", "bool") and not inside
         other = (numeric and not kind.is_numeric) or (
             isinstance(scale, YesNo) and kind.kind not in ("bool", "any")
         )
@@ -340,12 +377,14 @@ class Graders:
             )
         elif outside or other or wrong_words:
             scope.report(
-                "RMG310", f"`{scope.text(value)}` is {kind}, which does not fit {scale}", value.span
+                "RMG310",
+                f"`{scope.source_text(value)}` is {kind}, which does not fit {scale}",
+                value.span,
             )
 
-    def _python(
+    def _check_python_grader(
         self, value: nodes.CallNode, declared: nodes.GraderDecl, scale: Scale | None, scope: Scope
-    ) -> Graded | None:
+    ) -> ResolvedGrader | None:
         first = (
             value.arguments[0].value
             if value.arguments and value.arguments[0].label is None
@@ -367,14 +406,14 @@ class Graders:
                 (argument.label.id, self.expressions.check(argument.value, scope).term)
             )
         if scale is None:
-            self._scale_missing(declared, scope, "a Python function")
+            self._report_missing_scale(declared, scope, "a Python function")
             return None
-        return self._finish(
-            FromPython(first.value, tuple(arguments), scale), of_scale(scale), scope
+        return self._register_scoring(
+            PythonScoring(first.value, tuple(arguments), scale), type_of_scale(scale), scope
         )
 
     @staticmethod
-    def _scale_missing(declared: nodes.GraderDecl, scope: Scope, what: str) -> None:
+    def _report_missing_scale(declared: nodes.GraderDecl, scope: Scope, what: str) -> None:
         at = declared.name.span
         help = f"write `grader {declared.name.id} -> 1..5`, or bool, 0.0..1.0, labels"
         scope.report(
@@ -387,14 +426,14 @@ class Graders:
 
     # ── blocks ──
 
-    def _grader_block(
+    def _check_grader_block(
         self, declared: nodes.GraderDecl, block: nodes.Block, scale: Scale | None, scope: Scope
-    ) -> Graded | None:
-        found = settings_of(block, "grader", scope)
+    ) -> ResolvedGrader | None:
+        found = check_settings(block, "grader", scope)
         for name, setting in found.items():
-            check_plain(setting, KEYS["grader"][name], scope)
+            check_plain_value(setting, KEYS["grader"][name], scope)
         if "score" in found and "prompt" in found:
-            called = self._other_grader(found["score"].value, scope)
+            called = self._find_grader_reference(found["score"].value, scope)
             if called is None:
                 scope.report(
                     "RMG115",
@@ -404,9 +443,9 @@ class Graders:
                 )
                 return None
         if "score" in found:
-            return self._score_block(declared, block, found, scale, scope)
+            return self._check_score_block(declared, block, found, scale, scope)
         if "prompt" not in found:
-            if is_whole(block, "grader"):
+            if is_fully_read(block, "grader"):
                 at = declared.name.span
                 scope.report(
                     "RMG212",
@@ -417,13 +456,13 @@ class Graders:
             return None
         prompt = found["prompt"].value
         if not isinstance(prompt, nodes.TextNode):
-            unquoted_text(found["prompt"], scope)
+            report_unquoted_text(found["prompt"], scope)
             return None
-        return self._judged(
-            declared, found, self._templates(found, scope), block.rubric, scale, scope
+        return self._check_judge_grader(
+            declared, found, self._template_texts(found, scope), block.rubric, scale, scope
         )
 
-    def _templates(
+    def _template_texts(
         self, found: Mapping[str, nodes.SettingLine], scope: Scope
     ) -> dict[str, nodes.TextNode]:
         texts: dict[str, nodes.TextNode] = {}
@@ -433,22 +472,22 @@ class Graders:
                 if isinstance(value, nodes.TextNode):
                     texts[key] = value
                 else:
-                    unquoted_text(found[key], scope)
+                    report_unquoted_text(found[key], scope)
         return texts
 
-    def _score_block(
+    def _check_score_block(
         self,
         declared: nodes.GraderDecl,
         block: nodes.Block,
         found: Mapping[str, nodes.SettingLine],
         scale: Scale | None,
         scope: Scope,
-    ) -> Graded | None:
+    ) -> ResolvedGrader | None:
         value = found["score"].value
-        called = self._other_grader(value, scope)
+        called = self._find_grader_reference(value, scope)
         if called is not None:
-            graded = self._renamed(called[0], value, scale, scope)
-            return self._overridden(graded, block, found, scope) if graded else None
+            graded = self._check_alias_scale(called[0], value, scale, scope)
+            return self._override_grader(graded, block, found, scope) if graded else None
         judging = next((found[key] for key in _JUDGE_KEYS if key in found), None)
         if judging is not None:
             message = f"`{judging.key.id}` is for graders that ask a judge, and this score is code"
@@ -471,56 +510,58 @@ class Graders:
             and isinstance(value.function, nodes.NameNode)
             and value.function.id == "python"
         ):
-            return self._python(value, declared, scale, scope)
+            return self._check_python_grader(value, declared, scale, scope)
         checked = self.expressions.check(value, scope)
-        return self._computed(checked, value, declared, scale, scope, found.get("pass"))
+        return self._check_expression_grader(
+            checked, value, declared, scale, scope, found.get("pass")
+        )
 
-    def _overridden(
+    def _override_grader(
         self,
-        graded: Graded,
+        graded: ResolvedGrader,
         block: nodes.Block,
         found: Mapping[str, nodes.SettingLine],
         scope: Scope,
-    ) -> Graded | None:
+    ) -> ResolvedGrader | None:
         """`score = other(…)` with keys that replace the other grader's."""
         base = list(self.book.scorings)[graded.scoring]
         keys = [key for key in found if key not in ("score", "pass")]
         if not keys and block.rubric is None:
             condition = (
-                self._passing(found["pass"], graded.type, scope)
+                self._passing_condition(found["pass"], graded.type, scope)
                 if "pass" in found
                 else graded.passing
             )
-            return replace(graded, passing=condition, names=graded.names | scope.touched)
-        if not isinstance(base, Judged):
+            return replace(graded, passing=condition, names=graded.names | scope.rebindable_names)
+        if not isinstance(base, JudgeScoring):
             key, at = (keys[0], found[keys[0]].key.span) if keys else ("rubric", block.span)
             kind = "graders that ask a judge, and this one does not"
-            if isinstance(base, Compared | Ranked):
+            if isinstance(base, PairwiseScoring | RankingScoring):
                 kind = "a grader of its own question; that of a comparison stands in its own block"
             scope.report("RMG210", f"`{key}` is for {kind}", at)
             return graded
-        return self._replaced(base, graded, block, found, scope)
+        return self._override_judge_keys(base, graded, block, found, scope)
 
-    def _replaced(
+    def _override_judge_keys(
         self,
-        base: Judged,
-        graded: Graded,
+        base: JudgeScoring,
+        graded: ResolvedGrader,
         block: nodes.Block,
         found: Mapping[str, nodes.SettingLine],
         scope: Scope,
-    ) -> Graded:
-        texts = self._templates(found, scope)
+    ) -> ResolvedGrader:
+        texts = self._template_texts(found, scope)
         templates = {
             k: check_template(t, self.expressions, scope, f"the {k}") for k, t in texts.items()
         }
-        note_system_order(texts, templates, scope)
-        own = merged(templates)
-        kept = {} if "prompt" in templates else dict(base.bound)
+        check_system_prefix(texts, templates, scope)
+        own = merge_templates(templates)
+        kept = {} if "prompt" in templates else dict(base.bindings)
         scoring = replace(
             base,
             prompt=templates["prompt"].text if "prompt" in templates else base.prompt,
             system=templates["system"].text if "system" in templates else base.system,
-            bound=tuple(sorted({**kept, **dict(own.bound)}.items())),
+            bindings=tuple(sorted({**kept, **dict(own.bindings)}.items())),
             constants=tuple(sorted({**dict(base.constants), **dict(own.constants)}.items())),
             needs=own.needs
             if "prompt" in templates
@@ -528,16 +569,22 @@ class Graders:
             rubric=check_rubric(block.rubric, base.scale, self.expressions, scope)
             if block.rubric
             else base.rubric,
-            criteria=check_source(block.rubric, base.scale, self.expressions, scope)
+            criteria=check_rubric_source(block.rubric, base.scale, self.expressions, scope)
             if block.rubric
             else base.criteria,
-            jurors=self.models.named(found["model"], scope) if "model" in found else base.jurors,
+            panel=self.models.resolve_setting(found["model"], scope)
+            if "model" in found
+            else base.panel,
         )
-        return self._asked(scoring, found, replace(scope, touched={*graded.names, *scope.touched}))
+        return self._register_judge_scoring(
+            scoring,
+            found,
+            replace(scope, rebindable_names={*graded.names, *scope.rebindable_names}),
+        )
 
     # ── judges ──
 
-    def _judged(
+    def _check_judge_grader(
         self,
         declared: nodes.GraderDecl,
         found: Mapping[str, nodes.SettingLine],
@@ -545,14 +592,14 @@ class Graders:
         rubric: nodes.Rubric | None,
         scale: Scale | None,
         scope: Scope,
-    ) -> Graded | None:
+    ) -> ResolvedGrader | None:
         checked = {
             key: check_template(text, self.expressions, scope, f"the {key}")
             for key, text in texts.items()
         }
-        note_system_order(texts, checked, scope)
-        names = merged(checked)
-        if not names.bound and not names.needs and not self._excused(texts, scope):
+        check_system_prefix(texts, checked, scope)
+        names = merge_templates(checked)
+        if not names.bindings and not names.needs and not self._has_prompt_error(texts, scope):
             help = "put the row's values in: `{{ response }}`"
             scope.report(
                 "RMG320",
@@ -561,18 +608,18 @@ class Graders:
                 help=help,
             )
         if scale is None:
-            self._scale_missing(declared, scope, "a prompt")
+            self._report_missing_scale(declared, scope, "a prompt")
             return None
-        whole = not isinstance(declared.body, nodes.Block) or is_whole(declared.body, "grader")
+        whole = not isinstance(declared.body, nodes.Block) or is_fully_read(declared.body, "grader")
         if isinstance(scale, Points) and rubric is None and whole:
             help = 'add `rubric:` with lines such as `+5: "…"`, or `rubric = FIELD`'
             scope.report(
                 "RMG212", f"{scope.owner} on `points` needs a rubric", declared.name.span, help=help
             )
-        scoring = self._judged_scoring(checked, names, rubric, scale, found, scope)
-        return self._asked(scoring, found, scope)
+        scoring = self._build_judge_scoring(checked, names, rubric, scale, found, scope)
+        return self._register_judge_scoring(scoring, found, scope)
 
-    def _excused(self, texts: Mapping[str, nodes.TextNode], scope: Scope) -> bool:
+    def _has_prompt_error(self, texts: Mapping[str, nodes.TextNode], scope: Scope) -> bool:
         """Something is already said of this prompt, which may be why no field was found in it."""
         span = texts["prompt"].span
         return any(
@@ -582,7 +629,7 @@ class Graders:
             for d in self.book.diagnostics
         )
 
-    def _judged_scoring(
+    def _build_judge_scoring(
         self,
         checked: Mapping[str, CheckedTemplate],
         names: CheckedTemplate,
@@ -590,24 +637,24 @@ class Graders:
         scale: Scale,
         found: Mapping[str, nodes.SettingLine],
         scope: Scope,
-    ) -> Judged:
-        return Judged(
+    ) -> JudgeScoring:
+        return JudgeScoring(
             checked["prompt"].text,
             checked["system"].text if "system" in checked else "",
-            names.bound,
+            names.bindings,
             names.constants,
             names.needs,
             scale,
             check_rubric(rubric, scale, self.expressions, scope),
-            self.models.named(found["model"], scope)
+            self.models.resolve_setting(found["model"], scope)
             if "model" in found
-            else self.models.default(scope),
-            pool=usual_pool(scale),
-            criteria=check_source(rubric, scale, self.expressions, scope),
+            else self.models.default_model(scope),
+            pool=default_pool(scale),
+            criteria=check_rubric_source(rubric, scale, self.expressions, scope),
         )
 
-    def _asked(
-        self, scoring: Judged, found: Mapping[str, nodes.SettingLine], scope: Scope
-    ) -> Graded:
-        drawn = DrawChecks(self.models, self.expressions).drawn(scoring, found, scope)
-        return self._finish(drawn, drawn_type(drawn), scope, found.get("pass"))
+    def _register_judge_scoring(
+        self, scoring: JudgeScoring, found: Mapping[str, nodes.SettingLine], scope: Scope
+    ) -> ResolvedGrader:
+        drawn = JudgingChecker(self.models, self.expressions).apply_settings(scoring, found, scope)
+        return self._register_scoring(drawn, pooled_type(drawn), scope, found.get("pass"))

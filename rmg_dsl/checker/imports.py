@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from rmg_dsl.checker.scope import Book, File, Foreign, Named, Scope
-from rmg_dsl.diagnostics import Fix, Source, Span, errors_in
-from rmg_dsl.suggest import likely, listed
+from rmg_dsl.checker.scope import CheckState, NamedDeclaration, QualifiedName, Scope, SpecFile
+from rmg_dsl.diagnostics import Fix, Source, Span, has_errors
+from rmg_dsl.suggest import format_names, suggest_name
 from rmg_dsl.syntax import nodes, parse
 
 EDITION = 1
 
 
 @dataclass(eq=False, slots=True)
-class Files:
+class ImportResolver:
     """Reads a spec's own names and those of the files that it imports; each file once."""
 
-    book: Book
-    _read: dict[str, File] = field(default_factory=dict)
-    _open: list[str] = field(default_factory=list)
+    book: CheckState
+    _files_by_name: dict[str, SpecFile] = field(default_factory=dict)
+    _import_stack: list[str] = field(default_factory=list)
 
-    def read(self, file: File) -> None:
+    def read(self, file: SpecFile) -> None:
         """Fill in a file's declarations and imports; reports what is declared twice or cannot be imported."""
-        self._open.append(file.source.name)
+        self._import_stack.append(file.source.name)
         scope = Scope(self.book, file, "")
-        self._edition(file, scope)
+        self._check_edition(file, scope)
         for declared in file.module.declarations:
             if isinstance(declared, nodes.ImportDecl):
                 self._import(declared, file, scope)
@@ -34,17 +34,17 @@ class Files:
                 scope.report(
                     "RMG222", "`internal` is for the standard library", declared.span, help=help
                 )
-            for name, named in _named(declared):
+            for name, named in _named_declarations(declared):
                 self._declare(name, named, file, scope)
-            file.incomplete = file.incomplete or (
+            file.is_incomplete = file.is_incomplete or (
                 isinstance(declared, nodes.Broken) and not declared.names
             )
-            file.hides_fields = file.hides_fields or (
+            file.sees_only_fields = file.sees_only_fields or (
                 isinstance(declared, nodes.FieldsDecl) and declared.damaged
             )
-        self._open.pop()
+        self._import_stack.pop()
 
-    def _edition(self, file: File, scope: Scope) -> None:
+    def _check_edition(self, file: SpecFile, scope: Scope) -> None:
         edition = file.module.edition
         if edition is not None and edition.number != EDITION:
             help = f"this version knows edition {EDITION}; a newer one may know {edition.number}"
@@ -54,10 +54,12 @@ class Files:
             help = "write `rmg 1` first: the file then means the same in every later version"
             scope.report("RMG214", "the edition is not given", Span(0, 1), help=help, fixes=[fix])
 
-    def _declare(self, name: nodes.NameNode, named: Named, file: File, scope: Scope) -> None:
-        before = file.declared.get(name.id)
-        if before is None and name.id not in file.imported:
-            file.declared[name.id] = named
+    def _declare(
+        self, name: nodes.NameNode, named: NamedDeclaration, file: SpecFile, scope: Scope
+    ) -> None:
+        before = file.declarations.get(name.id)
+        if before is None and name.id not in file.imports:
+            file.declarations[name.id] = named
             return
         line = file.source.position(before.span.start).line if before else 0
         where = f" (line {line})" if before else " (imported)"
@@ -72,36 +74,38 @@ class Files:
 
     # ── imports ──
 
-    def _import(self, node: nodes.ImportDecl, file: File, scope: Scope) -> None:
+    def _import(self, node: nodes.ImportDecl, file: SpecFile, scope: Scope) -> None:
         for imported in node.names:
-            local = imported.local.id
-            if local in file.imported or local in file.declared:
+            local = imported.local_name.id
+            if local in file.imports or local in file.declarations:
                 scope.report(
                     "RMG202",
                     f"`{local}` is declared twice",
-                    imported.local.span,
+                    imported.local_name.span,
                     help="import it under another name: `as …`",
                 )
-        other = self._other(node, file, scope)
+        other = self._imported_file(node, file, scope)
         for imported in node.names:
-            local = imported.local.id
-            if other is not None and _offers(other, imported.name.id):
-                file.imported.setdefault(local, Foreign(other, imported.name.id))
+            local = imported.local_name.id
+            if other is not None and _exports(other, imported.name.id):
+                file.imports.setdefault(local, QualifiedName(other, imported.name.id))
                 continue
             if other is not None:
-                self._not_there(imported, other, node, scope)
+                self._report_missing_name(imported, other, node, scope)
             # The name is meant to be there: its uses are no mistakes of their own.
-            file.declared.setdefault(local, nodes.Broken((local,), imported.span))
+            file.declarations.setdefault(local, nodes.Broken((local,), imported.span))
 
-    def _not_there(
-        self, imported: nodes.Imported, other: File, node: nodes.ImportDecl, scope: Scope
+    def _report_missing_name(
+        self, imported: nodes.Imported, other: SpecFile, node: nodes.ImportDecl, scope: Scope
     ) -> None:
-        names = [n for n in other.names() if not isinstance(other.declared.get(n), nodes.FieldDecl)]
-        close = likely(imported.name.id, names)
+        names = [
+            n for n in other.names() if not isinstance(other.declarations.get(n), nodes.FieldDecl)
+        ]
+        close = suggest_name(imported.name.id, names)
         help = (
             f"did you mean `{close}`?"
             if close
-            else f"it declares {listed(names) or 'nothing'}; fields are not imported"
+            else f"it declares {format_names(names) or 'nothing'}; fields are not imported"
         )
         fixes = [Fix(imported.name.span, close, f"write `{close}`")] if close else []
         scope.report(
@@ -112,12 +116,16 @@ class Files:
             fixes=fixes,
         )
 
-    def _other(self, node: nodes.ImportDecl, file: File, scope: Scope) -> File | None:
-        source = self._load(node, file, scope)
+    def _imported_file(
+        self, node: nodes.ImportDecl, file: SpecFile, scope: Scope
+    ) -> SpecFile | None:
+        source = self._load_source(node, file, scope)
         if source is None:
             return None
-        if source.name in self._open:
-            loop = " → ".join([*self._open[self._open.index(source.name) :], source.name])
+        if source.name in self._import_stack:
+            loop = " → ".join(
+                [*self._import_stack[self._import_stack.index(source.name) :], source.name]
+            )
             scope.report(
                 "RMG207",
                 f"files that import each other: {loop}",
@@ -125,11 +133,11 @@ class Files:
                 help="put what both need into a third file",
             )
             return None
-        if source.name not in self._read:
-            self._read[source.name] = self._parsed(source, node, scope)
-        return self._read[source.name]
+        if source.name not in self._files_by_name:
+            self._files_by_name[source.name] = self._parse_import(source, node, scope)
+        return self._files_by_name[source.name]
 
-    def _load(self, node: nodes.ImportDecl, file: File, scope: Scope) -> Source | None:
+    def _load_source(self, node: nodes.ImportDecl, file: SpecFile, scope: Scope) -> Source | None:
         try:
             return self.book.universe.load(node.path.value, file.source.name)
         except (OSError, ValueError) as error:
@@ -143,33 +151,35 @@ class Files:
             )
             return None
 
-    def _parsed(self, source: Source, node: nodes.ImportDecl, scope: Scope) -> File:
+    def _parse_import(self, source: Source, node: nodes.ImportDecl, scope: Scope) -> SpecFile:
         parsed = parse(source)
-        other = File(parsed.module)
+        other = SpecFile(parsed.module)
         before = len(self.book.diagnostics)
         self.book.diagnostics += parsed.diagnostics
         self.read(other)
-        if errors_in(self.book.diagnostics[before:]):
+        if has_errors(self.book.diagnostics[before:]):
             scope.report(
                 "RMG208",
                 f'"{node.path.value}" has mistakes of its own',
                 node.path.span,
                 help="they are listed with it",
             )
-            other.incomplete = True
+            other.is_incomplete = True
         self.book.diagnostics[before:] = [
             d for d in self.book.diagnostics[before:] if d.code != "RMG214"
         ]
         return other
 
 
-def _offers(other: File, name: str) -> bool:
+def _exports(other: SpecFile, name: str) -> bool:
     return other.find(name) is not None and not isinstance(
-        other.declared.get(name), nodes.FieldDecl
+        other.declarations.get(name), nodes.FieldDecl
     )
 
 
-def _named(declared: nodes.Declaration) -> Iterator[tuple[nodes.NameNode, Named]]:
+def _named_declarations(
+    declared: nodes.Declaration,
+) -> Iterator[tuple[nodes.NameNode, NamedDeclaration]]:
     match declared:
         case nodes.FieldsDecl(fields):
             for one in fields:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from rmg_dsl.checker.expressions import Expressions
-from rmg_dsl.checker.model_families import is_akin
+from rmg_dsl.checker.expressions import ExpressionChecker
+from rmg_dsl.checker.model_families import is_same_family
 from rmg_dsl.checker.models import ModelTable
-from rmg_dsl.checker.scope import Scope, Typed
+from rmg_dsl.checker.scope import Scope, TypedTerm
 from rmg_dsl.ir import expr
-from rmg_dsl.ir.expr import Own
-from rmg_dsl.ir.scoring import Compared, Escalation, Judged, ModelUse, Pool
-from rmg_dsl.ir.types import ANY, Type, number, of_scale
+from rmg_dsl.ir.expr import OwnScore
+from rmg_dsl.ir.scoring import Escalation, JudgeScoring, ModelUse, PairwiseScoring, PoolMethod
+from rmg_dsl.ir.types import ANY, Type, number_type, type_of_scale
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
 from rmg_dsl.syntax import nodes
 
-MOST_OFFERS = 20  # endpoints tell the chances of so many words and no more
-_POOLS: Mapping[str, Pool] = {
+MAX_LOGPROB_VERDICTS = 20  # endpoints tell the chances of so many words and no more
+_POOLS: Mapping[str, PoolMethod] = {
     "mean": "mean",
     "majority": "majority",
     "median": "median",
@@ -26,15 +26,15 @@ _POOLS: Mapping[str, Pool] = {
 
 
 @dataclass(frozen=True, slots=True)
-class DrawChecks:
+class JudgingChecker:
     """Reads the keys of a grader that say how often and whom to ask; reports what cannot go together, unpaid."""
 
     models: ModelTable
-    expressions: Expressions
+    expressions: ExpressionChecker
 
-    def drawn(
-        self, scoring: Judged, found: Mapping[str, nodes.SettingLine], scope: Scope
-    ) -> Judged:
+    def apply_settings(
+        self, scoring: JudgeScoring, found: Mapping[str, nodes.SettingLine], scope: Scope
+    ) -> JudgeScoring:
         """The grader as these keys want it asked; what they leave out stays as it is."""
         scoring = replace(
             scoring,
@@ -47,7 +47,7 @@ class DrawChecks:
             scoring = replace(
                 scoring, escalation=self._escalation(found["escalate"], scoring, scope)
             )
-        _check_condition(scoring, found, scope)
+        _check_escalation_condition(scoring, found, scope)
         _check_logprobs(scoring, found.get("logprobs") or found.get("pool"), scope)
         check_samples(scoring, found.get("samples"), scope)
         _check_pool(scoring, found.get("pool"), scope)
@@ -55,21 +55,23 @@ class DrawChecks:
         return scoring
 
     def _escalation(
-        self, setting: nodes.SettingLine, scoring: Judged, scope: Scope
+        self, setting: nodes.SettingLine, scoring: JudgeScoring, scope: Scope
     ) -> Escalation | None:
-        jurors = self.models.named(setting, scope)
+        jurors = self.models.resolve_setting(setting, scope)
         if setting.when is None:
             return None
-        _check_anew(jurors, setting, scoring, scope)
-        kind = drawn_type(scoring)
+        _check_repeated_models(jurors, setting, scoring, scope)
+        kind = pooled_type(scoring)
         words = {
-            "score": Typed(Own(), kind),
-            "spread": Typed(
-                Own("spread"), number(0, kind.high - kind.low) if kind.bounded else ANY
+            "score": TypedTerm(OwnScore(), kind),
+            "spread": TypedTerm(
+                OwnScore("spread"), number_type(0, kind.high - kind.low) if kind.is_bounded else ANY
             ),
-            "confidence": Typed(Own("confidence"), number(0, 1, 1)),
+            "confidence": TypedTerm(OwnScore("confidence"), number_type(0, 1, 1)),
         }
-        condition = self.expressions.condition(setting.when, replace(scope, words=words)).term
+        condition = self.expressions.check_condition(
+            setting.when, replace(scope, local_names=words)
+        ).term
         if any(True for _ in expr.scorings_in(condition)):
             help = "it sees `score`, `spread` and `confidence` of this grader, fields and params"
             scope.report(
@@ -78,37 +80,37 @@ class DrawChecks:
         return Escalation(jurors, condition)
 
 
-def drawn_type(scoring: Judged) -> Type:
+def pooled_type(scoring: JudgeScoring) -> Type:
     """The type of the score that all draws make: a mean of whole numbers or bools is any number between."""
-    kind = of_scale(scoring.scale)
+    kind = type_of_scale(scoring.scale)
     if (
         scoring.pool != "mean"
         or not scoring.has_ballot
         or not isinstance(scoring.scale, Whole | YesNo)
     ):
         return kind
-    return of_scale(Real(float(kind.low), float(kind.high), scoring.scale.lower))
+    return type_of_scale(Real(float(kind.low), float(kind.high), scoring.scale.lower))
 
 
-def usual_pool(scale: Scale) -> Pool:
+def default_pool(scale: Scale) -> PoolMethod:
     """What is done with several draws where nobody says: the mean of numbers, the majority of all else."""
-    return "mean" if of_scale(scale).kind == "number" else "majority"
+    return "mean" if type_of_scale(scale).kind == "number" else "majority"
 
 
 # ── the values ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _samples(setting: nodes.SettingLine | None, scoring: Judged) -> int:
+def _samples(setting: nodes.SettingLine | None, scoring: JudgeScoring) -> int:
     value = setting.value.value if setting and isinstance(setting.value, nodes.NumberNode) else None
     return value if isinstance(value, int) and value >= 1 else scoring.samples
 
 
-def _pool(setting: nodes.SettingLine | None, scoring: Judged) -> Pool:
+def _pool(setting: nodes.SettingLine | None, scoring: JudgeScoring) -> PoolMethod:
     word = setting.value.id if setting and isinstance(setting.value, nodes.NameNode) else ""
     return _POOLS.get(word, scoring.pool)
 
 
-def _logprobs(setting: nodes.SettingLine | None, scoring: Judged) -> bool:
+def _logprobs(setting: nodes.SettingLine | None, scoring: JudgeScoring) -> bool:
     return (
         setting.value.value
         if setting and isinstance(setting.value, nodes.TruthNode)
@@ -116,7 +118,7 @@ def _logprobs(setting: nodes.SettingLine | None, scoring: Judged) -> bool:
     )
 
 
-def _generator(setting: nodes.SettingLine | None, scoring: Judged) -> str:
+def _generator(setting: nodes.SettingLine | None, scoring: JudgeScoring) -> str:
     return (
         setting.value.value
         if setting and isinstance(setting.value, nodes.TextNode)
@@ -127,12 +129,12 @@ def _generator(setting: nodes.SettingLine | None, scoring: Judged) -> str:
 # ── what cannot go together ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _check_anew(
-    jurors: Iterable[ModelUse], setting: nodes.SettingLine, scoring: Judged, scope: Scope
+def _check_repeated_models(
+    jurors: Iterable[ModelUse], setting: nodes.SettingLine, scoring: JudgeScoring, scope: Scope
 ) -> None:
     """Who was asked once and is asked once more says the same again."""
     asked = (
-        {(use.name, use.settings) for use in scoring.jurors if use.name}
+        {(use.name, use.settings) for use in scoring.panel if use.name}
         if scoring.samples == 1
         else set()
     )
@@ -142,16 +144,22 @@ def _check_anew(
         scope.report("RMG327", message, setting.span, help="escalate to a model that knows more")
 
 
-def _check_condition(scoring: Judged, found: Mapping[str, nodes.SettingLine], scope: Scope) -> None:
+def _check_escalation_condition(
+    scoring: JudgeScoring, found: Mapping[str, nodes.SettingLine], scope: Scope
+) -> None:
     """One draw has neither spread nor confidence, and words without an order are not apart."""
     setting = next(
         (found[key] for key in ("escalate", "samples", "model", "logprobs") if key in found), None
     )
-    if scoring.escalation is None or setting is None or scope.judging.has_broken:
+    if scoring.escalation is None or setting is None or scope.default_model_file.has_broken:
         return
-    words = {term.word for term in expr.walk(scoring.escalation.condition) if isinstance(term, Own)}
+    words = {
+        term.attribute
+        for term in expr.walk_terms(scoring.escalation.condition)
+        if isinstance(term, OwnScore)
+    }
     span = setting.when.span if setting.when else setting.span
-    several = len(scoring.jurors) * scoring.samples > 1
+    several = len(scoring.panel) * scoring.samples > 1
     if "spread" in words and not several:
         help = "give `samples = 3`, ask a panel, or escalate by `score`"
         scope.report("RMG322", "one draw has no spread", span, help=help)
@@ -163,7 +171,7 @@ def _check_condition(scoring: Judged, found: Mapping[str, nodes.SettingLine], sc
         scope.report("RMG322", "one draw has no confidence", span, help=help)
 
 
-def _check_logprobs(scoring: Judged, setting: nodes.SettingLine | None, scope: Scope) -> None:
+def _check_logprobs(scoring: JudgeScoring, setting: nodes.SettingLine | None, scope: Scope) -> None:
     """Each verdict is one of the likeliest words that an endpoint tells the chances of, so there are few of them."""
     if setting is None or not scoring.logprobs:
         return
@@ -173,8 +181,11 @@ def _check_logprobs(scoring: Judged, setting: nodes.SettingLine | None, scope: S
         scope.report(
             "RMG330", f"the verdicts on {scale} cannot be counted", setting.span, help=help
         )
-    elif isinstance(scale, Whole | Labels) and (count := _verdicts(scale)) > MOST_OFFERS:
-        help = f"offer {MOST_OFFERS} at most, such as `-> 1..5`"
+    elif (
+        isinstance(scale, Whole | Labels)
+        and (count := _verdict_count(scale)) > MAX_LOGPROB_VERDICTS
+    ):
+        help = f"offer {MAX_LOGPROB_VERDICTS} at most, such as `-> 1..5`"
         scope.report(
             "RMG330",
             f"{scale} offers {count} verdicts, too many for probabilities",
@@ -190,12 +201,12 @@ def _check_logprobs(scoring: Judged, setting: nodes.SettingLine | None, scope: S
         )
 
 
-def _verdicts(scale: Whole | Labels) -> int:
+def _verdict_count(scale: Whole | Labels) -> int:
     return len(scale.labels) if isinstance(scale, Labels) else scale.high - scale.low + 1
 
 
 def check_samples(
-    scoring: Judged | Compared, setting: nodes.SettingLine | None, scope: Scope
+    scoring: JudgeScoring | PairwiseScoring, setting: nodes.SettingLine | None, scope: Scope
 ) -> None:
     """Several draws that must be alike are one, paid several times."""
     if setting is None or scoring.samples == 1:
@@ -203,7 +214,7 @@ def check_samples(
     if scoring.logprobs:
         help = "leave `samples` out: the probabilities say what several draws would"
         scope.report("RMG327", "probabilities are the same in every draw", setting.span, help=help)
-    elif any(_is_cold(use, scope) for use in scoring.jurors):
+    elif any(_has_zero_temperature(use, scope) for use in scoring.panel):
         help = "leave `temperature` out of the model: several draws are then made at 1"
         scope.report(
             "RMG327",
@@ -213,13 +224,13 @@ def check_samples(
         )
 
 
-def _is_cold(use: ModelUse, scope: Scope) -> bool:
+def _has_zero_temperature(use: ModelUse, scope: Scope) -> bool:
     # Of an imported model the author of this file knows little, and `temperature` may be there for its other graders.
-    own = isinstance(scope.file.declared.get(use.label), nodes.ModelDecl)
+    own = isinstance(scope.file.declarations.get(use.label), nodes.ModelDecl)
     return own and dict(use.settings).get("temperature") == 0
 
 
-def _check_pool(scoring: Judged, setting: nodes.SettingLine | None, scope: Scope) -> None:
+def _check_pool(scoring: JudgeScoring, setting: nodes.SettingLine | None, scope: Scope) -> None:
     if setting is None or not isinstance(setting.value, nodes.NameNode):
         return
     word, scale, span = setting.value.id, scoring.scale, setting.value.span
@@ -242,11 +253,12 @@ def _check_pool(scoring: Judged, setting: nodes.SettingLine | None, scope: Scope
 
 
 def check_generator(
-    scoring: Judged | Compared, setting: nodes.SettingLine | None, scope: Scope
+    scoring: JudgeScoring | PairwiseScoring, setting: nodes.SettingLine | None, scope: Scope
 ) -> None:
     """A judge of the answers' own family."""
     own = next(
-        (use for use in scoring.models if use.name and is_akin(use.name, scoring.generator)), None
+        (use for use in scoring.models if use.name and is_same_family(use.name, scoring.generator)),
+        None,
     )
     if setting is not None and own is not None:
         help = "judges favour their own family; ask a judge of another one"

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from rmg_dsl.checker.scope import Scope
 from rmg_dsl.diagnostics import Fix, Span
-from rmg_dsl.suggest import likely, listed
+from rmg_dsl.suggest import format_names, suggest_name
 from rmg_dsl.syntax import nodes
 
 Shape = Literal[
@@ -87,7 +87,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
     "validate": {"group": Key("expr"), "level": Key("words", ("pooled", "per_group", "system"))},
 }
 
-REQUIRED: Mapping[str, tuple[str, ...]] = {
+REQUIRED_KEYS: Mapping[str, tuple[str, ...]] = {
     "pairwise": ("compare", "prompt"),
     "ranking": (),
     "aggregate": ("score",),
@@ -97,14 +97,16 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def settings_of(block: nodes.Block, declaration: str, scope: Scope) -> dict[str, nodes.SettingLine]:
+def check_settings(
+    block: nodes.Block, declaration: str, scope: Scope
+) -> dict[str, nodes.SettingLine]:
     """The settings of a block by key; unknown ones, double ones and missing ones are reported."""
     known = KEYS[declaration]
     found: dict[str, nodes.SettingLine] = {}
     for setting in block.settings:
         key = setting.key.id
         if key not in known:
-            _unknown_key(setting, declaration, scope)
+            _report_unknown_key(setting, declaration, scope)
         elif key in found:
             scope.report(
                 "RMG211",
@@ -114,7 +116,7 @@ def settings_of(block: nodes.Block, declaration: str, scope: Scope) -> dict[str,
             )
         else:
             found[key] = setting
-    _check_whens(found, scope)
+    _check_when_clauses(found, scope)
     if block.rubric is not None and declaration != "grader":
         scope.report(
             "RMG210",
@@ -122,45 +124,45 @@ def settings_of(block: nodes.Block, declaration: str, scope: Scope) -> dict[str,
             block.rubric.span,
             help="only graders have one",
         )
-    missing = [key for key in REQUIRED[declaration] if key not in found]
-    if missing and is_whole(block, declaration):
+    missing = [key for key in REQUIRED_KEYS[declaration] if key not in found]
+    if missing and is_fully_read(block, declaration):
         scope.report(
             "RMG212",
             f"{scope.owner} needs `{missing[0]} = …`",
-            _first(block),
+            _first_line_span(block),
             help="add the line to its block",
         )
     return found
 
 
-def is_whole(block: nodes.Block, declaration: str) -> bool:
+def is_fully_read(block: nodes.Block, declaration: str) -> bool:
     """Was every line read, and every key known? If not, one of them may be the key that seems to be missing."""
     return not block.damaged and all(
         setting.key.id in KEYS[declaration] for setting in block.settings
     )
 
 
-def _first(block: nodes.Block) -> Span:
+def _first_line_span(block: nodes.Block) -> Span:
     return block.lines[0].span if block.lines else block.span
 
 
-def _unknown_key(setting: nodes.SettingLine, declaration: str, scope: Scope) -> None:
+def _report_unknown_key(setting: nodes.SettingLine, declaration: str, scope: Scope) -> None:
     key, known = setting.key, KEYS[declaration]
-    close = likely(key.id, [*known, *(["rubric"] if declaration == "grader" else [])])
+    close = suggest_name(key.id, [*known, *(["rubric"] if declaration == "grader" else [])])
     elsewhere = [name for name, keys in KEYS.items() if key.id in keys]
     if close:
         help = f"did you mean `{close}`?"
     elif elsewhere:
-        help = f"`{key.id}` is a key of {' and '.join(elsewhere)}; {declaration} takes {listed(known, 12)}"
+        help = f"`{key.id}` is a key of {' and '.join(elsewhere)}; {declaration} takes {format_names(known, 12)}"
     else:
-        help = f"{declaration} takes {listed(known, 12)}"
+        help = f"{declaration} takes {format_names(known, 12)}"
     fixes = [Fix(key.span, close, f"write `{close}`")] if close else []
     scope.report(
         "RMG210", f"unknown key `{key.id}` in {scope.owner}", key.span, help=help, fixes=fixes
     )
 
 
-def _check_whens(found: Mapping[str, nodes.SettingLine], scope: Scope) -> None:
+def _check_when_clauses(found: Mapping[str, nodes.SettingLine], scope: Scope) -> None:
     for key, setting in found.items():
         if setting.when is not None and key != "escalate":
             scope.report(
@@ -178,7 +180,7 @@ def _check_whens(found: Mapping[str, nodes.SettingLine], scope: Scope) -> None:
             )
 
 
-def check_plain(setting: nodes.SettingLine, key: Key, scope: Scope) -> None:
+def check_plain_value(setting: nodes.SettingLine, key: Key, scope: Scope) -> None:
     """Counts, bools, texts and words: the values that need no names in scope."""
     name, value = setting.key.id, setting.value
     if key.shape == "count":
@@ -187,11 +189,11 @@ def check_plain(setting: nodes.SettingLine, key: Key, scope: Scope) -> None:
             and isinstance(value.value, int)
             and value.value >= 1
         )
-        _say_unless(good, setting, "a whole number from 1", scope)
+        _report_unless(good, setting, "a whole number from 1", scope)
     elif key.shape == "bool":
-        _say_unless(isinstance(value, nodes.TruthNode), setting, "True or False", scope)
+        _report_unless(isinstance(value, nodes.TruthNode), setting, "True or False", scope)
     elif key.shape == "text":
-        _say_unless(isinstance(value, nodes.TextNode), setting, "a text in quotes", scope)
+        _report_unless(isinstance(value, nodes.TextNode), setting, "a text in quotes", scope)
     elif key.shape == "words":
         word = (
             value.id
@@ -201,7 +203,7 @@ def check_plain(setting: nodes.SettingLine, key: Key, scope: Scope) -> None:
             else ""
         )
         if not isinstance(value, nodes.NameNode) or word not in key.words:
-            close = word if word in key.words else likely(str(word), key.words)
+            close = word if word in key.words else suggest_name(str(word), key.words)
             fixes = [Fix(value.span, close, f"write `{close}`")] if close else []
             offered = " or ".join(f"`{w}`" for w in key.words)
             scope.report(
@@ -213,6 +215,6 @@ def check_plain(setting: nodes.SettingLine, key: Key, scope: Scope) -> None:
             )
 
 
-def _say_unless(good: bool, setting: nodes.SettingLine, wanted: str, scope: Scope) -> None:
+def _report_unless(good: bool, setting: nodes.SettingLine, wanted: str, scope: Scope) -> None:
     if not good:
         scope.report("RMG322", f"`{setting.key.id}` is {wanted}", setting.value.span)

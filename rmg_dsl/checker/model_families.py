@@ -54,10 +54,10 @@ def family_of(name: str) -> str:
     return ""
 
 
-def is_akin(judge: str, generator: str) -> bool:
+def is_same_family(judge: str, generator: str) -> bool:
     """Is a judge of the family that the answers are of?
 
-    >>> is_akin("openai/gpt-6-luna", "OpenAI"), is_akin("anthropic/claude", "gpt"), is_akin("acme/acme-7b", "acme")
+    >>> is_same_family("openai/gpt-6-luna", "OpenAI"), is_same_family("anthropic/claude", "gpt"), is_same_family("acme/acme-7b", "acme")
     (True, False, True)
     """
     wanted = generator.strip().lower()

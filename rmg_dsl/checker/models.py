@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from rmg_dsl.checker.scope import Book, File, Scope
+from rmg_dsl.checker.scope import CheckState, Scope, SpecFile
 from rmg_dsl.diagnostics import Fix
 from rmg_dsl.ir.scoring import ModelUse
-from rmg_dsl.suggest import likely, listed
+from rmg_dsl.suggest import format_names, suggest_name
 from rmg_dsl.syntax import nodes
 
-_UNNAMED = (ModelUse("judge", None, (), True),)
+_RUN_DEFAULT = (ModelUse("judge", None, (), True),)
 
-Jurors = tuple[ModelUse, ...]
+PanelMembers = tuple[ModelUse, ...]
 """The models that a declared name stands for: one, or the members of a panel."""
 
 
@@ -21,51 +21,54 @@ Jurors = tuple[ModelUse, ...]
 class ModelTable:
     """The models of each file, checked once."""
 
-    book: Book
-    _known: dict[tuple[int, str], Jurors] = field(default_factory=dict)
-    _open: list[tuple[int, str]] = field(default_factory=list)
-    _declared: dict[int, dict[str, nodes.ModelDecl]] = field(default_factory=dict)
+    book: CheckState
+    _members_by_model: dict[tuple[int, str], PanelMembers] = field(default_factory=dict)
+    _model_stack: list[tuple[int, str]] = field(default_factory=list)
+    _models_by_file: dict[int, dict[str, nodes.ModelDecl]] = field(default_factory=dict)
 
-    def declared(self, file: File) -> dict[str, nodes.ModelDecl]:
+    def declared_models(self, file: SpecFile) -> dict[str, nodes.ModelDecl]:
         """The models of a file, by name."""
-        if id(file) not in self._declared:
-            self._declared[id(file)] = {
-                n: d for n, d in file.declared.items() if isinstance(d, nodes.ModelDecl)
+        if id(file) not in self._models_by_file:
+            self._models_by_file[id(file)] = {
+                n: d for n, d in file.declarations.items() if isinstance(d, nodes.ModelDecl)
             }
-        return self._declared[id(file)]
+        return self._models_by_file[id(file)]
 
-    def default(self, scope: Scope) -> Jurors:
+    def default_model(self, scope: Scope) -> PanelMembers:
         """The model named `judge`, or the only one; with none declared, whatever the run is given."""
-        declared = self.declared(scope.judging)
-        if not declared and scope.judging is not scope.book.root:
-            return self.default(replace(scope, file=scope.book.root, home=None))
-        for local, target in scope.judging.imported.items():
+        declared = self.declared_models(scope.default_model_file)
+        if not declared and scope.default_model_file is not scope.state.root:
+            return self.default_model(replace(scope, file=scope.state.root, calling_file=None))
+        for local, target in scope.default_model_file.imports.items():
             found = target.file.find(target.name)
             if (
                 found
-                and isinstance(found.file.declared[found.name], nodes.ModelDecl)
+                and isinstance(found.file.declarations[found.name], nodes.ModelDecl)
                 and local == "judge"
             ):
-                scope.book.use(scope.judging, local)
-                return self.model(found.file, found.name, is_default=True) or _UNNAMED
+                scope.state.mark_used(scope.default_model_file, local)
+                return self.resolve_model(found.file, found.name, is_default=True) or _RUN_DEFAULT
         if not declared:
-            return _UNNAMED
+            return _RUN_DEFAULT
         name = (
             "judge" if "judge" in declared else next(iter(declared)) if len(declared) == 1 else ""
         )
         if not name:
-            if not scope.judging.incomplete and not scope.judging.has_broken:
+            if (
+                not scope.default_model_file.is_incomplete
+                and not scope.default_model_file.has_broken
+            ):
                 first = list(declared.values())[1]
                 help = "name one of them `judge`, or give each grader its `model = …`"
                 message = f"{len(declared)} models and none is the default: {scope.owner} does not know whom to ask"
-                Scope(scope.book, scope.judging, "").report(
+                Scope(scope.state, scope.default_model_file, "").report(
                     "RMG221", message, first.name.span, help=help
                 )
-            return _UNNAMED
-        scope.book.use(scope.judging, name)
-        return self.model(scope.judging, name, is_default=True) or _UNNAMED
+            return _RUN_DEFAULT
+        scope.state.mark_used(scope.default_model_file, name)
+        return self.resolve_model(scope.default_model_file, name, is_default=True) or _RUN_DEFAULT
 
-    def named(self, setting: nodes.SettingLine, scope: Scope) -> Jurors:
+    def resolve_setting(self, setting: nodes.SettingLine, scope: Scope) -> PanelMembers:
         """The model that `model = NAME` means, or the members of the panel."""
         value = setting.value
         if not isinstance(value, nodes.NameNode):
@@ -76,30 +79,30 @@ class ModelTable:
                 value.span,
                 help=help,
             )
-            return _UNNAMED
-        return self._meant(value, scope) or _UNNAMED
+            return _RUN_DEFAULT
+        return self._resolve_model_name(value, scope) or _RUN_DEFAULT
 
-    def _meant(self, value: nodes.NameNode, scope: Scope) -> Jurors:
+    def _resolve_model_name(self, value: nodes.NameNode, scope: Scope) -> PanelMembers:
         found = scope.file.find(value.id)
-        declared = found.file.declared[found.name] if found else None
+        declared = found.file.declarations[found.name] if found else None
         if found is None or not isinstance(declared, nodes.ModelDecl):
-            if not isinstance(declared, nodes.Broken) and not scope.file.incomplete:
-                self._unknown(value, scope, declared is not None)
+            if not isinstance(declared, nodes.Broken) and not scope.file.is_incomplete:
+                self._report_unknown_model(value, scope, declared is not None)
             return ()
-        scope.book.use(scope.file, value.id)
-        scope.book.use(found.file, found.name)
+        scope.state.mark_used(scope.file, value.id)
+        scope.state.mark_used(found.file, found.name)
         is_default = value.id == "judge" or (
-            len(self.declared(scope.file)) == 1 and found.file is scope.file
+            len(self.declared_models(scope.file)) == 1 and found.file is scope.file
         )
-        return self.model(found.file, found.name, is_default)
+        return self.resolve_model(found.file, found.name, is_default)
 
-    def _unknown(self, value: nodes.NameNode, scope: Scope, other_kind: bool) -> None:
-        names = self.declared(scope.file)
-        close = likely(value.id, names)
+    def _report_unknown_model(self, value: nodes.NameNode, scope: Scope, other_kind: bool) -> None:
+        names = self.declared_models(scope.file)
+        close = suggest_name(value.id, names)
         help = (
             f"did you mean `{close}`?"
             if close
-            else f"declared are {listed(names)}"
+            else f"declared are {format_names(names)}"
             if names
             else f'declare it: `model {value.id} = llm("provider/name")`'
         )
@@ -116,28 +119,28 @@ class ModelTable:
             fixes=[Fix(value.span, close, f"write `{close}`")] if close else [],
         )
 
-    def model(self, file: File, name: str, is_default: bool = False) -> Jurors:
+    def resolve_model(self, file: SpecFile, name: str, is_default: bool = False) -> PanelMembers:
         """A declared model, checked, or the members of a panel; none where its declaration makes no sense.
 
         Where the default is a panel, whatever takes its place takes that of each member.
         """
         key = (id(file), name)
-        declared = self.declared(file)[name]
+        declared = self.declared_models(file)[name]
         scope = Scope(self.book, file, f"model `{name}`", "setting")
-        if key in self._open:
+        if key in self._model_stack:
             scope.report(
                 "RMG203", f"a cycle: `{name}` sits on a panel of its own", declared.name.span
             )
-        elif key not in self._known:
-            self._open.append(key)
-            self._known[key] = self._check(declared, scope)
-            self._open.remove(key)
+        elif key not in self._members_by_model:
+            self._model_stack.append(key)
+            self._members_by_model[key] = self._check_declaration(declared, scope)
+            self._model_stack.remove(key)
         return tuple(
             replace(use, is_default=use.is_default or is_default)
-            for use in self._known.get(key, ())
+            for use in self._members_by_model.get(key, ())
         )
 
-    def _check(self, declared: nodes.ModelDecl, scope: Scope) -> Jurors:
+    def _check_declaration(self, declared: nodes.ModelDecl, scope: Scope) -> PanelMembers:
         value = declared.value
         function = (
             value.function.id
@@ -145,9 +148,9 @@ class ModelTable:
             else ""
         )
         if isinstance(value, nodes.CallNode) and function == "llm":
-            return self._llm(declared, value, scope)
+            return self._check_llm(declared, value, scope)
         if isinstance(value, nodes.CallNode) and function == "panel":
-            return self._panel(value, scope)
+            return self._check_panel(value, scope)
         text = value.value if isinstance(value, nodes.TextNode) else ""
         help = f'write `model {declared.name.id} = llm("{text or "provider/name"}")`'
         fixes = [Fix(value.span, f'llm("{text}")', "write llm(…)")] if text else []
@@ -160,7 +163,9 @@ class ModelTable:
         )
         return ()
 
-    def _llm(self, declared: nodes.ModelDecl, call: nodes.CallNode, scope: Scope) -> Jurors:
+    def _check_llm(
+        self, declared: nodes.ModelDecl, call: nodes.CallNode, scope: Scope
+    ) -> PanelMembers:
         first = call.arguments[0] if call.arguments else None
         if first is None or first.label is not None or not isinstance(first.value, nodes.TextNode):
             scope.report(
@@ -172,15 +177,15 @@ class ModelTable:
             return ()
         settings: dict[str, float | int | bool | str] = {}
         for argument in call.arguments[1:]:
-            self._setting(argument, settings, scope)
-        self._check_name(first.value, settings, scope)
+            self._check_setting(argument, settings, scope)
+        self._check_model_name(first.value, settings, scope)
         return (ModelUse(declared.name.id, first.value.value, tuple(sorted(settings.items()))),)
 
-    def _check_name(
+    def _check_model_name(
         self, name: nodes.TextNode, settings: dict[str, float | int | bool | str], scope: Scope
     ) -> None:
         provider, slash, model = name.value.partition("/")
-        providers = (*scope.book.universe.providers, "local")
+        providers = (*scope.state.universe.providers, "local")
         if not slash or not provider or not model:
             help = 'for example "openai/gpt-6-luna", "ollama/qwen3", "local/lexical"'
             scope.report(
@@ -197,21 +202,21 @@ class ModelTable:
                 help='the embedded one is "local/lexical"',
             )
         elif provider not in providers and "base_url" not in settings:
-            close = likely(provider, providers)
+            close = suggest_name(provider, providers)
             help = (
                 f"did you mean `{close}`?"
                 if close
-                else f"known are {listed(providers, 30)}; any other wants `base_url=…`"
+                else f"known are {format_names(providers, 30)}; any other wants `base_url=…`"
             )
             scope.report("RMG318", f"unknown provider `{provider}`", name.span, help=help)
 
-    def _setting(
+    def _check_setting(
         self,
         argument: nodes.ArgumentNode,
         settings: dict[str, float | int | bool | str],
         scope: Scope,
     ) -> None:
-        universe = scope.book.universe
+        universe = scope.state.universe
         if not isinstance(argument.label, nodes.NameNode):
             scope.report(
                 "RMG316",
@@ -222,11 +227,11 @@ class ModelTable:
             return
         key = argument.label.id
         if key not in universe.settings:
-            close = likely(key, universe.settings)
+            close = suggest_name(key, universe.settings)
             help = (
                 f"did you mean `{close}`?"
                 if close
-                else f"settings are {listed(universe.settings, 20)}"
+                else f"settings are {format_names(universe.settings, 20)}"
             )
             if "key" in key:
                 help = "keys come only from the environment; `api_key_env=` names the variable"
@@ -245,7 +250,7 @@ class ModelTable:
             return
         if key in settings:
             scope.report("RMG211", f"`{key}` is given twice", argument.label.span)
-        value = _literal(argument.value, scope)
+        value = _literal_value(argument.value, scope)
         problem = (
             "a setting is a number, a text, True or False"
             if value is None
@@ -258,11 +263,11 @@ class ModelTable:
         elif value is not None:
             settings[key] = value
 
-    def _panel(self, call: nodes.CallNode, scope: Scope) -> Jurors:
+    def _check_panel(self, call: nodes.CallNode, scope: Scope) -> PanelMembers:
         found: list[ModelUse] = []
         for argument in call.arguments:
-            for use in self._member(argument, scope):
-                self._check_twice(use, found, argument, scope)
+            for use in self._check_member(argument, scope):
+                self._check_duplicate_member(use, found, argument, scope)
                 found += [] if use in found else [use]
         if len(call.arguments) < 2:
             scope.report(
@@ -271,7 +276,7 @@ class ModelTable:
         return tuple(found)
 
     @staticmethod
-    def _check_twice(
+    def _check_duplicate_member(
         use: ModelUse, before: Iterable[ModelUse], argument: nodes.ArgumentNode, scope: Scope
     ) -> None:
         """Judges that are one and the same would be heard twice, and say the same."""
@@ -286,16 +291,16 @@ class ModelTable:
             message = f"`{same.label}` and `{use.label}` are the same model with the same settings"
             scope.report("RMG327", message, argument.span, help=help)
 
-    def _member(self, argument: nodes.ArgumentNode, scope: Scope) -> Jurors:
+    def _check_member(self, argument: nodes.ArgumentNode, scope: Scope) -> PanelMembers:
         """The model that sits on a panel; of another panel, its members."""
         value = argument.value
         if argument.label is not None or not isinstance(value, nodes.NameNode):
             scope.report("RMG312", "`panel` wants the names of declared models", argument.span)
             return ()
-        return self._meant(value, scope)
+        return self._resolve_model_name(value, scope)
 
 
-def _literal(node: nodes.Expr, scope: Scope) -> float | int | bool | str | None:
+def _literal_value(node: nodes.Expr, scope: Scope) -> float | int | bool | str | None:
     """A literal's value, or a param's."""
     match node:
         case nodes.NumberNode(value) | nodes.TextNode(value) | nodes.TruthNode(value):
@@ -304,13 +309,13 @@ def _literal(node: nodes.Expr, scope: Scope) -> float | int | bool | str | None:
             return -value
         case nodes.NameNode(name):
             found = scope.file.find(name)
-            declared = found.file.declared[found.name] if found else None
+            declared = found.file.declarations[found.name] if found else None
             if not isinstance(declared, nodes.ParamDecl):
                 return None
-            scope.book.use(scope.file, name)
+            scope.state.mark_used(scope.file, name)
             return (
-                scope.book.universe.params.get(name, declared.value.value)
-                if scope.file is scope.book.root
+                scope.state.universe.params.get(name, declared.value.value)
+                if scope.file is scope.state.root
                 else declared.value.value
             )
         case _:

@@ -6,75 +6,88 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
-from rmg_dsl.checker.expressions import UNKNOWN, Expressions
+from rmg_dsl.checker.expressions import UNKNOWN, ExpressionChecker
 from rmg_dsl.checker.judging import check_generator, check_samples
-from rmg_dsl.checker.keys import KEYS, check_plain, is_whole, settings_of
+from rmg_dsl.checker.keys import KEYS, check_plain_value, check_settings, is_fully_read
 from rmg_dsl.checker.models import ModelTable
 from rmg_dsl.checker.prompts import (
     CheckedTemplate,
     check_template,
-    merged,
+    merge_templates,
     name_span,
-    unquoted_text,
+    report_unquoted_text,
 )
-from rmg_dsl.checker.scope import Book, Foreign, Graded, Scope, Typed
+from rmg_dsl.checker.scope import CheckState, QualifiedName, ResolvedGrader, Scope, TypedTerm
 from rmg_dsl.ir import expr
 from rmg_dsl.ir.expr import Term
-from rmg_dsl.ir.scoring import ByJudge, ByPairs, ByScore, Compared, Decide, ModelUse, Ranked
-from rmg_dsl.ir.types import LIST, Type, number
+from rmg_dsl.ir.scoring import (
+    DecisionRule,
+    ListwiseRanking,
+    ModelUse,
+    PairwiseRanking,
+    PairwiseScoring,
+    RankingScoring,
+    ScoreRanking,
+)
+from rmg_dsl.ir.types import LIST, Type, number_type
 from rmg_dsl.prompts.template import outline
 from rmg_dsl.syntax import nodes
 
-GraderAlone = Callable[[nodes.Expr, Scope], tuple[Graded | None, Foreign] | None]
+FindGraderReference = Callable[
+    [nodes.Expr, Scope], tuple[ResolvedGrader | None, QualifiedName] | None
+]
 Settings = Mapping[str, nodes.SettingLine]
 
 SIDES = ("a", "b")
-SHARE = number(0, 1, 1)
+SHARE = number_type(0, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Comparisons:
+class ComparisonChecker:
     """Checks comparisons; `grader_alone` gives the grader that an expression is, where it is nothing but one."""
 
-    book: Book
+    book: CheckState
     models: ModelTable
-    expressions: Expressions
-    grader_alone: GraderAlone
+    expressions: ExpressionChecker
+    find_grader_reference: FindGraderReference
 
     # ── two fields ──
 
-    def pairwise(self, declared: nodes.PairwiseDecl, scope: Scope) -> Compared | None:
+    def check_pairwise(self, declared: nodes.PairwiseDecl, scope: Scope) -> PairwiseScoring | None:
         """Which of two fields is better; none where it cannot be said what is compared, or by which question."""
-        found = _plain_settings(declared.body, "pairwise", scope)
-        sides = self._sides(found.get("compare"), scope)
-        texts = self._templates(
-            found, replace(scope, words=dict(zip(SIDES, sides or (UNKNOWN, UNKNOWN), strict=True)))
+        found = _check_plain_settings(declared.body, "pairwise", scope)
+        sides = self._check_sides(found.get("compare"), scope)
+        texts = self._check_templates(
+            found,
+            replace(scope, local_names=dict(zip(SIDES, sides or (UNKNOWN, UNKNOWN), strict=True))),
         )
         _check_both_shown(found.get("prompt"), scope)
         _check_orders(found, scope)
-        jurors = self._jurors(found, scope)
+        jurors = self._panel_members(found, scope)
         if sides is None or "prompt" not in texts:
             return None
-        names = merged(texts)
-        compared = Compared(
+        names = merge_templates(texts)
+        compared = PairwiseScoring(
             texts["prompt"].text,
             texts["system"].text if "system" in texts else "",
             (sides[0].term, sides[1].term),
-            tuple((name, term) for name, term in names.bound if name not in SIDES),
+            tuple((name, term) for name, term in names.bindings if name not in SIDES),
             tuple((name, value) for name, value in names.constants if name not in SIDES),
             tuple(name for name in names.needs if name not in SIDES),
             jurors,
-            swap=bool(_value(found, "swap", True)),
-            decide=cast(Decide, _value(found, "decide", "agree")),
-            samples=int(_value(found, "samples", 1)),
-            logprobs=bool(_value(found, "logprobs", False)),
-            generator=str(_value(found, "generator", "")),
+            swap=bool(_comparison_setting(found, "swap", True)),
+            decide=cast(DecisionRule, _comparison_setting(found, "decide", "agree")),
+            samples=int(_comparison_setting(found, "samples", 1)),
+            logprobs=bool(_comparison_setting(found, "logprobs", False)),
+            generator=str(_comparison_setting(found, "generator", "")),
         )
         check_samples(compared, found.get("samples"), scope)
         check_generator(compared, found.get("generator"), scope)
         return compared
 
-    def _sides(self, setting: nodes.SettingLine | None, scope: Scope) -> tuple[Typed, Typed] | None:
+    def _check_sides(
+        self, setting: nodes.SettingLine | None, scope: Scope
+    ) -> tuple[TypedTerm, TypedTerm] | None:
         """What `{{ a }}` and `{{ b }}` show."""
         if setting is None:
             return None
@@ -83,14 +96,14 @@ class Comparisons:
             help = "write `compare = [response, baseline]`"
             scope.report("RMG322", "`compare` is a list of two fields", value.span, help=help)
             return None
-        one, other = (self._field(item, scope) for item in value.items)
+        one, other = (self._check_field(item, scope) for item in value.items)
         return one, other
 
-    def _field(self, node: nodes.Expr, scope: Scope) -> Typed:
+    def _check_field(self, node: nodes.Expr, scope: Scope) -> TypedTerm:
         """A value of the row that a judge is shown: never a score."""
         found = self.expressions.check(node, scope)
         if any(True for _ in expr.scorings_in(found.term)):
-            text = scope.text(node)
+            text = scope.source_text(node)
             help = "a judge is never shown scores; `by = …` of a ranking, or an aggregate, puts them together"
             scope.report(
                 "RMG405",
@@ -100,75 +113,79 @@ class Comparisons:
             )
         return found
 
-    def _templates(self, found: Settings, scope: Scope) -> dict[str, CheckedTemplate]:
+    def _check_templates(self, found: Settings, scope: Scope) -> dict[str, CheckedTemplate]:
         texts: dict[str, CheckedTemplate] = {}
         for key in ("prompt", "system"):
             value = found[key].value if key in found else None
             if isinstance(value, nodes.TextNode):
                 texts[key] = check_template(value, self.expressions, scope, f"the {key}")
             elif value is not None:
-                unquoted_text(found[key], scope)
+                report_unquoted_text(found[key], scope)
         return texts
 
-    def _jurors(self, found: Settings, scope: Scope) -> tuple[ModelUse, ...]:
+    def _panel_members(self, found: Settings, scope: Scope) -> tuple[ModelUse, ...]:
         return (
-            self.models.named(found["model"], scope)
+            self.models.resolve_setting(found["model"], scope)
             if "model" in found
-            else self.models.default(scope)
+            else self.models.default_model(scope)
         )
 
     # ── the rows of a group ──
 
-    def ranking(self, declared: nodes.RankingDecl, scope: Scope) -> tuple[Ranked, Type] | None:
+    def check_ranking(
+        self, declared: nodes.RankingDecl, scope: Scope
+    ) -> tuple[RankingScoring, Type] | None:
         """The rows of a group in order, or the items of a list; none where it is not said by what."""
-        found = _plain_settings(declared.body, "ranking", scope)
-        group = self._group(found["group"].value, scope) if "group" in found else None
-        among = self._field(found["among"].value, scope).term if "among" in found else None
+        found = _check_plain_settings(declared.body, "ranking", scope)
+        group = self._check_group(found["group"].value, scope) if "group" in found else None
+        among = self._check_field(found["among"].value, scope).term if "among" in found else None
         way = (
-            self._by(found, among, scope)
+            self._check_by_key(found, among, scope)
             if "by" in found
-            else self._by_judge(declared, found, among, scope)
+            else self._check_by_judge(declared, found, among, scope)
         )
         if way is None:
             return None
-        if group is None and among is None and is_whole(declared.body, "ranking"):
+        if group is None and among is None and is_fully_read(declared.body, "ranking"):
             help = "add `group = query`: the rows of the same value are ranked among themselves"
             scope.report(
                 "RMG212", f"{scope.owner} needs `group = …`", declared.name.span, help=help
             )
-        return Ranked(group, way), LIST if group is None else SHARE
+        return RankingScoring(group, way), LIST if group is None else SHARE
 
-    def _group(self, node: nodes.Expr, scope: Scope) -> Term:
+    def _check_group(self, node: nodes.Expr, scope: Scope) -> Term:
         """What the rows of a group share: known before anybody is asked, so that the calls are too."""
         found = self.expressions.check(node, scope)
         if any(True for _ in expr.scorings_in(found.term)):
             help = "group by a column, or by an expression over columns in a `fields:` line"
             scope.report(
                 "RMG218",
-                f"`{scope.text(node)}` is a score, and rows are grouped by fields",
+                f"`{scope.source_text(node)}` is a score, and rows are grouped by fields",
                 node.span,
                 help=help,
             )
         return found.term
 
-    def _by(self, found: Settings, among: Term | None, scope: Scope) -> ByScore | ByPairs | None:
+    def _check_by_key(
+        self, found: Settings, among: Term | None, scope: Scope
+    ) -> ScoreRanking | PairwiseRanking | None:
         setting = found["by"]
-        named = self.grader_alone(setting.value, scope)
+        named = self.find_grader_reference(setting.value, scope)
         if named is not None and named[0] is None:
             return None
         scoring = self.book.scoring(named[0].scoring) if named and named[0] else None
-        pairs = isinstance(scoring, Compared)
+        pairs = isinstance(scoring, PairwiseScoring)
         for key in ("prompt", "system", "model", *(() if pairs else ("among",))):
             if key in found:
                 message = f"{scope.owner} ranks by a judge or by a score, not by both"
                 help = "keep `by`, or `among` and `prompt`"
                 scope.report("RMG115", message, found[key].key.span, help=help)
-        if isinstance(scoring, Compared):
-            return ByPairs(scoring.sides[0] if among is None else among, scoring)
-        return self._by_score(setting.value, scope)
+        if isinstance(scoring, PairwiseScoring):
+            return PairwiseRanking(scoring.sides[0] if among is None else among, scoring)
+        return self._check_by_score(setting.value, scope)
 
-    def _by_score(self, value: nodes.Expr, scope: Scope) -> ByScore | None:
-        if not self.expressions.wants_score(value, scope, f"`by` of {scope.owner}"):
+    def _check_by_score(self, value: nodes.Expr, scope: Scope) -> ScoreRanking | None:
+        if not self.expressions.check_score_name(value, scope, f"`by` of {scope.owner}"):
             return None
         kind = self.expressions.check(value, scope)
         if not kind.type.is_numeric:
@@ -177,32 +194,32 @@ class Comparisons:
                 if kind.type.kind == "label"
                 else ""
             )
-            self.expressions.wrong_kind(
+            self.expressions.report_wrong_type(
                 "RMG302", value, kind.type, "rows are ranked by a number", scope, help
             )
             return None
-        return ByScore(kind.term, kind.type.direction < 0)
+        return ScoreRanking(kind.term, kind.type.direction < 0)
 
-    def _by_judge(
+    def _check_by_judge(
         self, declared: nodes.RankingDecl, found: Settings, among: Term | None, scope: Scope
-    ) -> ByJudge | None:
-        texts = self._templates(found, scope)
+    ) -> ListwiseRanking | None:
+        texts = self._check_templates(found, scope)
         if among is None or "prompt" not in texts:
-            _say_how(declared, found, scope)
+            _report_missing_ranking_keys(declared, found, scope)
             return None
-        _check_candidates_apart(found["prompt"], among, texts["prompt"], scope)
-        names = merged(texts)
+        _check_no_candidate_shown(found["prompt"], among, texts["prompt"], scope)
+        names = merge_templates(texts)
         system = texts["system"].text if "system" in texts else ""
-        judges = self._jurors(found, scope)
+        judges = self._panel_members(found, scope)
         if len(judges) > 1:
             help = "name one of its members, or rank by a grader of the panel: `by = …`"
             span = found["model"].span if "model" in found else declared.name.span
             scope.report("RMG322", f"{scope.owner} asks one judge, not a panel", span, help=help)
-        return ByJudge(
+        return ListwiseRanking(
             among,
             texts["prompt"].text,
             system,
-            names.bound,
+            names.bindings,
             names.constants,
             names.needs,
             judges[0],
@@ -212,14 +229,16 @@ class Comparisons:
 # ── one key at a time ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _plain_settings(block: nodes.Block, kind: str, scope: Scope) -> dict[str, nodes.SettingLine]:
-    found = settings_of(block, kind, scope)
+def _check_plain_settings(
+    block: nodes.Block, kind: str, scope: Scope
+) -> dict[str, nodes.SettingLine]:
+    found = check_settings(block, kind, scope)
     for key, setting in found.items():
-        check_plain(setting, KEYS[kind][key], scope)
+        check_plain_value(setting, KEYS[kind][key], scope)
     return found
 
 
-def _value(
+def _comparison_setting(
     found: Settings, key: str, default: float | int | bool | str
 ) -> float | int | bool | str:
     """A plain value; of a wrong one, which is reported by now, the default."""
@@ -244,15 +263,17 @@ def _check_both_shown(setting: nodes.SettingLine | None, scope: Scope) -> None:
 
 def _check_orders(found: Settings, scope: Scope) -> None:
     """What makes one decision of two orders has nothing to do where only one is asked."""
-    decide = _value(found, "decide", "first_only")
-    if not _value(found, "swap", True) and decide != "first_only":
+    decide = _comparison_setting(found, "decide", "first_only")
+    if not _comparison_setting(found, "swap", True) and decide != "first_only":
         help = "leave `decide` out, or ask in both orders"
         scope.report("RMG322", "`swap = False` asks in one order", found["decide"].span, help=help)
 
 
-def _say_how(declared: nodes.RankingDecl, found: Settings, scope: Scope) -> None:
+def _report_missing_ranking_keys(
+    declared: nodes.RankingDecl, found: Settings, scope: Scope
+) -> None:
     """A ranking without `by` wants the candidates and a question about them."""
-    if not is_whole(declared.body, "ranking"):
+    if not is_fully_read(declared.body, "ranking"):
         return
     missing = [key for key in ("among", "prompt") if key not in found]
     if len(missing) == 2:
@@ -267,11 +288,11 @@ def _say_how(declared: nodes.RankingDecl, found: Settings, scope: Scope) -> None
         )
 
 
-def _check_candidates_apart(
+def _check_no_candidate_shown(
     setting: nodes.SettingLine, among: Term, prompt: CheckedTemplate, scope: Scope
 ) -> None:
     """The prompt is one for all candidates: it cannot show one of them."""
-    shown = {name for name, term in prompt.bound if term == among}
+    shown = {name for name, term in prompt.bindings if term == among}
     for variable in outline(prompt.text).variables:
         if variable.name in shown and isinstance(setting.value, nodes.TextNode):
             help = (

@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rmg_dsl.checker.expressions import Expressions
+from rmg_dsl.checker.expressions import ExpressionChecker
 from rmg_dsl.checker.scope import Scope
 from rmg_dsl.diagnostics import Fix, Span
 from rmg_dsl.ir import expr
 from rmg_dsl.ir.expr import Constant, Term
-from rmg_dsl.prompts.cache_prefix import LONG_CONSTANT, RowData, row_data_in
+from rmg_dsl.prompts.cache_prefix import MIN_CACHEABLE_LENGTH, RowDataPosition, find_row_data
 from rmg_dsl.prompts.template import Variable, has_tags, outline, single_braces
 from rmg_dsl.syntax import nodes
 from rmg_dsl.syntax.strings import UnknownEscape, characters
 
-_FORMAT_DOUBLED = re.compile(r"\{\{\s*[\"'\n]|[\"'\d\]\}]\s*\}\}|\{\{[^{}]*:[^{}]*\{[^{}]*\}")
+_FORMAT_BRACES = re.compile(r"\{\{\s*[\"'\n]|[\"'\d\]\}]\s*\}\}|\{\{[^{}]*:[^{}]*\{[^{}]*\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,54 +24,54 @@ class CheckedTemplate:
     """A template's text, the values of its names, and which of the row's names it cannot do without."""
 
     text: str
-    bound: tuple[tuple[str, Term], ...] = ()
+    bindings: tuple[tuple[str, Term], ...] = ()
     constants: tuple[tuple[str, float | int | bool | str], ...] = ()
     needs: tuple[str, ...] = ()
 
 
 def check_template(
-    node: nodes.TextNode, expressions: Expressions, scope: Scope, what: str = "the prompt"
+    node: nodes.TextNode, expressions: ExpressionChecker, scope: Scope, what: str = "the prompt"
 ) -> CheckedTemplate:
     """Resolve the names of a template; `scope.words` are names that the key itself gives, such as `a` and `b`."""
     found = outline(node.value)
-    for objection in found.objections:
+    for objection in found.problems:
         span = _line_span(node, objection.line)
         if objection.code == "RMG402" and _looks_like_format(node.value):
-            _format_template(node, scope, what)
+            _report_format_template(node, scope, what)
         else:
             scope.report(objection.code, objection.message, span, help=objection.help)
     _check_braces(node, found.variables, scope, what)
     bound: list[tuple[str, Term]] = []
     constants: list[tuple[str, float | int | bool | str]] = []
     for variable in found.variables:
-        _bind(variable, node, expressions, scope, what, bound, constants)
+        _bind_variable(variable, node, expressions, scope, what, bound, constants)
     needs = tuple(
         v.name for v in found.variables if not v.optional and v.name not in dict(constants)
     )
     if what in ("the prompt", "the system") and not scope.file.is_library:
-        _note_order(node, found.variables, constants, scope)
+        _check_prompt_prefix(node, found.variables, constants, scope)
     return CheckedTemplate(node.value, tuple(bound), tuple(constants), needs)
 
 
-def unquoted_text(setting: nodes.SettingLine, scope: Scope) -> None:
+def report_unquoted_text(setting: nodes.SettingLine, scope: Scope) -> None:
     """Report a key that wants a text and got something else."""
     help = "`{{ name }}` inside the quotes puts a value in"
     scope.report("RMG111", f"`{setting.key.id}` is a text in quotes", setting.value.span, help=help)
 
 
-def _bind(
+def _bind_variable(
     variable: Variable,
     node: nodes.TextNode,
-    expressions: Expressions,
+    expressions: ExpressionChecker,
     scope: Scope,
     what: str,
     bound: list[tuple[str, Term]],
     constants: list[tuple[str, float | int | bool | str]],
 ) -> None:
     span = name_span(node, variable)
-    scope.touched.add(variable.name)
-    place = replace(scope, optional=True) if variable.optional else scope
-    found = _value(variable.name, span, expressions, place, what)
+    scope.rebindable_names.add(variable.name)
+    place = replace(scope, allows_missing=True) if variable.optional else scope
+    found = _template_name_term(variable.name, span, expressions, place, what)
     if found is None:
         return
     if isinstance(found, Constant) and found.value is not None:
@@ -80,22 +80,24 @@ def _bind(
         bound.append((variable.name, found))
 
 
-def _value(name: str, span: Span, expressions: Expressions, scope: Scope, what: str) -> Term | None:
-    if name in scope.words:
-        return scope.words[name].term
-    rebound = dict(scope.bound).get(name)
+def _template_name_term(
+    name: str, span: Span, expressions: ExpressionChecker, scope: Scope, what: str
+) -> Term | None:
+    if name in scope.local_names:
+        return scope.local_names[name].term
+    rebound = dict(scope.bindings).get(name)
     if rebound is not None:
         return rebound.term
-    root = scope.book.root
+    root = scope.state.root
     found = scope.file.find(name)
-    if found is None or not isinstance(found.file.declared[found.name], nodes.ParamDecl):
+    if found is None or not isinstance(found.file.declarations[found.name], nodes.ParamDecl):
         own = (
             found
-            if found and not isinstance(found.file.declared[found.name], nodes.FieldDecl)
+            if found and not isinstance(found.file.declarations[found.name], nodes.FieldDecl)
             else None
         )
         found = root.find_field(name) or own
-    declared = found.file.declared[found.name] if found else None
+    declared = found.file.declarations[found.name] if found else None
     match declared:
         case nodes.FieldDecl() | nodes.ParamDecl():
             return expressions.check(nodes.NameNode(name, span), scope).term
@@ -103,19 +105,19 @@ def _value(name: str, span: Span, expressions: Expressions, scope: Scope, what: 
             return None
         case None:
             message = f"unknown name `{name}` in {what} of {scope.owner}"
-            expressions.use_column(name, span, scope, "RMG401", message)
-            return expr.Column(name)
+            expressions.resolve_column(name, span, scope, "RMG401", message)
+            return expr.ColumnRef(name)
         case _:
-            return _declared_otherwise(name, span, declared, scope, what)
+            return _report_unusable_name(name, span, declared, scope, what)
 
 
-def _declared_otherwise(
+def _report_unusable_name(
     name: str, span: Span, declared: object, scope: Scope, what: str
 ) -> Term | None:
     """A grader's or model's name in a prompt: a column of that name may be meant, a score never."""
-    if scope.book.universe.columns is not None and name in scope.book.universe.columns:
-        scope.book.use_column(name, scope.file.source, span, scope.optional)
-        return expr.Column(name)
+    if scope.state.universe.columns is not None and name in scope.state.universe.columns:
+        scope.state.use_column(name, scope.file.source, span, scope.allows_missing)
+        return expr.ColumnRef(name)
     kind = nodes.keyword_of(declared)
     help = "a prompt sees fields, columns and params; scores meet in an `aggregate`"
     scope.report(
@@ -177,7 +179,7 @@ def _check_braces(
     if not found:
         return
     if _looks_like_format(node.value):
-        _format_template(node, scope, what)
+        _report_format_template(node, scope, what)
         return
     known = _known_names(scope) | {v.name for v in variables}
     for name, start, end in found:
@@ -199,69 +201,71 @@ def _check_braces(
 
 def _looks_like_format(text: str) -> bool:
     """Doubled braces around what is no expression, beside single ones around names: written for `str.format`."""
-    return bool(single_braces(text)) and bool(_FORMAT_DOUBLED.search(text))
+    return bool(single_braces(text)) and bool(_FORMAT_BRACES.search(text))
 
 
-def _format_template(node: nodes.TextNode, scope: Scope, what: str) -> None:
+def _report_format_template(node: nodes.TextNode, scope: Scope, what: str) -> None:
     name, start, end = (single_braces(node.value) or [("name", 0, 1)])[0]
     span = source_span(node, start, end)
     help = f"write `{{{{ {name} }}}}` for `{{{name}}}`, and single braces for doubled ones"
-    if not any(d.code == "RMG406" and d.span == span for d in scope.book.diagnostics):
+    if not any(d.code == "RMG406" and d.span == span for d in scope.state.diagnostics):
         scope.report(
             "RMG406", f"{what} of {scope.owner} is written for `str.format`", span, help=help
         )
 
 
 def _known_names(scope: Scope) -> set[str]:
-    columns = scope.book.universe.columns or frozenset()
-    root = scope.book.root.declared.items()
+    columns = scope.state.universe.columns or frozenset()
+    root = scope.state.root.declarations.items()
     return (
         {name for name, declared in root if isinstance(declared, nodes.FieldDecl | nodes.ParamDecl)}
         | set(columns)
-        | set(scope.book.columns)
+        | set(scope.state.columns)
     )
 
 
-def _note_order(
+def _check_prompt_prefix(
     node: nodes.TextNode,
     variables: Iterable[Variable],
     constants: Sequence[tuple[str, object]],
     scope: Scope,
 ) -> None:
     """Row data before a long constant part: the provider cannot reuse what it has read of the prompt."""
-    found = row_data_in(node.value, {v.name for v in variables} - set(dict(constants)))
-    if found and found.behind >= LONG_CONSTANT:
-        _report_order(
+    found = find_row_data(node.value, {v.name for v in variables} - set(dict(constants)))
+    if found and found.constant_after >= MIN_CACHEABLE_LENGTH:
+        _report_row_data_first(
             node, found, scope, "put the constant part first: providers read it once for all rows"
         )
 
 
-def _report_order(node: nodes.TextNode, found: RowData, scope: Scope, help: str) -> None:
+def _report_row_data_first(
+    node: nodes.TextNode, found: RowDataPosition, scope: Scope, help: str
+) -> None:
     span = source_span(node, found.start, found.end)
     scope.report("RMG407", "the row's data stands before a long constant part", span, help=help)
 
 
-def note_system_order(
+def check_system_prefix(
     texts: Mapping[str, nodes.TextNode], templates: Mapping[str, CheckedTemplate], scope: Scope
 ) -> None:
     """The row's data in `system`: the whole prompt stands behind it."""
     if "system" not in texts or "prompt" not in texts or scope.file.is_library:
         return
-    node, names = texts["system"], {name for name, _ in templates["system"].bound}
-    found = row_data_in(node.value, names)
-    if found is None or found.behind >= LONG_CONSTANT:
+    node, names = texts["system"], {name for name, _ in templates["system"].bindings}
+    found = find_row_data(node.value, names)
+    if found is None or found.constant_after >= MIN_CACHEABLE_LENGTH:
         return
-    own = {name for name, _ in templates["prompt"].bound}
-    prompt = row_data_in(texts["prompt"].value, own)
-    constant = max(prompt.start, prompt.behind) if prompt else len(texts["prompt"].value)
-    if constant >= LONG_CONSTANT:
+    own = {name for name, _ in templates["prompt"].bindings}
+    prompt = find_row_data(texts["prompt"].value, own)
+    constant = max(prompt.start, prompt.constant_after) if prompt else len(texts["prompt"].value)
+    if constant >= MIN_CACHEABLE_LENGTH:
         help = "put the row's data into the prompt, behind what is constant: `system` is read first"
-        _report_order(node, found, scope, help)
+        _report_row_data_first(node, found, scope, help)
 
 
-def merged(templates: Mapping[str, CheckedTemplate]) -> CheckedTemplate:
+def merge_templates(templates: Mapping[str, CheckedTemplate]) -> CheckedTemplate:
     """The names of several templates of one question together."""
-    bound = {name: term for t in templates.values() for name, term in t.bound}
+    bound = {name: term for t in templates.values() for name, term in t.bindings}
     constants = {name: value for t in templates.values() for name, value in t.constants}
     needs = tuple(dict.fromkeys(name for t in templates.values() for name in t.needs))
     return CheckedTemplate(

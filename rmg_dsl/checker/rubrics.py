@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 
-from rmg_dsl.checker.expressions import Expressions
+from rmg_dsl.checker.expressions import ExpressionChecker
 from rmg_dsl.checker.prompts import check_template
 from rmg_dsl.checker.scope import Scope
 from rmg_dsl.ir.expr import Term, scorings_in
-from rmg_dsl.ir.scoring import Criterion
+from rmg_dsl.ir.scoring import RubricLine
 from rmg_dsl.prompts.template import RENDER_FAILURES, Prompt, has_tags
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
-from rmg_dsl.suggest import likely
+from rmg_dsl.suggest import suggest_name
 from rmg_dsl.syntax import nodes
 
 _TWO_QUESTIONS = re.compile(r"\b(?:and|or)\b", re.I)
 
 
-def check_source(
-    rubric: nodes.Rubric | None, scale: Scale, expressions: Expressions, scope: Scope
+def check_rubric_source(
+    rubric: nodes.Rubric | None, scale: Scale, expressions: ExpressionChecker, scope: Scope
 ) -> Term | None:
     """The field that a rubric comes from, with `rubric = FIELD`."""
     if rubric is None or rubric.source is None:
@@ -41,18 +41,20 @@ def check_source(
 
 
 def check_rubric(
-    rubric: nodes.Rubric | None, scale: Scale, expressions: Expressions, scope: Scope
-) -> tuple[Criterion, ...]:
+    rubric: nodes.Rubric | None, scale: Scale, expressions: ExpressionChecker, scope: Scope
+) -> tuple[RubricLine, ...]:
     """The criteria in the order in which they were written; what does not fit the scale is reported."""
     if rubric is None or rubric.source is not None:
         return ()
-    found: list[Criterion] = []
+    found: list[RubricLine] = []
     seen: set[object] = set()
     for criterion in rubric.criteria:
         _check_level(criterion, scale, seen, scope)
-        found.append(Criterion(_level(criterion), _text(criterion, expressions, scope)))
+        found.append(
+            RubricLine(_criterion_level(criterion), _criterion_text(criterion, expressions, scope))
+        )
         if isinstance(scale, Points):
-            _note_two_questions(criterion, scope)
+            _note_double_criterion(criterion, scope)
     if isinstance(scale, Points) and not any(
         isinstance(c.level, int | float) and c.level > 0 for c in found
     ):
@@ -62,12 +64,12 @@ def check_rubric(
     return tuple(found)
 
 
-def _level(criterion: nodes.CriterionLine) -> float | int | bool | str:
+def _criterion_level(criterion: nodes.CriterionLine) -> float | int | bool | str:
     level = criterion.level
     return level.id if isinstance(level, nodes.NameNode) else level.value
 
 
-def _note_two_questions(criterion: nodes.CriterionLine, scope: Scope) -> None:
+def _note_double_criterion(criterion: nodes.CriterionLine, scope: Scope) -> None:
     """`Names the limit and asks for the number`: of half of it nobody knows whether it is met."""
     found = _TWO_QUESTIONS.search(criterion.text.value)
     if found is not None:
@@ -85,7 +87,7 @@ def _check_level(
     criterion: nodes.CriterionLine, scale: Scale, seen: set[object], scope: Scope
 ) -> None:
     level = criterion.level
-    value = _level(criterion)
+    value = _criterion_level(criterion)
     span = level.span
     if isinstance(scale, Points):
         if not isinstance(level, nodes.NumberNode | nodes.NameNode) or value == 0:
@@ -96,7 +98,7 @@ def _check_level(
                 help='write `+5: "…"`, `-8: "…"` or `veto: "…"`',
             )
         return
-    problem, help = _misfit(level, scale)
+    problem, help = _level_misfit(level, scale)
     if problem:
         scope.report("RMG315", problem, span, help=help)
     elif criterion.signed and isinstance(value, int | float) and value >= 0:
@@ -116,7 +118,7 @@ def _check_level(
     seen.add((type(value), value))
 
 
-def _misfit(
+def _level_misfit(
     level: nodes.NumberNode | nodes.TextNode | nodes.TruthNode | nodes.NameNode, scale: Scale
 ) -> tuple[str, str]:
     """Why a level is not one of the scale's, and what is."""
@@ -134,21 +136,23 @@ def _misfit(
             )
         case Labels(labels):
             fits = isinstance(level, nodes.TextNode) and value in labels
-            close = likely(str(value), labels)
+            close = suggest_name(str(value), labels)
             offered = f'did you mean "{close}"?' if close else offered
         case Points():
             fits = True
     return ("", "") if fits else (f"the level {value} is not on the scale", offered)
 
 
-def _text(criterion: nodes.CriterionLine, expressions: Expressions, scope: Scope) -> str:
+def _criterion_text(
+    criterion: nodes.CriterionLine, expressions: ExpressionChecker, scope: Scope
+) -> str:
     """Rubric texts are templates too, but the same for all rows: they may name params only."""
     if not has_tags(criterion.text.value):
         return criterion.text.value
     template = check_template(criterion.text, expressions, scope, "the rubric")
-    if template.bound:
+    if template.bindings:
         help = "the rubric stands before the row's data and is the same for every row; name fields in the prompt"
-        message = f"`{template.bound[0][0]}` cannot stand in a rubric"
+        message = f"`{template.bindings[0][0]}` cannot stand in a rubric"
         scope.report("RMG401", message, criterion.text.span, help=help)
         return criterion.text.value
     try:

@@ -32,7 +32,7 @@ def scale_of(node: nodes.ScaleNode) -> Scale:
             assert_never(node.kind)
 
 
-def upright(scale: Scale) -> Scale:
+def low_to_high(scale: Scale) -> Scale:
     """A scale from low to high; one that was written the other way round is meant so, and was reported."""
     match scale:
         case Whole(low, high, lower) if low > high:
@@ -48,7 +48,7 @@ def scale_problems(node: nodes.ScaleNode, source: Source) -> list[Diagnostic]:
     scale = scale_of(node)
     problems: list[Diagnostic] = []
 
-    def say(code: str, message: str, help: str = "", fixes: tuple[Fix, ...] = ()) -> None:
+    def add_problem(code: str, message: str, help: str = "", fixes: tuple[Fix, ...] = ()) -> None:
         problems.append(diagnose(code, message, source, node.kind.span, help=help, fixes=fixes))
 
     if isinstance(scale, Whole | Real) and scale.low >= scale.high:
@@ -56,20 +56,22 @@ def scale_problems(node: nodes.ScaleNode, source: Source) -> list[Diagnostic]:
         help = f"write `{swapped}`" + (
             "" if scale.lower else "; ` lower` after it says that less is better"
         )
-        say("RMG307", f"a scale goes from low to high, `{node_text(node, source)}` does not", help)
+        add_problem(
+            "RMG307", f"a scale goes from low to high, `{node_text(node, source)}` does not", help
+        )
     elif scale in (Whole(0, 1), Whole(0, 1, True)):
         fixes = (
             Fix(node.kind.span, "bool", "yes or no"),
             Fix(node.kind.span, "0.0..1.0", "any number between"),
         )
-        say(
+        add_problem(
             "RMG308",
             "`0..1` offers only 0 and 1",
             "write `bool` for yes or no, `0.0..1.0` for numbers between",
             fixes,
         )
     elif isinstance(scale, Whole) and scale.high - scale.low > 1000:
-        say(
+        add_problem(
             "RMG307",
             "a scale of more than 1,000 whole levels",
             "write it with points, `0.0..1000.0`, for any number between",
@@ -79,7 +81,7 @@ def scale_problems(node: nodes.ScaleNode, source: Source) -> list[Diagnostic]:
     if node.lower and (
         isinstance(scale, Points) or (isinstance(scale, Labels) and scale.values is None)
     ):
-        say(
+        add_problem(
             "RMG307",
             "`lower` needs a scale with an order",
             'give the labels values: `("bad"=0 | "good"=1)`',
@@ -92,23 +94,23 @@ def node_text(node: nodes.ScaleNode, source: Source) -> str:
 
 
 def _label_problems(node: nodes.ScaleNode, scale: Labels, source: Source) -> list[Diagnostic]:
-    def say(message: str, help: str) -> Diagnostic:
+    def label_problem(message: str, help: str) -> Diagnostic:
         return diagnose("RMG307", message, source, node.kind.span, help=help)
 
     folded = [label.strip().casefold() for label in scale.labels]
     twice = sorted({label for label in scale.labels if folded.count(label.strip().casefold()) > 1})
     if twice:
         return [
-            say(
+            label_problem(
                 f'the label "{twice[0]}" is offered twice',
                 "labels differ by more than capitals and blanks",
             )
         ]
     if "" in folded:
-        return [say("an empty label", "a label is a word that a judge can choose")]
+        return [label_problem("an empty label", "a label is a word that a judge can choose")]
     if len(scale.labels) < 2:
         return [
-            say(
+            label_problem(
                 "a scale of one label leaves nothing to choose",
                 'offer two or more: `"good" | "bad"`',
             )

@@ -16,8 +16,8 @@ from rmg_dsl.ir.types import Type
 from rmg_dsl.suggest import nearest
 from rmg_dsl.syntax import nodes
 
-Literal_ = float | int | bool | str
-Named = (
+LiteralValue = float | int | bool | str
+NamedDeclaration = (
     nodes.ParamDecl
     | nodes.ModelDecl
     | nodes.FieldDecl
@@ -29,7 +29,7 @@ Named = (
 )
 
 
-class Typed(NamedTuple):
+class TypedTerm(NamedTuple):
     """An expression with its names resolved, and what it can be worth."""
 
     term: Term
@@ -51,19 +51,19 @@ class Universe:
     settings: tuple[str, ...]
     providers: tuple[str, ...]
     columns: frozenset[str] | None = None
-    params: Mapping[str, Literal_] = field(default_factory=dict)
+    params: Mapping[str, LiteralValue] = field(default_factory=dict)
     python_functions: frozenset[str] = frozenset()
 
 
-class Foreign(NamedTuple):
+class QualifiedName(NamedTuple):
     """A name of another file."""
 
-    file: File
+    file: SpecFile
     name: str
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class File:
+class SpecFile:
     """One spec file in a check: its declarations by name, and the names it takes from others.
 
     `incomplete` where a part could not be read, so that an unknown name may be that part's; `hides_fields` where only
@@ -71,10 +71,10 @@ class File:
     """
 
     module: nodes.Module
-    declared: dict[str, Named] = field(default_factory=dict)
-    imported: dict[str, Foreign] = field(default_factory=dict)
-    incomplete: bool = False
-    hides_fields: bool = False
+    declarations: dict[str, NamedDeclaration] = field(default_factory=dict)
+    imports: dict[str, QualifiedName] = field(default_factory=dict)
+    is_incomplete: bool = False
+    sees_only_fields: bool = False
     is_library: bool = False
 
     @property
@@ -84,25 +84,29 @@ class File:
     @property
     def has_broken(self) -> bool:
         """Is there a declaration that could not be read?"""
-        return any(isinstance(declared, nodes.Broken) for declared in self.declared.values())
+        return any(isinstance(declared, nodes.Broken) for declared in self.declarations.values())
 
     def names(self) -> set[str]:
-        return {*self.declared, *self.imported}
+        return {*self.declarations, *self.imports}
 
-    def find_field(self, name: str) -> Foreign | None:
+    def find_field(self, name: str) -> QualifiedName | None:
         """A field of this file; fields are not imported, so those of other files never count."""
-        return Foreign(self, name) if isinstance(self.declared.get(name), nodes.FieldDecl) else None
+        return (
+            QualifiedName(self, name)
+            if isinstance(self.declarations.get(name), nodes.FieldDecl)
+            else None
+        )
 
-    def find(self, name: str) -> Foreign | None:
+    def find(self, name: str) -> QualifiedName | None:
         """The file in which a name is declared, through imports."""
-        if name in self.declared:
-            return Foreign(self, name)
-        found = self.imported.get(name)
+        if name in self.declarations:
+            return QualifiedName(self, name)
+        found = self.imports.get(name)
         return found.file.find(found.name) if found else None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Graded:
+class ResolvedGrader:
     """A grader or aggregate, resolved: its number in the suite, its type, and the names by which it can be rebound."""
 
     scoring: int
@@ -111,39 +115,41 @@ class Graded:
     names: frozenset[str]
 
 
-Bindings = tuple[tuple[str, Typed], ...]
-Place = Literal["field", "row", "rows", "setting"]
+Bindings = tuple[tuple[str, TypedTerm], ...]
+ScopeKind = Literal["field", "row", "rows", "setting"]
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class Book:
+class CheckState:
     """What a check finds, in one place: diagnostics, ways of scoring (each once), columns, uses."""
 
     universe: Universe
-    root: File
-    library: File
+    root: SpecFile
+    library: SpecFile
     diagnostics: list[Diagnostic] = field(default_factory=list)
     scorings: dict[Scoring, int] = field(default_factory=dict)
     columns: dict[str, ColumnUse] = field(default_factory=dict)
-    used: set[tuple[int, str]] = field(default_factory=set)
-    _slips: dict[tuple[int, str, str], str | None] = field(default_factory=dict)
+    used_names: set[tuple[int, str]] = field(default_factory=set)
+    _intended_names: dict[tuple[int, str, str], str | None] = field(default_factory=dict)
 
-    def slip(self, name: str, file: File, own_field: str) -> str | None:
+    def intended_name(self, name: str, file: SpecFile, own_field: str) -> str | None:
         """The declared name that an undeclared one is meant to be, or none; looked for once for each name."""
         key = (id(file), name, own_field)
-        if key not in self._slips:
-            self._slips[key] = nearest(name, (file.names() | self.root.names()) - {own_field})
-        return self._slips[key]
+        if key not in self._intended_names:
+            self._intended_names[key] = nearest(
+                name, (file.names() | self.root.names()) - {own_field}
+            )
+        return self._intended_names[key]
 
-    def number_of(self, scoring: Scoring) -> int:
+    def scoring_number(self, scoring: Scoring) -> int:
         return self.scorings.setdefault(scoring, len(self.scorings))
 
     def scoring(self, number: int) -> Scoring:
         """The way of scoring of this number."""
         return next(islice(self.scorings, number, None))
 
-    def use(self, file: File, name: str) -> None:
-        self.used.add((id(file), name))
+    def mark_used(self, file: SpecFile, name: str) -> None:
+        self.used_names.add((id(file), name))
 
     def use_column(self, name: str, source: Source, span: Span, optional: bool) -> None:
         before = self.columns.get(name)
@@ -158,22 +164,22 @@ class Scope:
     `bound` are the fields rebound by a call, `touched` collects the names that a call could rebind.
     """
 
-    book: Book
-    file: File
+    state: CheckState
+    file: SpecFile
     owner: str
-    place: Place = "row"
-    words: Mapping[str, Typed] = field(default_factory=dict)
-    bound: Bindings = ()
-    drop: bool = False
-    optional: bool = False
+    kind: ScopeKind = "row"
+    local_names: Mapping[str, TypedTerm] = field(default_factory=dict)
+    bindings: Bindings = ()
+    drops_missing: bool = False
+    allows_missing: bool = False
     own_field: str = ""
-    touched: set[str] = field(default_factory=set)
-    home: File | None = None
+    rebindable_names: set[str] = field(default_factory=set)
+    calling_file: SpecFile | None = None
 
     @property
-    def judging(self) -> File:
+    def default_model_file(self) -> SpecFile:
         """The file whose default model is asked: for the standard library's graders, the file that uses them."""
-        return self.home or self.file
+        return self.calling_file or self.file
 
     def report(
         self,
@@ -186,7 +192,7 @@ class Scope:
         fixes: Iterable[Fix] = (),
         severity: Severity | None = None,
     ) -> None:
-        self.book.diagnostics.append(
+        self.state.diagnostics.append(
             diagnose(
                 code,
                 message,
@@ -199,11 +205,11 @@ class Scope:
             )
         )
 
-    def at(self, place: Place) -> Scope:
-        return replace(self, place=place)
+    def with_kind(self, place: ScopeKind) -> Scope:
+        return replace(self, kind=place)
 
     def allowing_missing(self) -> Scope:
-        return replace(self, optional=True)
+        return replace(self, allows_missing=True)
 
-    def text(self, node: nodes.Expr) -> str:
+    def source_text(self, node: nodes.Expr) -> str:
         return self.file.source.text[node.span.start : node.span.end]

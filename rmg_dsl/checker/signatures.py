@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from math import inf
 
 from rmg_dsl.checker.scale_nodes import scale_of
-from rmg_dsl.ir.types import ANY, BOOL, LIST, NUMBER, TEXT, Type, number, of_scale
+from rmg_dsl.ir.types import ANY, BOOL, LIST, NUMBER, TEXT, Type, number_type, type_of_scale
 from rmg_dsl.scales import Real
 from rmg_dsl.syntax import nodes
 
-_RESULTS: Mapping[str, Type] = {
+_RESULT_TYPES: Mapping[str, Type] = {
     "number": NUMBER,
-    "count": number(0, inf),
+    "count": number_type(0, inf),
     "bool": BOOL,
     "text": TEXT,
     "list": LIST,
@@ -24,13 +24,13 @@ _RESULTS: Mapping[str, Type] = {
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Parameter:
+class FunctionParameter:
     """A parameter of a built-in function: what it takes, and what stands in for it."""
 
     name: str
     type: str
     default: nodes.Expr | None
-    variadic: bool
+    is_variadic: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -38,35 +38,39 @@ class Function:
     """A built-in: `over_rows` functions stand in `require`, all others belong to one row."""
 
     name: str
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[FunctionParameter, ...]
     result: Type
     doc: str
 
     @property
-    def over_rows(self) -> bool:
+    def is_statistic(self) -> bool:
         return any(p.type == "rows" for p in self.parameters) or self.name in ("low", "high")
 
     def __str__(self) -> str:
-        shown = ("*" * p.variadic + p.name for p in self.parameters)
+        shown = ("*" * p.is_variadic + p.name for p in self.parameters)
         return f"{self.name}({', '.join(shown)})"
 
 
-def functions_of(module: nodes.Module) -> dict[str, Function]:
+def signatures_of(module: nodes.Module) -> dict[str, Function]:
     """The signatures that a module of `internal` declarations holds, by name."""
     return {
-        d.name.id: _function(d) for d in module.declarations if isinstance(d, nodes.InternalDecl)
+        d.name.id: _function_signature(d)
+        for d in module.declarations
+        if isinstance(d, nodes.InternalDecl)
     }
 
 
-def _function(declared: nodes.InternalDecl) -> Function:
+def _function_signature(declared: nodes.InternalDecl) -> Function:
     parameters = tuple(
-        Parameter(p.name.id, p.type.id, p.default, p.variadic) for p in declared.parameters
+        FunctionParameter(p.name.id, p.type.id, p.default, p.variadic) for p in declared.parameters
     )
-    return Function(declared.name.id, parameters, _result(declared.result), declared.doc)
+    return Function(declared.name.id, parameters, _result_type(declared.result), declared.doc)
 
 
-def _result(result: nodes.NameNode | nodes.ScaleNode) -> Type:
+def _result_type(result: nodes.NameNode | nodes.ScaleNode) -> Type:
     if isinstance(result, nodes.NameNode):
-        return _RESULTS[result.id]
+        return _RESULT_TYPES[result.id]
     scale = scale_of(result)
-    return number(scale.low, scale.high, 1) if isinstance(scale, Real) else of_scale(scale)
+    return (
+        number_type(scale.low, scale.high, 1) if isinstance(scale, Real) else type_of_scale(scale)
+    )

@@ -5,32 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from rmg_dsl.checker.graders import Graders
-from rmg_dsl.checker.imports import Files
+from rmg_dsl.checker.graders import GraderResolver
+from rmg_dsl.checker.imports import ImportResolver
 from rmg_dsl.checker.models import ModelTable
-from rmg_dsl.checker.refinement import Refinements
-from rmg_dsl.checker.scope import Book, File, Foreign, Scope, Typed, Universe
+from rmg_dsl.checker.refinement import RefineChecker
+from rmg_dsl.checker.scope import CheckState, QualifiedName, Scope, SpecFile, TypedTerm, Universe
 from rmg_dsl.checker.validations import check_validation
-from rmg_dsl.diagnostics import Diagnostic, Span, errors_in, in_order
+from rmg_dsl.diagnostics import Diagnostic, Span, has_errors, sort_diagnostics
 from rmg_dsl.ir import expr
 from rmg_dsl.ir.expr import Term
 from rmg_dsl.ir.scoring import (
-    ByPairs,
-    Compared,
-    Judged,
+    JudgeScoring,
     ModelUse,
-    Ranked,
-    Refining,
+    PairwiseRanking,
+    PairwiseScoring,
+    RankingScoring,
+    RefineScoring,
     Scoring,
-    models_of,
-    read_by,
+    scoring_dependencies,
+    scoring_models,
 )
-from rmg_dsl.ir.suite import Checked, Gate, Output, OutputKind, Validation
+from rmg_dsl.ir.suite import CheckedSuite, Output, OutputKind, Requirement, Validation
 from rmg_dsl.ir.types import ANY
-from rmg_dsl.syntax import Parsed, nodes
+from rmg_dsl.syntax import ParseResult, nodes
 
 _SUFFIXES = ("_reason", "_status", "_label", "_spread", "_confidence", "_rank", "_flagged", "_p")
-_OUTPUTS: Mapping[type, OutputKind] = {
+_OUTPUT_KINDS: Mapping[type, OutputKind] = {
     nodes.GraderDecl: "grader",
     nodes.AggregateDecl: "aggregate",
     nodes.PairwiseDecl: "pairwise",
@@ -38,107 +38,116 @@ _OUTPUTS: Mapping[type, OutputKind] = {
 }
 
 # What need not be worked out for its own sake where another declaration uses it.
-_USED_UP = ("grader", "pairwise", "ranking")
+_INTERMEDIATE_KINDS = ("grader", "pairwise", "ranking")
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """A suite, whole or with the mistakes' parts left out, and everything there is to say about its text."""
 
-    checked: Checked
+    suite: CheckedSuite
     diagnostics: tuple[Diagnostic, ...]
 
 
-def opened(parsed: Parsed, universe: Universe) -> Book:
+def collect_declarations(parsed: ParseResult, universe: Universe) -> CheckState:
     """A book with the names of a spec and of the files that it imports, and nothing checked yet."""
-    library = File(
+    library = SpecFile(
         universe.library,
         {d.name.id: d for d in universe.library.declarations if isinstance(d, nodes.GraderDecl)},
     )
     library.is_library = True
-    root = File(parsed.module)
-    book = Book(universe, root, library)
-    Files(book).read(root)
+    root = SpecFile(parsed.module)
+    book = CheckState(universe, root, library)
+    ImportResolver(book).read(root)
     return book
 
 
-def check(parsed: Parsed, universe: Universe) -> CheckResult:
+def check_spec(parsed: ParseResult, universe: Universe) -> CheckResult:
     """Check a parsed spec against a universe; never raises for anything that stands in the text."""
-    book = opened(parsed, universe)
+    book = collect_declarations(parsed, universe)
     checker = _Checker(book)
-    outputs = checker.outputs()
-    outputs += checker.refinements()
-    gates = checker.gates()
-    validations = checker.validations()
-    if not errors_in(parsed.diagnostics):
-        checker.unused()
-    diagnostics = in_order([*parsed.diagnostics, *book.diagnostics])
-    return CheckResult(checker.checked(outputs, gates, validations, diagnostics), diagnostics)
+    outputs = checker.check_outputs()
+    outputs += checker.check_refinements()
+    gates = checker.check_requirements()
+    validations = checker.check_validations()
+    if not has_errors(parsed.diagnostics):
+        checker.report_unused()
+    diagnostics = sort_diagnostics([*parsed.diagnostics, *book.diagnostics])
+    return CheckResult(checker.build_suite(outputs, gates, validations, diagnostics), diagnostics)
 
 
-def _extras(output: Output, scoring: Scoring) -> tuple[str, ...]:
+def _extra_columns(output: Output, scoring: Scoring) -> tuple[str, ...]:
     """The columns beside the score: of several draws, how far they are apart and how sure the verdict is."""
     if output.kind == "aggregate":
         return ()
     match scoring:
-        case Judged():
+        case JudgeScoring():
             return ("spread", "confidence") if scoring.has_ballot else ()
-        case Compared():
+        case PairwiseScoring():
             return ("p", "flagged")
-        case Ranked():
+        case RankingScoring():
             return ("rank",)
         case _:
             return ()
 
 
 class _Checker:
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: CheckState) -> None:
         self.book = book
         self.root = book.root
         self.models = ModelTable(book)
-        self.graders = Graders(book, self.models)
+        self.graders = GraderResolver(book, self.models)
         self.expressions = self.graders.expressions
         self._field_terms: tuple[tuple[str, Term], ...] = ()
-        self._refined: dict[str, Typed] = {}
+        self._require_names: dict[str, TypedTerm] = {}
 
     # ── graders and aggregates ──
 
-    def outputs(self) -> list[Output]:
-        self._field_terms = self._fields()
-        for name in self.models.declared(self.root):
-            self.models.model(self.root, name)
-        found = [output for declared in self._of(*_OUTPUTS) if (output := self._output(declared))]
-        self._clashes(found)
+    def check_outputs(self) -> list[Output]:
+        self._field_terms = self._check_fields()
+        for name in self.models.declared_models(self.root):
+            self.models.resolve_model(self.root, name)
+        found = [
+            output
+            for declared in self._declarations_of(*_OUTPUT_KINDS)
+            if (output := self._build_output(declared))
+        ]
+        self._check_name_clashes(found)
         return found
 
-    def _of(
+    def _declarations_of(
         self, *kinds: type
     ) -> Iterator[nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | nodes.RankingDecl]:
-        for name, declared in self.root.declared.items():
+        for name, declared in self.root.declarations.items():
             if isinstance(declared, kinds):
                 assert not isinstance(declared, nodes.Broken)
                 assert declared.name.id == name
                 yield declared  # type: ignore[misc] # narrowed by the kinds that the callers pass
 
-    def _fields(self) -> tuple[tuple[str, Term], ...]:
+    def _check_fields(self) -> tuple[tuple[str, Term], ...]:
         """Every field with what it stands for. Its columns may be missing here: whether one is needed, its uses say."""
         found: list[tuple[str, Term]] = []
-        for name, declared in self.root.declared.items():
+        for name, declared in self.root.declarations.items():
             if isinstance(declared, nodes.FieldDecl):
-                scope = Scope(self.book, self.root, f"field `{name}`", optional=True)
+                scope = Scope(self.book, self.root, f"field `{name}`", allows_missing=True)
                 found.append(
-                    (name, self.expressions.field(declared, Foreign(self.root, name), scope).term)
+                    (
+                        name,
+                        self.expressions.check_field(
+                            declared, QualifiedName(self.root, name), scope
+                        ).term,
+                    )
                 )
         return tuple(found)
 
-    def _output(
+    def _build_output(
         self,
         declared: nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | nodes.RankingDecl,
     ) -> Output | None:
-        graded = self.graders.resolve(Foreign(self.root, declared.name.id))
+        graded = self.graders.resolve(QualifiedName(self.root, declared.name.id))
         if graded is None:
             return None
-        kind = _OUTPUTS[type(declared)]
+        kind = _OUTPUT_KINDS[type(declared)]
         return Output(
             declared.name.id,
             kind,
@@ -155,11 +164,14 @@ class _Checker:
         """A grader that is only another name for a standard one keeps its documentation."""
         value = getattr(declared, "body", None)
         target = value.function if isinstance(value, nodes.CallNode) else value
-        if isinstance(target, nodes.AttributeNode) and target.key.id in self.book.library.declared:
-            return getattr(self.book.library.declared[target.key.id], "doc", "")
+        if (
+            isinstance(target, nodes.AttributeNode)
+            and target.key.id in self.book.library.declarations
+        ):
+            return getattr(self.book.library.declarations[target.key.id], "doc", "")
         return ""
 
-    def _clashes(self, outputs: list[Output]) -> None:
+    def _check_name_clashes(self, outputs: list[Output]) -> None:
         """`relevance_reason` cannot be a grader where `relevance` is one: both would write the same column."""
         names = {o.name for o in outputs}
         for output in outputs:
@@ -176,19 +188,21 @@ class _Checker:
 
     # ── require, refine, validate ──
 
-    def gates(self) -> list[Gate]:
+    def check_requirements(self) -> list[Requirement]:
         return [
             gate
             for node in self.root.module.declarations
-            if isinstance(node, nodes.RequireDecl) and (gate := self._gate(node))
+            if isinstance(node, nodes.RequireDecl) and (gate := self._build_requirement(node))
         ]
 
-    def _gate(self, node: nodes.RequireDecl) -> Gate | None:
-        scope = Scope(self.book, self.root, "this `require`", "rows", words=self._refined_columns())
+    def _build_requirement(self, node: nodes.RequireDecl) -> Requirement | None:
+        scope = Scope(
+            self.book, self.root, "this `require`", "rows", local_names=self._refine_columns()
+        )
         before = len(self.book.diagnostics)
         condition = node.condition
         found = self.expressions.check(condition, scope)
-        text = " ".join(scope.text(condition).split())
+        text = " ".join(scope.source_text(condition).split())
         if any(d.severity == "error" for d in self.book.diagnostics[before:]):
             return None
         if found.type.kind != "bool":
@@ -200,38 +214,40 @@ class _Checker:
                 help=help,
             )
             return None
-        if not any(isinstance(t, expr.Statistic) for t in expr.walk(found.term)):
+        if not any(isinstance(t, expr.Statistic) for t in expr.walk_terms(found.term)):
             help = "for example `require mean(reward) >= 3.5`"
             scope.report(
                 "RMG319", "this `require` says nothing about the rows", condition.span, help=help
             )
             return None
-        return Gate(found.term, text, self.root.source, node.span)
+        return Requirement(found.term, text, self.root.source, node.span)
 
-    def _refined_columns(self) -> dict[str, Typed]:
+    def _refine_columns(self) -> dict[str, TypedTerm]:
         """The columns that a refine adds may be gated, though nothing declares them by name."""
-        found: dict[str, Typed] = {}
+        found: dict[str, TypedTerm] = {}
         for node in self.root.module.declarations:
             if isinstance(node, nodes.RefineDecl):
                 names = [f"{node.name.id}_{suffix}" for suffix in ("refined", "rounds", "status")]
                 names += [
-                    f"{score}{end}" for score in self.root.declared for end in ("_before", "_after")
+                    f"{score}{end}"
+                    for score in self.root.declarations
+                    for end in ("_before", "_after")
                 ]
-                found |= {name: Typed(expr.Column(name), ANY) for name in names}
-        return found | self._refined
+                found |= {name: TypedTerm(expr.ColumnRef(name), ANY) for name in names}
+        return found | self._require_names
 
-    def refinements(self) -> list[Output]:
+    def check_refinements(self) -> list[Output]:
         """What the loops leave behind on each row."""
-        refinements = Refinements(self.book, self.models, self.graders)
+        refinements = RefineChecker(self.book, self.models, self.graders)
         found: list[Output] = []
         for node in self.root.module.declarations:
             if isinstance(node, nodes.RefineDecl):
                 left = refinements.check(node, self.root)
-                self._refined |= left.words
+                self._require_names |= left.require_names
                 found += left.outputs
         return found
 
-    def validations(self) -> list[Validation]:
+    def check_validations(self) -> list[Validation]:
         declared = [
             node for node in self.root.module.declarations if isinstance(node, nodes.ValidateDecl)
         ]
@@ -244,18 +260,18 @@ class _Checker:
 
     # ── unused ──
 
-    def unused(self) -> None:
-        if self.root.incomplete or any(d.severity == "error" for d in self.book.diagnostics):
+    def report_unused(self) -> None:
+        if self.root.is_incomplete or any(d.severity == "error" for d in self.book.diagnostics):
             return
-        for name, declared in self.root.declared.items():
-            if (id(self.root), name) in self.book.used:
+        for name, declared in self.root.declarations.items():
+            if (id(self.root), name) in self.book.used_names:
                 continue
             if isinstance(declared, nodes.ModelDecl):
                 self._report(
                     "RMG209",
                     f"model `{name}` is never used",
                     declared.name.span,
-                    self._unused_model(name),
+                    self._unused_model_help(name),
                 )
             elif isinstance(declared, nodes.ParamDecl):
                 message = f"param `{name}` is not used in this file"
@@ -266,38 +282,42 @@ class _Checker:
                 self._report("RMG219", f"field `{name}` is not used", declared.name.span)
         for node in self.root.module.declarations:
             if isinstance(node, nodes.ImportDecl):
-                self._unused_imports(node)
+                self._report_unused_imports(node)
 
-    def _unused_model(self, name: str) -> str:
-        judge = "judge" in self.root.declared
+    def _unused_model_help(self, name: str) -> str:
+        judge = "judge" in self.root.declarations
         return f"give a grader `model = {name}`, or remove it" + (
             "" if judge else "; the default is the one named `judge`"
         )
 
-    def _unused_imports(self, node: nodes.ImportDecl) -> None:
+    def _report_unused_imports(self, node: nodes.ImportDecl) -> None:
         for imported in node.names:
             if (
                 id(self.root),
-                imported.local.id,
-            ) not in self.book.used and imported.local.id in self.root.imported:
+                imported.local_name.id,
+            ) not in self.book.used_names and imported.local_name.id in self.root.imports:
                 self._report(
                     "RMG209",
-                    f"`{imported.local.id}` is imported and never used",
+                    f"`{imported.local_name.id}` is imported and never used",
                     imported.span,
                     "remove it",
                 )
 
     # ── the suite ──
 
-    def checked(
+    def build_suite(
         self,
         outputs: list[Output],
-        gates: list[Gate],
+        gates: list[Requirement],
         validations: list[Validation],
         diagnostics: tuple[Diagnostic, ...],
-    ) -> Checked:
+    ) -> CheckedSuite:
         scorings = tuple(self.book.scorings)
-        used = {child for s in scorings for child in (*read_by(s), *self._compared_by(s))}
+        used = {
+            child
+            for s in scorings
+            for child in (*scoring_dependencies(s), *self._pairwise_used_by(s))
+        }
         forced = [number for g in gates for number in expr.scorings_in(g.condition)]
         for validation in validations:
             forced += [
@@ -307,12 +327,12 @@ class _Checker:
         rooted = tuple(
             replace(
                 o,
-                root=o.kind not in _USED_UP or o.scoring not in used,
-                extras=_extras(o, scorings[o.scoring]),
+                root=o.kind not in _INTERMEDIATE_KINDS or o.scoring not in used,
+                extras=_extra_columns(o, scorings[o.scoring]),
             )
             for o in outputs
         )
-        return Checked(
+        return CheckedSuite(
             self.root.source,
             self.root.module.doc,
             self._params(),
@@ -327,22 +347,22 @@ class _Checker:
             diagnostics,
         )
 
-    def _compared_by(self, scoring: Scoring) -> Iterator[int]:
+    def _pairwise_used_by(self, scoring: Scoring) -> Iterator[int]:
         """The pairwise by which a ranking or a loop compares: its own sides are compared only where others ask."""
-        if isinstance(scoring, Ranked) and isinstance(scoring.way, ByPairs):
-            yield self.book.scorings[scoring.way.compared]
-        elif isinstance(scoring, Refining) and scoring.duel:
-            yield scoring.by.first
+        if isinstance(scoring, RankingScoring) and isinstance(scoring.method, PairwiseRanking):
+            yield self.book.scorings[scoring.method.comparison]
+        elif isinstance(scoring, RefineScoring) and scoring.is_pairwise:
+            yield scoring.by.row_scoring
 
     def _params(self) -> tuple[tuple[str, float | int | bool | str], ...]:
         given = self.book.universe.params
-        names = [*self.root.declared, *self.root.imported]
+        names = [*self.root.declarations, *self.root.imports]
         found = ((name, self.root.find(name)) for name in names)
-        params = ((n, f.file.declared[f.name]) for n, f in found if f)
+        params = ((n, f.file.declarations[f.name]) for n, f in found if f)
         return tuple(
             (n, given.get(n, d.value.value)) for n, d in params if isinstance(d, nodes.ParamDecl)
         )
 
     @staticmethod
     def _models(scorings: Iterable[Scoring]) -> tuple[ModelUse, ...]:
-        return tuple(dict.fromkeys(model for s in scorings for model in models_of(s)))
+        return tuple(dict.fromkeys(model for s in scorings for model in scoring_models(s)))

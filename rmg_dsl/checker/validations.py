@@ -5,40 +5,47 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
-from rmg_dsl.checker.expressions import Expressions
-from rmg_dsl.checker.keys import KEYS, check_plain, is_whole, settings_of
-from rmg_dsl.checker.raters import Rater, are_words_and_numbers, check_once, why_no_category
+from rmg_dsl.checker.expressions import ExpressionChecker
+from rmg_dsl.checker.keys import KEYS, check_plain_value, check_settings, is_fully_read
+from rmg_dsl.checker.raters import (
+    Rater,
+    are_words_and_numbers,
+    check_distinct_raters,
+    not_categorical_reason,
+)
 from rmg_dsl.checker.scope import Scope
 from rmg_dsl.ir import expr
 from rmg_dsl.ir.expr import Term
-from rmg_dsl.ir.suite import Level, Validation
+from rmg_dsl.ir.suite import Validation, ValidationLevel
 from rmg_dsl.syntax import nodes
 
-_LEVELS: Mapping[str, Level] = {level: level for level in get_args(Level)}
+_VALIDATION_LEVELS: Mapping[str, ValidationLevel] = {
+    level: level for level in get_args(ValidationLevel)
+}
 
 
 def check_validation(
-    declared: nodes.ValidateDecl, expressions: Expressions, scope: Scope
+    declared: nodes.ValidateDecl, expressions: ExpressionChecker, scope: Scope
 ) -> Validation | None:
     """What a `validate` asks for, with every mistake in it reported; none where no grader is named."""
-    keys = settings_of(declared.body, "validate", scope) if declared.body else {}
+    keys = check_settings(declared.body, "validate", scope) if declared.body else {}
     group = expressions.check(keys["group"].value, scope).term if "group" in keys else None
-    level = _level(declared, keys, scope)
+    level = _validation_level(declared, keys, scope)
     people = [Rater.of(node, expressions.check(node, scope), scope) for node in declared.columns]
-    if not expressions.wants_score(declared.name, scope, scope.owner):
+    if not expressions.check_score_name(declared.name, scope, scope.owner):
         return None
     judge = Rater.of(declared.name, expressions.check(declared.name, scope), scope)
-    if not isinstance(judge.found.term, expr.ScoreOf):
-        _no_grader(judge, scope)
+    if not isinstance(judge.expression.term, expr.ScoreRef):
+        _report_no_grader(judge, scope)
         return None
-    check_once([judge, *people], scope)
-    _check_alike(judge, people, scope)
+    check_distinct_raters([judge, *people], scope)
+    _check_verdict_kinds(judge, people, scope)
     return Validation(
         declared.name.id,
-        judge.found.term.scoring,
+        judge.expression.term.scoring,
         judge.type,
-        not why_no_category(judge.found, tuple(scope.book.scorings), scope),
-        _named(people, scope),
+        not not_categorical_reason(judge.expression, tuple(scope.state.scorings), scope),
+        _named_verdicts(people, scope),
         group,
         level,
         scope.file.source,
@@ -46,15 +53,16 @@ def check_validation(
     )
 
 
-def _named(people: Sequence[Rater], scope: Scope) -> tuple[tuple[str, Term], ...]:
+def _named_verdicts(people: Sequence[Rater], scope: Scope) -> tuple[tuple[str, Term], ...]:
     """Each person's verdicts, by what was written for them."""
     return tuple(
-        (" ".join(scope.text(person.node).split()), person.found.term) for person in people
+        (" ".join(scope.source_text(person.node).split()), person.expression.term)
+        for person in people
     )
 
 
-def _no_grader(judge: Rater, scope: Scope) -> None:
-    if not any(d.span == judge.node.span for d in scope.book.diagnostics):
+def _report_no_grader(judge: Rater, scope: Scope) -> None:
+    if not any(d.span == judge.node.span for d in scope.state.diagnostics):
         message = "`validate` wants a grader or an aggregate: it compares what that says with what people say"
         scope.report(
             "RMG215",
@@ -64,30 +72,30 @@ def _no_grader(judge: Rater, scope: Scope) -> None:
         )
 
 
-def _check_alike(judge: Rater, people: Sequence[Rater], scope: Scope) -> None:
+def _check_verdict_kinds(judge: Rater, people: Sequence[Rater], scope: Scope) -> None:
     for person in people:
         if are_words_and_numbers(judge.type, person.type):
-            shown = f"`{scope.text(judge.node)}` is {judge.type}, `{scope.text(person.node)}` is {person.type}"
+            shown = f"`{scope.source_text(judge.node)}` is {judge.type}, `{scope.source_text(person.node)}` is {person.type}"
             message = "`validate` compares verdicts of one kind: one gives words, the other numbers"
             scope.report("RMG341", message, person.node.span, help=shown)
 
 
-def _level(
+def _validation_level(
     declared: nodes.ValidateDecl, keys: Mapping[str, nodes.SettingLine], scope: Scope
-) -> Level:
+) -> ValidationLevel:
     """What is compared; all but `pooled` needs groups."""
     setting = keys.get("level")
     if setting is None:
         return "pooled"
-    check_plain(setting, KEYS["validate"]["level"], scope)
+    check_plain_value(setting, KEYS["validate"]["level"], scope)
     word = setting.value.id if isinstance(setting.value, nodes.NameNode) else ""
-    level = _LEVELS.get(word, "pooled")
+    level = _VALIDATION_LEVELS.get(word, "pooled")
     body = declared.body
     if (
         level != "pooled"
         and "group" not in keys
         and body is not None
-        and is_whole(body, "validate")
+        and is_fully_read(body, "validate")
     ):
         help = "add `group = …`: the field that says which rows belong together"
         scope.report(

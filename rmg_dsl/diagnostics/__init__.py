@@ -7,8 +7,8 @@ from rmg_dsl.diagnostics.diagnostic import (
     Severity,
     codes,
     diagnose,
-    errors_in,
-    in_order,
+    has_errors,
+    sort_diagnostics,
 )
 from rmg_dsl.diagnostics.source import Position, Source, Span
 
@@ -22,6 +22,6 @@ __all__ = [
     "Span",
     "codes",
     "diagnose",
-    "errors_in",
-    "in_order",
+    "has_errors",
+    "sort_diagnostics",
 ]

@@ -22,33 +22,33 @@ _ANSI = {
 _SARIF_LEVEL = {"error": "error", "warning": "warning", "note": "note"}
 
 
-def as_text(diagnostics: Iterable[Diagnostic], *, colour: bool = False) -> str:
+def render_text(diagnostics: Iterable[Diagnostic], *, colour: bool = False) -> str:
     """Each diagnostic with its line and a caret under its place; ANSI colours on request."""
-    paint = _ansi if colour else _plain
-    return "\n\n".join(_block(d, paint) for d in diagnostics)
+    paint = _paint_ansi if colour else _paint_nothing
+    return "\n\n".join(_diagnostic_block(d, paint) for d in diagnostics)
 
 
-def as_html(diagnostics: Iterable[Diagnostic]) -> str:
-    """The same as `as_text`, in one `<pre>`; everything from the source is escaped."""
+def render_html(diagnostics: Iterable[Diagnostic]) -> str:
+    """The same as `render_text`, in one `<pre>`; everything from the source is escaped."""
     style = "font-family:ui-monospace,monospace;line-height:1.35;white-space:pre-wrap"
     return (
         f'<pre class="rmg-diagnostics" style="{style}">'
-        + "\n\n".join(_block(d, _html) for d in diagnostics)
+        + "\n\n".join(_diagnostic_block(d, _paint_html) for d in diagnostics)
         + "</pre>"
     )
 
 
-def as_json(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
+def render_json(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
     """`{"diagnostics": […]}` as plain data: lines and columns from 1, the end exclusive."""
-    return {"diagnostics": [_record(d) for d in diagnostics]}
+    return {"diagnostics": [_json_record(d) for d in diagnostics]}
 
 
-def as_github(diagnostics: Iterable[Diagnostic]) -> str:
+def render_github(diagnostics: Iterable[Diagnostic]) -> str:
     """Workflow commands that annotate a pull request."""
     return "\n".join(_annotation(d) for d in diagnostics)
 
 
-def as_sarif(diagnostics: Sequence[Diagnostic], version: str) -> dict[str, Any]:
+def render_sarif(diagnostics: Sequence[Diagnostic], version: str) -> dict[str, Any]:
     """A SARIF 2.1.0 log, for code-scanning views."""
     used = sorted({d.code for d in diagnostics})
     rules = [
@@ -67,63 +67,66 @@ def as_sarif(diagnostics: Sequence[Diagnostic], version: str) -> dict[str, Any]:
     }
 
 
-def _block(d: Diagnostic, paint: Paint) -> str:
+def _diagnostic_block(d: Diagnostic, paint: Paint) -> str:
     start = d.source.position(d.span.start)
     number = str(start.line)
     bar = " " * len(number) + " " + paint("dim", "|")
     line = d.source.line_at(d.span.start)
     before = line[: start.column - 1]
     marked = line[start.column - 1 : start.column - 1 + max(1, d.span.end - d.span.start)]
-    carets = paint(d.severity, ("^" * max(1, _width(marked)) + " " + d.label).rstrip())
+    carets = paint(d.severity, ("^" * max(1, _display_width(marked)) + " " + d.label).rstrip())
     rows = [
-        paint(d.severity, f"{d.severity}[{d.code}]") + paint("bold", f": {visible(d.message)}"),
+        paint(d.severity, f"{d.severity}[{d.code}]")
+        + paint("bold", f": {printable_text(d.message)}"),
         " " * len(number)
         + paint("dim", "-->")
-        + f" {paint('', visible(d.source.name))}:{start.line}:{start.column}",
+        + f" {paint('', printable_text(d.source.name))}:{start.line}:{start.column}",
         bar,
-        f"{paint('dim', number)} {paint('dim', '|')} {paint('', visible(line))}".rstrip(),
-        f"{bar} {' ' * _width(before)}{carets}",
+        f"{paint('dim', number)} {paint('dim', '|')} {paint('', printable_text(line))}".rstrip(),
+        f"{bar} {' ' * _display_width(before)}{carets}",
     ]
     if d.help:
-        first, *more = visible(d.help, keep="\n").split("\n")
+        first, *more = printable_text(d.help, keep="\n").split("\n")
         gap = " " * len(number)
         rows.append(f"{gap} = {paint('help', 'help')}: {paint('', first)}")
         rows += [f"{gap}         {paint('', line)}".rstrip() for line in more]
     return "\n".join(rows)
 
 
-def visible(text: str, keep: str = "") -> str:
+def printable_text(text: str, keep: str = "") -> str:
     """Text in which each character takes its place: tabs as blanks, control characters as their pictures.
 
     No spec can paint a terminal.
 
-    >>> visible("a\\tb\\x1b[31m")
+    >>> printable_text("a\\tb\\x1b[31m")
     'a b␛[31m'
     """
-    return "".join(_picture(c) if category(c)[0] == "C" and c not in keep else c for c in text)
+    return "".join(
+        _printable_character(c) if category(c)[0] == "C" and c not in keep else c for c in text
+    )
 
 
-def _picture(char: str) -> str:
+def _printable_character(char: str) -> str:
     if char == "\t":
         return " "
     return chr(0x2400 + ord(char)) if ord(char) < 32 else "\ufffd"
 
 
-def _width(text: str) -> int:
+def _display_width(text: str) -> int:
     return sum(
         0 if category(c) in ("Mn", "Me") else 2 if east_asian_width(c) in "WF" else 1 for c in text
     )
 
 
-def _plain(_: str, text: str) -> str:
+def _paint_nothing(_: str, text: str) -> str:
     return text
 
 
-def _ansi(kind: str, text: str) -> str:
+def _paint_ansi(kind: str, text: str) -> str:
     return f"\x1b[{_ANSI[kind]}m{text}\x1b[0m" if kind else text
 
 
-def _html(kind: str, text: str) -> str:
+def _paint_html(kind: str, text: str) -> str:
     colours = {
         "error": "#d1242f",
         "warning": "#9a6700",
@@ -136,19 +139,21 @@ def _html(kind: str, text: str) -> str:
     return f"<b>{escape(text)}</b>" if kind == "bold" else escape(text)
 
 
-def _record(d: Diagnostic) -> dict[str, Any]:
+def _json_record(d: Diagnostic) -> dict[str, Any]:
     return {
         "code": d.code,
         "severity": d.severity,
         "message": d.message,
         "file": d.source.name,
-        **_place(d, d.span),
+        **_line_columns(d, d.span),
         "help": d.help or None,
-        "fixes": [{"title": fix.title, **_place(d, fix.span), "text": fix.text} for fix in d.fixes],
+        "fixes": [
+            {"title": fix.title, **_line_columns(d, fix.span), "text": fix.text} for fix in d.fixes
+        ],
     }
 
 
-def _place(d: Diagnostic, span: Any) -> dict[str, int]:
+def _line_columns(d: Diagnostic, span: Any) -> dict[str, int]:
     start, end = d.source.position(span[0]), d.source.position(span[1])
     return {
         "line": start.line,
@@ -159,25 +164,25 @@ def _place(d: Diagnostic, span: Any) -> dict[str, int]:
 
 
 def _annotation(d: Diagnostic) -> str:
-    place = _place(d, d.span)
+    place = _line_columns(d, d.span)
     kind = "notice" if d.severity == "note" else d.severity
     corners = {"line": "line", "col": "column", "endLine": "end_line", "endColumn": "end_column"}
     where = ",".join(
         [
-            f"file={_property(d.source.name)}",
+            f"file={_escape_property(d.source.name)}",
             *(f"{ours}={place[name]}" for ours, name in corners.items()),
         ]
     )
     message = d.message + (f"\n{d.help}" if d.help else "")
-    return f"::{kind} {where},title={d.code}::{_data(message)}"
+    return f"::{kind} {where},title={d.code}::{_escape_data(message)}"
 
 
-def _data(text: str) -> str:
+def _escape_data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+def _escape_property(text: str) -> str:
+    return _escape_data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _sarif_result(d: Diagnostic) -> dict[str, Any]:
@@ -198,7 +203,7 @@ def _sarif_result(d: Diagnostic) -> dict[str, Any]:
 
 
 def _region(d: Diagnostic, span: Any) -> dict[str, int]:
-    place = _place(d, span)
+    place = _line_columns(d, span)
     return {
         "startLine": place["line"],
         "startColumn": place["column"],

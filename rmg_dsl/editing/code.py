@@ -7,29 +7,29 @@ from typing import NamedTuple
 
 from rmg_dsl.checker.keys import KEYS, Key
 from rmg_dsl.editing.cursor import Cursor
-from rmg_dsl.editing.names import SCORES, Known, Offer
-from rmg_dsl.editing.spec_docs import meaning
-from rmg_dsl.syntax.expected import Ahead, Piece, ahead
-from rmg_dsl.syntax.keywords import words
+from rmg_dsl.editing.names import SCORED_KINDS, Offer, SpecNames
+from rmg_dsl.editing.spec_docs import word_meaning
+from rmg_dsl.syntax.expected import ExpectedNext, LineToken, expected_next
+from rmg_dsl.syntax.keywords import grammar_keywords
 
 STD = Offer("std", "library", "the graders of the standard library: std.relevance")
 PYTHON = Offer("python", "function", 'python("module:function", name = value): a Python function')
 LLM = Offer("llm", "function", 'llm("provider/name", setting=value): a model')
 PANEL = Offer("panel", "function", "panel(a, b, c): several declared models as one judge")
 
-_SCORE = Offer("score", "word", "the score of this very grader or aggregate")
-_OWN: Mapping[tuple[str, str], tuple[Offer, ...]] = {
-    ("grader", "pass"): (_SCORE,),
-    ("aggregate", "pass"): (_SCORE,),
+_SCORE_OFFER = Offer("score", "word", "the score of this very grader or aggregate")
+_OFFERS_BY_KEY: Mapping[tuple[str, str], tuple[Offer, ...]] = {
+    ("grader", "pass"): (_SCORE_OFFER,),
+    ("aggregate", "pass"): (_SCORE_OFFER,),
     ("grader", "escalate"): (
-        _SCORE,
+        _SCORE_OFFER,
         Offer("spread", "word", "the highest less the lowest draw"),
         Offer("confidence", "word", "the probability of the verdict, or its share of the draws"),
     ),
     ("refine", "by"): (Offer("best", "word", "the best draft so far"),),
 }
 # Of the words that the grammar takes in any expression, those that a key of this shape, or a declaration, can do with.
-_WORDS_OF: Mapping[str, tuple[str, ...]] = {
+_WORDS_BY_SHAPE: Mapping[str, tuple[str, ...]] = {
     "bool": ("True", "False"),
     "model": ("when",),
     "validate": ("against",),
@@ -37,121 +37,137 @@ _WORDS_OF: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class Call(NamedTuple):
+class OpenCall(NamedTuple):
     """A call that is still open: what is called, which argument this is, its label, and whether it has begun."""
 
     function: str
-    place: int
+    argument_index: int
     label: str
-    begun: bool
+    is_argument_begun: bool
     labels: tuple[str, ...]
 
 
-def code_offers(cursor: Cursor, known: Known) -> Iterable[Offer]:
+def code_offers(cursor: Cursor, known: SpecNames) -> Iterable[Offer]:
     """What may stand at a cursor outside of texts, the likeliest first."""
-    seen = ahead(cursor.kind, cursor.line)
+    seen = expected_next(cursor.kind, cursor.line)
     if seen is None:
-        return _row(known) if "=" in cursor.line else ()
-    if seen.pieces and seen.pieces[-1].type == "DOT":
-        return known.library() if seen.pieces[-2].text == "std" else ()
-    key = _key(cursor, seen)
-    named = _named(cursor, seen, key, known) if seen.name else ()
-    return (*named, *_words(cursor, seen, key, known))
+        return _row_value_offers(known) if "=" in cursor.line else ()
+    if seen.tokens and seen.tokens[-1].type == "DOT":
+        return known.std_grader_offers() if seen.tokens[-2].text == "std" else ()
+    key = _key_at_cursor(cursor, seen)
+    named = _name_offers(cursor, seen, key, known) if seen.allows_name else ()
+    return (*named, *_keyword_offers(cursor, seen, key, known))
 
 
-def _key(cursor: Cursor, seen: Ahead) -> Key | None:
+def _key_at_cursor(cursor: Cursor, seen: ExpectedNext) -> Key | None:
     """The key whose value is being written, if it is one."""
-    if cursor.kind != "setting" or not seen.pieces:
+    if cursor.kind != "setting" or not seen.tokens:
         return None
-    return KEYS.get(cursor.owner, {}).get(seen.pieces[0].text)
+    return KEYS.get(cursor.owner, {}).get(seen.tokens[0].text)
 
 
-def _words(cursor: Cursor, seen: Ahead, key: Key | None, known: Known) -> list[Offer]:
+def _keyword_offers(
+    cursor: Cursor, seen: ExpectedNext, key: Key | None, known: SpecNames
+) -> list[Offer]:
     """The grammar's own words, where they make sense; `rubric` is offered among the keys."""
-    if cursor.kind == "setting" and not seen.pieces:
+    if cursor.kind == "setting" and not seen.tokens:
         return []
-    escalates = cursor.kind == "setting" and seen.pieces[0].text == "escalate"
+    escalates = cursor.kind == "setting" and seen.tokens[0].text == "escalate"
     unfit = (
         {"internal"}
         | (set() if escalates else {"when"})
         | ({"rmg"} if known.has_edition else set())
     )
-    wanted = [word for word in seen.words if word not in unfit]
-    few = _few_words(cursor, seen, key)
-    return [Offer(word, *_about(word, cursor)) for word in wanted if few is None or word in few]
+    wanted = [word for word in seen.keywords if word not in unfit]
+    few = _allowed_words(cursor, seen, key)
+    return [
+        Offer(word, *_keyword_details(word, cursor))
+        for word in wanted
+        if few is None or word in few
+    ]
 
 
-def _few_words(cursor: Cursor, seen: Ahead, key: Key | None) -> tuple[str, ...] | None:
+def _allowed_words(cursor: Cursor, seen: ExpectedNext, key: Key | None) -> tuple[str, ...] | None:
     """The words that fit where the grammar takes any expression and the checker does not."""
     if key is not None:
-        return None if _after(seen, "WHEN") else _WORDS_OF.get(key.shape)
-    if cursor.kind == "head" and seen.pieces:
-        return _WORDS_OF.get(seen.pieces[0].text)
+        return None if _has_terminal(seen, "WHEN") else _WORDS_BY_SHAPE.get(key.shape)
+    if cursor.kind == "head" and seen.tokens:
+        return _WORDS_BY_SHAPE.get(seen.tokens[0].text)
     return None
 
 
-def _about(word: str, cursor: Cursor) -> tuple[str, str]:
-    if cursor.kind == "head" and not cursor.line.strip() and word in words().declarations:
-        return "keyword", meaning("declaration", word)
-    if word in words().scale:
-        return "scale", meaning("scale", word) or "lower is better"
-    return ("constant" if word in words().constants else "keyword"), ""
+def _keyword_details(word: str, cursor: Cursor) -> tuple[str, str]:
+    if (
+        cursor.kind == "head"
+        and not cursor.line.strip()
+        and word in grammar_keywords().declarations
+    ):
+        return "keyword", word_meaning("declaration", word)
+    if word in grammar_keywords().scale:
+        return "scale", word_meaning("scale", word) or "lower is better"
+    return ("constant" if word in grammar_keywords().constants else "keyword"), ""
 
 
-def _after(seen: Ahead, terminal: str) -> bool:
-    return any(piece.type == terminal for piece in seen.pieces)
+def _has_terminal(seen: ExpectedNext, terminal: str) -> bool:
+    return any(piece.type == terminal for piece in seen.tokens)
 
 
 # ── names ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _named(cursor: Cursor, seen: Ahead, key: Key | None, known: Known) -> Iterable[Offer]:
+def _name_offers(
+    cursor: Cursor, seen: ExpectedNext, key: Key | None, known: SpecNames
+) -> Iterable[Offer]:
     """What a name can mean here."""
     if cursor.kind == "criterion":
         return ()
     if cursor.kind == "field":
-        return _value("field", seen, known) if seen.pieces else ()
+        return _value_offers("field", seen, known) if seen.tokens else ()
     if cursor.kind == "setting":
-        return _setting(cursor, seen, key, known) if seen.pieces else _keys(cursor)
-    return _head(seen, known)
+        return _setting_offers(cursor, seen, key, known) if seen.tokens else _key_offers(cursor)
+    return _head_offers(seen, known)
 
 
-def _keys(cursor: Cursor) -> Iterable[Offer]:
+def _key_offers(cursor: Cursor) -> Iterable[Offer]:
     """The keys that the block does not have yet."""
     owner = cursor.owner
     known = (*KEYS.get(owner, {}), *(("rubric",) if owner == "grader" else ()))
     return [
-        Offer(name, "key", meaning("key", name, owner)) for name in known if name not in cursor.keys
+        Offer(name, "key", word_meaning("key", name, owner))
+        for name in known
+        if name not in cursor.keys
     ]
 
 
-def _head(seen: Ahead, known: Known) -> Iterable[Offer]:
-    keyword = seen.pieces[0].text
+def _head_offers(seen: ExpectedNext, known: SpecNames) -> Iterable[Offer]:
+    keyword = seen.tokens[0].text
     if keyword == "from":
-        path = seen.pieces[1].text.strip("\"'")
-        return () if seen.pieces[-1].type == "AS" else known.exported(path)
-    if keyword == "validate" and _after(seen, "AGAINST"):
-        return known.columns_offered(plain=False)
-    if len(seen.pieces) > 1 or keyword == "require":
-        return _value(keyword, seen, known)
-    fields = (*known.declared("field"), *known.columns_offered(plain=True))
-    return {"refine": fields, "validate": known.declared(*SCORES)}.get(keyword, ())
+        path = seen.tokens[1].text.strip("\"'")
+        return () if seen.tokens[-1].type == "AS" else known.import_offers(path)
+    if keyword == "validate" and _has_terminal(seen, "AGAINST"):
+        return known.column_offers(plain=False)
+    if len(seen.tokens) > 1 or keyword == "require":
+        return _value_offers(keyword, seen, known)
+    fields = (*known.declaration_offers("field"), *known.column_offers(plain=True))
+    return {"refine": fields, "validate": known.declaration_offers(*SCORED_KINDS)}.get(keyword, ())
 
 
-def _setting(cursor: Cursor, seen: Ahead, key: Key | None, known: Known) -> Iterable[Offer]:
-    name = seen.pieces[0].text
-    own = _OWN.get((cursor.owner, name), ())
+def _setting_offers(
+    cursor: Cursor, seen: ExpectedNext, key: Key | None, known: SpecNames
+) -> Iterable[Offer]:
+    name = seen.tokens[0].text
+    own = _OFFERS_BY_KEY.get((cursor.owner, name), ())
     if key is None:  # `rubric`, or a slip
-        return _value("fields", seen, known)
-    if _after(seen, "WHEN"):
-        return (*own, *known.declared("param"))
+        return _value_offers("fields", seen, known)
+    if _has_terminal(seen, "WHEN"):
+        return (*own, *known.declaration_offers("param"))
     words_of_key = tuple(
-        Offer(word, "value", meaning("key", name, cursor.owner)) for word in key.words
+        Offer(word, "value", word_meaning("key", name, cursor.owner)) for word in key.words
     )
-    return (*own, *words_of_key, *_value(_ROLES.get(key.shape, ""), seen, known))
+    return (*own, *words_of_key, *_value_offers(_ROLE_BY_SHAPE.get(key.shape, ""), seen, known))
 
 
-_ROLES: Mapping[str, str] = {
+_ROLE_BY_SHAPE: Mapping[str, str] = {
     "model": "models",
     "expr": "aggregate",
     "condition": "aggregate",
@@ -161,21 +177,21 @@ _ROLES: Mapping[str, str] = {
 }
 
 
-def _value(role: str, seen: Ahead, known: Known) -> Iterable[Offer]:
+def _value_offers(role: str, seen: ExpectedNext, known: SpecNames) -> Iterable[Offer]:
     """The names for the value of a declaration, a key or a field, outside and inside of calls."""
-    calls = open_calls(seen.pieces)
+    calls = open_calls(seen.tokens)
     inner = next((call for call in reversed(calls) if call.function), None)
     if inner is not None and inner.function in ("llm", "panel"):
-        return _of_model(inner, known)
-    labels = _labels(calls[-1], known) if calls and not calls[-1].begun else ()
+        return _model_argument_offers(inner, known)
+    labels = _label_offers(calls[-1], known) if calls and not calls[-1].is_argument_begun else ()
     if labels and calls[-1].function not in known.universe.functions:
         return labels  # a grader is called with names rebound, and in no other way
-    found = _BY_ROLE.get(_inside(role, calls, known), _nothing)(known)
-    only_python = role == "grader" and seen.pieces[-1].type == "EQUAL" and not calls
+    found = _OFFERS_BY_ROLE.get(_role_inside_calls(role, calls, known), _no_offers)(known)
+    only_python = role == "grader" and seen.tokens[-1].type == "EQUAL" and not calls
     return (*labels, *found, *((PYTHON,) if only_python else ()))
 
 
-def _inside(role: str, calls: Sequence[Call], known: Known) -> str:
+def _role_inside_calls(role: str, calls: Sequence[OpenCall], known: SpecNames) -> str:
     """In a `require`, a function over the rows is about each of them."""
     if role != "require":
         return role
@@ -184,26 +200,26 @@ def _inside(role: str, calls: Sequence[Call], known: Known) -> str:
     return "each row" if of_rows else "rows"
 
 
-def _of_model(call: Call, known: Known) -> Iterable[Offer]:
+def _model_argument_offers(call: OpenCall, known: SpecNames) -> Iterable[Offer]:
     if call.function == "panel":
-        return known.declared("model")
+        return known.declaration_offers("model")
     if call.label:
-        return known.declared("param")
-    settings = known.universe.settings if call.place and not call.begun else ()
+        return known.declaration_offers("param")
+    settings = known.universe.settings if call.argument_index and not call.is_argument_begun else ()
     return [
-        Offer(f"{name}=", "setting", meaning("setting", name))
+        Offer(f"{name}=", "setting", word_meaning("setting", name))
         for name in settings
         if name not in call.labels
     ]
 
 
-def _labels(call: Call, known: Known) -> list[Offer]:
+def _label_offers(call: OpenCall, known: SpecNames) -> list[Offer]:
     """The names that an argument may begin with: fields to rebind, or what a function takes beside its values."""
     if call.label:
         return []
     function = known.universe.functions.get(call.function)
     optional = [p.name for p in function.parameters if p.default is not None] if function else []
-    names = [*known.rebindable(call.function), *optional]
+    names = [*known.rebindable_names(call.function), *optional]
     return [
         Offer(f"{name}=", "argument", f"of {call.function}")
         for name in names
@@ -211,71 +227,93 @@ def _labels(call: Call, known: Known) -> list[Offer]:
     ]
 
 
-def _nothing(_: Known) -> Iterable[Offer]:
+def _no_offers(_: SpecNames) -> Iterable[Offer]:
     return ()
 
 
-def _fields(known: Known) -> Iterable[Offer]:
-    return (*known.declared("field"), *known.columns_offered(plain=False), *known.declared("param"))
-
-
-def _row(known: Known) -> Iterable[Offer]:
-    """A value of one row that is made of fields first."""
-    return (*_fields(known), *known.functions("row"), *known.declared(*SCORES), STD)
-
-
-def _scores(known: Known) -> Iterable[Offer]:
-    return (*known.declared(*SCORES), STD)
-
-
-def _combined(known: Known) -> Iterable[Offer]:
-    """A value of one row that is made of scores first."""
-    return (*known.declared(*SCORES), *known.functions("row"), *_fields(known), STD)
-
-
-def _rows(known: Known) -> Iterable[Offer]:
-    return (*known.functions("rows"), *known.declared("param"), *known.functions("number"))
-
-
-def _each_row(known: Known) -> Iterable[Offer]:
-    return (*known.declared(*SCORES), *known.refined(), *_combined(known))
-
-
-def _places(known: Known) -> Iterable[Offer]:
-    """What a line of `fields:` is made of: columns, never another field."""
+def _field_offers(known: SpecNames) -> Iterable[Offer]:
     return (
-        *known.columns_offered(plain=False),
-        *known.declared("param"),
-        *known.functions("field"),
+        *known.declaration_offers("field"),
+        *known.column_offers(plain=False),
+        *known.declaration_offers("param"),
     )
 
 
-def _models(known: Known) -> Iterable[Offer]:
-    return known.declared("model")
+def _row_value_offers(known: SpecNames) -> Iterable[Offer]:
+    """A value of one row that is made of fields first."""
+    return (
+        *_field_offers(known),
+        *known.function_offers("row"),
+        *known.declaration_offers(*SCORED_KINDS),
+        STD,
+    )
 
 
-def _calls_of_models(_: Known) -> Iterable[Offer]:
+def _score_offers(known: SpecNames) -> Iterable[Offer]:
+    return (*known.declaration_offers(*SCORED_KINDS), STD)
+
+
+def _aggregate_value_offers(known: SpecNames) -> Iterable[Offer]:
+    """A value of one row that is made of scores first."""
+    return (
+        *known.declaration_offers(*SCORED_KINDS),
+        *known.function_offers("row"),
+        *_field_offers(known),
+        STD,
+    )
+
+
+def _require_offers(known: SpecNames) -> Iterable[Offer]:
+    return (
+        *known.function_offers("rows"),
+        *known.declaration_offers("param"),
+        *known.function_offers("number"),
+    )
+
+
+def _each_row_offers(known: SpecNames) -> Iterable[Offer]:
+    return (
+        *known.declaration_offers(*SCORED_KINDS),
+        *known.refine_column_offers(),
+        *_aggregate_value_offers(known),
+    )
+
+
+def _field_value_offers(known: SpecNames) -> Iterable[Offer]:
+    """What a line of `fields:` is made of: columns, never another field."""
+    return (
+        *known.column_offers(plain=False),
+        *known.declaration_offers("param"),
+        *known.function_offers("field"),
+    )
+
+
+def _declared_model_offers(known: SpecNames) -> Iterable[Offer]:
+    return known.declaration_offers("model")
+
+
+def _model_call_offers(_: SpecNames) -> Iterable[Offer]:
     return (LLM, PANEL)
 
 
-_BY_ROLE: Mapping[str, Callable[[Known], Iterable[Offer]]] = {
-    "grader": _row,
-    "aggregate": _combined,
-    "rows": _rows,
-    "each row": _each_row,
-    "model": _calls_of_models,
-    "models": _models,
-    "scores": _scores,
-    "fields": _fields,
-    "field": _places,
+_OFFERS_BY_ROLE: Mapping[str, Callable[[SpecNames], Iterable[Offer]]] = {
+    "grader": _row_value_offers,
+    "aggregate": _aggregate_value_offers,
+    "rows": _require_offers,
+    "each row": _each_row_offers,
+    "model": _model_call_offers,
+    "models": _declared_model_offers,
+    "scores": _score_offers,
+    "fields": _field_offers,
+    "field": _field_value_offers,
 }
 
 
-def open_calls(pieces: Sequence[Piece]) -> list[Call]:
+def open_calls(pieces: Sequence[LineToken]) -> list[OpenCall]:
     """The brackets that are still open, the outermost first; those of no call have no function.
 
-    >>> pieces = ahead("head", "aggregate a = weighted(min(b, c)=0.5, ").pieces
-    >>> [(call.function, call.place) for call in open_calls(pieces)]
+    >>> pieces = expected_next("head", "aggregate a = weighted(min(b, c)=0.5, ").tokens
+    >>> [(call.function, call.argument_index) for call in open_calls(pieces)]
     [('weighted', 1)]
     """
     starts: list[int] = []
@@ -284,11 +322,11 @@ def open_calls(pieces: Sequence[Piece]) -> list[Call]:
             starts.append(at)
         elif piece.type in ("RPAR", "RSQB") and starts:
             starts.pop()
-    return [_call(pieces, start) for start in starts]
+    return [_parse_open_call(pieces, start) for start in starts]
 
 
-def _call(pieces: Sequence[Piece], start: int) -> Call:
-    arguments = _arguments(pieces[start + 1 :])
+def _parse_open_call(pieces: Sequence[LineToken], start: int) -> OpenCall:
+    arguments = _split_arguments(pieces[start + 1 :])
     labels = tuple(
         argument[0].text
         for argument in arguments
@@ -296,10 +334,10 @@ def _call(pieces: Sequence[Piece], start: int) -> Call:
     )
     last = arguments[-1]
     label = last[0].text if len(last) > 1 and last[1].type == "EQUAL" else ""
-    return Call(_called(pieces, start), len(arguments) - 1, label, bool(last), labels)
+    return OpenCall(_function_before(pieces, start), len(arguments) - 1, label, bool(last), labels)
 
 
-def _called(pieces: Sequence[Piece], start: int) -> str:
+def _function_before(pieces: Sequence[LineToken], start: int) -> str:
     """What stands before a bracket: a name, or `std` and a name."""
     before = pieces[:start]
     if pieces[start].type != "LPAR" or not before or before[-1].type != "NAME":
@@ -309,9 +347,9 @@ def _called(pieces: Sequence[Piece], start: int) -> str:
     return before[-1].text
 
 
-def _arguments(pieces: Sequence[Piece]) -> list[list[Piece]]:
+def _split_arguments(pieces: Sequence[LineToken]) -> list[list[LineToken]]:
     """The pieces between the commas of one bracket, those of inner brackets included."""
-    found: list[list[Piece]] = [[]]
+    found: list[list[LineToken]] = [[]]
     depth = 0
     for piece in pieces:
         depth += (piece.type in ("LPAR", "LSQB")) - (piece.type in ("RPAR", "RSQB"))

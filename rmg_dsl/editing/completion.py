@@ -9,7 +9,7 @@ from rmg_dsl.checker import Universe
 from rmg_dsl.diagnostics import Source
 from rmg_dsl.editing.code import code_offers
 from rmg_dsl.editing.cursor import locate
-from rmg_dsl.editing.names import Known, unique
+from rmg_dsl.editing.names import SpecNames, unique_offers
 from rmg_dsl.editing.templates import text_offers
 
 
@@ -39,7 +39,9 @@ def complete(
     place = locate(source, cursor)
     if place is None:
         return []
-    known = Known(_without_word(source, place.start, cursor), universe, columns, place.own)
+    known = SpecNames(
+        _without_word(source, place.start, cursor), universe, columns, place.declared_name
+    )
     found, typed = (
         text_offers(place, known) if place.text is not None else (code_offers(place, known), 0)
     )
@@ -47,8 +49,8 @@ def complete(
     word = source.text[start:cursor].lower()
     return [
         Completion(offer.text, offer.kind, offer.doc, start, cursor)
-        for offer in unique(found)
-        if (offer.typed or offer.text).lower().startswith(word)
+        for offer in unique_offers(found)
+        if (offer.filter_text or offer.text).lower().startswith(word)
     ]
 
 

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rmg_dsl.diagnostics import Source
-from rmg_dsl.syntax.bad_line import Kind
+from rmg_dsl.syntax.bad_line import LineKind
 from rmg_dsl.syntax.lines import LogicalLine, split_lines
 from rmg_dsl.syntax.strings import STRING
 
 _WORD = re.compile(r"(?:[^\W\d]\w*)?\Z")
 _HEAD = re.compile(r"(\w+)[ \t]*(\w*)")
-_DECLARE = ("grader", "aggregate", "pairwise", "ranking", "model", "param")
+_NAMING_KEYWORDS = ("grader", "aggregate", "pairwise", "ranking", "model", "param")
 _KEY = re.compile(r"(\w+)[ \t]*[=:]")
 _RUBRIC = re.compile(r"rubric[ \t]*:")
-_STOP = re.compile(r"[\"'#]")
+_QUOTE_OR_COMMENT = re.compile(r"[\"'#]")
 _IN_COMMENT = -1
-_OPENING = re.compile(r"r?(\"\"\"|'''|\"|')")
+_OPENING_QUOTES = re.compile(r"r?(\"\"\"|'''|\"|')")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Cursor:
     quotes it ends where they open, and `text` is what stands between them so far, the word included.
     """
 
-    kind: Kind
+    kind: LineKind
     owner: str
     name: str
     line: str
@@ -38,11 +38,11 @@ class Cursor:
     keys: frozenset[str] = frozenset()
 
     @property
-    def own(self) -> str:
+    def declared_name(self) -> str:
         """The name that is being declared: it cannot be used in its own declaration."""
         found = _HEAD.match(self.line) if self.kind == "head" else None
         owner, name = found.groups() if found else (self.owner, self.name)
-        return name if owner in _DECLARE else ""
+        return name if owner in _NAMING_KEYWORDS else ""
 
 
 def locate(source: Source, offset: int) -> Cursor | None:
@@ -55,28 +55,30 @@ def locate(source: Source, offset: int) -> Cursor | None:
     """
     lines, _ = split_lines(source)
     above = [line for line in lines if line.start <= offset]
-    start = _start(source, above, offset)
+    start = _line_start(source, above, offset)
     own = above.pop() if above and above[-1].start == start else None
-    found = _belongs(source, above, own.indent if own else start - source.line_span(offset).start)
-    opened = _opened(source.text[start:offset])
+    found = _enclosing_declaration(
+        source, above, own.indent if own else start - source.line_span(offset).start
+    )
+    opened = _open_text_start(source.text[start:offset])
     if found is None or opened == _IN_COMMENT:
         return None
     written = source.text[start:offset]
     word = _WORD.search(written)
     assert word is not None  # it may be empty
     if opened is None:
-        keys = _keys(source, lines, start)
+        keys = _sibling_keys(source, lines, start)
         return Cursor(
             *found, written[: word.start()], word.group(), start + word.start(), keys=keys
         )
-    quotes = _OPENING.match(written, opened)
+    quotes = _OPENING_QUOTES.match(written, opened)
     assert quotes is not None
     return Cursor(
         *found, written[:opened], word.group(), start + word.start(), written[quotes.end() :]
     )
 
 
-def _start(source: Source, above: Sequence[LogicalLine], offset: int) -> int:
+def _line_start(source: Source, above: Sequence[LogicalLine], offset: int) -> int:
     """Where the line that the cursor stands on begins; on a line that is blank so far, the cursor itself."""
     if above and (offset <= above[-1].end or "\n" not in source.text[above[-1].end : offset]):
         return above[-1].start
@@ -84,9 +86,9 @@ def _start(source: Source, above: Sequence[LogicalLine], offset: int) -> int:
     return offset - len(line.lstrip())
 
 
-def _belongs(
+def _enclosing_declaration(
     source: Source, above: Sequence[LogicalLine], indent: int
-) -> tuple[Kind, str, str] | None:
+) -> tuple[LineKind, str, str] | None:
     """What kind of line stands at this indent below those above, and the declaration that it belongs to."""
     if not indent:
         return "head", "", ""
@@ -101,7 +103,7 @@ def _belongs(
     return ("field", owner, "") if owner == "fields" else ("setting", owner, name)
 
 
-def _keys(source: Source, lines: Sequence[LogicalLine], start: int) -> frozenset[str]:
+def _sibling_keys(source: Source, lines: Sequence[LogicalLine], start: int) -> frozenset[str]:
     """What the other lines of the same declaration begin with."""
     heads = [line.start for line in lines if not line.indent]
     first = max((head for head in heads if head < start), default=0)
@@ -112,17 +114,17 @@ def _keys(source: Source, lines: Sequence[LogicalLine], start: int) -> frozenset
     )
 
 
-def _opened(line: str) -> int | None:
+def _open_text_start(line: str) -> int | None:
     """Where the text opens that the line ends in; none where it ends in code; in a comment `_IN_COMMENT`."""
     at = 0
-    while found := _STOP.search(line, at):
+    while found := _QUOTE_OR_COMMENT.search(line, at):
         if found.group() == "#":
             end = line.find("\n", found.start())
             if end < 0:
                 return _IN_COMMENT
             at = end
             continue
-        start = found.start() - _raw(line, found.start())
+        start = found.start() - _has_raw_prefix(line, found.start())
         text = STRING.match(line, start)
         if (
             text is None
@@ -137,6 +139,6 @@ def _opened(line: str) -> int | None:
     return None
 
 
-def _raw(line: str, quote: int) -> bool:
+def _has_raw_prefix(line: str, quote: int) -> bool:
     """Has the text an `r` before its quotes, which is no end of a name?"""
     return re.search(r"(?<!\w)r\Z", line[:quote]) is not None

@@ -9,23 +9,23 @@ from textwrap import fill, indent
 from rmg_dsl.checker import Function, Universe
 from rmg_dsl.diagnostics import Source, codes
 from rmg_dsl.editing.code import LLM, PANEL, PYTHON, STD
-from rmg_dsl.editing.names import SCORES, Known
-from rmg_dsl.editing.spec_docs import Entry, manual, meaning
+from rmg_dsl.editing.names import SCORED_KINDS, SpecNames
+from rmg_dsl.editing.spec_docs import DocEntry, doc_entries, word_meaning
 from rmg_dsl.errors import UsageError
-from rmg_dsl.suggest import likely
+from rmg_dsl.suggest import suggest_name
 from rmg_dsl.syntax import nodes
-from rmg_dsl.syntax.keywords import words
+from rmg_dsl.syntax.keywords import grammar_keywords
 
 _WIDTH = 96
 _WORD = re.compile(r"(\bstd\.)?\b([^\W\d]\w*)")
-_OTHERS = (
+_OTHER_WORDS = (
     *((offer.text, offer.doc) for offer in (LLM, PANEL, PYTHON, STD)),
     ("lower", "after a scale: lower is better"),
     (
         "veto",
         "before a criterion of a rubric of points: where it is met, the score is the worst there is",
     ),
-    *((word, "a word of expressions, as in Python") for word in words().reserved),
+    *((word, "a word of expressions, as in Python") for word in grammar_keywords().reserved_words),
 )
 
 
@@ -40,11 +40,18 @@ def help_on(name: str, universe: Universe) -> str:
     """
     name = name.strip().strip("`")
     if not name:
-        return _contents(universe)
-    found = [*_of_code(name), *_of_words(name), *_of_library(name.removeprefix("std."), universe)]
+        return _help_index(universe)
+    found = [
+        *_code_help(name),
+        *_word_help(name),
+        *_library_help(name.removeprefix("std."), universe),
+    ]
     if not found:
-        close = likely(
-            name, {entry.name for entry in manual()} | {*universe.functions} | {*_graders(universe)}
+        close = suggest_name(
+            name,
+            {entry.name for entry in doc_entries()}
+            | {*universe.functions}
+            | {*_std_graders(universe)},
         )
         advice = f"did you mean `{close}`?" if close else "`%rmg_help` lists what there is"
         raise UsageError(f"there is no help on `{name}`: {advice}")
@@ -65,28 +72,30 @@ def help_at(source: Source, offset: int, universe: Universe) -> str | None:
     )
     if word is None:
         return None
-    declared = [] if word.group(1) else _declared(word.group(2), Known(source, universe, ()))
+    declared = (
+        [] if word.group(1) else _declaration_help(word.group(2), SpecNames(source, universe, ()))
+    )
     try:
         return "\n\n".join(declared) or help_on(word.group(2), universe)
     except UsageError:
         return None
 
 
-def _declared(name: str, known: Known) -> list[str]:
-    kinds = (*SCORES, "field", "param", "model")
+def _declaration_help(name: str, known: SpecNames) -> list[str]:
+    kinds = (*SCORED_KINDS, "field", "param", "model")
     return [
-        _titled(f"{offer.text}: a {offer.kind} of this spec", offer.doc)
-        for offer in known.declared(*kinds)
+        _titled_block(f"{offer.text}: a {offer.kind} of this spec", offer.doc)
+        for offer in known.declaration_offers(*kinds)
         if offer.text == name
     ]
 
 
-def _titled(title: str, *lines: str) -> str:
+def _titled_block(title: str, *lines: str) -> str:
     wrapped = (fill(line, _WIDTH - 4, break_long_words=False) for line in lines if line)
     return "\n".join([title, *(indent(line, "    ") for line in wrapped)])
 
 
-def _of_code(name: str) -> Iterator[str]:
+def _code_help(name: str) -> Iterator[str]:
     row = codes().get(f"RMG{name.upper().removeprefix('RMG')}")
     if row is not None:
         yield f"{row.code} ({row.severity}): {row.title}\n\n{row.text}"
@@ -95,16 +104,22 @@ def _of_code(name: str) -> Iterator[str]:
 # ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _of_words(name: str) -> Iterator[str]:
-    entries = [entry for entry in manual() if entry.name == name and (entry.form or entry.meaning)]
-    yield from (_about(entry) for entry in entries)
-    yield from (_titled(f"{name}: in a spec", line) for word, line in _OTHERS if word == name)
-    if not entries and name in words():
-        shown = [entry for entry in manual() if re.search(rf"`[^`]*\b{name}\b[^`]*`", entry.form)]
-        yield from (_about(entry) for entry in shown)
+def _word_help(name: str) -> Iterator[str]:
+    entries = [
+        entry for entry in doc_entries() if entry.name == name and (entry.form or entry.meaning)
+    ]
+    yield from (_entry_help(entry) for entry in entries)
+    yield from (
+        _titled_block(f"{name}: in a spec", line) for word, line in _OTHER_WORDS if word == name
+    )
+    if not entries and name in grammar_keywords():
+        shown = [
+            entry for entry in doc_entries() if re.search(rf"`[^`]*\b{name}\b[^`]*`", entry.form)
+        ]
+        yield from (_entry_help(entry) for entry in shown)
 
 
-def _about(entry: Entry) -> str:
+def _entry_help(entry: DocEntry) -> str:
     kind = {
         "declaration": "a declaration",
         "key": f"a key of `{entry.owner}`",
@@ -112,48 +127,50 @@ def _about(entry: Entry) -> str:
         "setting": "a setting of `llm(…)`",
         "status": "a status of a row",
     }[entry.kind]
-    said = meaning(entry.kind, entry.name, entry.owner)
-    return _titled(f"{entry.name}: {kind}", entry.form, said)
+    said = word_meaning(entry.kind, entry.name, entry.owner)
+    return _titled_block(f"{entry.name}: {kind}", entry.form, said)
 
 
 # ── the library ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _graders(universe: Universe) -> dict[str, nodes.GraderDecl]:
+def _std_graders(universe: Universe) -> dict[str, nodes.GraderDecl]:
     return {d.name.id: d for d in universe.library.declarations if isinstance(d, nodes.GraderDecl)}
 
 
-def _of_library(name: str, universe: Universe) -> Iterator[str]:
+def _library_help(name: str, universe: Universe) -> Iterator[str]:
     function = universe.functions.get(name)
     if function is not None:
-        yield _of_function(function)
-    grader = _graders(universe).get(name)
+        yield _function_help(function)
+    grader = _std_graders(universe).get(name)
     if grader is not None:
         text = universe.library.source.text[grader.span.start : grader.span.end]
-        doc = _titled(f"std.{name}: a grader of the standard library", *grader.doc.split("\n"))
+        doc = _titled_block(
+            f"std.{name}: a grader of the standard library", *grader.doc.split("\n")
+        )
         yield f"{doc}\n\n{text}"
 
 
-def _of_function(function: Function) -> str:
-    where = "all rows, for `require`" if function.over_rows else "one row"
-    return _titled(f"{function}: a function of {where}", *function.doc.split("\n"))
+def _function_help(function: Function) -> str:
+    where = "all rows, for `require`" if function.is_statistic else "one row"
+    return _titled_block(f"{function}: a function of {where}", *function.doc.split("\n"))
 
 
-def _contents(universe: Universe) -> str:
+def _help_index(universe: Universe) -> str:
     """What there is help on, by kind."""
-    keys = {entry.name for entry in manual() if entry.kind == "key"}
+    keys = {entry.name for entry in doc_entries() if entry.kind == "key"}
     rows = {
-        "declarations": [word for word in words().declarations if word != "internal"],
+        "declarations": [word for word in grammar_keywords().declarations if word != "internal"],
         "keys": sorted(keys),
-        "scales": words().scale,
+        "scales": grammar_keywords().scale,
         "functions": [
-            name for name, function in universe.functions.items() if not function.over_rows
+            name for name, function in universe.functions.items() if not function.is_statistic
         ],
         "over all rows": [
-            name for name, function in universe.functions.items() if function.over_rows
+            name for name, function in universe.functions.items() if function.is_statistic
         ],
-        "std": list(_graders(universe)),
+        "std": list(_std_graders(universe)),
         "settings": universe.settings,
     }
-    told = "\n".join(_titled(f"{title}:", " ".join(names)) for title, names in rows.items())
+    told = "\n".join(_titled_block(f"{title}:", " ".join(names)) for title, names in rows.items())
     return f"{told}\ncodes:\n    RMG101 and the like"

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from rmg_dsl.checker.graders import Graders
+from rmg_dsl.checker.graders import GraderResolver
 from rmg_dsl.checker.models import ModelTable
-from rmg_dsl.checker.scope import Book, Foreign, Named, Universe
+from rmg_dsl.checker.scope import CheckState, NamedDeclaration, QualifiedName, Universe
 from rmg_dsl.checker.signatures import Function
-from rmg_dsl.checker.spec_checker import check, opened
+from rmg_dsl.checker.spec_checker import check_spec, collect_declarations
 from rmg_dsl.diagnostics import Source
-from rmg_dsl.syntax import Parsed, nodes, parse
-from rmg_dsl.syntax.keywords import words
+from rmg_dsl.syntax import ParseResult, nodes, parse
+from rmg_dsl.syntax.keywords import grammar_keywords
 
-SCORES = ("grader", "aggregate", "pairwise", "ranking")
-_LONGEST = 60
+SCORED_KINDS = ("grader", "aggregate", "pairwise", "ranking")
+_MAX_VALUE_CHARS = 60
 
 
 class Offer(NamedTuple):
@@ -26,27 +26,27 @@ class Offer(NamedTuple):
     text: str
     kind: str
     doc: str = ""
-    typed: str = ""
+    filter_text: str = ""
 
 
 @dataclass(frozen=True)
-class Known:
+class SpecNames:
     """All names that there are for a text, found when they are first asked for. `hidden` is what stands at the cursor:
     it declares nothing yet. Without `columns` those count that the text names.
     """
 
     source: Source
     universe: Universe
-    given_columns: Sequence[str] | None = None
-    hidden: str = ""
+    data_columns: Sequence[str] | None = None
+    hidden_name: str = ""
 
     @cached_property
-    def _parsed(self) -> Parsed:
+    def _parse_result(self) -> ParseResult:
         return parse(self.source)
 
     @cached_property
-    def _book(self) -> Book:
-        return opened(self._parsed, self.universe)
+    def _book(self) -> CheckState:
+        return collect_declarations(self._parse_result, self.universe)
 
     @property
     def has_edition(self) -> bool:
@@ -54,25 +54,32 @@ class Known:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        if self.given_columns is not None:
-            return tuple(self.given_columns)
-        return tuple(used.name for used in check(self._parsed, self.universe).checked.columns)
+        if self.data_columns is not None:
+            return tuple(self.data_columns)
+        return tuple(
+            used.name for used in check_spec(self._parse_result, self.universe).suite.columns
+        )
 
-    def _declared(self) -> Iterator[tuple[str, Foreign, Named]]:
+    def _iter_declarations(self) -> Iterator[tuple[str, QualifiedName, NamedDeclaration]]:
         root = self._book.root
-        for name in (*root.declared, *root.imported):
+        for name in (*root.declarations, *root.imports):
             found = root.find(name)
-            if found is not None and name != self.hidden:
-                yield name, found, found.file.declared[found.name]
+            if found is not None and name != self.hidden_name:
+                yield name, found, found.file.declarations[found.name]
 
-    def declared(self, *kinds: str) -> list[Offer]:
+    def declaration_offers(self, *kinds: str) -> list[Offer]:
         """The declarations of these kinds; a broken one is what its first word says."""
-        found = ((name, at, node, _kind(node, at)) for name, at, node in self._declared())
+        found = (
+            (name, at, node, _declaration_kind(node, at))
+            for name, at, node in self._iter_declarations()
+        )
         return [
-            Offer(name, kind, _about(node, at)) for name, at, node, kind in found if kind in kinds
+            Offer(name, kind, _declaration_summary(node, at))
+            for name, at, node, kind in found
+            if kind in kinds
         ]
 
-    def refined(self) -> list[Offer]:
+    def refine_column_offers(self) -> list[Offer]:
         """The columns that the `refine` declarations add: a gate may name them."""
         refines = [
             d.name.id
@@ -80,48 +87,60 @@ class Known:
             if isinstance(d, nodes.RefineDecl)
         ]
         own = [f"{name}_{part}" for name in refines for part in ("refined", "rounds", "status")]
-        scores = [offer.text for offer in self.declared(*SCORES)] if refines else []
+        scores = [offer.text for offer in self.declaration_offers(*SCORED_KINDS)] if refines else []
         ends = [f"{name}_{end}" for name in scores for end in ("before", "after")]
         return [Offer(name, "column", "of `refine`") for name in (*own, *ends)]
 
-    def columns_offered(self, plain: bool) -> list[Offer]:
+    def column_offers(self, plain: bool) -> list[Offer]:
         """The columns that no field hides; as code also those whose names are no names."""
-        fields = {offer.text for offer in self.declared("field")}
+        fields = {offer.text for offer in self.declaration_offers("field")}
         free = [name for name in self.columns if name not in fields]
         named = [Offer(name, "column") for name in free if _is_name(name)]
-        odd = [Offer(_as_call(name), "column", typed=name) for name in free if not _is_name(name)]
+        odd = [
+            Offer(_as_column_call(name), "column", filter_text=name)
+            for name in free
+            if not _is_name(name)
+        ]
         return named if plain else named + odd
 
-    def functions(self, of: Literal["row", "field", "number", "rows"]) -> list[Offer]:
+    def function_offers(self, of: Literal["row", "field", "number", "rows"]) -> list[Offer]:
         """The functions over all rows, or those of one row: all, those that want no score, those of numbers alone."""
-        return [_function(f) for f in self.universe.functions.values() if _is_of(of, f)]
+        return [
+            _offer_function(f) for f in self.universe.functions.values() if _is_function_for(of, f)
+        ]
 
-    def library(self) -> list[Offer]:
+    def std_grader_offers(self) -> list[Offer]:
         """The graders of the standard library, without their `std.`."""
         graders = [d for d in self.universe.library.declarations if isinstance(d, nodes.GraderDecl)]
-        return [Offer(grader.name.id, "grader", _first_line(grader.doc)) for grader in graders]
+        return [Offer(grader.name.id, "grader", _first_doc_line(grader.doc)) for grader in graders]
 
-    def rebindable(self, called: str) -> list[str]:
+    def rebindable_names(self, called: str) -> list[str]:
         """The names that a call of this grader or aggregate may rebind: `relevance`, or `std.relevance`."""
         name = called.removeprefix("std.")
-        found = Foreign(self._book.library, name) if name != called else self._book.root.find(name)
+        found = (
+            QualifiedName(self._book.library, name)
+            if name != called
+            else self._book.root.find(name)
+        )
         if found is None or not isinstance(
-            found.file.declared.get(found.name), nodes.GraderDecl | nodes.AggregateDecl
+            found.file.declarations.get(found.name), nodes.GraderDecl | nodes.AggregateDecl
         ):
             return []
-        graded = Graders(self._book, ModelTable(self._book)).resolve(found)
+        graded = GraderResolver(self._book, ModelTable(self._book)).resolve(found)
         return sorted(graded.names) if graded else []
 
-    def exported(self, path: str) -> list[Offer]:
+    def import_offers(self, path: str) -> list[Offer]:
         """What can be imported from a file: nothing where it cannot be read."""
         try:
             other = self.universe.load(path, self.source.name)
         except (OSError, ValueError):
             return []
-        return Known(other, self.universe, ()).declared(*SCORES, "param", "model")
+        return SpecNames(other, self.universe, ()).declaration_offers(
+            *SCORED_KINDS, "param", "model"
+        )
 
 
-def _kind(node: Named, at: Foreign) -> str:
+def _declaration_kind(node: NamedDeclaration, at: QualifiedName) -> str:
     match node:
         case nodes.Broken():
             return at.file.source.text[node.span.start : node.span.end].split(maxsplit=1)[0]
@@ -133,56 +152,56 @@ def _kind(node: Named, at: Foreign) -> str:
             return nodes.keyword_of(node)
 
 
-def _about(node: Named, at: Foreign) -> str:
+def _declaration_summary(node: NamedDeclaration, at: QualifiedName) -> str:
     """One line about a declaration: its documentation, and its scale or its value."""
     text = at.file.source.text
     match node:
         case nodes.GraderDecl():
             scale = f"-> {text[node.scale.span.start : node.scale.span.end]}" if node.scale else ""
-            return "  ".join(part for part in (scale, _first_line(node.doc)) if part)
+            return "  ".join(part for part in (scale, _first_doc_line(node.doc)) if part)
         case nodes.FieldDecl() | nodes.ParamDecl() | nodes.ModelDecl():
-            return "= " + _short(text[node.value.span.start : node.value.span.end])
+            return "= " + _shorten_value(text[node.value.span.start : node.value.span.end])
         case nodes.Broken():
             return ""
         case _:
-            return _first_line(node.doc)
+            return _first_doc_line(node.doc)
 
 
-def _is_of(of: str, function: Function) -> bool:
+def _is_function_for(of: str, function: Function) -> bool:
     types = {parameter.type for parameter in function.parameters}
     fits = {
-        "rows": function.over_rows,
+        "rows": function.is_statistic,
         "field": "score" not in types,
         "number": types == {"number"},
     }
-    return fits.get(of, True) and function.over_rows is (of == "rows")
+    return fits.get(of, True) and function.is_statistic is (of == "rows")
 
 
-def _function(function: Function) -> Offer:
-    return Offer(function.name, "function", f"{function}: {_first_line(function.doc)}")
+def _offer_function(function: Function) -> Offer:
+    return Offer(function.name, "function", f"{function}: {_first_doc_line(function.doc)}")
 
 
-def _first_line(doc: str) -> str:
+def _first_doc_line(doc: str) -> str:
     return doc.split("\n", 1)[0]
 
 
-def _short(text: str) -> str:
+def _shorten_value(text: str) -> str:
     folded = " ".join(text.split())
-    return folded if len(folded) <= _LONGEST else folded[: _LONGEST - 1] + "…"
+    return folded if len(folded) <= _MAX_VALUE_CHARS else folded[: _MAX_VALUE_CHARS - 1] + "…"
 
 
 def _is_name(text: str) -> bool:
-    return text.isidentifier() and text not in words().reserved
+    return text.isidentifier() and text not in grammar_keywords().reserved_words
 
 
-def _as_call(column: str) -> str:
+def _as_column_call(column: str) -> str:
     quoted = (
         column.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
     )
     return f'column("{quoted}")'
 
 
-def unique(offers: Iterable[Offer]) -> list[Offer]:
+def unique_offers(offers: Iterable[Offer]) -> list[Offer]:
     """Each text once, as it was first offered."""
     found: dict[str, Offer] = {}
     for offer in offers:

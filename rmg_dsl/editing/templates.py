@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from rmg_dsl.checker.keys import KEYS
 from rmg_dsl.editing.code import open_calls
 from rmg_dsl.editing.cursor import Cursor
-from rmg_dsl.editing.names import Known, Offer
-from rmg_dsl.prompts.sandbox import FILTERS, OF_LOOPS
+from rmg_dsl.editing.names import Offer, SpecNames
+from rmg_dsl.prompts.sandbox import FILTERS, LOOP_ATTRIBUTES
 from rmg_dsl.prompts.template import TESTS
-from rmg_dsl.syntax.expected import Ahead, ahead
+from rmg_dsl.syntax.expected import ExpectedNext, expected_next
 
 _OPENING = re.compile(r"\{\{-?|\{%-?|\{#")
 _CLOSING = {"{{": "}}", "{%": "%}", "{#": "#}"}
-_LOCAL = re.compile(r"\{%-?\s*(?:for|set)\s+([^\W\d]\w*)")
+_LOCAL_NAME = re.compile(r"\{%-?\s*(?:for|set)\s+([^\W\d]\w*)")
 _AFTER_VALUE = re.compile(r"[\w)\]\"']\s+\Z")
 WORDS_IN_TAGS = ("if", "else", "and", "or", "in", "is", "not")
 STATEMENTS = {
@@ -29,29 +29,29 @@ STATEMENTS = {
     "raw": "plain text, braces and all",
     "endraw": "the end of the plain text",
 }
-_SIDES = (
+_PAIRWISE_OFFERS = (
     Offer("a", "word", "the first field of `compare`"),
     Offer("b", "word", "the second field of `compare`"),
 )
-_FEEDBACK = (Offer("feedback", "word", "what the graders said of the latest draft"),)
+_REFINE_OFFERS = (Offer("feedback", "word", "what the graders said of the latest draft"),)
 
 
-def text_offers(cursor: Cursor, known: Known) -> tuple[Iterable[Offer], int]:
+def text_offers(cursor: Cursor, known: SpecNames) -> tuple[Iterable[Offer], int]:
     """What may stand at a cursor inside of quotes, and how many characters before it that replaces."""
     assert cursor.text is not None
-    seen = ahead(cursor.kind, cursor.line)
+    seen = expected_next(cursor.kind, cursor.line)
     if _is_template(cursor, seen):
-        return _in_template(cursor, known), len(cursor.word)
-    calls = open_calls(seen.pieces) if seen else []
-    function = calls[-1].function if calls and not calls[-1].begun else ""
-    if function == "llm" and not calls[-1].place:
-        return _providers(known), len(cursor.text)
+        return _template_offers(cursor, known), len(cursor.word)
+    calls = open_calls(seen.tokens) if seen else []
+    function = calls[-1].function if calls and not calls[-1].is_argument_begun else ""
+    if function == "llm" and not calls[-1].argument_index:
+        return _provider_offers(known), len(cursor.text)
     if function == "column":
         return [Offer(name, "column") for name in known.columns], len(cursor.text)
     return (), 0
 
 
-def _providers(known: Known) -> list[Offer]:
+def _provider_offers(known: SpecNames) -> list[Offer]:
     local = Offer(
         "local/lexical", "model", "the embedded word-overlap baseline; no key, no network"
     )
@@ -61,34 +61,34 @@ def _providers(known: Known) -> list[Offer]:
 # ── templates ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _is_template(cursor: Cursor, seen: Ahead | None) -> bool:
+def _is_template(cursor: Cursor, seen: ExpectedNext | None) -> bool:
     """Is the text a prompt, a rubric line or another template? All other texts are plain."""
     if cursor.kind == "criterion":
         return cursor.line.rstrip().endswith(":")
-    if seen is None or not seen.pieces or seen.pieces[-1].type != "EQUAL":
+    if seen is None or not seen.tokens or seen.tokens[-1].type != "EQUAL":
         return False
     if cursor.kind == "head":
-        return seen.pieces[0].text == "grader" and not open_calls(seen.pieces)
-    key = KEYS.get(cursor.owner, {}).get(seen.pieces[0].text)
+        return seen.tokens[0].text == "grader" and not open_calls(seen.tokens)
+    key = KEYS.get(cursor.owner, {}).get(seen.tokens[0].text)
     return key is not None and key.shape == "prompt"
 
 
-def _in_template(cursor: Cursor, known: Known) -> Iterable[Offer]:
+def _template_offers(cursor: Cursor, known: SpecNames) -> Iterable[Offer]:
     assert cursor.text is not None
     written = cursor.text[: len(cursor.text) - len(cursor.word)]
     opening, tag = _open_tag(written)
     if not opening:
-        return () if written.endswith("{") else _in_braces(_operands(cursor, known))
+        return () if written.endswith("{") else _wrap_in_braces(_operand_offers(cursor, known))
     if opening == "{#":
         return ()
     if opening == "{%" and not tag.strip():
         return [Offer(word, "keyword", doc) for word, doc in STATEMENTS.items()]
-    if _AFTER_VALUE.search(tag) and not _ends_in_word(tag):
+    if _AFTER_VALUE.search(tag) and not _expects_operand(tag):
         return [Offer(word, "keyword") for word in WORDS_IN_TAGS]
-    return _operand(cursor, tag, written, known)
+    return _tag_offers(cursor, tag, written, known)
 
 
-def _operand(cursor: Cursor, tag: str, written: str, known: Known) -> Iterable[Offer]:
+def _tag_offers(cursor: Cursor, tag: str, written: str, known: SpecNames) -> Iterable[Offer]:
     before = tag.rstrip()
     if before.endswith("|"):
         return [Offer(name, "filter") for name in sorted(FILTERS)]
@@ -96,38 +96,41 @@ def _operand(cursor: Cursor, tag: str, written: str, known: Known) -> Iterable[O
         return [Offer(name, "test") for name in sorted(TESTS) if name.isidentifier()]
     if before.endswith("."):
         return (
-            [Offer(name, "loop") for name in sorted(OF_LOOPS)] if before.endswith("loop.") else ()
+            [Offer(name, "loop") for name in sorted(LOOP_ATTRIBUTES)]
+            if before.endswith("loop.")
+            else ()
         )
     local = [
-        Offer(name, "word", "of this prompt") for name in dict.fromkeys(_LOCAL.findall(written))
+        Offer(name, "word", "of this prompt")
+        for name in dict.fromkeys(_LOCAL_NAME.findall(written))
     ]
     loop = (
         [Offer("loop", "word", "this round: loop.index, loop.first, loop.last")]
         if "{% for" in written
         else []
     )
-    return (*local, *_operands(cursor, known), *loop)
+    return (*local, *_operand_offers(cursor, known), *loop)
 
 
-def _in_braces(offers: Iterable[Offer]) -> Iterable[Offer]:
+def _wrap_in_braces(offers: Iterable[Offer]) -> Iterable[Offer]:
     """In the plain text of a prompt a name is typed, and its tag is written."""
     return [Offer(f"{{{{ {offer.text} }}}}", offer.kind, offer.doc, offer.text) for offer in offers]
 
 
-def _operands(cursor: Cursor, known: Known) -> Iterable[Offer]:
-    return (*_own(cursor), *_values(cursor, known))
+def _operand_offers(cursor: Cursor, known: SpecNames) -> Iterable[Offer]:
+    return (*_owner_offers(cursor), *_template_value_offers(cursor, known))
 
 
-def _own(cursor: Cursor) -> Sequence[Offer]:
-    return {"pairwise": _SIDES, "refine": _FEEDBACK}.get(cursor.owner, ())
+def _owner_offers(cursor: Cursor) -> Sequence[Offer]:
+    return {"pairwise": _PAIRWISE_OFFERS, "refine": _REFINE_OFFERS}.get(cursor.owner, ())
 
 
-def _values(cursor: Cursor, known: Known) -> Iterable[Offer]:
+def _template_value_offers(cursor: Cursor, known: SpecNames) -> Iterable[Offer]:
     """A prompt sees fields, columns and params, never scores; the lines of a rubric are the same for every row."""
-    params = known.declared("param")
+    params = known.declaration_offers("param")
     if cursor.kind == "criterion":
         return params
-    return (*known.declared("field"), *known.columns_offered(plain=True), *params)
+    return (*known.declaration_offers("field"), *known.column_offers(plain=True), *params)
 
 
 def _open_tag(written: str) -> tuple[str, str]:
@@ -142,6 +145,6 @@ def _open_tag(written: str) -> tuple[str, str]:
     return "", ""
 
 
-def _ends_in_word(tag: str) -> bool:
+def _expects_operand(tag: str) -> bool:
     """Does a value still have to come: after `if`, `in`, `and`?"""
     return re.search(r"\b(?:if|elif|else|and|or|not|in|is|set|for)\s+\Z", tag) is not None

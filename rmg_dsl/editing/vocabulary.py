@@ -9,9 +9,9 @@ from rmg_dsl.checker.keys import KEYS
 from rmg_dsl.editing.templates import STATEMENTS, WORDS_IN_TAGS
 from rmg_dsl.prompts.sandbox import FILTERS
 from rmg_dsl.syntax import nodes
-from rmg_dsl.syntax.keywords import words
+from rmg_dsl.syntax.keywords import grammar_keywords
 
-Group = tuple[str, ...]
+WordGroup = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +23,23 @@ class Vocabulary:
     ('lower', 'bool', 'points')
     """
 
-    declarations: Group
-    inside: Group
-    scale: Group
-    operators: Group
-    constants: Group
-    keys: Group
-    templates: Group
-    functions: Group
-    graders: Group
-    settings: Group
-    statements: Group
-    filters: Group
+    declarations: WordGroup
+    inside: WordGroup
+    scale: WordGroup
+    operators: WordGroup
+    constants: WordGroup
+    keys: WordGroup
+    templates: WordGroup
+    functions: WordGroup
+    graders: WordGroup
+    settings: WordGroup
+    statements: WordGroup
+    filters: WordGroup
 
 
 def vocabulary(universe: Universe) -> Vocabulary:
     """The words of the language, and of the functions and graders that this universe has."""
-    found = words()
+    found = grammar_keywords()
     keys = {name: key for block in KEYS.values() for name, key in block.items()}
     graders = (d.name.id for d in universe.library.declarations if isinstance(d, nodes.GraderDecl))
     return Vocabulary(

@@ -14,7 +14,7 @@ from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation
 if TYPE_CHECKING:
     from rmg_dsl.editing import Vocabulary
 
-Rules = list[Any]  # what Pygments takes as rules, which it has no types for
+LexerRules = list[Any]  # what Pygments takes as rules, which it has no types for
 _NAME = r"[^\W\d]\w*"
 _NUMBER = r"(?:\d[\d_]*(?:\.(?!\.)[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?\d+)?(?!\w)"
 _QUOTES = ('"""', "'''", '"', "'")
@@ -38,20 +38,20 @@ class RmgLexer(RegexLexer):  # type: ignore[misc] # Pygments has no types
     flags = re.M
 
     @classmethod
-    def get_tokendefs(cls) -> dict[str, Rules]:
+    def get_tokendefs(cls) -> dict[str, LexerRules]:
         """The rules by state, made when the first text is read: Pygments loads lexers also to list them."""
-        return _states()
+        return _token_states()
 
 
 @cache
-def _states() -> dict[str, Rules]:
+def _token_states() -> dict[str, LexerRules]:
     # The words come from the grammar, which takes a moment to load.
     from rmg_dsl.api.sources import universe
     from rmg_dsl.editing import vocabulary
 
     known = vocabulary(universe())
     # A declaration in column 1 is no part of brackets: they were never closed.
-    over = rf"^(?={_one_of(known.declarations)}[ \t]+[\w\"])"
+    over = rf"^(?={_any_word_pattern(known.declarations)}[ \t]+[\w\"])"
     brackets = {
         "brackets": [
             (over, Whitespace, "#pop"),
@@ -60,30 +60,30 @@ def _states() -> dict[str, Rules]:
         ]
     }
     return {
-        **_lines(known),
-        "expression": _expression(known),
+        **_line_states(known),
+        "expression": _expression_rules(known),
         **brackets,
-        **_heads(known),
-        **_texts(known),
+        **_head_states(known),
+        **_text_states(known),
     }
 
 
-def _one_of(words: Iterable[str]) -> str:
+def _any_word_pattern(words: Iterable[str]) -> str:
     return rf"(?:{'|'.join(sorted(words, key=len, reverse=True))})\b"
 
 
 # ── code ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _lines(known: Vocabulary) -> dict[str, Rules]:
+def _line_states(known: Vocabulary) -> dict[str, LexerRules]:
     """What lines begin with: the magic, declarations, keys, the levels of a rubric."""
-    naming = _one_of(
+    naming = _any_word_pattern(
         word
         for word in known.declarations
         if word not in ("rmg", "from", "fields", "require", "grader")
     )
     declares = bygroups(Keyword.Declaration, Whitespace, Name.Class)
-    begins = rf"^{_one_of(known.declarations)}(?=[ \t]*:|[ \t]+[^\s=:])"
+    begins = rf"^{_any_word_pattern(known.declarations)}(?=[ \t]*:|[ \t]+[^\s=:])"
     key = bygroups(Whitespace, Name.Attribute, Whitespace, Operator)
     levels = {
         rf"[+-]?{_NUMBER}": Number,
@@ -91,7 +91,7 @@ def _lines(known: Vocabulary) -> dict[str, Rules]:
         r"\"[^\"\n]*\"|'[^'\n]*'": String,
     }
     criteria = [
-        (rf"^([ \t]+)({level})([ \t]*)(:)", _level(kind), "prompt")
+        (rf"^([ \t]+)({level})([ \t]*)(:)", _level_tokens(kind), "prompt")
         for level, kind in levels.items()
     ]
     return {
@@ -104,8 +104,8 @@ def _lines(known: Vocabulary) -> dict[str, Rules]:
             (rf"^(grader)([ \t]+)({_NAME})", declares, "head"),
             (rf"^({naming})([ \t]+)({_NAME})", declares),
             (begins, Keyword.Declaration),
-            (rf"^([ \t]+)({_one_of(known.templates)})([ \t]*)(=)(?!=)", key, "prompt"),
-            (rf"^([ \t]+)({_one_of(known.keys)})([ \t]*)(=)(?!=)", key),
+            (rf"^([ \t]+)({_any_word_pattern(known.templates)})([ \t]*)(=)(?!=)", key, "prompt"),
+            (rf"^([ \t]+)({_any_word_pattern(known.keys)})([ \t]*)(=)(?!=)", key),
             (
                 r"^([ \t]+)(rubric)([ \t]*)(:)",
                 bygroups(Whitespace, Name.Attribute, Whitespace, Punctuation),
@@ -120,13 +120,13 @@ def _lines(known: Vocabulary) -> dict[str, Rules]:
     }
 
 
-def _level(kind: Any) -> Any:
+def _level_tokens(kind: Any) -> Any:
     return bygroups(Whitespace, kind, Whitespace, Punctuation)
 
 
-def _expression(known: Vocabulary) -> Rules:
-    library = rf"(std)(\.)({_one_of(known.graders)})"
-    between = rf"(?<=[\w)\]\"'])([ \t]+)({_one_of(known.inside)})(?=[ \t]+[\w\"'(])"
+def _expression_rules(known: Vocabulary) -> LexerRules:
+    library = rf"(std)(\.)({_any_word_pattern(known.graders)})"
+    between = rf"(?<=[\w)\]\"'])([ \t]+)({_any_word_pattern(known.inside)})(?=[ \t]+[\w\"'(])"
     return [
         (r"[ \t]+(?=\n)|\n", Whitespace),
         (between, bygroups(Whitespace, Keyword)),
@@ -134,11 +134,11 @@ def _expression(known: Vocabulary) -> Rules:
         (r"#[^\n]*", Comment.Single),
         include("text"),
         (r"->", Operator, "scale"),
-        (_one_of(known.constants), Keyword.Constant),
-        (_one_of(known.operators), Operator.Word),
+        (_any_word_pattern(known.constants), Keyword.Constant),
+        (_any_word_pattern(known.operators), Operator.Word),
         (library, bygroups(Name.Namespace, Operator, Name.Builtin)),
-        (rf"{_one_of(known.functions)}(?=[ \t]*\()", Name.Builtin),
-        (rf"{_one_of(known.settings)}(?=[ \t]*=(?!=))", Name.Attribute),
+        (rf"{_any_word_pattern(known.functions)}(?=[ \t]*\()", Name.Builtin),
+        (rf"{_any_word_pattern(known.settings)}(?=[ \t]*=(?!=))", Name.Attribute),
         (rf"{_NAME}(?=[ \t]*\()", Name.Function),
         (rf"(\.)({_NAME})", bygroups(Operator, Name.Property)),
         (_NAME, Name),
@@ -149,9 +149,9 @@ def _expression(known: Vocabulary) -> Rules:
     ]
 
 
-def _heads(known: Vocabulary) -> dict[str, Rules]:
+def _head_states(known: Vocabulary) -> dict[str, LexerRules]:
     """After `grader NAME`: a scale, then a colon, or `=` and perhaps a prompt."""
-    words = (_one_of(known.scale), Keyword.Type)
+    words = (_any_word_pattern(known.scale), Keyword.Type)
     parts = [
         words,
         (_NUMBER, Number),
@@ -181,9 +181,9 @@ def _heads(known: Vocabulary) -> dict[str, Rules]:
 # ── texts ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _texts(known: Vocabulary) -> dict[str, Rules]:
+def _text_states(known: Vocabulary) -> dict[str, LexerRules]:
     """Texts in each kind of quotes, raw or not, plain or as templates."""
-    states: dict[str, Rules] = {"text": [], "prompt": [(r"[ \t]+", Whitespace)]}
+    states: dict[str, LexerRules] = {"text": [], "prompt": [(r"[ \t]+", Whitespace)]}
     for quotes in _QUOTES:
         for raw in (True, False):
             opening = bygroups(String.Affix, String) if raw else String
@@ -192,20 +192,20 @@ def _texts(known: Vocabulary) -> dict[str, Rules]:
                 pattern = rf"(r)({quotes})" if raw else quotes
                 states[use].append((pattern, opening, state if use == "text" else ("#pop", state)))
                 states[state] = [
-                    *(_template(quotes) if use == "prompt" else []),
-                    *_plain(quotes, raw),
+                    *(_template_rules(quotes) if use == "prompt" else []),
+                    *_plain_text_rules(quotes, raw),
                 ]
-        states[f"tag {quotes}"] = _tag(quotes, known)
+        states[f"tag {quotes}"] = _tag_rules(quotes, known)
     states["prompt"].append(default("#pop"))
     return states
 
 
-def _plain(quotes: str, raw: bool) -> Rules:
+def _plain_text_rules(quotes: str, raw: bool) -> LexerRules:
     ends = [(quotes, String, "#pop"), *([] if len(quotes) == 3 else [(r"\n", Whitespace, "#pop")])]
     return [*ends, *([] if raw else [(_ESCAPE, String.Escape)]), (r"\\.|[^\\\n{\"']+|\n|.", String)]
 
 
-def _template(quotes: str) -> Rules:
+def _template_rules(quotes: str) -> LexerRules:
     return [
         (r"\{#(?:.|\n)*?#\}", Comment.Multiline),
         (_RAW, bygroups(*_TAG, String, *_TAG)),
@@ -213,7 +213,7 @@ def _template(quotes: str) -> Rules:
     ]
 
 
-def _tag(quotes: str, known: Vocabulary) -> Rules:
+def _tag_rules(quotes: str, known: Vocabulary) -> LexerRules:
     """Inside of `{{ }}` and `{% %}`; where the text itself ends, so does the tag."""
     other = "'" if quotes.startswith('"') else '"'
     return [
@@ -224,10 +224,13 @@ def _tag(quotes: str, known: Vocabulary) -> Rules:
             rf"{other}[^{other}\n]*{other}" if len(quotes) == 1 else r"\"[^\"\n]*\"|'[^'\n]*'",
             String,
         ),
-        (rf"(\|)(\s*)({_one_of(known.filters)})", bygroups(Operator, Whitespace, Name.Function)),
+        (
+            rf"(\|)(\s*)({_any_word_pattern(known.filters)})",
+            bygroups(Operator, Whitespace, Name.Function),
+        ),
         (rf"(\.)({_NAME})", bygroups(Operator, Name.Property)),
-        (_one_of(known.statements), Keyword),
-        (_one_of(("true", "false", "none", *known.constants)), Keyword.Constant),
+        (_any_word_pattern(known.statements), Keyword),
+        (_any_word_pattern(("true", "false", "none", *known.constants)), Keyword.Constant),
         (_NAME, Name.Variable),
         (_NUMBER, Number),
         (r"\\.", String.Escape),

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from rmg_dsl.ir.types import ANY, Type
 
 
-class Value:
+class IRNode:
     """What all terms share: equal where kind and parts are, so that equal work is done once.
 
     Written here and not generated for each class, which would double the time of every start of `rmg`.
@@ -22,7 +22,7 @@ class Value:
         return (type(self), *(getattr(self, name) for name in self.__match_args__))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Value) and self._parts() == other._parts()
+        return isinstance(other, IRNode) and self._parts() == other._parts()
 
     def __hash__(self) -> int:
         return hash(self._parts())
@@ -33,7 +33,7 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Constant(Value):
+class Constant(IRNode):
     """A literal; `kind` keeps 1, 1.0 and True apart, which Python calls equal."""
 
     value: float | int | bool | str | None
@@ -41,14 +41,14 @@ class Constant(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Column(Value):
+class ColumnRef(IRNode):
     """The value of a column."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class GetField(Value):
+class GetField(IRNode):
     """`.key` of an object; of a list: of each item."""
 
     base: Term
@@ -56,7 +56,7 @@ class GetField(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Index(Value):
+class Index(IRNode):
     """`[i]` of a list, `["key"]` of an object."""
 
     base: Term
@@ -64,14 +64,14 @@ class Index(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ListExpr(Value):
+class ListExpr(IRNode):
     """A list of terms."""
 
     items: tuple[Term, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Call(Value):
+class Call(IRNode):
     """A call of a function of a row, by its name; every parameter has its argument."""
 
     function: str
@@ -79,7 +79,7 @@ class Call(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Aggregate(Value):
+class Aggregate(IRNode):
     """`weighted min max sum any all` of the parts; with `drop`, parts without a score are left out."""
 
     function: str
@@ -89,7 +89,7 @@ class Aggregate(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Unit(Value):
+class Normalize(IRNode):
     """A number mapped from its scale to 0..1, turned round where lower is better."""
 
     operand: Term
@@ -99,14 +99,14 @@ class Unit(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Negative(Value):
+class Negate(IRNode):
     """`-x`."""
 
     operand: Term
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class BinaryOp(Value):
+class BinaryOp(IRNode):
     """Arithmetic of one precedence, from left to right."""
 
     first: Term
@@ -114,7 +114,7 @@ class BinaryOp(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Compare(Value):
+class Compare(IRNode):
     """`a < b <= c`: chained as in Python."""
 
     first: Term
@@ -122,22 +122,22 @@ class Compare(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class BoolOp(Value):
+class BoolOp(IRNode):
     """`and` or `or`, from left to right and no further than needed."""
 
-    word: Literal["and", "or"]
+    operator: Literal["and", "or"]
     parts: tuple[Term, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Not(Value):
+class Not(IRNode):
     """`not x`."""
 
     operand: Term
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class IfElse(Value):
+class IfElse(IRNode):
     """`then if condition else otherwise`: only one branch is taken."""
 
     then: Term
@@ -146,28 +146,28 @@ class IfElse(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ScoreOf(Value):
+class ScoreRef(IRNode):
     """The score of a way of scoring, by its number in the suite."""
 
     scoring: int
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Scored(Value):
+class HasScore(IRNode):
     """Has the row a score from this way of scoring?"""
 
     scoring: int
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Own(Value):
+class OwnScore(IRNode):
     """The score itself, inside `pass = …`; in the condition of `escalate` also its `spread` and `confidence`."""
 
-    word: str = "score"
+    attribute: str = "score"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Passed(Value):
+class HasPassed(IRNode):
     """Does its score pass, by this condition on it?"""
 
     scoring: int
@@ -175,22 +175,22 @@ class Passed(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Given(Value):
+class IsPresent(IRNode):
     """Is the field there, and not blank?"""
 
     operand: Term
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Default(Value):
+class WithDefault(IRNode):
     """The field, or something instead where it is blank."""
 
     operand: Term
-    instead: Term
+    fallback: Term
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Statistic(Value):
+class Statistic(IRNode):
     """A function over the rows of the run, in a `require`: of expressions of a row, or of a statistic (`low`, `high`).
 
     `names` are the arguments as they were written, `type` is what their values can be.
@@ -204,39 +204,39 @@ class Statistic(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class InLoop(Value):
+class LoopVariable(IRNode):
     """Inside a refine: the draft that is looked at, the best one before it, or what is said of the draft."""
 
-    what: Literal["draft", "best", "feedback"]
+    name: Literal["draft", "best", "feedback"]
 
 
 Term: TypeAlias = (
     Constant
-    | Column
+    | ColumnRef
     | GetField
     | Index
     | ListExpr
     | Call
     | Aggregate
-    | Unit
-    | Negative
+    | Normalize
+    | Negate
     | BinaryOp
     | Compare
     | BoolOp
     | Not
     | IfElse
-    | ScoreOf
-    | Scored
-    | Own
-    | Passed
-    | Given
-    | Default
+    | ScoreRef
+    | HasScore
+    | OwnScore
+    | HasPassed
+    | IsPresent
+    | WithDefault
     | Statistic
-    | InLoop
+    | LoopVariable
 )
 
 
-def children(term: Term) -> Iterator[Term]:
+def subterms(term: Term) -> Iterator[Term]:
     """The terms that one is made of, in the order in which they were written."""
     for name in term.__dataclass_fields__:
         yield from _terms_in(getattr(term, name))
@@ -250,15 +250,15 @@ def _terms_in(value: object) -> Iterator[Term]:
         yield value
 
 
-def walk(term: Term) -> Iterator[Term]:
+def walk_terms(term: Term) -> Iterator[Term]:
     """A term and all that it is made of."""
     yield term
-    for child in children(term):
-        yield from walk(child)
+    for child in subterms(term):
+        yield from walk_terms(child)
 
 
 def scorings_in(term: Term) -> Iterator[int]:
     """The ways of scoring that a term reads, by number."""
-    for inner in walk(term):
-        if isinstance(inner, ScoreOf | Scored | Passed):
+    for inner in walk_terms(term):
+        if isinstance(inner, ScoreRef | HasScore | HasPassed):
             yield inner.scoring

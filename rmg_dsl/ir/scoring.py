@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from rmg_dsl.ir.expr import Own, ScoreOf, Term, Value, scorings_in, walk
+from rmg_dsl.ir.expr import IRNode, OwnScore, ScoreRef, Term, scorings_in, walk_terms
 from rmg_dsl.ir.types import Type
 from rmg_dsl.scales import Labels, Scale
 
-Pool = Literal["mean", "majority", "median", "worst"]
+PoolMethod = Literal["mean", "majority", "median", "worst"]
 
-Decide: TypeAlias = Literal["agree", "average", "sum_sign", "first_only"]
+DecisionRule: TypeAlias = Literal["agree", "average", "sum_sign", "first_only"]
 
-PAIR = Labels(("A", "B", "tie"), (1.0, 0.0, 0.5))
+PAIRWISE_SCALE = Labels(("A", "B", "tie"), (1.0, 0.0, 0.5))
 """The verdicts of a comparison, and how much each of them prefers what is shown as A."""
 
 
@@ -32,12 +32,12 @@ class ModelUse:
         return hash(self.label)
 
     @property
-    def shown(self) -> str:
+    def display_name(self) -> str:
         return self.name or self.label
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Criterion(Value):
+class RubricLine(IRNode):
     """A line of a rubric."""
 
     level: float | int | bool | str
@@ -45,15 +45,15 @@ class Criterion(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Escalation(Value):
+class Escalation(IRNode):
     """Whom to ask as well, and when: a condition over the first judges' `score`, `spread` and `confidence`."""
 
-    jurors: tuple[ModelUse, ...]
+    panel: tuple[ModelUse, ...]
     condition: Term
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Judged(Value):
+class JudgeScoring(IRNode):
     """A question to one model or a panel: `bound` gives the template's names their values, `needs` those it must have.
 
     Each juror is asked `samples` times, and `pool` makes one score of all draws. `criteria` is the field that a rubric
@@ -62,14 +62,14 @@ class Judged(Value):
 
     prompt: str
     system: str
-    bound: tuple[tuple[str, Term], ...]
+    bindings: tuple[tuple[str, Term], ...]
     constants: tuple[tuple[str, float | int | bool | str], ...]
     needs: tuple[str, ...]
     scale: Scale
-    rubric: tuple[Criterion, ...]
-    jurors: tuple[ModelUse, ...]
+    rubric: tuple[RubricLine, ...]
+    panel: tuple[ModelUse, ...]
     samples: int = 1
-    pool: Pool = "mean"
+    pool: PoolMethod = "mean"
     logprobs: bool = False
     escalation: Escalation | None = None
     criteria: Term | None = None
@@ -78,45 +78,45 @@ class Judged(Value):
     @property
     def models(self) -> tuple[ModelUse, ...]:
         """Every model that it may ask, those of an escalation last."""
-        return self.jurors + (self.escalation.jurors if self.escalation else ())
+        return self.panel + (self.escalation.panel if self.escalation else ())
 
     @property
-    def is_single(self) -> bool:
+    def is_single_draw(self) -> bool:
         """Does one draw of one model make the score?"""
         return (
-            len(self.jurors) == self.samples == 1 and not self.logprobs and self.escalation is None
+            len(self.panel) == self.samples == 1 and not self.logprobs and self.escalation is None
         )
 
     @property
     def has_ballot(self) -> bool:
         """Are there several draws, several judges or probabilities, so that a spread and a confidence can be told?"""
-        panels = len(self.jurors) > 1 or (
-            self.escalation is not None and len(self.escalation.jurors) > 1
+        panels = len(self.panel) > 1 or (
+            self.escalation is not None and len(self.escalation.panel) > 1
         )
         return panels or self.samples > 1 or self.logprobs
 
     @property
     def stops_early(self) -> bool:
         """Is a panel's majority enough once it is decided? Not where the escalation looks at all of them."""
-        if self.pool != "majority" or len(self.jurors) == 1 or self.logprobs:
+        if self.pool != "majority" or len(self.panel) == 1 or self.logprobs:
             return False
-        words = walk(self.escalation.condition) if self.escalation else ()
-        return not any(isinstance(term, Own) and term.word != "score" for term in words)
+        words = walk_terms(self.escalation.condition) if self.escalation else ()
+        return not any(isinstance(term, OwnScore) and term.attribute != "score" for term in words)
 
     @property
-    def least_draws(self) -> int:
+    def min_draws(self) -> int:
         """The draws that every row needs."""
-        draws = len(self.jurors) * self.samples
+        draws = len(self.panel) * self.samples
         return draws // 2 + 1 if self.stops_early else draws
 
     @property
-    def most_draws(self) -> int:
+    def max_draws(self) -> int:
         """The draws that a row can come to."""
-        return len(self.jurors) * self.samples + len(self.models) - len(self.jurors)
+        return len(self.panel) * self.samples + len(self.models) - len(self.panel)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Computed(Value):
+class ExpressionScoring(IRNode):
     """An expression; a `scale` that was written is checked on every row."""
 
     term: Term
@@ -124,7 +124,7 @@ class Computed(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class FromPython(Value):
+class PythonScoring(IRNode):
     """A Python function, `module:name`, that the caller of the run must allow."""
 
     target: str
@@ -133,28 +133,28 @@ class FromPython(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Written(Value):
+class WriterPrompt(IRNode):
     """What a writer is asked for: a text made from these templates."""
 
     prompt: str
     system: str
-    bound: tuple[tuple[str, Term], ...]
+    bindings: tuple[tuple[str, Term], ...]
     constants: tuple[tuple[str, float | int | bool | str], ...]
     needs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Watched(Value):
+class LoopGrader(IRNode):
     """A way of scoring drafts: `first` of the row as it came, `later` of a draft in its place; the name for both."""
 
     name: str
-    first: int
-    later: int
+    row_scoring: int
+    draft_scoring: int
     type: Type
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Refining(Value):
+class RefineScoring(IRNode):
     """A loop that improves a field: `current` is the field on the row, `until` the condition on a row and on a draft.
 
     With `duel`, `by` compares a draft with the best one before it, and scores neither alone.
@@ -163,15 +163,15 @@ class Refining(Value):
     name: str
     current: Term
     writer: ModelUse
-    improve: Written
-    draft: Written | None
-    by: Watched
-    duel: bool
+    improve: WriterPrompt
+    draft: WriterPrompt | None
+    by: LoopGrader
+    is_pairwise: bool
     until: tuple[Term, Term] | None
-    guards: tuple[Watched, ...]
-    holdout: Watched | None
-    feedback: tuple[Watched, ...]
-    watched: tuple[Watched, ...]
+    guards: tuple[LoopGrader, ...]
+    holdout: LoopGrader | None
+    feedback: tuple[LoopGrader, ...]
+    component_graders: tuple[LoopGrader, ...]
     rounds: int
     patience: int | None
     keep_last: bool
@@ -186,16 +186,16 @@ LoopPart: TypeAlias = Literal["before", "after", "rounds", "refined", "status"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class FromLoop(Value):
+class LoopOutputScoring(IRNode):
     """What a loop leaves behind: a score of its first or its returned draft, the text, the rounds, how it ended."""
 
     loop: int
     part: LoopPart
-    watched: Watched | None = None
+    grader: LoopGrader | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Compared(Value):
+class PairwiseScoring(IRNode):
     """Which of two is better: `sides` are what `{{ a }}` and `{{ b }}` show, the rest is as in a question to a judge.
 
     `swap` asks in both orders, each juror `samples` times in each of them; `decide` makes one decision of the orders.
@@ -204,42 +204,42 @@ class Compared(Value):
     prompt: str
     system: str
     sides: tuple[Term, Term]
-    bound: tuple[tuple[str, Term], ...]
+    bindings: tuple[tuple[str, Term], ...]
     constants: tuple[tuple[str, float | int | bool | str], ...]
     needs: tuple[str, ...]
-    jurors: tuple[ModelUse, ...]
+    panel: tuple[ModelUse, ...]
     swap: bool = True
-    decide: Decide = "agree"
+    decide: DecisionRule = "agree"
     samples: int = 1
     logprobs: bool = False
     generator: str = ""
 
     @property
     def scale(self) -> Scale:
-        return PAIR
+        return PAIRWISE_SCALE
 
     @property
     def models(self) -> tuple[ModelUse, ...]:
         """Every model that it asks."""
-        return self.jurors
+        return self.panel
 
     @property
-    def has_chances(self) -> bool:
+    def has_probability(self) -> bool:
         """Are there several draws, several judges or probabilities, so that more can be told than which one?"""
-        return len(self.jurors) > 1 or self.samples > 1 or self.logprobs
+        return len(self.panel) > 1 or self.samples > 1 or self.logprobs
 
     @property
-    def least_draws(self) -> int:
+    def min_draws(self) -> int:
         """The draws of one comparison."""
-        return len(self.jurors) * self.samples * (1 + self.swap)
+        return len(self.panel) * self.samples * (1 + self.swap)
 
     @property
-    def most_draws(self) -> int:
-        return self.least_draws
+    def max_draws(self) -> int:
+        return self.min_draws
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ByScore(Value):
+class ScoreRanking(IRNode):
     """Ranks by a value that each row has; `lower` where the least is the best."""
 
     score: Term
@@ -247,116 +247,134 @@ class ByScore(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ByJudge(Value):
+class ListwiseRanking(IRNode):
     """Ranks by one question about all candidates; what else it names must be the same for all of them."""
 
     among: Term
     prompt: str
     system: str
-    bound: tuple[tuple[str, Term], ...]
+    bindings: tuple[tuple[str, Term], ...]
     constants: tuple[tuple[str, float | int | bool | str], ...]
     needs: tuple[str, ...]
     judge: ModelUse
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ByPairs(Value):
+class PairwiseRanking(IRNode):
     """Ranks by comparisons of two: `among` of each row takes the place of the pairwise's own sides."""
 
     among: Term
-    compared: Compared
+    comparison: PairwiseScoring
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Ranked(Value):
+class RankingScoring(IRNode):
     """The rows of the same `group` in order; without a group the items of the list that `among` holds on each row."""
 
     group: Term | None
-    way: ByScore | ByJudge | ByPairs
+    method: ScoreRanking | ListwiseRanking | PairwiseRanking
 
     @property
     def models(self) -> tuple[ModelUse, ...]:
         """Every model that it may ask."""
-        match self.way:
-            case ByScore():
+        match self.method:
+            case ScoreRanking():
                 return ()
-            case ByJudge(judge=judge):
+            case ListwiseRanking(judge=judge):
                 return (judge,)
-            case ByPairs(compared=compared):
+            case PairwiseRanking(comparison=compared):
                 return compared.models
 
 
-Scoring: TypeAlias = Judged | Computed | FromPython | Compared | Ranked | Refining | FromLoop
+Scoring: TypeAlias = (
+    JudgeScoring
+    | ExpressionScoring
+    | PythonScoring
+    | PairwiseScoring
+    | RankingScoring
+    | RefineScoring
+    | LoopOutputScoring
+)
 
 
-def terms_of(scoring: Scoring) -> tuple[Term, ...]:
+def scoring_terms(scoring: Scoring) -> tuple[Term, ...]:
     """The expressions of a way of scoring."""
     match scoring:
-        case Computed(term):
+        case ExpressionScoring(term):
             return (term,)
-        case Judged(bound=bound, criteria=criteria, escalation=escalation):
+        case JudgeScoring(bindings=bound, criteria=criteria, escalation=escalation):
             own = (criteria,) if criteria is not None else ()
             return (
                 *(term for _, term in bound),
                 *own,
                 *((escalation.condition,) if escalation else ()),
             )
-        case FromPython(arguments=arguments):
+        case PythonScoring(arguments=arguments):
             return tuple(term for _, term in arguments)
-        case Refining():
-            return _terms_of_loop(scoring)
-        case FromLoop(loop):
-            return (ScoreOf(loop),)
-        case Compared(sides=sides, bound=bound):
+        case RefineScoring():
+            return _refine_terms(scoring)
+        case LoopOutputScoring(loop):
+            return (ScoreRef(loop),)
+        case PairwiseScoring(sides=sides, bindings=bound):
             return (*sides, *(term for _, term in bound))
-        case Ranked(group, way):
-            return (*(() if group is None else (group,)), *_terms_of_way(way))
+        case RankingScoring(group, way):
+            return (*(() if group is None else (group,)), *_ranking_terms(way))
 
 
-def _terms_of_way(way: ByScore | ByJudge | ByPairs) -> tuple[Term, ...]:
+def _ranking_terms(way: ScoreRanking | ListwiseRanking | PairwiseRanking) -> tuple[Term, ...]:
     match way:
-        case ByScore(score):
+        case ScoreRanking(score):
             return (score,)
-        case ByJudge(among, bound=bound):
+        case ListwiseRanking(among, bindings=bound):
             return (among, *(term for _, term in bound))
-        case ByPairs(among, compared):
-            return (among, *(term for _, term in compared.bound))
+        case PairwiseRanking(among, compared):
+            return (among, *(term for _, term in compared.bindings))
 
 
-def models_of(scoring: Scoring) -> tuple[ModelUse, ...]:
+def scoring_models(scoring: Scoring) -> tuple[ModelUse, ...]:
     """The models that a way of scoring may ask."""
-    return scoring.models if isinstance(scoring, Judged | Compared | Ranked | Refining) else ()
+    return (
+        scoring.models
+        if isinstance(scoring, JudgeScoring | PairwiseScoring | RankingScoring | RefineScoring)
+        else ()
+    )
 
 
-def _terms_of_loop(loop: Refining) -> tuple[Term, ...]:
+def _refine_terms(loop: RefineScoring) -> tuple[Term, ...]:
     """What a loop reads of the row as it came; of its drafts it reads the same again."""
     asked = [loop.improve, *([loop.draft] if loop.draft else [])]
     return (
         loop.current,
-        *(ScoreOf(seen.first) for seen in all_watched(loop) if not (loop.duel and seen == loop.by)),
+        *(
+            ScoreRef(seen.row_scoring)
+            for seen in all_loop_graders(loop)
+            if not (loop.is_pairwise and seen == loop.by)
+        ),
         *(loop.until or ())[:1],
-        *(term for written in asked for _, term in written.bound),
+        *(term for written in asked for _, term in written.bindings),
     )
 
 
-def of_drafts(scoring: Scoring) -> frozenset[int]:
+def draft_scorings_of(scoring: Scoring) -> frozenset[int]:
     """The ways of scoring that a loop reads of its drafts, by number."""
-    if not isinstance(scoring, Refining):
+    if not isinstance(scoring, RefineScoring):
         return frozenset()
     until = scorings_in(scoring.until[1]) if scoring.until else ()
-    return frozenset((*(seen.later for seen in all_watched(scoring)), *until))
+    return frozenset((*(seen.draft_scoring for seen in all_loop_graders(scoring)), *until))
 
 
-def all_watched(loop: Refining) -> tuple[Watched, ...]:
+def all_loop_graders(loop: RefineScoring) -> tuple[LoopGrader, ...]:
     """Whatever scores drafts in a loop, each once, the one that it improves first."""
     held = (loop.holdout,) if loop.holdout else ()
-    return tuple(dict.fromkeys((loop.by, *loop.guards, *held, *loop.feedback, *loop.watched)))
+    return tuple(
+        dict.fromkeys((loop.by, *loop.guards, *held, *loop.feedback, *loop.component_graders))
+    )
 
 
-def reached(numbers: Iterable[int], reads: Callable[[int], Iterable[int]]) -> frozenset[int]:
+def reachable_from(numbers: Iterable[int], reads: Callable[[int], Iterable[int]]) -> frozenset[int]:
     """These numbers and all that they read, at whatever distance.
 
-    >>> sorted(reached([1], {1: [2], 2: [1, 3], 3: []}.__getitem__))
+    >>> sorted(reachable_from([1], {1: [2], 2: [1, 3], 3: []}.__getitem__))
     [1, 2, 3]
     """
     found: set[int] = set()
@@ -369,8 +387,8 @@ def reached(numbers: Iterable[int], reads: Callable[[int], Iterable[int]]) -> fr
     return frozenset(found)
 
 
-def read_by(scoring: Scoring) -> frozenset[int]:
+def scoring_dependencies(scoring: Scoring) -> frozenset[int]:
     """The ways of scoring that one reads, by number."""
     return frozenset(
-        number for term in terms_of(scoring) for number in scorings_in(term)
-    ) | of_drafts(scoring)
+        number for term in scoring_terms(scoring) for number in scorings_in(term)
+    ) | draft_scorings_of(scoring)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-WEIGHTS = ("quadratic", "linear")
-LEVELS = ("nominal", "ordinal", "interval", "ratio")
-NOMINAL = ("accuracy", "kappa", "fleiss")
+KAPPA_WEIGHTS = ("quadratic", "linear")
+MEASUREMENT_LEVELS = ("nominal", "ordinal", "interval", "ratio")
+NOMINAL_STATISTICS = ("accuracy", "kappa", "fleiss")

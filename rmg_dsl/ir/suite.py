@@ -11,7 +11,7 @@ from rmg_dsl.ir.scoring import ModelUse, Scoring
 from rmg_dsl.ir.types import Type
 
 OutputKind = Literal["grader", "aggregate", "pairwise", "ranking", "refine", "refined"]
-Level = Literal["pooled", "per_group", "system"]
+ValidationLevel = Literal["pooled", "per_group", "system"]
 """What a `validate` compares: all rows, the rows within each group, or the means of the groups."""
 
 
@@ -35,7 +35,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class Requirement:
     """A `require`: a condition on the whole run, as it was written in `text`."""
 
     condition: Term
@@ -54,10 +54,10 @@ class Validation:
     name: str
     scoring: int
     type: Type
-    categorical: bool
+    is_categorical: bool
     against: tuple[tuple[str, Term], ...]
     group: Term | None
-    level: Level
+    level: ValidationLevel
     source: Source
     span: Span
 
@@ -85,7 +85,7 @@ class ColumnUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedSuite:
     """What the checker hands on; `api.Suite` is its public face."""
 
     source: Source
@@ -94,8 +94,8 @@ class Checked:
     models: tuple[ModelUse, ...]
     outputs: tuple[Output, ...]
     scorings: tuple[Scoring, ...]
-    forced: tuple[int, ...]
-    gates: tuple[Gate, ...]
+    required_scorings: tuple[int, ...]
+    requirements: tuple[Requirement, ...]
     validations: tuple[Validation, ...]
     columns: tuple[ColumnUse, ...]
     fields: tuple[tuple[str, Term], ...]

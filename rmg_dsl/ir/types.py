@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Literal, assert_never
 
-from rmg_dsl.scales import Labels, Order, Points, Real, Scale, Whole, YesNo
+from rmg_dsl.scales import LabelOrder, Labels, Points, Real, Scale, Whole, YesNo
 
 Kind = Literal["number", "bool", "label", "text", "list", "none", "any"]
 
@@ -32,11 +32,11 @@ class Type:
         return self.kind in ("number", "bool", "any")
 
     @property
-    def bounded(self) -> bool:
+    def is_bounded(self) -> bool:
         return self.low > -inf and self.high < inf
 
     def __str__(self) -> str:
-        if self.kind == "number" and self.bounded:
+        if self.kind == "number" and self.is_bounded:
             return f"{self.low:g}..{self.high:g}" + " lower" * (self.direction < 0)
         if self.kind == "label":
             return " | ".join(f'"{label}"' for label in self.labels) or "a label"
@@ -48,19 +48,19 @@ class Type:
 ANY = Type("any")
 TEXT = Type("text")
 LIST = Type("list")
-NOTHING = Type("none")
+NONE_TYPE = Type("none")
 NUMBER = Type("number")
 BOOL = Type("bool", 0, 1, 1)
 
 
-def number(low: float, high: float, direction: int = 0) -> Type:
+def number_type(low: float, high: float, direction: int = 0) -> Type:
     return Type("number", low, high, direction)
 
 
-def of_scale(scale: Scale) -> Type:
+def type_of_scale(scale: Scale) -> Type:
     """The type of a score on this scale.
 
-    >>> str(of_scale(Whole(1, 5, lower=True)))
+    >>> str(type_of_scale(Whole(1, 5, lower=True)))
     '1..5 lower'
     """
     direction = -1 if scale.lower else 1
@@ -75,13 +75,13 @@ def of_scale(scale: Scale) -> Type:
             return Type("number", min(values or (0,)), max(values or (0,)), direction, scale=scale)
         case Points():
             return Type("number", -inf, 1, 1, scale=scale)
-        case Order():
+        case LabelOrder():
             return Type("list", scale=scale)
         case _:
             assert_never(scale)
 
 
-def either(one: Type, other: Type) -> Type:
+def union_type(one: Type, other: Type) -> Type:
     """What may be one or the other, as the branches of a conditional."""
     if one.is_numeric and other.is_numeric and "any" not in (one.kind, other.kind):
         kind: Kind = "bool" if one.kind == other.kind == "bool" else "number"
@@ -101,7 +101,7 @@ def _common_direction(parts: Iterable[Type]) -> int:
     return found.pop() if len(found) == 1 else 0
 
 
-def alike(parts: Iterable[Type]) -> bool:
+def share_one_scale(parts: Iterable[Type]) -> bool:
     """Do these stand on one scale: the same bounds, no opposite directions? Constants fit where they lie inside.
 
     Of a column, and of what is computed from one, nobody knows the bounds: it may stand anywhere.
@@ -114,7 +114,7 @@ def alike(parts: Iterable[Type]) -> bool:
     return all(low <= part.low and part.high <= high for part in known)
 
 
-def folded(parts: list[Type]) -> Type:
+def aggregate_type(parts: list[Type]) -> Type:
     """The type of a mean, a least or a greatest of parts: it stays on their scale."""
     known = [part for part in parts if part.kind != "any"]
     if not known or len(known) < len(parts):
@@ -123,16 +123,16 @@ def folded(parts: list[Type]) -> Type:
     return Type("number", low, high, _common_direction(known))
 
 
-def negated(operand: Type) -> Type:
+def negation_type(operand: Type) -> Type:
     return Type("number", -operand.high, -operand.low, -operand.direction)
 
 
-def combined(operator: str, one: Type, other: Type) -> Type:
+def arithmetic_type(operator: str, one: Type, other: Type) -> Type:
     """Interval arithmetic for `+ - * /`; the direction survives where it is sure."""
     if "any" in (one.kind, other.kind):
         return NUMBER
     if operator == "-":
-        return combined("+", one, negated(other))
+        return arithmetic_type("+", one, negation_type(other))
     if operator == "+":
         found = directions((one, other))
         return Type(
@@ -143,11 +143,13 @@ def combined(operator: str, one: Type, other: Type) -> Type:
         )
     if operator == "/" and other.low <= 0 <= other.high:
         return NUMBER
-    corners = [_times(operator, a, b) for a in (one.low, one.high) for b in (other.low, other.high)]
+    corners = [
+        _corner_value(operator, a, b) for a in (one.low, one.high) for b in (other.low, other.high)
+    ]
     return Type("number", min(corners), max(corners), _scaled_direction(one, other))
 
 
-def _times(operator: str, a: float, b: float) -> float:
+def _corner_value(operator: str, a: float, b: float) -> float:
     if operator == "/":
         return a / b if abs(b) != inf else 0.0
     return 0.0 if 0 in (a, b) else a * b
@@ -162,7 +164,7 @@ def _scaled_direction(one: Type, other: Type) -> int:
     return (one.direction or other.direction) * sign
 
 
-def outcome_of(operator: str, one: Type, other: Type) -> bool | None:
+def comparison_result(operator: str, one: Type, other: Type) -> bool | None:
     """What a comparison of two intervals must give, or none where it depends on the row."""
     if not (one.is_numeric and other.is_numeric) or "any" in (one.kind, other.kind):
         return None

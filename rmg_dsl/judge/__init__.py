@@ -2,35 +2,40 @@
 
 from rmg_dsl.judge.criteria import BadRubric
 from rmg_dsl.judge.pairwise import PairAsker
-from rmg_dsl.judge.panel import ONLY, Draw, deliberate
-from rmg_dsl.judge.protocol import Answers, Asker, DraftPlace, Enquiry, Holds, Key
+from rmg_dsl.judge.panel import SINGLE_DRAW, Draw, resolve_draws
+from rmg_dsl.judge.protocol import Answers, Asker, ConditionCheck, DraftPlace, Enquiry, EnquiryKey
 from rmg_dsl.judge.questions import GraderAsker
-from rmg_dsl.judge.rank_math import fewest_and_most, shares_of
-from rmg_dsl.judge.ranking import Listing, Standing, Tournament, standing_of
-from rmg_dsl.judge.replies import follow_up, read
-from rmg_dsl.judge.writer import Writer, feedback_on
+from rmg_dsl.judge.rank_math import comparison_count_range, shares_of
+from rmg_dsl.judge.ranking import (
+    GroupRanking,
+    ListwiseSession,
+    PairwiseSession,
+    ranking_from_scores,
+)
+from rmg_dsl.judge.replies import follow_up, read_reply
+from rmg_dsl.judge.writer import DraftWriter, feedback_on
 
 __all__ = [
-    "ONLY",
+    "SINGLE_DRAW",
     "Answers",
     "Asker",
     "BadRubric",
+    "ConditionCheck",
     "DraftPlace",
+    "DraftWriter",
     "Draw",
     "Enquiry",
+    "EnquiryKey",
     "GraderAsker",
-    "Holds",
-    "Key",
-    "Listing",
+    "GroupRanking",
+    "ListwiseSession",
     "PairAsker",
-    "Standing",
-    "Tournament",
-    "Writer",
-    "deliberate",
+    "PairwiseSession",
+    "comparison_count_range",
     "feedback_on",
-    "fewest_and_most",
     "follow_up",
-    "read",
+    "ranking_from_scores",
+    "read_reply",
+    "resolve_draws",
     "shares_of",
-    "standing_of",
 ]

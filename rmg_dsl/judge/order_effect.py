@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from math import fsum
 from typing import assert_never
 
-from rmg_dsl.ir.scoring import Decide
+from rmg_dsl.ir.scoring import DecisionRule
 from rmg_dsl.results import Habit
 
-_SAME = 1e-9  # closer to the middle than this is the middle: 0.7 and 0.3 have a mean of 0.49999999999999994
+_TIE_TOLERANCE = 1e-9  # closer to the middle than this is the middle: 0.7 and 0.3 have a mean of 0.49999999999999994
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,17 @@ class Decision:
     habit: Habit | None = None
 
 
-def decided(decide: Decide, orders: Sequence[float]) -> Decision:
+def decide_preference(decide: DecisionRule, orders: Sequence[float]) -> Decision:
     """The decision of one order or two: each number says how much it prefers the first of `compare`, from 0 to 1.
 
-    >>> decided("average", [0.9, 0.35])
+    >>> decide_preference("average", [0.9, 0.35])
     Decision(value=1.0, p=0.625, flagged=True, habit='first')
-    >>> decided("agree", [0.9, 0.35]).value
+    >>> decide_preference("agree", [0.9, 0.35]).value
     0.5
     """
     sides = [side_of(p) for p in orders]
     p = fsum(orders) / len(orders)
-    value = _value(decide, sides, p)
+    value = _decision_value(decide, sides, p)
     if len(orders) == 1:
         return Decision(value, p)
     return Decision(value, p, len(set(sides)) > 1, _habit(sides))
@@ -49,10 +49,10 @@ def side_of(p: float) -> float:
     >>> side_of(0.51), side_of(0.5), side_of(0.2)
     (1.0, 0.5, 0.0)
     """
-    return 0.5 if abs(p - 0.5) < _SAME else float(p > 0.5)
+    return 0.5 if abs(p - 0.5) < _TIE_TOLERANCE else float(p > 0.5)
 
 
-def _value(decide: Decide, sides: Sequence[float], p: float) -> float:
+def _decision_value(decide: DecisionRule, sides: Sequence[float], p: float) -> float:
     match decide:
         case "agree":
             return sides[0] if len(set(sides)) == 1 else 0.5

@@ -16,78 +16,90 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from rmg_dsl.ir.scoring import Escalation, Judged, ModelUse
-from rmg_dsl.judge.pooling import Votes, ballot_of, chosen_of, pooled, ranked, shown, verdict_of
-from rmg_dsl.judge.protocol import Answers, Holds
+from rmg_dsl.ir.scoring import Escalation, JudgeScoring, ModelUse
+from rmg_dsl.judge.pooling import (
+    Votes,
+    make_ballot,
+    pool_votes,
+    verdict_of,
+    verdict_text,
+    winning_verdict,
+    worst_first,
+)
+from rmg_dsl.judge.protocol import Answers, ConditionCheck
 from rmg_dsl.results import Outcome, Score, Status, Unscored
 from rmg_dsl.scales import Scale, Value
 
 # What says nothing about the row asks nobody else: an endpoint that is down must not become the bill of a dearer one.
-_ESCALATED = (Status.UNPARSED, Status.OFF_SCALE, Status.REFUSED)
+_DOUBTFUL_STATUSES = (Status.UNPARSED, Status.OFF_SCALE, Status.REFUSED)
 
 
 class Draw(NamedTuple):
     """One draw: of which stage (0 the grader's judges, 1 those of the escalation), which juror, and its number."""
 
     stage: int
-    juror: int
+    member: int
     number: int
 
 
-ONLY = Draw(0, 0, 0)
+SINGLE_DRAW = Draw(0, 0, 0)
 
 
-def deliberate(judged: Judged, answers: Answers, holds: Holds) -> Outcome | Sequence[Draw]:
+def resolve_draws(
+    judged: JudgeScoring, answers: Answers, holds: ConditionCheck
+) -> Outcome | Sequence[Draw]:
     """The outcome of a grader on a row, or the draws that it still needs.
 
     >>> from rmg_dsl.scales import Whole
-    >>> twice = Judged("", "", (), (), (), Whole(1, 5), (), (ModelUse("judge", None),), samples=2)
-    >>> deliberate(twice, {}, holds=lambda *_: False)
-    [Draw(stage=0, juror=0, number=1), Draw(stage=0, juror=0, number=2)]
+    >>> twice = JudgeScoring("", "", (), (), (), Whole(1, 5), (), (ModelUse("judge", None),), samples=2)
+    >>> resolve_draws(twice, {}, holds=lambda *_: False)
+    [Draw(stage=0, member=0, number=1), Draw(stage=0, member=0, number=2)]
     >>> both = {Draw(0, 0, 1): Score(4), Draw(0, 0, 2): Score(5)}
-    >>> deliberate(twice, both, holds=lambda *_: False).value
+    >>> resolve_draws(twice, both, holds=lambda *_: False).value
     4.5
     """
     draws = _first_draws(judged, answers)
     if missing := [draw for draw in draws if draw not in answers]:
         return missing
     votes = _votes(judged, draws, answers)
-    first = pooled(judged.pool, judged.scale, votes, len(judged.jurors) * judged.samples)
+    first = pool_votes(judged.pool, judged.scale, votes, len(judged.panel) * judged.samples)
     escalation = judged.escalation
     if escalation is None or not _is_doubtful(first, escalation, holds):
-        return _as_pooled(judged, first)
-    draws = _draws(escalation.jurors, 1, stage=1)
+        return _as_mean_value(judged, first)
+    draws = _stage_draws(escalation.panel, 1, stage=1)
     if missing := [draw for draw in draws if draw not in answers]:
         return missing
-    return _as_pooled(judged, _overruled(judged, first, votes, _votes(judged, draws, answers)))
+    return _as_mean_value(
+        judged, _apply_escalation(judged, first, votes, _votes(judged, draws, answers))
+    )
 
 
-def whom(judged: Judged, draw: Draw) -> ModelUse:
+def model_of_draw(judged: JudgeScoring, draw: Draw) -> ModelUse:
     """The model that makes a draw."""
     if draw.stage == 0 or judged.escalation is None:
-        return judged.jurors[draw.juror]
-    return judged.escalation.jurors[draw.juror]
+        return judged.panel[draw.member]
+    return judged.escalation.panel[draw.member]
 
 
 # ── the first judges ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _first_draws(judged: Judged, answers: Answers) -> Sequence[Draw]:
-    draws = _draws(judged.jurors, judged.samples, stage=0)
-    return draws[: _enough(draws, answers, judged.scale)] if judged.stops_early else draws
+def _first_draws(judged: JudgeScoring, answers: Answers) -> Sequence[Draw]:
+    draws = _stage_draws(judged.panel, judged.samples, stage=0)
+    return draws[: _draws_needed(draws, answers, judged.scale)] if judged.stops_early else draws
 
 
-def _draws(jurors: Sequence[ModelUse], samples: int, stage: int) -> list[Draw]:
+def _stage_draws(jurors: Sequence[ModelUse], samples: int, stage: int) -> list[Draw]:
     """The first draws of all jurors, then the second ones: what is asked first is as mixed as the panel."""
     numbers = range(1, samples + 1) if samples > 1 else (0,)
     return [Draw(stage, juror, number) for number in numbers for juror in range(len(jurors))]
 
 
-def _votes(judged: Judged, draws: Sequence[Draw], answers: Answers) -> Votes:
-    return [(whom(judged, draw).label, answers[draw]) for draw in draws]
+def _votes(judged: JudgeScoring, draws: Sequence[Draw], answers: Answers) -> Votes:
+    return [(model_of_draw(judged, draw).label, answers[draw]) for draw in draws]
 
 
-def _enough(draws: Sequence[Draw], answers: Answers, scale: Scale) -> int:
+def _draws_needed(draws: Sequence[Draw], answers: Answers, scale: Scale) -> int:
     """How many of the draws, from the first on, could decide if those without an answer said what decides soonest.
 
     Never more than will have been needed once the answers are there: so who answers first changes nothing.
@@ -119,57 +131,59 @@ def _is_safe(
     counts = Counter(votes)
     own = out + (0 if leader is None else counts[leader])
     # Ties go to those that come first, which is only known once nothing is out.
-    order = [] if out or leader is None else ranked(scale, votes)
+    order = [] if out or leader is None else worst_first(scale, votes)
     before = order[: order.index(leader)] if leader in order else []
     return own > rest and all(
         own >= counts[other] + rest + (other in before) for other in counts if other != leader
     )
 
 
-def _as_pooled(judged: Judged, outcome: Outcome) -> Outcome:
+def _as_mean_value(judged: JudgeScoring, outcome: Outcome) -> Outcome:
     """Where scores of the grader are means, one that a single draw made is a number of the same kind."""
     if judged.pool != "mean" or not judged.has_ballot or isinstance(outcome, Unscored | str):
         return outcome
     return (
-        outcome if isinstance(outcome.value, str) else replace(outcome, value=float(outcome.single))
+        outcome
+        if isinstance(outcome.value, str)
+        else replace(outcome, value=float(outcome.scalar_value))
     )
 
 
 # ── the escalation ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _is_doubtful(first: Outcome, escalation: Escalation, holds: Holds) -> bool:
+def _is_doubtful(first: Outcome, escalation: Escalation, holds: ConditionCheck) -> bool:
     """Does the condition hold? A judge that gave no verdict is in doubt too; one that could not be asked is not."""
     if isinstance(first, Unscored):
-        return first.status in _ESCALATED
+        return first.status in _DOUBTFUL_STATUSES
     ballot = first.ballot
     own = {
-        "score": first.single,
+        "score": first.scalar_value,
         "spread": ballot.spread if ballot else None,
         "confidence": ballot.confidence if ballot else None,
     }
     return holds(escalation.condition, own)
 
 
-def _overruled(judged: Judged, first: Outcome, votes: Votes, later: Votes) -> Outcome:
+def _apply_escalation(judged: JudgeScoring, first: Outcome, votes: Votes, later: Votes) -> Outcome:
     """The verdict of the escalation, which is the score; where it has none, there is none."""
-    second = pooled(judged.pool, judged.scale, later, len(later))
+    second = pool_votes(judged.pool, judged.scale, later, len(later))
     attempts = first.attempts + second.attempts
-    words = f"{', '.join(f'`{name}`' for name, _ in later)}, asked after {_seen(first)}"
+    words = f"{', '.join(f'`{name}`' for name, _ in later)}, asked after {_first_stage_text(first)}"
     if isinstance(second, Unscored):
         return replace(second, message=f"{words}: {second.message}", attempts=attempts)
-    chosen = chosen_of(
+    chosen = winning_verdict(
         judged.pool, judged.scale, [vote for _, vote in later if isinstance(vote, Score)]
     )
     reason = words + (f": {second.reason}" if second.reason else "")
-    ballot = ballot_of(judged.pool, judged.scale, [*votes, *later], chosen)
+    ballot = make_ballot(judged.pool, judged.scale, [*votes, *later], chosen)
     return replace(second, reason=reason, attempts=attempts, ballot=ballot)
 
 
-def _seen(first: Outcome) -> str:
+def _first_stage_text(first: Outcome) -> str:
     if isinstance(first, Unscored):
         return f"no verdict ({first.status})"
     spread = first.ballot.spread if first.ballot else None
-    return shown(first.label or first.single) + (
-        f" with a spread of {shown(spread)}" if spread is not None else ""
+    return verdict_text(first.label or first.scalar_value) + (
+        f" with a spread of {verdict_text(spread)}" if spread is not None else ""
     )

@@ -11,14 +11,14 @@ from rmg_dsl.messages import Question
 from rmg_dsl.results import Outcome
 from rmg_dsl.scales import Value
 
-Key: TypeAlias = tuple[int, ...]
+EnquiryKey: TypeAlias = tuple[int, ...]
 """Which of a step's enquiries this is; what its numbers mean, the step's asker knows."""
 
 DraftPlace: TypeAlias = tuple[int, int]
 """Which draft of a row: the step of the loop that it belongs to, and its place there."""
 
-Answers: TypeAlias = Mapping[Key, Outcome]
-Holds: TypeAlias = Callable[[Term, Mapping[str, Value | None]], bool]
+Answers: TypeAlias = Mapping[EnquiryKey, Outcome]
+ConditionCheck: TypeAlias = Callable[[Term, Mapping[str, Value | None]], bool]
 """Whether a condition of the spec holds on the row, where its own words (`score`, `spread` …) have these values."""
 
 
@@ -30,7 +30,7 @@ class Enquiry(NamedTuple):
     """
 
     step: int
-    key: Key
+    key: EnquiryKey
     question: Question
     model: ModelUse
     draw: int = 0
@@ -48,19 +48,19 @@ class Asker(Protocol):
     def bound(self) -> Sequence[tuple[str, Term]]: ...
 
     @property
-    def only(self) -> Key | None: ...
+    def only(self) -> EnquiryKey | None: ...
 
-    def deliberate(self, answers: Answers, holds: Holds) -> Outcome | Sequence[Key]:
+    def resolve(self, answers: Answers, holds: ConditionCheck) -> Outcome | Sequence[EnquiryKey]:
         """What the answers so far come to, or the enquiries that are needed and have no answer yet.
 
         Equal answers give the same, in whatever order they came: what is asked never depends on who was faster.
         """
         ...
 
-    def question(self, key: Key, values: Mapping[str, Any]) -> Question:
+    def question(self, key: EnquiryKey, values: Mapping[str, Any]) -> Question:
         """The question of an enquiry about a row whose named values these are; raises MissingInput."""
         ...
 
-    def whom(self, key: Key) -> tuple[ModelUse, int]:
+    def model_for(self, key: EnquiryKey) -> tuple[ModelUse, int]:
         """The model that an enquiry goes to, and as which draw."""
         ...

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from random import Random
 
-ROUND_ROBIN = 8
+MAX_ROUND_ROBIN = 8
 """Up to so many candidates, each is compared with each; more are sorted by merging."""
 
 Pair = tuple[int, int]
@@ -57,10 +57,10 @@ def label_of(place: int) -> str:
     return (label_of(left - 1) if left else "") + chr(ord("A") + last)
 
 
-def shuffled(count: int, seed: str) -> tuple[int, ...]:
+def shuffle_order(count: int, seed: str) -> tuple[int, ...]:
     """The order in which candidates are shown: the same for the same seed, on every machine.
 
-    >>> shuffled(5, "0 q1") == shuffled(5, "0 q1"), sorted(shuffled(5, "0 q2"))
+    >>> shuffle_order(5, "0 q1") == shuffle_order(5, "0 q1"), sorted(shuffle_order(5, "0 q2"))
     (True, [0, 1, 2, 3, 4])
     """
     order = list(range(count))
@@ -85,27 +85,27 @@ def ranks_in(verdict: Sequence[str], shown: Sequence[int]) -> tuple[int, ...]:
 
 
 @dataclass(slots=True)
-class Contest:
+class PairwiseRanker:
     """Candidates that are compared two at a time, until they are ranked.
 
     `results` are the comparisons so far: of two places, the first below the second, 1 where the first is better, 0
     where the second is, 0.5 where neither is. Asked again and again, it says which are wanted next, or the ranks.
 
-    >>> contest = Contest(3)
-    >>> contest.wanted()
+    >>> contest = PairwiseRanker(3)
+    >>> contest.pending_pairs()
     ((0, 1), (0, 2), (1, 2))
     >>> contest.results = {(0, 1): 1, (0, 2): 0.5, (1, 2): 0}
-    >>> contest.wanted(), contest.ranks()
+    >>> contest.pending_pairs(), contest.ranks()
     ((), (1, 3, 1))
     """
 
     count: int
     results: dict[Pair, float] = field(default_factory=dict)
-    _sorted: dict[Pair, tuple[int, ...]] = field(default_factory=dict, repr=False)
+    _sorted_ranges: dict[Pair, tuple[int, ...]] = field(default_factory=dict, repr=False)
 
-    def wanted(self) -> tuple[Pair, ...]:
+    def pending_pairs(self) -> tuple[Pair, ...]:
         """The comparisons that can be made now and are not made yet; none once the ranks are known."""
-        if self.count <= ROUND_ROBIN:
+        if self.count <= MAX_ROUND_ROBIN:
             return tuple(
                 pair for pair in combinations(range(self.count), 2) if pair not in self.results
             )
@@ -115,26 +115,26 @@ class Contest:
 
     def ranks(self) -> tuple[int, ...]:
         """The ranks, once nothing is wanted any more."""
-        if self.count <= ROUND_ROBIN:
+        if self.count <= MAX_ROUND_ROBIN:
             return ranks_of(_points(self.count, self.results))
         order = self._sort(0, self.count, [])
         assert order is not None
-        return self._shared(order)
+        return self._ranks_with_ties(order)
 
     def _sort(self, low: int, high: int, open_ones: list[Pair]) -> tuple[int, ...] | None:
         """The candidates from `low` to before `high`, the best first; what that still needs goes to `open_ones`."""
         if high - low < 2:
             return tuple(range(low, high))
-        if (low, high) not in self._sorted:
+        if (low, high) not in self._sorted_ranges:
             middle = (low + high) // 2
             left, right = self._sort(low, middle, open_ones), self._sort(middle, high, open_ones)
-            merged = None if left is None or right is None else self._merged(left, right, open_ones)
+            merged = None if left is None or right is None else self._merge(left, right, open_ones)
             if merged is None:
                 return None
-            self._sorted[low, high] = merged
-        return self._sorted[low, high]
+            self._sorted_ranges[low, high] = merged
+        return self._sorted_ranges[low, high]
 
-    def _merged(
+    def _merge(
         self, left: Sequence[int], right: Sequence[int], open_ones: list[Pair]
     ) -> tuple[int, ...] | None:
         found: list[int] = []
@@ -152,7 +152,7 @@ class Contest:
                 j += 1
         return (*found, *left[i:], *right[j:])
 
-    def _shared(self, order: Sequence[int]) -> tuple[int, ...]:
+    def _ranks_with_ties(self, order: Sequence[int]) -> tuple[int, ...]:
         """Neighbours have met, whatever the way: those that neither won share a rank."""
         ranks = [0] * self.count
         for place, candidate in enumerate(order, 1):
@@ -170,13 +170,13 @@ def _points(count: int, results: Mapping[Pair, float]) -> list[float]:
     return points
 
 
-def fewest_and_most(count: int) -> Pair:
+def comparison_count_range(count: int) -> Pair:
     """How many comparisons of two so many candidates can need.
 
-    >>> fewest_and_most(1), fewest_and_most(8), fewest_and_most(16)
+    >>> comparison_count_range(1), comparison_count_range(8), comparison_count_range(16)
     ((0, 0), (28, 28), (32, 49))
     """
-    if count <= ROUND_ROBIN:
+    if count <= MAX_ROUND_ROBIN:
         return (count * (count - 1) // 2,) * 2
     merges = list(_merges(count))
     return sum(min(sizes) for sizes in merges), sum(sum(sizes) - 1 for sizes in merges)

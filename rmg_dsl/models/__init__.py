@@ -8,78 +8,78 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rmg_dsl.lazy import lazily
+from rmg_dsl.lazy import lazy_getattr
 
 if TYPE_CHECKING:
-    from rmg_dsl.models.adaptive_limit import Throttle
+    from rmg_dsl.models.adaptive_limit import AdaptiveLimit
     from rmg_dsl.models.cache import FILE_NAME, CacheError, CacheInfo, ReplyCache
-    from rmg_dsl.models.cache_view import Memory
-    from rmg_dsl.models.caching import Cached, Flights
-    from rmg_dsl.models.cancellation import Abandoned, Brake
+    from rmg_dsl.models.cache_view import ReplyLookup
+    from rmg_dsl.models.caching import CachedModel, InFlightRequests
+    from rmg_dsl.models.cancellation import CallCancelled, Cancellation
     from rmg_dsl.models.endpoints import Endpoint, Endpoints
-    from rmg_dsl.models.lexical import Lexical
-    from rmg_dsl.models.limiter import Gate, Limited
-    from rmg_dsl.models.opening import ModelSpec, memory_of, open_model, parse_model_name
+    from rmg_dsl.models.lexical import LexicalModel
+    from rmg_dsl.models.limiter import CallLimiter, ConcurrencyLimitedModel
+    from rmg_dsl.models.opening import ModelSpec, open_model, parse_model_name, reply_lookup_of
     from rmg_dsl.models.presets import PRESETS, Preset
     from rmg_dsl.models.prices import Price
     from rmg_dsl.models.providers.openai import OpenAIChat
-    from rmg_dsl.models.rate_limit import Pace, Paced
-    from rmg_dsl.models.retry import Retrying
+    from rmg_dsl.models.rate_limit import RateLimit, RateLimitedModel
+    from rmg_dsl.models.retry import RetryingModel
     from rmg_dsl.models.scripted import ScriptedModel
-    from rmg_dsl.models.settings import SETTINGS, Setting, check_setting
+    from rmg_dsl.models.settings import SETTINGS, ModelSetting, check_setting
 
 _HOMES = {
-    "opening": "ModelSpec memory_of open_model parse_model_name",
-    "cancellation": "Abandoned Brake",
+    "adaptive_limit": "AdaptiveLimit",
     "cache": "FILE_NAME CacheError CacheInfo ReplyCache",
-    "caching": "Cached Flights",
+    "cache_view": "ReplyLookup",
+    "caching": "CachedModel InFlightRequests",
+    "cancellation": "CallCancelled Cancellation",
     "endpoints": "Endpoint Endpoints",
-    "lexical": "Lexical",
-    "cache_view": "Memory",
-    "providers.openai": "OpenAIChat",
-    "rate_limit": "Pace Paced",
+    "lexical": "LexicalModel",
+    "limiter": "CallLimiter ConcurrencyLimitedModel",
+    "opening": "ModelSpec reply_lookup_of open_model parse_model_name",
     "presets": "PRESETS Preset",
-    "scripted": "ScriptedModel",
     "prices": "Price",
-    "settings": "SETTINGS Setting check_setting",
-    "adaptive_limit": "Throttle",
-    "limiter": "Gate Limited",
-    "retry": "Retrying",
+    "providers.openai": "OpenAIChat",
+    "rate_limit": "RateLimit RateLimitedModel",
+    "retry": "RetryingModel",
+    "scripted": "ScriptedModel",
+    "settings": "SETTINGS ModelSetting check_setting",
 }
 
 __all__ = [
     "FILE_NAME",
     "PRESETS",
     "SETTINGS",
-    "Abandoned",
-    "Brake",
+    "AdaptiveLimit",
     "CacheError",
     "CacheInfo",
-    "Cached",
+    "CachedModel",
+    "CallCancelled",
+    "CallLimiter",
+    "Cancellation",
+    "ConcurrencyLimitedModel",
     "Endpoint",
     "Endpoints",
-    "Flights",
-    "Gate",
-    "Lexical",
-    "Limited",
-    "Memory",
+    "InFlightRequests",
+    "LexicalModel",
+    "ModelSetting",
     "ModelSpec",
     "OpenAIChat",
-    "Pace",
-    "Paced",
     "Preset",
     "Price",
+    "RateLimit",
+    "RateLimitedModel",
     "ReplyCache",
-    "Retrying",
+    "ReplyLookup",
+    "RetryingModel",
     "ScriptedModel",
-    "Setting",
-    "Throttle",
     "check_setting",
-    "memory_of",
     "open_model",
     "parse_model_name",
+    "reply_lookup_of",
 ]
 
 
 if not TYPE_CHECKING:  # so that a name which is none stays a mistake for a type checker
-    __getattr__ = lazily(__name__, _HOMES)
+    __getattr__ = lazy_getattr(__name__, _HOMES)

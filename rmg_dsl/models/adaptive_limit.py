@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from statistics import median
 
-START = 20
-CEILING = 512
+START_CONCURRENCY = 20
+MAX_CONCURRENCY = 512
 
-_CUT = 0.7
-_STEP = 16  # a full window adds a sixteenth, once the first limit was met
-_SLOWER = 1.5  # this much over the best latency, and it no longer holds
+_CUT_FACTOR = 0.7
+_GROWTH_DIVISOR = 16  # a full window adds a sixteenth, once the first limit was met
+_LATENCY_TOLERANCE = 1.5  # this much over the best latency, and it no longer holds
 _JITTER = 0.01  # seconds that a latency may differ by for no reason
-_FORGET = 1.02  # the best latency known is trusted a little less with each window
-_MEMORY = 63 / 64  # how much an outcome still counts after the next one
-LONGEST_HOLD = 120.0  # who is told to wait longer should hear it at once
+_BEST_LATENCY_DRIFT = 1.02  # the best latency known is trusted a little less with each window
+_OUTCOME_DECAY = 63 / 64  # how much an outcome still counts after the next one
+LONGEST_PAUSE = 120.0  # who is told to wait longer should hear it at once
 
 
-class Throttle:
+class AdaptiveLimit:
     """A limit that grows while latency holds, and is cut once for each episode of refusals.
 
-    >>> throttle = Throttle(start=2, ceiling=100)
-    >>> tickets = [throttle.begin(0.0) for _ in range(2)]
+    >>> throttle = AdaptiveLimit(start=2, ceiling=100)
+    >>> tickets = [throttle.begin_call(0.0) for _ in range(2)]
     >>> throttle.admits(2, 0.0)
     False
     >>> for ticket in tickets:
-    ...     throttle.succeed(ticket, seconds=0.2, busy=2)
+    ...     throttle.record_success(ticket, seconds=0.2, busy=2)
     >>> throttle.limit
     4
 
@@ -37,81 +37,95 @@ class Throttle:
     is over. What a provider announces (nothing left until …) is held without one.
     """
 
-    def __init__(self, start: int = START, ceiling: int = CEILING) -> None:
+    def __init__(self, start: int = START_CONCURRENCY, ceiling: int = MAX_CONCURRENCY) -> None:
         self.limit = start
         self._start = start
         self._ceiling = ceiling
         self._tickets = 0
         self._episode = 0
-        self._good = self._bad = 0.0
-        self._doubling = True
-        self._best: float | None = None
-        self._window: list[float] = []
-        self._held_until = 0.0
-        self._probe: int | None = None
+        self._success_weight = self._refusal_weight = 0.0
+        self._is_doubling = True
+        self._best_latency: float | None = None
+        self._window_latencies: list[float] = []
+        self._paused_until = 0.0
+        self._probe_ticket: int | None = None
         self._may_probe = False
 
-    def bound(self, start: int, ceiling: int) -> None:
+    def set_bounds(self, start: int, ceiling: int) -> None:
         """Another start and ceiling, before anything is known of the endpoint."""
         self.limit = self._start = start
         self._ceiling = ceiling
 
     def admits(self, busy: int, now: float) -> bool:
         """Whether one more call may begin."""
-        return busy < self.limit and (now >= self._held_until or self._may_probe)
+        return busy < self.limit and (now >= self._paused_until or self._may_probe)
 
-    def held_for(self, now: float) -> float:
+    def pause_left(self, now: float) -> float:
         """The seconds for which no more calls may begin, however few are under way."""
-        return 0.0 if self._may_probe else max(0.0, self._held_until - now)
+        return 0.0 if self._may_probe else max(0.0, self._paused_until - now)
 
-    def begin(self, now: float) -> int:
+    def begin_call(self, now: float) -> int:
         """A call begins; returns its ticket."""
         self._tickets += 1
-        if now < self._held_until and self._may_probe:
-            self._probe, self._may_probe = self._tickets, False
+        if now < self._paused_until and self._may_probe:
+            self._probe_ticket, self._may_probe = self._tickets, False
         return self._tickets
 
-    def succeed(self, ticket: int, seconds: float, busy: int) -> None:
+    def record_success(self, ticket: int, seconds: float, busy: int) -> None:
         """A call was answered, after `seconds`, while `busy` calls were under way, itself among them."""
-        self._good, self._bad = self._good * _MEMORY + 1, self._bad * _MEMORY
-        if ticket == self._probe:
-            self._held_until, self._probe = 0.0, None
+        self._success_weight, self._refusal_weight = (
+            self._success_weight * _OUTCOME_DECAY + 1,
+            self._refusal_weight * _OUTCOME_DECAY,
+        )
+        if ticket == self._probe_ticket:
+            self._paused_until, self._probe_ticket = 0.0, None
         if ticket <= self._episode or busy < self.limit or self.limit >= self._ceiling:
             return
-        self._window.append(seconds)
-        if len(self._window) >= self.limit:
-            self._judge(median(self._window))
-            self._window.clear()
+        self._window_latencies.append(seconds)
+        if len(self._window_latencies) >= self.limit:
+            self._adjust_limit(median(self._window_latencies))
+            self._window_latencies.clear()
 
-    def _judge(self, latency: float) -> None:
-        best = latency if self._best is None else min(latency, self._best * _FORGET)
-        self._best = best
-        if latency > best * _SLOWER + _JITTER:
-            self._doubling = False
+    def _adjust_limit(self, latency: float) -> None:
+        best = (
+            latency
+            if self._best_latency is None
+            else min(latency, self._best_latency * _BEST_LATENCY_DRIFT)
+        )
+        self._best_latency = best
+        if latency > best * _LATENCY_TOLERANCE + _JITTER:
+            self._is_doubling = False
             return
-        grown = self.limit * 2 if self._doubling else self.limit + max(1, self.limit // _STEP)
+        grown = (
+            self.limit * 2
+            if self._is_doubling
+            else self.limit + max(1, self.limit // _GROWTH_DIVISOR)
+        )
         self.limit = min(self._ceiling, grown)
 
-    def refuse(self, ticket: int, now: float, wait: float | None = None) -> None:
+    def record_refusal(self, ticket: int, now: float, wait: float | None = None) -> None:
         """A call was refused for the load, perhaps with the seconds to `wait`."""
-        self._good, self._bad = self._good * _MEMORY, self._bad * _MEMORY + 1
+        self._success_weight, self._refusal_weight = (
+            self._success_weight * _OUTCOME_DECAY,
+            self._refusal_weight * _OUTCOME_DECAY + 1,
+        )
         if wait:
-            self._hold(now, wait, probing=ticket != self._probe)
+            self._pause(now, wait, probing=ticket != self._probe_ticket)
         if ticket <= self._episode:
             return
-        floor = 1 if self._bad > self._good else -(-self._start // 2)
-        self.limit = max(min(self.limit, floor), int(self.limit * _CUT))
-        self._episode, self._doubling = self._tickets, False
-        self._window.clear()
+        floor = 1 if self._refusal_weight > self._success_weight else -(-self._start // 2)
+        self.limit = max(min(self.limit, floor), int(self.limit * _CUT_FACTOR))
+        self._episode, self._is_doubling = self._tickets, False
+        self._window_latencies.clear()
 
-    def announce(self, now: float, wait: float) -> None:
+    def record_pause(self, now: float, wait: float) -> None:
         """The provider has nothing left for so many seconds."""
-        self._hold(now, wait, probing=False)
+        self._pause(now, wait, probing=False)
 
-    def _hold(self, now: float, wait: float, *, probing: bool) -> None:
-        if wait > LONGEST_HOLD:
+    def _pause(self, now: float, wait: float, *, probing: bool) -> None:
+        if wait > LONGEST_PAUSE:
             return
-        fresh = now >= self._held_until
-        self._held_until = max(self._held_until, now + wait)
+        fresh = now >= self._paused_until
+        self._paused_until = max(self._paused_until, now + wait)
         if fresh:
             self._may_probe = probing

@@ -25,33 +25,33 @@ CREATE TABLE IF NOT EXISTS replies (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS by_hash ON replies (hash);
 """
-_FIND = "SELECT key, value, used, made FROM replies WHERE hash IN ({})"
-_MOST_FOUND = 500
-_KEEP = """
+_SELECT_REPLIES = "SELECT key, value, used, made FROM replies WHERE hash IN ({})"
+_MAX_KEYS_PER_QUERY = 500
+_UPSERT_REPLY = """
 INSERT INTO replies (hash, key, made, used, value) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (hash) DO UPDATE SET key = excluded.key, made = excluded.made, used = excluded.used, value = excluded.value
 WHERE made < ?
 """
-_TOUCH = "UPDATE replies SET used = ? WHERE hash = ?"
+_TOUCH_REPLY = "UPDATE replies SET used = ? WHERE hash = ?"
 # What is kept beside a value, about: its row, its key, its place in the index.
-_OVERHEAD = 100
-_PRUNE = f"""
+_ROW_OVERHEAD_BYTES = 100
+_PRUNE_REPLIES = f"""
 DELETE FROM replies WHERE id IN (
     SELECT id FROM (
-        SELECT id, sum(length(value) + {_OVERHEAD}) OVER (ORDER BY used DESC, id DESC) AS kept FROM replies
+        SELECT id, sum(length(value) + {_ROW_OVERHEAD_BYTES}) OVER (ORDER BY used DESC, id DESC) AS kept FROM replies
     ) WHERE kept > ?
 )
 """
 _LOCK_SECONDS = 10.0
 _LOCK_TRIES = 6
 # How exactly the last use of a reply is known: one that is often used costs no write each time.
-_USED_WITHIN = 3600.0
-_WORTH_PACKING = 2048
-_ZLIB = b"x"
+_TOUCH_INTERVAL_SECONDS = 3600.0
+_MIN_COMPRESS_BYTES = 2048
+_ZLIB_PREFIX = b"x"
 # Replies come in swarms: one transaction for a few of them takes a fifth of the time.
-_GATHERING_SECONDS = 0.002
+_BATCH_DELAY_SECONDS = 0.002
 
-Clock: TypeAlias = Callable[[], float]
+WallClock: TypeAlias = Callable[[], float]
 
 
 class CacheError(Exception):
@@ -67,12 +67,12 @@ class CacheInfo:
     bytes: int
 
 
-class _Write(NamedTuple):
+class _CacheWrite(NamedTuple):
     """One thing for the writer to do: keep a value, or (where there is none) note that a reply was used."""
 
     key: bytes
     value: bytes | None
-    at: float
+    written_at: float
     since: float
 
 
@@ -96,17 +96,17 @@ class ReplyCache:
     """
 
     def __init__(
-        self, path: Path, *, clock: Clock = time.time, most_bytes: int = MOST_BYTES
+        self, path: Path, *, clock: WallClock = time.time, most_bytes: int = MOST_BYTES
     ) -> None:
         self.path = path
         self.note = ""
         self.clock = clock
         self._most_bytes = most_bytes
         self._reader: sqlite3.Connection | None = None
-        self._usable = True
-        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._is_usable = True
+        self._writes: queue.SimpleQueue[_CacheWrite | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
-        self._coming: dict[bytes, _Write] = {}
+        self._pending_writes: dict[bytes, _CacheWrite] = {}
 
     def __repr__(self) -> str:
         return f"ReplyCache({str(self.path)!r})"
@@ -120,34 +120,34 @@ class ReplyCache:
         values: dict[bytes, bytes | None] = {}
         wanted: list[bytes] = []
         for key in keys:
-            coming = self._coming.get(key)
-            if coming is not None and coming.value is not None and coming.at >= since:
-                values[key] = _unpacked(coming.value)
+            coming = self._pending_writes.get(key)
+            if coming is not None and coming.value is not None and coming.written_at >= since:
+                values[key] = _decompress_value(coming.value)
             else:
                 wanted.append(key)
-        for start in range(0, len(wanted), _MOST_FOUND):
-            values |= self._on_disk(wanted[start : start + _MOST_FOUND], since)
+        for start in range(0, len(wanted), _MAX_KEYS_PER_QUERY):
+            values |= self._read_from_disk(wanted[start : start + _MAX_KEYS_PER_QUERY], since)
         return {key: value for key, value in values.items() if value is not None}
 
-    def _on_disk(self, keys: Sequence[bytes], since: float) -> dict[bytes, bytes | None]:
+    def _read_from_disk(self, keys: Sequence[bytes], since: float) -> dict[bytes, bytes | None]:
         now = self.clock()
         values: dict[bytes, bytes | None] = dict.fromkeys(keys)
-        for key, value, used, made in self._found(
-            _FIND.format(", ".join("?" * len(keys))), [*map(_short, keys)]
+        for key, value, used, made in self._select_rows(
+            _SELECT_REPLIES.format(", ".join("?" * len(keys))), [*map(_key_hash, keys)]
         ):
             if key not in values or made < since:
                 continue
-            values[key] = _unpacked(value)
-            if now - used > _USED_WITHIN:
-                self._write(_Write(key, None, now, 0.0))
+            values[key] = _decompress_value(value)
+            if now - used > _TOUCH_INTERVAL_SECONDS:
+                self._enqueue_write(_CacheWrite(key, None, now, 0.0))
         return values
 
     def put(self, key: bytes, value: bytes, since: float = 0.0) -> None:
         """Keep a value; one that another process put there at `since` or later stays."""
-        write = _Write(key, _packed(value), self.clock(), since)
-        if self._usable:
-            self._coming[key] = write
-            self._write(write)
+        write = _CacheWrite(key, _compress_value(value), self.clock(), since)
+        if self._is_usable:
+            self._pending_writes[key] = write
+            self._enqueue_write(write)
 
     def close(self) -> None:
         """Wait until all that was put is on disk, keep the size within bounds, let go of the file."""
@@ -159,54 +159,54 @@ class ReplyCache:
         if reader is not None:
             reader.close()
 
-    def _found(
+    def _select_rows(
         self, statement: str, values: Sequence[object]
     ) -> list[tuple[bytes, bytes, float, float]]:
-        if not self._usable:
+        if not self._is_usable:
             return []
         try:
             if self._reader is None:
-                self._reader = _connect(self.path)
+                self._reader = _connect_database(self.path)
             return self._reader.execute(statement, values).fetchall()
         except (sqlite3.Error, OSError) as error:
-            self._give_up(error)
+            self._disable(error)
             return []
 
-    def _give_up(self, error: Exception) -> None:
+    def _disable(self, error: Exception) -> None:
         """Go on without: one note says so, and nothing is read or written any more."""
-        self._usable = False
-        self._coming.clear()
-        words = _reason(error)
+        self._is_usable = False
+        self._pending_writes.clear()
+        words = _cache_error_reason(error)
         self.note = (
             f"the reply cache {self.path} is not used ({words}); `rmg cache clear` starts a new one"
         )
 
     # ── the writer's thread ──
 
-    def _write(self, write: _Write) -> None:
+    def _enqueue_write(self, write: _CacheWrite) -> None:
         if self._writer is None:
-            self._writer = threading.Thread(target=self._work, name="rmg-cache", daemon=True)
+            self._writer = threading.Thread(target=self._run_writer, name="rmg-cache", daemon=True)
             self._writer.start()
         self._writes.put(write)
 
-    def _work(self) -> None:
+    def _run_writer(self) -> None:
         try:
-            with contextlib.closing(_connect(self.path)) as connection:
-                while batch := self._next():
-                    _commit(connection, batch)
-                    self._forget(batch)
-                _keep_within(connection, self._most_bytes)
+            with contextlib.closing(_connect_database(self.path)) as connection:
+                while batch := self._next_batch():
+                    _commit_batch(connection, batch)
+                    self._drop_pending(batch)
+                _enforce_size_limit(connection, self._most_bytes)
         except (sqlite3.Error, OSError) as error:
-            self._give_up(error)
+            self._disable(error)
             while self._writes.get() is not None:
                 pass
 
-    def _next(self) -> list[_Write]:
+    def _next_batch(self) -> list[_CacheWrite]:
         """What is there to be written, at least one; nothing at the end."""
-        batch: list[_Write] = []
+        batch: list[_CacheWrite] = []
         try:
             write = self._writes.get()
-            time.sleep(_GATHERING_SECONDS)
+            time.sleep(_BATCH_DELAY_SECONDS)
             while write is not None:
                 batch.append(write)
                 write = self._writes.get_nowait()
@@ -217,10 +217,10 @@ class ReplyCache:
             self._writes.put(None)
         return batch
 
-    def _forget(self, batch: list[_Write]) -> None:
+    def _drop_pending(self, batch: list[_CacheWrite]) -> None:
         for write in batch:
-            if self._coming.get(write.key) is write:
-                self._coming.pop(write.key, None)
+            if self._pending_writes.get(write.key) is write:
+                self._pending_writes.pop(write.key, None)
 
     # ── looking after the file; these raise CacheError ──
 
@@ -228,7 +228,7 @@ class ReplyCache:
         """What the cache holds; nothing where there is no file."""
         if not self.path.exists():
             return CacheInfo(self.path, 0, 0)
-        with self._opened() as connection:
+        with self._open_database() as connection:
             count: int = connection.execute("SELECT count(*) FROM replies").fetchone()[0]
         return CacheInfo(
             self.path, count, sum(path.stat().st_size for path in self._files() if path.exists())
@@ -238,16 +238,16 @@ class ReplyCache:
         """Drop what was not used for longest until the rest fits in `most_bytes`; returns how many replies went."""
         if not self.path.exists():
             return 0
-        with self._opened() as connection:
-            return _pruned(connection, most_bytes)
+        with self._open_database() as connection:
+            return _prune_replies(connection, most_bytes)
 
     def clear(self) -> None:
         """Forget everything. A file that is none of ours, or broken, is removed."""
         if not self.path.exists():
             return
         try:
-            with self._opened() as connection:
-                _pruned(connection, 0)
+            with self._open_database() as connection:
+                _prune_replies(connection, 0)
         except CacheError as error:
             # Its subclasses are such as a lock; the class itself says that this is no database.
             if type(error.__cause__) is not sqlite3.DatabaseError:
@@ -256,20 +256,20 @@ class ReplyCache:
                 path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
+    def _open_database(self) -> Iterator[sqlite3.Connection]:
         try:
-            with contextlib.closing(_connect(self.path)) as connection:
+            with contextlib.closing(_connect_database(self.path)) as connection:
                 yield connection
         except (sqlite3.Error, OSError) as error:
             raise CacheError(
-                f"the reply cache {self.path} cannot be used: {_reason(error)}"
+                f"the reply cache {self.path} cannot be used: {_cache_error_reason(error)}"
             ) from error
 
     def _files(self) -> list[Path]:
         return [self.path.with_name(self.path.name + ending) for ending in ("", "-wal", "-shm")]
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect_database(path: Path) -> sqlite3.Connection:
     """A connection that commits by itself; the folder and the file are nobody else's to read."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -277,14 +277,14 @@ def _connect(path: Path) -> sqlite3.Connection:
         path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False
     )
     try:
-        _patiently(lambda: _prepare(connection))
+        _retry_while_locked(lambda: _create_schema(connection))
     except sqlite3.Error:
         connection.close()
         raise
     return connection
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
+def _create_schema(connection: sqlite3.Connection) -> None:
     # In WAL mode a kill loses nothing that was committed; a power cut may lose the last commits, never the file.
     connection.execute("PRAGMA synchronous = NORMAL")
     known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'by_hash'").fetchone()
@@ -295,7 +295,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
 
 
-def _patiently(work: Callable[[], None]) -> None:
+def _retry_while_locked(work: Callable[[], None]) -> None:
     """Do it again where another process holds the lock: SQLite does not wait by itself in every case."""
     for tries in range(_LOCK_TRIES):
         try:
@@ -307,7 +307,7 @@ def _patiently(work: Callable[[], None]) -> None:
     return None
 
 
-def _commit(connection: sqlite3.Connection, batch: Iterable[_Write]) -> None:
+def _commit_batch(connection: sqlite3.Connection, batch: Iterable[_CacheWrite]) -> None:
     """One transaction, all or nothing."""
 
     def work() -> None:
@@ -315,52 +315,54 @@ def _commit(connection: sqlite3.Connection, batch: Iterable[_Write]) -> None:
             connection.execute("BEGIN IMMEDIATE")
             for key, value, at, since in batch:
                 if value is None:
-                    connection.execute(_TOUCH, (at, _short(key)))
+                    connection.execute(_TOUCH_REPLY, (at, _key_hash(key)))
                 else:
-                    connection.execute(_KEEP, (_short(key), key, at, at, value, since))
+                    connection.execute(_UPSERT_REPLY, (_key_hash(key), key, at, at, value, since))
             connection.execute("COMMIT")
         except sqlite3.Error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
 
-    _patiently(work)
+    _retry_while_locked(work)
 
 
-def _keep_within(connection: sqlite3.Connection, most_bytes: int) -> None:
+def _enforce_size_limit(connection: sqlite3.Connection, most_bytes: int) -> None:
     """Pruned well below the bound, so that not each run has to do it."""
     pages, size = (
         connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
     )
     if pages * size > most_bytes:
-        _pruned(connection, most_bytes * 4 // 5)
+        _prune_replies(connection, most_bytes * 4 // 5)
 
 
-def _pruned(connection: sqlite3.Connection, most_bytes: int) -> int:
+def _prune_replies(connection: sqlite3.Connection, most_bytes: int) -> int:
     gone: list[int] = []
-    _patiently(lambda: gone.append(connection.execute(_PRUNE, (most_bytes,)).rowcount))
+    _retry_while_locked(
+        lambda: gone.append(connection.execute(_PRUNE_REPLIES, (most_bytes,)).rowcount)
+    )
     # Not `execute`: it takes one step, and each step gives back one page.
     connection.executescript("PRAGMA incremental_vacuum")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     return gone[-1]
 
 
-def _short(key: bytes) -> int:
+def _key_hash(key: bytes) -> int:
     """The first bytes of a key as a number: a small index is a fast one."""
     return int.from_bytes(key[:8], "big", signed=True)
 
 
-def _packed(value: bytes) -> bytes:
+def _compress_value(value: bytes) -> bytes:
     """As it is, or as zlib where that pays; the first byte, which is never that of JSON, tells which."""
-    looks_packed = value[:1] == _ZLIB
-    if len(value) < _WORTH_PACKING and not looks_packed:
+    looks_packed = value[:1] == _ZLIB_PREFIX
+    if len(value) < _MIN_COMPRESS_BYTES and not looks_packed:
         return value
     packed = zlib.compress(value, 1)
     return packed if len(packed) < len(value) or looks_packed else value
 
 
-def _unpacked(value: bytes) -> bytes | None:
-    if value[:1] != _ZLIB:
+def _decompress_value(value: bytes) -> bytes | None:
+    if value[:1] != _ZLIB_PREFIX:
         return value
     try:
         return zlib.decompress(value)
@@ -368,6 +370,6 @@ def _unpacked(value: bytes) -> bytes | None:
         return None
 
 
-def _reason(error: Exception) -> str:
+def _cache_error_reason(error: Exception) -> str:
     words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return words.lower()

@@ -8,10 +8,10 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-class Abandoned(asyncio.CancelledError):
+class CallCancelled(asyncio.CancelledError):
     """A call that was cancelled after `attempts` of it had been sent: they may be paid for, and are counted.
 
-    >>> Abandoned(3).attempts
+    >>> CallCancelled(3).attempts
     3
     """
 
@@ -20,17 +20,19 @@ class Abandoned(asyncio.CancelledError):
         self.attempts = attempts
 
 
-def abandoned(cause: asyncio.CancelledError, before: int = 0) -> asyncio.CancelledError:
+def cancellation_with_attempts(
+    cause: asyncio.CancelledError, before: int = 0
+) -> asyncio.CancelledError:
     """The same cancellation with what had been sent `before`; the cause itself where that was nothing."""
-    inner = cause.attempts if isinstance(cause, Abandoned) else 0
-    return Abandoned(before + inner) if before + inner else cause
+    inner = cause.attempts if isinstance(cause, CallCancelled) else 0
+    return CallCancelled(before + inner) if before + inner else cause
 
 
-class Brake:
+class Cancellation:
     """One for all the models of a run. Once it is pulled, no call that is not under way yet will begin.
 
-    >>> brake = Brake()
-    >>> brake.pull()
+    >>> brake = Cancellation()
+    >>> brake.cancel()
     >>> asyncio.run(brake.sleep(60))
     Traceback (most recent call last):
         ...
@@ -40,17 +42,17 @@ class Brake:
     """
 
     def __init__(self) -> None:
-        self.pulled = False
+        self.is_cancelled = False
         self._waiting: set[asyncio.Future[object]] = set()
 
-    def pull(self) -> None:
-        self.pulled = True
+    def cancel(self) -> None:
+        self.is_cancelled = True
         for future in list(self._waiting):
             future.cancel()
 
     async def wait(self, future: asyncio.Future[Result]) -> Result:
         """What the future comes to, unless the brake is pulled before."""
-        if self.pulled:
+        if self.is_cancelled:
             future.cancel()
         self._waiting.add(future)  # type: ignore[arg-type] # only cancelled here
         try:
@@ -62,13 +64,13 @@ class Brake:
         """`asyncio.sleep`, unless the brake is pulled before."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        timer = loop.call_later(seconds, _wake, future)
+        timer = loop.call_later(seconds, _resolve_future, future)
         try:
             await self.wait(future)
         finally:
             timer.cancel()
 
 
-def _wake(future: asyncio.Future[None]) -> None:
+def _resolve_future(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rmg_dsl.errors import CallError
-from rmg_dsl.models.caching import Flights
-from rmg_dsl.models.cancellation import Brake
-from rmg_dsl.models.http_errors import capped
-from rmg_dsl.models.http_response import Answer, pause_of, retry_after_of
-from rmg_dsl.models.limiter import Gate
-from rmg_dsl.models.rate_limit import Pace
+from rmg_dsl.models.caching import InFlightRequests
+from rmg_dsl.models.cancellation import Cancellation
+from rmg_dsl.models.http_errors import truncate_sentence
+from rmg_dsl.models.http_response import HttpResponse, rate_limit_pause_of, retry_after_of
+from rmg_dsl.models.limiter import CallLimiter
+from rmg_dsl.models.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     import httpx2
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Time for a lost packet to be sent anew, twice; who does not answer by then is reported within 10 s of a start.
 LONGEST_CONNECT = 5.0
-_GLIMPSE = 2000
+_ERROR_EXCERPT_CHARS = 2000
 # Servers without keys are given such as "x" or "none"; a shorter one is no secret and may be part of any word.
 _SHORTEST_SECRET = 8
 
@@ -33,11 +33,13 @@ class Endpoint:
     Endpoint('http://localhost:8000/v1')
     """
 
-    def __init__(self, base_url: str, key: str | None = None, brake: Brake | None = None) -> None:
+    def __init__(
+        self, base_url: str, key: str | None = None, brake: Cancellation | None = None
+    ) -> None:
         self.base_url = base_url.rstrip("/")
-        self.brake = Brake() if brake is None else brake
-        self.gate = Gate(brake=self.brake)
-        self.pace = Pace()
+        self.cancellation = Cancellation() if brake is None else brake
+        self.limiter = CallLimiter(brake=self.cancellation)
+        self.rate_limit = RateLimit()
         self._key = key
         self._client: AsyncOpenAI | None = None
         self._options: dict[float, Any] = {}
@@ -49,7 +51,7 @@ class Endpoint:
     def has_key(self) -> bool:
         return self._key is not None
 
-    async def post(self, path: str, body: bytes, timeout: float) -> Answer:
+    async def post(self, path: str, body: bytes, timeout: float) -> HttpResponse:
         """The answer, good or bad, within `timeout` seconds in all; raises CallError where none came."""
         import openai
 
@@ -58,26 +60,26 @@ class Endpoint:
         except openai.APIStatusError as error:
             response = error.response
         except openai.APITimeoutError as error:
-            raise self._late(timeout, error.__cause__) from None
+            raise self._timeout_error(timeout, error.__cause__) from None
         except TimeoutError:
-            raise self._late(timeout) from None
+            raise self._timeout_error(timeout) from None
         except openai.APIConnectionError as error:
-            raise self._unreachable(error) from None
-        return self._answer(response)
+            raise self._connection_error(error) from None
+        return self._read_response(response)
 
     async def _send(self, path: str, body: bytes, timeout: float) -> httpx2.Response:
         import httpx2
 
         # httpx2 counts every phase and chunk anew; the bound from outside also ends a reply that only drips.
         async with asyncio.timeout(timeout):
-            return await self._opened().post(
+            return await self._open_client().post(
                 self.base_url + path,
                 content=body,
                 cast_to=httpx2.Response,
-                options=self._options_for(timeout),
+                options=self._request_options(timeout),
             )
 
-    def _options_for(self, timeout: float) -> Any:
+    def _request_options(self, timeout: float) -> Any:
         """What every call with this timeout says, made once."""
         known = self._options.get(timeout)
         if known is None:
@@ -102,33 +104,33 @@ class Endpoint:
             known = self._options[timeout] = {"timeout": limits, "headers": headers, **rest}
         return known
 
-    def _opened(self) -> AsyncOpenAI:
+    def _open_client(self) -> AsyncOpenAI:
         if self._client is None:
-            self._client = _client(self.base_url, self._key)
+            self._client = _create_client(self.base_url, self._key)
         return self._client
 
-    def _answer(self, response: httpx2.Response) -> Answer:
+    def _read_response(self, response: httpx2.Response) -> HttpResponse:
         good = response.is_success
-        content = self._scrubbed(response.content, good)
+        content = self._redact_key(response.content, good)
         try:
             body, text = json.loads(content), ""
         except (ValueError, RecursionError):
-            body, text = None, content[:_GLIMPSE].decode("utf-8", "replace")
+            body, text = None, content[:_ERROR_EXCERPT_CHARS].decode("utf-8", "replace")
         if not good:
-            return Answer(response.status_code, body, text, retry_after_of(response.headers))
+            return HttpResponse(response.status_code, body, text, retry_after_of(response.headers))
         # A look at the bare pairs first: a header that is asked for by name takes longer than all of them.
         if any(value == b"0" for _, value in response.headers.raw) and (
-            seconds := pause_of(response.headers)
+            seconds := rate_limit_pause_of(response.headers)
         ):
-            self.gate.hold(seconds)
-        return Answer(response.status_code, body, text)
+            self.limiter.pause(seconds)
+        return HttpResponse(response.status_code, body, text)
 
-    def _scrubbed(self, content: bytes, good: bool) -> bytes:
+    def _redact_key(self, content: bytes, good: bool) -> bytes:
         key = (self._key or "").encode()
         secret = len(key) >= _SHORTEST_SECRET if good else bool(key)
         return content.replace(key, b"[key]") if secret else content
 
-    def _late(self, timeout: float, cause: BaseException | None = None) -> CallError:
+    def _timeout_error(self, timeout: float, cause: BaseException | None = None) -> CallError:
         import httpx2
 
         if isinstance(cause, httpx2.ConnectTimeout):
@@ -136,11 +138,13 @@ class Endpoint:
             return CallError(f"cannot reach {self.base_url}: {words}", retryable=True, fatal=True)
         return CallError(f"{self.base_url} did not answer within {timeout:g} s", retryable=True)
 
-    def _unreachable(self, error: APIConnectionError) -> CallError:
+    def _connection_error(self, error: APIConnectionError) -> CallError:
         import httpx2
 
         cause = error.__cause__
-        words = capped(str(cause or "no reason given").replace(self._key or "\0", "[key]"), 120)
+        words = truncate_sentence(
+            str(cause or "no reason given").replace(self._key or "\0", "[key]"), 120
+        )
         nobody = isinstance(cause, httpx2.ConnectError | httpx2.ProxyError)
         ours = isinstance(cause, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError)
         if nobody or ours:
@@ -158,32 +162,32 @@ class Endpoints:
     """The endpoints of one run, each once: models on the same server share its client. Whoever made this closes it.
 
     >>> endpoints = Endpoints()
-    >>> endpoints.at("http://localhost:8000/v1") is endpoints.at("http://localhost:8000/v1/")
+    >>> endpoints.endpoint_for("http://localhost:8000/v1") is endpoints.endpoint_for("http://localhost:8000/v1/")
     True
     """
 
     def __init__(self) -> None:
-        self.brake = Brake()
-        self.flights = Flights()
-        self._known: dict[tuple[str, str | None], Endpoint] = {}
+        self.cancellation = Cancellation()
+        self.in_flight = InFlightRequests()
+        self._by_address: dict[tuple[str, str | None], Endpoint] = {}
 
-    def at(self, base_url: str, key: str | None = None) -> Endpoint:
+    def endpoint_for(self, base_url: str, key: str | None = None) -> Endpoint:
         where = base_url.rstrip("/")
-        return self._known.setdefault((where, key), Endpoint(where, key, self.brake))
+        return self._by_address.setdefault((where, key), Endpoint(where, key, self.cancellation))
 
     async def close(self) -> None:
         """Closes every client; it may be called again, and a later call opens a new one."""
-        for endpoint in self._known.values():
+        for endpoint in self._by_address.values():
             await endpoint.close()
 
 
-def _client(base_url: str, key: str | None) -> AsyncOpenAI:
+def _create_client(base_url: str, key: str | None) -> AsyncOpenAI:
     """A client that retries nothing by itself, so that each attempt is counted by us."""
     from openai import AsyncOpenAI
 
     # Without a key of our own the client would look for one in the environment; "none" is never sent.
     client = AsyncOpenAI(
-        api_key=key or "none", base_url=base_url, max_retries=0, http_client=_transport()
+        api_key=key or "none", base_url=base_url, max_retries=0, http_client=_create_http_client()
     )
     if not (urlsplit(base_url).hostname or "").endswith("openai.com"):
         # The client takes these from the environment for whatever host it talks to; they are OpenAI's business only.
@@ -191,7 +195,7 @@ def _client(base_url: str, key: str | None) -> AsyncOpenAI:
     return client
 
 
-def _transport() -> httpx2.AsyncClient | None:
+def _create_http_client() -> httpx2.AsyncClient | None:
     """Our own lean transport under the client's own behaviour; with proxies about the stock one, which knows them."""
     from urllib.request import getproxies
 

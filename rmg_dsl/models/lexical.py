@@ -23,15 +23,15 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, assert_never
 
 from rmg_dsl.messages import Question, Reply, Request, Usage
-from rmg_dsl.scales import Labels, Order, Points, Prose, Real, Scale, Value, Whole, YesNo
+from rmg_dsl.scales import FreeText, LabelOrder, Labels, Points, Real, Scale, Value, Whole, YesNo
 
-NAME = "local/lexical"
-NOTE = f"{NAME} is a word-overlap baseline, not a judge"
+LEXICAL_NAME = "local/lexical"
+LEXICAL_NOTE = f"{LEXICAL_NAME} is a word-overlap baseline, not a judge"
 
-Kind: TypeAlias = Literal["reference", "context", "query"]
+ComparisonKind: TypeAlias = Literal["reference", "context", "query"]
 
-_RESPONSES = ("response", "answer", "output", "completion")
-_OTHERS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
+_RESPONSE_FIELDS = ("response", "answer", "output", "completion")
+_COMPARISON_FIELDS: tuple[tuple[ComparisonKind, tuple[str, ...]], ...] = (
     ("reference", ("reference", "ground_truth", "gold", "expected", "target")),
     ("context", ("context", "documents", "docs", "source")),
     ("query", ("query", "question", "instruction", "prompt")),
@@ -51,13 +51,13 @@ _STOP_WORDS = frozenset(
 )
 
 # What overlap of words says nothing about, as whole words: `harmful` is one of them, `harmony` is not.
-_BEYOND = re.compile(
+_UNJUDGEABLE_WORDS = re.compile(
     r"\b(?:harm(?:s|ed|ing|ful|fully|fulness|less|lessness)?|(?:un)?safe(?:ly|ty|r)?|(?:non)?toxic(?:ity)?|"
     r"bias(?:es|ed)?|unbiased|hate|hateful|hatred|abus(?:e|ive)|violen(?:t|ce)|offens(?:e|ive|iveness)|"
     r"discriminat(?:e|es|ion|ory)|stereotyp(?:e|es|ing)|profan(?:e|ity))\b"
 )
 # In a prompt these may stand to be left aside ("politeness does not count"); in a grader's name they are its subject.
-_BEYOND_AS_NAME = re.compile(
+_UNJUDGEABLE_NAME_WORDS = re.compile(
     r"\b(?:polic(?:y|ies)|priva(?:te|cy)|tone|(?:im)?polite(?:ness)?|rude(?:ness)?|friendl(?:y|iness)|empath(?:y|etic))\b"
 )
 
@@ -67,84 +67,84 @@ class Overlap:
     """How much two texts share, from 0 to 1, and the figures behind it."""
 
     share: float
-    figures: str
+    explanation: str
 
 
-class Lexical:
+class LexicalModel:
     """The baseline that a real judge must beat: deterministic, free, and refused where there is nothing to compare.
 
     >>> import asyncio
     >>> from rmg_dsl.messages import Message
     >>> material = {"response": "It is Paris", "reference": "Paris"}
     >>> question = Question("correct", Whole(1, 5), (Message("user", "…"),), material, ("response", "reference"))
-    >>> print(asyncio.run(Lexical().complete(Request(question))).text)
+    >>> print(asyncio.run(LexicalModel().complete(Request(question))).text)
     {"reason": "word-overlap baseline: F1 0.50 of `response` with `reference` (1 word shared of 3 and 1)", "verdict": 3}
     """
 
-    name = NAME
-    note = NOTE
+    name = LEXICAL_NAME
+    note = LEXICAL_NOTE
 
     async def complete(self, request: Request) -> Reply:
         question = request.question
-        beyond = _beyond(question)
+        beyond = _unjudgeable_word(question)
         if beyond:
-            return _refused(f"cannot judge `{beyond}`")
-        pair = _pair(question)
+            return _refusal_reply(f"cannot judge `{beyond}`")
+        pair = _comparison_fields(question)
         if pair is None:
-            return _refused(
+            return _refusal_reply(
                 "finds no response with a reference, a context or a query to compare it with"
             )
         kind, response, other = pair
         overlap = overlap_of(kind, question.material[response], question.material[other])
         if overlap is None:
-            return _refused(f"finds no words to compare in `{response}` and `{other}`")
-        if isinstance(question.scale, Prose):
-            return _refused("writes no text")
-        return _reply(question.scale, overlap, response, other)
+            return _refusal_reply(f"finds no words to compare in `{response}` and `{other}`")
+        if isinstance(question.scale, FreeText):
+            return _refusal_reply("writes no text")
+        return _overlap_reply(question.scale, overlap, response, other)
 
     async def close(self) -> None:
         """Nothing is open."""
 
 
-def _reply(scale: Scale, overlap: Overlap, response: str, other: str) -> Reply:
+def _overlap_reply(scale: Scale, overlap: Overlap, response: str, other: str) -> Reply:
     verdict = verdict_on(scale, overlap.share)
     if verdict is None:
-        return _refused(f"has no verdict on the scale {scale}")
-    figures = overlap.figures.format(response=f"`{response}`", other=f"`{other}`")
+        return _refusal_reply(f"has no verdict on the scale {scale}")
+    figures = overlap.explanation.format(response=f"`{response}`", other=f"`{other}`")
     text = json.dumps(
         {"reason": f"word-overlap baseline: {figures}", "verdict": verdict}, ensure_ascii=False
     )
     return Reply(text, finish="stop", usage=Usage())
 
 
-def _refused(why: str) -> Reply:
-    return Reply("", refusal=f"{NAME}, a word-overlap baseline, {why}", usage=Usage())
+def _refusal_reply(why: str) -> Reply:
+    return Reply("", refusal=f"{LEXICAL_NAME}, a word-overlap baseline, {why}", usage=Usage())
 
 
-def _pair(question: Question) -> tuple[Kind, str, str] | None:
+def _comparison_fields(question: Question) -> tuple[ComparisonKind, str, str] | None:
     """The names of the texts to compare, both among those that the prompt cannot do without."""
     usable = [name for name in question.needs if name in question.material]
-    response = next((name for name in _RESPONSES if name in usable), None)
-    for kind, names in _OTHERS:
+    response = next((name for name in _RESPONSE_FIELDS if name in usable), None)
+    for kind, names in _COMPARISON_FIELDS:
         other = next((name for name in names if name in usable), None)
         if response and other:
             return kind, response, other
     return None
 
 
-def _beyond(question: Question) -> str | None:
+def _unjudgeable_word(question: Question) -> str | None:
     """A word in the question itself that asks for more than words can tell; what the row says does not count."""
-    name = _spaced(question.grader).lower()
-    own = _own_text(question.text, question.material).lower()
-    found = _BEYOND.search(f"{name} {own}") or _BEYOND_AS_NAME.search(name)
+    name = _split_identifier(question.grader).lower()
+    own = _text_without_material(question.text, question.material).lower()
+    found = _UNJUDGEABLE_WORDS.search(f"{name} {own}") or _UNJUDGEABLE_NAME_WORDS.search(name)
     return found.group() if found else None
 
 
-def _spaced(name: str) -> str:
+def _split_identifier(name: str) -> str:
     return re.sub(r"[\W_]+|(?<=[a-z])(?=[A-Z])", " ", name)
 
 
-def _own_text(text: str, material: Mapping[str, str]) -> str:
+def _text_without_material(text: str, material: Mapping[str, str]) -> str:
     for value in sorted(material.values(), key=len, reverse=True):
         text = text.replace(value, " ") if value.strip() else text
     return text
@@ -159,7 +159,7 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFKC", text).replace("’", "'").lower())
 
 
-def overlap_of(kind: Kind, response: str, other: str) -> Overlap | None:
+def overlap_of(kind: ComparisonKind, response: str, other: str) -> Overlap | None:
     """How much of one text is in the other, by the formula for its kind; none where a side has no words to compare.
 
     >>> overlap_of("query", "Paris is the capital.", "What is the capital of France?").share
@@ -167,16 +167,20 @@ def overlap_of(kind: Kind, response: str, other: str) -> Overlap | None:
     """
     match kind:
         case "reference":
-            return _f1(words_of(response), words_of(other))
+            return _f1_overlap(words_of(response), words_of(other))
         case "context":
-            return _share(_content(response), _content(other), "{response}", "{other}")
+            return _containment_overlap(
+                _content_words(response), _content_words(other), "{response}", "{other}"
+            )
         case "query":
-            return _share(_content(other), _content(response), "{other}", "{response}")
+            return _containment_overlap(
+                _content_words(other), _content_words(response), "{other}", "{response}"
+            )
         case _:
             assert_never(kind)
 
 
-def _f1(response: list[str], reference: list[str]) -> Overlap | None:
+def _f1_overlap(response: list[str], reference: list[str]) -> Overlap | None:
     if not reference:
         return None
     shared = (Counter(response) & Counter(reference)).total()
@@ -185,7 +189,7 @@ def _f1(response: list[str], reference: list[str]) -> Overlap | None:
     return Overlap(share, f"F1 {share:.2f} of {{response}} with {{other}} {figures}")
 
 
-def _share(part: set[str], whole: set[str], one: str, two: str) -> Overlap | None:
+def _containment_overlap(part: set[str], whole: set[str], one: str, two: str) -> Overlap | None:
     if not part:
         return None
     share = len(part & whole) / len(part)
@@ -195,7 +199,7 @@ def _share(part: set[str], whole: set[str], one: str, two: str) -> Overlap | Non
     )
 
 
-def _content(text: str) -> set[str]:
+def _content_words(text: str) -> set[str]:
     return set(words_of(text)) - _STOP_WORDS
 
 
@@ -207,7 +211,7 @@ def verdict_on(scale: Scale, share: float) -> Value | None:
     """
     match scale:
         case Whole(low, high, lower):
-            step = _rounded(share * (high - low))
+            step = _round_half_up(share * (high - low))
             return high - step if lower else low + step
         case Real(low, high, lower):
             value = high - share * (high - low) if lower else low + share * (high - low)
@@ -215,23 +219,25 @@ def verdict_on(scale: Scale, share: float) -> Value | None:
         case YesNo(lower):
             return (share >= 0.5) is not lower
         case Labels(labels, values, lower):
-            return _label(labels, values, lower, share) if values else None
-        case Points() | Order():
+            return _label_at_share(labels, values, lower, share) if values else None
+        case Points() | LabelOrder():
             return None
         case _:
             assert_never(scale)
 
 
-def _label(labels: tuple[str, ...], values: tuple[float, ...], lower: bool, share: float) -> str:
+def _label_at_share(
+    labels: tuple[str, ...], values: tuple[float, ...], lower: bool, share: float
+) -> str:
     ranked = [
         label
         for _, label in sorted(
             zip(values, labels, strict=True), key=lambda pair: pair[0], reverse=lower
         )
     ]
-    return ranked[_rounded(share * (len(ranked) - 1))]
+    return ranked[_round_half_up(share * (len(ranked) - 1))]
 
 
-def _rounded(number: float) -> int:
+def _round_half_up(number: float) -> int:
     """To the nearest whole number, halves upwards: Python's own rounding would favour even verdicts."""
     return math.floor(number + 0.5)

@@ -10,15 +10,15 @@ from rmg_dsl.config import Settings
 from rmg_dsl.errors import ModelError
 from rmg_dsl.messages import Model
 from rmg_dsl.models.cache import ReplyCache
-from rmg_dsl.models.cache_view import Memory
-from rmg_dsl.models.caching import Cached
+from rmg_dsl.models.cache_view import ReplyLookup
+from rmg_dsl.models.caching import CachedModel
 from rmg_dsl.models.endpoints import Endpoint, Endpoints
-from rmg_dsl.models.lexical import NAME, Lexical
-from rmg_dsl.models.limiter import Limited
-from rmg_dsl.models.presets import LOCAL, PRESETS, unknown_provider
+from rmg_dsl.models.lexical import LEXICAL_NAME, LexicalModel
+from rmg_dsl.models.limiter import ConcurrencyLimitedModel
+from rmg_dsl.models.presets import LOCAL_PROVIDER, PRESETS, unknown_provider_message
 from rmg_dsl.models.providers.openai import OpenAIChat
-from rmg_dsl.models.rate_limit import Paced
-from rmg_dsl.models.retry import DEFAULT_RETRIES, Retrying
+from rmg_dsl.models.rate_limit import RateLimitedModel
+from rmg_dsl.models.retry import DEFAULT_RETRIES, RetryingModel
 from rmg_dsl.models.settings import check_setting
 
 OPENAI = "openai"
@@ -51,7 +51,7 @@ def parse_model_name(text: str) -> tuple[str, str]:
     provider, _, name = (part.strip() for part in text.partition("/"))
     if not provider or not name:
         raise ModelError(
-            f'a model is named "provider/model", such as "openai/gpt-6-luna" or "{NAME}", not "{text}"'
+            f'a model is named "provider/model", such as "openai/gpt-6-luna" or "{LEXICAL_NAME}", not "{text}"'
         )
     return provider, name
 
@@ -78,36 +78,40 @@ def open_model(
     ]
     if problems:
         raise ModelError(f"model {spec.full_name}: {'; '.join(problems)}")
-    if spec.provider == LOCAL:
-        return _local(spec)
+    if spec.provider == LOCAL_PROVIDER:
+        return _open_local_model(spec)
     registry = Endpoints() if endpoints is None else endpoints
-    endpoint = registry.at(*_where(spec, settings))
-    chat = _chat(spec, endpoint, owned=registry if endpoints is None else None)
-    model = _with_traffic(chat, endpoint, spec.settings, settings)
+    endpoint = registry.endpoint_for(*_endpoint_address(spec, settings))
+    chat = _open_chat_model(spec, endpoint, owned=registry if endpoints is None else None)
+    model = _with_limits_and_retries(chat, endpoint, spec.settings, settings)
     if cache is None:
         return model
-    flights = endpoints.flights if endpoints else None
-    return Cached(model, cache, chat.identity, refresh=refresh, flights=flights)
+    flights = endpoints.in_flight if endpoints else None
+    return CachedModel(model, cache, chat.cache_key, refresh=refresh, flights=flights)
 
 
-def _local(spec: ModelSpec) -> Model:
-    if spec.full_name != NAME:
-        raise ModelError(f"unknown model `{spec.full_name}`: `{LOCAL}` has one, `{NAME}`")
-    return Lexical()
+def _open_local_model(spec: ModelSpec) -> Model:
+    if spec.full_name != LEXICAL_NAME:
+        raise ModelError(
+            f"unknown model `{spec.full_name}`: `{LOCAL_PROVIDER}` has one, `{LEXICAL_NAME}`"
+        )
+    return LexicalModel()
 
 
-def _with_traffic(
+def _with_limits_and_retries(
     model: Model, endpoint: Endpoint, asked: Mapping[str, Any], settings: Settings
 ) -> Model:
-    gate, brake = endpoint.gate, endpoint.brake
-    limited = Limited(model, asked.get("concurrency") or settings.concurrency, gate)
-    paced = Paced(limited, asked.get("rpm"), asked.get("tpm"), endpoint.pace, sleep=brake.sleep)
-    return Retrying(
+    gate, brake = endpoint.limiter, endpoint.cancellation
+    limited = ConcurrencyLimitedModel(model, asked.get("concurrency") or settings.concurrency, gate)
+    paced = RateLimitedModel(
+        limited, asked.get("rpm"), asked.get("tpm"), endpoint.rate_limit, sleep=brake.sleep
+    )
+    return RetryingModel(
         paced, asked.get("max_retries", DEFAULT_RETRIES), brake=brake, slots=lambda: gate.limit
     )
 
 
-def _chat(spec: ModelSpec, endpoint: Endpoint, owned: Endpoints | None) -> OpenAIChat:
+def _open_chat_model(spec: ModelSpec, endpoint: Endpoint, owned: Endpoints | None) -> OpenAIChat:
     # OpenAI's own newer models know the limit by its newer name only; most others know the older one only.
     limit = (
         "max_completion_tokens" if endpoint.base_url == PRESETS[OPENAI].base_url else "max_tokens"
@@ -123,24 +127,26 @@ def _chat(spec: ModelSpec, endpoint: Endpoint, owned: Endpoints | None) -> OpenA
     )
 
 
-def memory_of(spec: ModelSpec, settings: Settings, cache: ReplyCache | None = None) -> Memory:
+def reply_lookup_of(
+    spec: ModelSpec, settings: Settings, cache: ReplyCache | None = None
+) -> ReplyLookup:
     """What is known of the model that `spec` declares without asking it: it needs no key, only an endpoint.
 
-    >>> memory_of(ModelSpec("openai", "gpt-6-luna"), Settings()).recall(b"k" * 32)
+    >>> reply_lookup_of(ModelSpec("openai", "gpt-6-luna"), Settings()).cached_reply(b"k" * 32)
 
     Raises ModelError for an unknown provider.
     """
-    chat = _chat(spec, Endpoint(_base_url(spec, settings)), owned=None)
-    return Memory(spec.full_name, chat.identity, cache)
+    chat = _open_chat_model(spec, Endpoint(_base_url(spec, settings)), owned=None)
+    return ReplyLookup(spec.full_name, chat.cache_key, cache)
 
 
-def _where(spec: ModelSpec, settings: Settings) -> tuple[str, str | None]:
+def _endpoint_address(spec: ModelSpec, settings: Settings) -> tuple[str, str | None]:
     """The base URL and the key, both known to be good enough to try."""
-    named = "api_key_env" in spec.settings or _elsewhere(spec, settings) is None
-    return _base_url(spec, settings), _key(spec, settings, required=named)
+    named = "api_key_env" in spec.settings or _custom_base_url(spec, settings) is None
+    return _base_url(spec, settings), _api_key(spec, settings, required=named)
 
 
-def _elsewhere(spec: ModelSpec, settings: Settings) -> str | None:
+def _custom_base_url(spec: ModelSpec, settings: Settings) -> str | None:
     """A base URL that is not the provider's own."""
     return spec.settings.get("base_url") or (
         settings.openai_base_url if spec.provider == OPENAI else None
@@ -148,10 +154,10 @@ def _elsewhere(spec: ModelSpec, settings: Settings) -> str | None:
 
 
 def _base_url(spec: ModelSpec, settings: Settings) -> str:
-    elsewhere = _elsewhere(spec, settings)
+    elsewhere = _custom_base_url(spec, settings)
     if elsewhere is None:
         if spec.provider not in PRESETS:
-            raise ModelError(unknown_provider(spec.provider))
+            raise ModelError(unknown_provider_message(spec.provider))
         return PRESETS[spec.provider].base_url
     if wrong := check_setting("base_url", elsewhere):
         raise ModelError(f"OPENAI_BASE_URL is no base URL: {wrong}")
@@ -166,9 +172,9 @@ def _key_variable(spec: ModelSpec) -> str | None:
     return variable
 
 
-def _key(spec: ModelSpec, settings: Settings, *, required: bool) -> str | None:
+def _api_key(spec: ModelSpec, settings: Settings, *, required: bool) -> str | None:
     variable = _key_variable(spec)
-    key = (settings.key(variable) or "").strip() if variable else ""
+    key = (settings.secret(variable) or "").strip() if variable else ""
     if key and not (key.isascii() and key.isprintable() and " " not in key):
         raise ModelError(
             f"the key in {variable} holds a character that no key has: was more than the key pasted?"

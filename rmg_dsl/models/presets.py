@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-LOCAL = "local"
+LOCAL_PROVIDER = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,13 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 )
 
 
-def unknown_provider(provider: str) -> str:
+def unknown_provider_message(provider: str) -> str:
     """The sentence about a provider that is in no table, with the nearest name there is.
 
-    >>> unknown_provider("olama").splitlines()[0]
+    >>> unknown_provider_message("olama").splitlines()[0]
     'unknown provider `olama`: did you mean `ollama`?'
     """
-    names = sorted([*PRESETS, LOCAL])
+    names = sorted([*PRESETS, LOCAL_PROVIDER])
     near = difflib.get_close_matches(provider, names, n=1)
     guess = f": did you mean `{near[0]}`?" if near else ""
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, assert_never
 
-from rmg_dsl.scales import Labels, Order, Points, Real, Scale, Whole, YesNo
+from rmg_dsl.scales import LabelOrder, Labels, Points, Real, Scale, Whole, YesNo
 
 # More levels than this make an enum that providers reject; a range is then the better shape.
 MOST_LEVELS = 101
@@ -23,12 +23,14 @@ def reply_schema(scale: Scale, criteria: int = 0) -> dict[str, Any]:
     {'type': 'integer', 'enum': [1, 2, 3]}
     """
     if isinstance(scale, Points):
-        entry = _object({"reason": {"type": "string"}, "met": {"type": "boolean"}})
-        return _object({"verdict": _object({str(n): entry for n in range(1, criteria + 1)})})
-    return _object({"reason": {"type": "string"}, "verdict": _verdict(scale)})
+        entry = _object_schema({"reason": {"type": "string"}, "met": {"type": "boolean"}})
+        return _object_schema(
+            {"verdict": _object_schema({str(n): entry for n in range(1, criteria + 1)})}
+        )
+    return _object_schema({"reason": {"type": "string"}, "verdict": _verdict_schema(scale)})
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
+def _object_schema(properties: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": properties,
@@ -37,7 +39,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _verdict(scale: Whole | Real | YesNo | Labels | Order) -> dict[str, Any]:
+def _verdict_schema(scale: Whole | Real | YesNo | Labels | LabelOrder) -> dict[str, Any]:
     match scale:
         case Whole(low, high):
             offered = high - low + 1 <= MOST_LEVELS
@@ -50,7 +52,7 @@ def _verdict(scale: Whole | Real | YesNo | Labels | Order) -> dict[str, Any]:
             return {"type": "boolean"}
         case Labels(labels):
             return {"type": "string", "enum": [*labels]}
-        case Order(labels):
+        case LabelOrder(labels):
             size = len(labels)
             return {
                 "type": "array",

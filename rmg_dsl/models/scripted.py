@@ -14,10 +14,10 @@ from rmg_dsl.errors import CallError
 from rmg_dsl.messages import Question, Reply, Request
 from rmg_dsl.scales import Labels
 
-Answered: TypeAlias = float | str | Mapping[str, Any] | Reply | Exception | None
+ScriptedAnswer: TypeAlias = float | str | Mapping[str, Any] | Reply | Exception | None
 Script: TypeAlias = (
-    Mapping[str, Answered | Sequence[Answered]]
-    | Callable[[Request], Answered | Awaitable[Answered]]
+    Mapping[str, ScriptedAnswer | Sequence[ScriptedAnswer]]
+    | Callable[[Request], ScriptedAnswer | Awaitable[ScriptedAnswer]]
 )
 
 
@@ -49,7 +49,7 @@ class ScriptedModel:
         self.name = name
         self.requests: list[Request] = []
         self._script = script
-        self._used: Counter[str] = Counter()
+        self._use_counts: Counter[str] = Counter()
 
     def __repr__(self) -> str:
         return f"ScriptedModel({self.name!r}, {len(self.requests)} requests)"
@@ -60,27 +60,27 @@ class ScriptedModel:
             found = self._script(request)
             answered = await found if inspect.isawaitable(found) else found
         else:
-            answered = self._next(self._script, request)
-        return _reply(answered, request.question)
+            answered = self._next_answer(self._script, request)
+        return _scripted_reply(answered, request.question)
 
-    def _next(
-        self, script: Mapping[str, Answered | Sequence[Answered]], request: Request
-    ) -> Answered:
-        key = _key(script, request)
+    def _next_answer(
+        self, script: Mapping[str, ScriptedAnswer | Sequence[ScriptedAnswer]], request: Request
+    ) -> ScriptedAnswer:
+        key = _script_key(script, request)
         value = script[key]
         if not isinstance(value, list | tuple):
             return value  # type: ignore[return-value] # no list: the case above
         if not value:
             raise CallError(f"the script has an empty list for `{key}`")
-        self._used[key] += 1
-        answered: Answered = value[min(self._used[key], len(value)) - 1]
+        self._use_counts[key] += 1
+        answered: ScriptedAnswer = value[min(self._use_counts[key], len(value)) - 1]
         return answered
 
     async def close(self) -> None:
         """Nothing is open."""
 
 
-def _key(script: Mapping[str, Any], request: Request) -> str:
+def _script_key(script: Mapping[str, Any], request: Request) -> str:
     grader = request.question.grader
     if grader in script:
         return grader
@@ -93,7 +93,7 @@ def _key(script: Mapping[str, Any], request: Request) -> str:
     )
 
 
-def _reply(answered: Answered, question: Question) -> Reply:
+def _scripted_reply(answered: ScriptedAnswer, question: Question) -> Reply:
     scale = question.scale
     match answered:
         case Reply():
@@ -101,10 +101,10 @@ def _reply(answered: Answered, question: Question) -> Reply:
         case Exception():
             # A copy: whoever counts attempts writes on it, and a script may raise it again.
             raise copy.copy(answered)
-        case Mapping() if question.offers:
-            return _with_chances(answered)
-        case Mapping() if question.marks and "verdict" not in answered:
-            return _said(
+        case Mapping() if question.answer_options:
+            return _logprobs_reply(answered)
+        case Mapping() if question.criteria and "verdict" not in answered:
+            return _json_reply(
                 {
                     "verdict": {
                         number: {"reason": "scripted", "met": met}
@@ -113,24 +113,24 @@ def _reply(answered: Answered, question: Question) -> Reply:
                 }
             )
         case Mapping():
-            return _said(dict(answered))
+            return _json_reply(dict(answered))
         case str() if not (isinstance(scale, Labels) and answered in scale.labels):
             return Reply(answered, finish="stop")
-        case _ if question.offers:
-            return _with_chances(
-                {word: float(verdict == answered) for word, verdict in question.offers}
+        case _ if question.answer_options:
+            return _logprobs_reply(
+                {word: float(verdict == answered) for word, verdict in question.answer_options}
             )
         case _:
-            return _said({"reason": "scripted", "verdict": answered})
+            return _json_reply({"reason": "scripted", "verdict": answered})
 
 
-def _said(found: Mapping[str, Any]) -> Reply:
+def _json_reply(found: Mapping[str, Any]) -> Reply:
     return Reply(json.dumps(found, ensure_ascii=False), finish="stop")
 
 
-def _with_chances(found: Mapping[str, Any]) -> Reply:
+def _logprobs_reply(found: Mapping[str, Any]) -> Reply:
     likeliest = max(found, key=lambda word: float(found[word]))
     logs = tuple(
         (word, math.log(chance) if chance > 0 else -math.inf) for word, chance in found.items()
     )
-    return Reply(likeliest, finish="stop", chances=logs)
+    return Reply(likeliest, finish="stop", first_token_logprobs=logs)

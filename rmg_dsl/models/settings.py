@@ -13,9 +13,9 @@ from typing import Any
 
 from rmg_dsl.models.prices import Price
 
-_OURS = ("messages", "model", "stream")
-_MOST = 10**9
-_DAY = 86_400
+_RESERVED_FIELDS = ("messages", "model", "stream")
+_MAX_NUMBER = 10**9
+_DAY_SECONDS = 86_400
 
 
 def extra_body_of(value: Any) -> dict[str, Any] | None:
@@ -31,32 +31,32 @@ def extra_body_of(value: Any) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _is_number(value: Any) -> bool:
+def _is_real_number(value: Any) -> bool:
     # Not math.isfinite: it overflows on a very long integer.
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
 
 
-def _number(low: float, high: float) -> Callable[[Any], bool]:
-    return lambda value: _is_number(value) and low <= value <= high
+def _number_between(low: float, high: float) -> Callable[[Any], bool]:
+    return lambda value: _is_real_number(value) and low <= value <= high
 
 
-def _above_zero(high: float = _MOST) -> Callable[[Any], bool]:
-    return lambda value: _is_number(value) and 0 < value <= high
+def _positive_number(high: float = _MAX_NUMBER) -> Callable[[Any], bool]:
+    return lambda value: _is_real_number(value) and 0 < value <= high
 
 
-def _whole(low: int, high: int = _MOST) -> Callable[[Any], bool]:
+def _whole_number_between(low: int, high: int = _MAX_NUMBER) -> Callable[[Any], bool]:
     return lambda value: (
         isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
     )
 
 
-def _matches(pattern: str) -> Callable[[Any], bool]:
+def _text_matching(pattern: str) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
 
 
 def _is_extra_body(value: Any) -> bool:
     body = extra_body_of(value)
-    return body is not None and not any(name in body for name in _OURS)
+    return body is not None and not any(name in body for name in _RESERVED_FIELDS)
 
 
 def _is_price(value: Any) -> bool:
@@ -86,7 +86,7 @@ def _is_base_url(value: Any) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class ModelSetting:
     """One setting: what it allows, in words, and the test of it.
 
     >>> SETTINGS["top_p"].allows, SETTINGS["top_p"].accepts(0)
@@ -97,33 +97,38 @@ class Setting:
     accepts: Callable[[Any], bool]
 
 
-SETTINGS: Mapping[str, Setting] = MappingProxyType(
+SETTINGS: Mapping[str, ModelSetting] = MappingProxyType(
     {
-        "temperature": Setting("a number from 0 to 2", _number(0, 2)),
-        "top_p": Setting("a number above 0, at most 1", _above_zero(1)),
-        "max_tokens": Setting("a whole number from 1", _whole(1)),
-        "seed": Setting("a whole number of at most nine digits", _whole(1 - _MOST, _MOST - 1)),
-        "timeout": Setting("a number of seconds above 0, a day at most", _above_zero(_DAY)),
-        "concurrency": Setting("a whole number from 1", _whole(1)),
-        "rpm": Setting("a number of requests per minute above 0", _above_zero()),
-        "tpm": Setting("a number of tokens per minute above 0", _above_zero()),
-        "max_retries": Setting("a whole number from 0", _whole(0)),
-        "reasoning_effort": Setting(
-            'a word of the provider\'s, such as "low"', _matches(r"\w[\w-]*")
+        "temperature": ModelSetting("a number from 0 to 2", _number_between(0, 2)),
+        "top_p": ModelSetting("a number above 0, at most 1", _positive_number(1)),
+        "max_tokens": ModelSetting("a whole number from 1", _whole_number_between(1)),
+        "seed": ModelSetting(
+            "a whole number of at most nine digits",
+            _whole_number_between(1 - _MAX_NUMBER, _MAX_NUMBER - 1),
         ),
-        "extra_body": Setting(
+        "timeout": ModelSetting(
+            "a number of seconds above 0, a day at most", _positive_number(_DAY_SECONDS)
+        ),
+        "concurrency": ModelSetting("a whole number from 1", _whole_number_between(1)),
+        "rpm": ModelSetting("a number of requests per minute above 0", _positive_number()),
+        "tpm": ModelSetting("a number of tokens per minute above 0", _positive_number()),
+        "max_retries": ModelSetting("a whole number from 0", _whole_number_between(0)),
+        "reasoning_effort": ModelSetting(
+            'a word of the provider\'s, such as "low"', _text_matching(r"\w[\w-]*")
+        ),
+        "extra_body": ModelSetting(
             "a JSON object, as text, without `messages`, `model` and `stream`, such as '{\"top_k\": 1}'",
             _is_extra_body,
         ),
-        "price": Setting(
+        "price": ModelSetting(
             'USD per million tokens, as "in/out" or "in/out/cached", such as "0.10/0.40"', _is_price
         ),
-        "base_url": Setting(
+        "base_url": ModelSetting(
             "a URL that starts with http:// or https:// and holds no password", _is_base_url
         ),
-        "api_key_env": Setting(
+        "api_key_env": ModelSetting(
             "the name of an environment variable, never the key itself",
-            _matches(r"[A-Za-z_][A-Za-z0-9_]*"),
+            _text_matching(r"[A-Za-z_][A-Za-z0-9_]*"),
         ),
     }
 )

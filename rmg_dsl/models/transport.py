@@ -26,56 +26,56 @@ _IDLE_SECONDS = 4.0
 _MOST_BYTES = 64 << 20
 _TOO_MANY_OPEN = frozenset({errno.EMFILE, errno.ENFILE})
 # What a request of ours carries along for the wire.
-_HEAD, _CONTENT = "rmg head", "rmg content"
-_MOST_HEADS = 64
+_HEAD_EXTENSION, _CONTENT_EXTENSION = "rmg head", "rmg content"
+_MAX_CACHED_HEADS = 64
 
 Origin: TypeAlias = tuple[str, str, int]
 
 
-class Wire(httpx2.AsyncBaseTransport):
+class HttpTransport(httpx2.AsyncBaseTransport):
     """Sends a request and gives the whole response, over connections that are kept; errors are those of httpx2.
 
     >>> async def status(url):
-    ...     async with httpx2.AsyncClient(transport=Wire()) as client:
+    ...     async with httpx2.AsyncClient(transport=HttpTransport()) as client:
     ...         return (await client.get(url)).status_code
     """
 
     def __init__(self) -> None:
-        self._idle: dict[Origin, list[Line]] = {}
-        self._lines: set[Line] = set()
-        self._trust: ssl.SSLContext | None = None
+        self._idle_connections: dict[Origin, list[HttpConnection]] = {}
+        self._open_connections: set[HttpConnection] = set()
+        self._ssl_context: ssl.SSLContext | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         origin = _origin_of(request.url)
-        line = self._kept(origin) or await self._opened(origin, request)
+        line = self._take_idle_connection(origin) or await self._open_connection(origin, request)
         try:
-            response = await line.ask(request)
+            response = await line.send_request(request)
         finally:
             # Whatever ended the call, a line that is in the middle of something is of no use to the next.
             if not line.is_idle:
-                line.cut()
+                line.abort()
         line.idle_since = time.monotonic()
-        self._idle.setdefault(origin, []).append(line)
+        self._idle_connections.setdefault(origin, []).append(line)
         return response
 
-    def _kept(self, origin: Origin) -> Line | None:
+    def _take_idle_connection(self, origin: Origin) -> HttpConnection | None:
         """The line that was last used, as the likeliest to be alive; those idle for long are let go."""
-        idle = self._idle.get(origin)
+        idle = self._idle_connections.get(origin)
         while idle:
             line = idle.pop()
             if line.is_idle and time.monotonic() - line.idle_since < _IDLE_SECONDS:
                 return line
-            line.cut()
+            line.abort()
         return None
 
-    async def _opened(self, origin: Origin, request: httpx2.Request) -> Line:
+    async def _open_connection(self, origin: Origin, request: httpx2.Request) -> HttpConnection:
         scheme, host, port = origin
-        trust = self._trusting() if scheme == "https" else None
+        trust = self._get_ssl_context() if scheme == "https" else None
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(request.extensions.get("timeout", {}).get("connect")):
                 _, line = await loop.create_connection(
-                    lambda: Line(self._lines), host, port, ssl=trust
+                    lambda: HttpConnection(self._open_connections), host, port, ssl=trust
                 )
         except TimeoutError as error:
             raise httpx2.ConnectTimeout(
@@ -87,22 +87,22 @@ class Wire(httpx2.AsyncBaseTransport):
             raise kind(str(error), request=request) from error
         return line
 
-    def _trusting(self) -> ssl.SSLContext:
-        if self._trust is None:
-            self._trust = httpx2.create_ssl_context()
-            self._trust.set_alpn_protocols(["http/1.1"])
-        return self._trust
+    def _get_ssl_context(self) -> ssl.SSLContext:
+        if self._ssl_context is None:
+            self._ssl_context = httpx2.create_ssl_context()
+            self._ssl_context.set_alpn_protocols(["http/1.1"])
+        return self._ssl_context
 
     async def aclose(self) -> None:
-        self._idle.clear()
-        for line in list(self._lines):
-            line.cut()
+        self._idle_connections.clear()
+        for line in list(self._open_connections):
+            line.abort()
         # The sockets are closed in the loop's next turn.
         await asyncio.sleep(0)
 
 
 class LeanClient(openai.DefaultAsyncHttpxClient):
-    """The client that `openai` is given: its own, with a short cut for what a call needs, over `Wire`.
+    """The client that `openai` is given: its own, with a short cut for what a call needs, over `HttpTransport`.
 
     >>> AsyncOpenAI = openai.AsyncOpenAI
     >>> client = AsyncOpenAI(api_key="none", base_url="http://localhost:8000/v1", http_client=LeanClient())
@@ -112,9 +112,9 @@ class LeanClient(openai.DefaultAsyncHttpxClient):
     """
 
     def __init__(self) -> None:
-        self._wire = Wire()
-        self._heads: dict[tuple[Any, ...], _Head] = {}
-        super().__init__(transport=self._wire)
+        self._pooled_transport = HttpTransport()
+        self._request_heads: dict[tuple[Any, ...], _RequestHead] = {}
+        super().__init__(transport=self._pooled_transport)
 
     def build_request(self, method: str, url: Any, **parts: Any) -> httpx2.Request:
         headers, content, timeout = (
@@ -129,8 +129,12 @@ class LeanClient(openai.DefaultAsyncHttpxClient):
             return super().build_request(
                 method, url, headers=headers, content=content, timeout=timeout, **parts
             )
-        head = self._head(method, str(url), headers)
-        extensions = {"timeout": timeout.as_dict(), _HEAD: head, _CONTENT: content}
+        head = self._request_head(method, str(url), headers)
+        extensions = {
+            "timeout": timeout.as_dict(),
+            _HEAD_EXTENSION: head,
+            _CONTENT_EXTENSION: content,
+        }
         return httpx2.Request(
             method,
             head.url,
@@ -139,29 +143,29 @@ class LeanClient(openai.DefaultAsyncHttpxClient):
             extensions=extensions,
         )
 
-    def _head(self, method: str, url: str, headers: list[tuple[str, str]]) -> _Head:
+    def _request_head(self, method: str, url: str, headers: list[tuple[str, str]]) -> _RequestHead:
         key = (method, url, *headers)
-        known = self._heads.get(key)
+        known = self._request_heads.get(key)
         if known is None:
-            if len(self._heads) >= _MOST_HEADS:
-                self._heads.clear()
-            known = self._heads[key] = _Head.of(method, httpx2.URL(url), headers)
+            if len(self._request_heads) >= _MAX_CACHED_HEADS:
+                self._request_heads.clear()
+            known = self._request_heads[key] = _RequestHead.of(method, httpx2.URL(url), headers)
         return known
 
     async def send(self, request: httpx2.Request, **how: Any) -> httpx2.Response:
         if not (how.get("stream") or how.get("auth") or how.get("follow_redirects")):
-            response = await self._wire.handle_async_request(request)
+            response = await self._pooled_transport.handle_async_request(request)
             response.request = request
             if not response.has_redirect_location:
                 return response
-        if request.extensions.pop(_HEAD, None):
+        if request.extensions.pop(_HEAD_EXTENSION, None):
             # It is for this address; a redirect takes headers and extensions along to another.
-            request.headers["Content-Length"] = str(len(request.extensions.pop(_CONTENT)))
+            request.headers["Content-Length"] = str(len(request.extensions.pop(_CONTENT_EXTENSION)))
         return await super().send(request, **how)
 
 
 @dataclass(frozen=True, slots=True)
-class _Head:
+class _RequestHead:
     """What all calls have in common but for the length of their bodies: made, and checked by h11, once."""
 
     url: httpx2.URL
@@ -169,71 +173,73 @@ class _Head:
     event: h11.Request
 
     @classmethod
-    def of(cls, method: str, url: httpx2.URL, headers: list[tuple[str, str]]) -> _Head:
+    def of(cls, method: str, url: httpx2.URL, headers: list[tuple[str, str]]) -> _RequestHead:
         own = [("Host", url.netloc.decode("ascii")), ("Accept-Encoding", "identity")]
         all_headers = httpx2.Headers([*own, *headers])
         event = h11.Request(method=method.upper(), target=url.raw_path, headers=all_headers.raw)
         return cls(url, all_headers, event)
 
-    def encoded(self, http: h11.Connection, content: bytes) -> bytes:
+    def encode(self, http: h11.Connection, content: bytes) -> bytes:
         """The whole request. h11 hears of one without a body: it has to know only that a request was made."""
         lines = http.send(self.event)
         http.send(h11.EndOfMessage())
         return b"%bContent-Length: %d\r\n\r\n%b" % (lines[:-2], len(content), content)
 
 
-class Line(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """One connection: asks one thing at a time. It is idle, and fit for the next, once a response is read whole."""
 
-    def __init__(self, lines: set[Line]) -> None:
+    def __init__(self, lines: set[HttpConnection]) -> None:
         self.idle_since = 0.0
-        self._lines = lines
+        self._open_connections = lines
         self._http = h11.Connection(h11.CLIENT)
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[None] | None = None
-        self._head: h11.Response | None = None
-        self._body: list[bytes] = []
-        self._size = 0
+        self._response_ready: asyncio.Future[None] | None = None
+        self._response_head: h11.Response | None = None
+        self._response_chunks: list[bytes] = []
+        self._response_size = 0
 
     @property
     def is_idle(self) -> bool:
         return (
             self._transport is not None
-            and self._answer is None
+            and self._response_ready is None
             and self._http.our_state is h11.IDLE
         )
 
-    async def ask(self, request: httpx2.Request) -> httpx2.Response:
+    async def send_request(self, request: httpx2.Request) -> httpx2.Response:
         """The response to a request, read whole; raises httpx2's errors."""
-        known: _Head | None = request.extensions.get(_HEAD)
-        content = request.extensions[_CONTENT] if known else await request.aread()
+        known: _RequestHead | None = request.extensions.get(_HEAD_EXTENSION)
+        content = request.extensions[_CONTENT_EXTENSION] if known else await request.aread()
         if self._transport is None:
             raise httpx2.ReadError("the connection was closed")
-        self._begin()
+        self._reset_response()
         try:
             said = (
-                known.encoded(self._http, content)
+                known.encode(self._http, content)
                 if known
-                else _encoded(self._http, request, content)
+                else _encode_request(self._http, request, content)
             )
             self._transport.write(said)
         except h11.LocalProtocolError as error:
             raise httpx2.LocalProtocolError(str(error)) from error
-        self._answer = asyncio.get_running_loop().create_future()
+        self._response_ready = asyncio.get_running_loop().create_future()
         try:
-            await self._answer
+            await self._response_ready
         finally:
-            self._answer = None
-        assert self._head is not None
-        headers = self._head.headers.raw_items()
+            self._response_ready = None
+        assert self._response_head is not None
+        headers = self._response_head.headers.raw_items()
         return httpx2.Response(
-            self._head.status_code, headers=headers, content=b"".join(self._body)
+            self._response_head.status_code,
+            headers=headers,
+            content=b"".join(self._response_chunks),
         )
 
-    def _begin(self) -> None:
-        self._head, self._body, self._size = None, [], 0
+    def _reset_response(self) -> None:
+        self._response_head, self._response_chunks, self._response_size = None, [], 0
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Lets go of the connection at once."""
         if self._transport is not None:
             self._transport.abort()
@@ -243,48 +249,48 @@ class Line(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._lines.add(self)
+        self._open_connections.add(self)
         # A judge may think for minutes: a router in between should not forget the connection meanwhile.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def data_received(self, data: bytes) -> None:
-        self._heard(data)
+        self._receive_bytes(data)
 
     def eof_received(self) -> None:
-        self._heard(b"")
+        self._receive_bytes(b"")
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
-        self._lines.discard(self)
-        self._end(httpx2.ReadError(str(error or "the connection was closed")))
+        self._open_connections.discard(self)
+        self._resolve_response(httpx2.ReadError(str(error or "the connection was closed")))
 
     # ── reading ──
 
-    def _heard(self, data: bytes) -> None:
-        if self._answer is None:
+    def _receive_bytes(self, data: bytes) -> None:
+        if self._response_ready is None:
             # Nobody asked: whatever it is must not become the answer to the next question.
-            self.cut()
+            self.abort()
             return
         try:
             self._http.receive_data(data)
-            while self._take(self._http.next_event()):
+            while self._handle_event(self._http.next_event()):
                 pass
         except h11.RemoteProtocolError as error:
             words = str(error) if data else "it was closed before the answer was whole"
-            self._end(httpx2.RemoteProtocolError(words))
-            self.cut()
+            self._resolve_response(httpx2.RemoteProtocolError(words))
+            self.abort()
 
-    def _take(self, event: object) -> bool:
+    def _handle_event(self, event: object) -> bool:
         """One event of h11's; true where there may be more."""
         if isinstance(event, h11.Data):
-            self._body.append(bytes(event.data))
-            self._size += len(event.data)
-            if self._size > _MOST_BYTES:
+            self._response_chunks.append(bytes(event.data))
+            self._response_size += len(event.data)
+            if self._response_size > _MOST_BYTES:
                 raise h11.RemoteProtocolError(f"an answer of more than {_MOST_BYTES:,} bytes")
         elif isinstance(event, h11.Response):
-            self._head = event
+            self._response_head = event
         elif isinstance(event, h11.EndOfMessage):
-            self._done()
+            self._finish_response()
             return False
         elif not isinstance(event, h11.InformationalResponse):
             # It waits for more bytes, or was told to speak another protocol, for which we never asked.
@@ -293,14 +299,14 @@ class Line(asyncio.Protocol):
             return False
         return True
 
-    def _done(self) -> None:
+    def _finish_response(self) -> None:
         both_done = self._http.states == {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}
         if both_done and self._http.trailing_data == (b"", False):
             self._http.start_next_cycle()
-        self._end(None)
+        self._resolve_response(None)
 
-    def _end(self, error: httpx2.TransportError | None) -> None:
-        answer, self._answer = self._answer, None
+    def _resolve_response(self, error: httpx2.TransportError | None) -> None:
+        answer, self._response_ready = self._response_ready, None
         if answer is None or answer.done():
             return
         if error is None:
@@ -309,7 +315,7 @@ class Line(asyncio.Protocol):
             answer.set_exception(error)
 
 
-def _encoded(http: h11.Connection, request: httpx2.Request, content: bytes) -> bytes:
+def _encode_request(http: h11.Connection, request: httpx2.Request, content: bytes) -> bytes:
     """A request as bytes; h11 refuses what would make two requests of one."""
     head = h11.Request(
         method=request.method, target=request.url.raw_path, headers=request.headers.raw

@@ -5,11 +5,11 @@ from __future__ import annotations
 from rmg_dsl.messages import Model
 
 
-class Wrapped:
+class ModelWrapper:
     """A model around a model; each wrapper adds its own `complete`.
 
-    >>> from rmg_dsl.models import Lexical
-    >>> Wrapped(Lexical()).name
+    >>> from rmg_dsl.models import LexicalModel
+    >>> ModelWrapper(LexicalModel()).name
     'local/lexical'
     """
 

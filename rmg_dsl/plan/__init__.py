@@ -1,37 +1,43 @@
 """The work as a graph: steps, the planner that finds them, and the rules that order them."""
 
-from rmg_dsl.plan.planner import Loops, bind, make_plan, prefixed, result_columns
+from rmg_dsl.plan.planner import (
+    LoopMode,
+    check_columns,
+    make_plan,
+    result_columns,
+    with_column_prefix,
+)
 from rmg_dsl.plan.rewrites import needed_by
 from rmg_dsl.plan.steps import (
-    Ask,
-    CallPython,
-    Calls,
-    Compute,
+    AskStep,
+    CallPythonStep,
+    CallRange,
+    ComputeStep,
+    LoopOutputStep,
     Plan,
-    Rank,
-    Refine,
+    RankStep,
+    RefineStep,
     Step,
-    Take,
-    asked_by,
     detail_of,
+    models_text,
 )
 
 __all__ = [
-    "Ask",
-    "CallPython",
-    "Calls",
-    "Compute",
-    "Loops",
+    "AskStep",
+    "CallPythonStep",
+    "CallRange",
+    "ComputeStep",
+    "LoopMode",
+    "LoopOutputStep",
     "Plan",
-    "Rank",
-    "Refine",
+    "RankStep",
+    "RefineStep",
     "Step",
-    "Take",
-    "asked_by",
-    "bind",
+    "check_columns",
     "detail_of",
     "make_plan",
+    "models_text",
     "needed_by",
-    "prefixed",
     "result_columns",
+    "with_column_prefix",
 ]

@@ -8,25 +8,25 @@ from typing import TypeAlias, assert_never
 
 from rmg_dsl.ir.expr import Term
 from rmg_dsl.ir.scoring import (
-    ByJudge,
-    ByPairs,
-    ByScore,
-    Compared,
-    Computed,
-    FromLoop,
-    FromPython,
-    Judged,
+    ExpressionScoring,
+    JudgeScoring,
+    ListwiseRanking,
+    LoopOutputScoring,
     ModelUse,
-    Ranked,
-    Refining,
-    read_by,
+    PairwiseRanking,
+    PairwiseScoring,
+    PythonScoring,
+    RankingScoring,
+    RefineScoring,
+    ScoreRanking,
+    scoring_dependencies,
 )
-from rmg_dsl.ir.suite import Gate, Output, Validation
+from rmg_dsl.ir.suite import Output, Requirement, Validation
 from rmg_dsl.scales import Scale
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
+class CallRange:
     """How many calls one row can cost: exact where both are equal, else a condition decides."""
 
     least: int
@@ -37,12 +37,12 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class AskStep:
     """Questions to one model or to several; `names` are the graders whose answer they are."""
 
     number: int
     names: tuple[str, ...]
-    scoring: Judged | Compared
+    scoring: JudgeScoring | PairwiseScoring
 
     @property
     def scale(self) -> Scale:
@@ -54,18 +54,18 @@ class Ask:
         return self.scoring.models
 
     @property
-    def calls(self) -> Calls:
+    def calls(self) -> CallRange:
         """How many calls it makes where it is taken."""
-        return Calls(self.scoring.least_draws, self.scoring.most_draws)
+        return CallRange(self.scoring.min_draws, self.scoring.max_draws)
 
 
 @dataclass(frozen=True, slots=True)
-class Compute:
+class ComputeStep:
     """An expression: no call."""
 
     number: int
     names: tuple[str, ...]
-    scoring: Computed
+    scoring: ExpressionScoring
 
     @property
     def term(self) -> Term:
@@ -73,27 +73,27 @@ class Compute:
 
 
 @dataclass(frozen=True, slots=True)
-class CallPython:
+class CallPythonStep:
     """A Python function that the caller allowed."""
 
     number: int
     names: tuple[str, ...]
-    scoring: FromPython
+    scoring: PythonScoring
 
 
 @dataclass(frozen=True, slots=True)
-class Refine:
+class RefineStep:
     """A loop that improves a field of the row: drafts are written and graded until it ends."""
 
     number: int
     names: tuple[str, ...]
-    scoring: Refining
-    asked: tuple[tuple[int, int], ...] = ()
+    scoring: RefineScoring
+    calls_by_step: tuple[tuple[int, int], ...] = ()
 
     @property
-    def calls(self) -> Calls:
+    def calls(self) -> CallRange:
         """How many calls it can add to those that its row makes anyway: `asked` has the most of each step."""
-        return Calls(0, sum(most for _, most in self.asked))
+        return CallRange(0, sum(most for _, most in self.calls_by_step))
 
     @property
     def models(self) -> tuple[ModelUse, ...]:
@@ -102,12 +102,12 @@ class Refine:
 
 
 @dataclass(frozen=True, slots=True)
-class Rank:
+class RankStep:
     """Rows in order, or the items of a list: what a row comes to depends on the others of its group."""
 
     number: int
     names: tuple[str, ...]
-    scoring: Ranked
+    scoring: RankingScoring
 
     @property
     def models(self) -> tuple[ModelUse, ...]:
@@ -115,37 +115,37 @@ class Rank:
         return self.scoring.models
 
     @property
-    def calls(self) -> Calls:
+    def calls(self) -> CallRange:
         """None of the row's own: what a group or a list costs, its size says."""
-        return Calls(0, 0)
+        return CallRange(0, 0)
 
     @property
-    def together(self) -> str:
+    def ranking_unit(self) -> str:
         """What is ranked as one: the rows of a group, or a list."""
         return "list" if self.scoring.group is None else "group"
 
     @property
-    def bill(self) -> str:
+    def cost_text(self) -> str:
         """What it costs beside the calls of the rows, in words; nothing where it ranks by a score."""
-        match self.scoring.way:
-            case ByScore():
+        match self.scoring.method:
+            case ScoreRanking():
                 return ""
-            case ByJudge():
-                return f"1 for each {self.together}"
-            case ByPairs(compared=compared):
-                return f"{compared.most_draws} for each comparison in a {self.together}"
+            case ListwiseRanking():
+                return f"1 for each {self.ranking_unit}"
+            case PairwiseRanking(comparison=compared):
+                return f"{compared.max_draws} for each comparison in a {self.ranking_unit}"
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
+class LoopOutputStep:
     """Something that a loop leaves behind: no call of its own."""
 
     number: int
     names: tuple[str, ...]
-    scoring: FromLoop
+    scoring: LoopOutputScoring
 
 
-Step: TypeAlias = Ask | Compute | CallPython | Rank | Refine | Take
+Step: TypeAlias = AskStep | ComputeStep | CallPythonStep | RankStep | RefineStep | LoopOutputStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,33 +158,35 @@ class Plan:
     steps: tuple[Step, ...]
     outputs: tuple[Output, ...]
     roots: tuple[int, ...]
-    gates: tuple[Gate, ...]
+    requirements: tuple[Requirement, ...]
     validations: tuple[Validation, ...] = ()
-    calls: Calls = Calls(0, 0)
-    certain: frozenset[int] = frozenset()
+    calls: CallRange = CallRange(0, 0)
+    certain_steps: frozenset[int] = frozenset()
 
     def is_lazy(self, step: Step) -> bool:
         """Is it a question that a row may not come to?"""
-        return isinstance(step, Ask) and step.number not in self.certain
+        return isinstance(step, AskStep) and step.number not in self.certain_steps
 
     @property
-    def asks(self) -> tuple[Ask, ...]:
-        return tuple(step for step in self.steps if isinstance(step, Ask))
+    def asks(self) -> tuple[AskStep, ...]:
+        return tuple(step for step in self.steps if isinstance(step, AskStep))
 
     @property
-    def loops(self) -> tuple[Refine, ...]:
-        return tuple(step for step in self.steps if isinstance(step, Refine))
+    def loops(self) -> tuple[RefineStep, ...]:
+        return tuple(step for step in self.steps if isinstance(step, RefineStep))
 
     @property
-    def calling(self) -> tuple[Ask | Rank | Refine, ...]:
+    def model_steps(self) -> tuple[AskStep | RankStep | RefineStep, ...]:
         """The steps that send something to a model."""
         return tuple(
-            step for step in self.steps if isinstance(step, Ask | Rank | Refine) and step.models
+            step
+            for step in self.steps
+            if isinstance(step, AskStep | RankStep | RefineStep) and step.models
         )
 
     @property
-    def ranks(self) -> tuple[Rank, ...]:
-        return tuple(step for step in self.steps if isinstance(step, Rank))
+    def ranks(self) -> tuple[RankStep, ...]:
+        return tuple(step for step in self.steps if isinstance(step, RankStep))
 
     def name_of(self, step: Step) -> str:
         """What a step is called, for people."""
@@ -195,77 +197,79 @@ class Plan:
 
     def __str__(self) -> str:
         word = "step" if len(self.steps) == 1 else "steps"
-        bills = "".join(f", {rank.bill}" for rank in self.ranks if rank.bill)
-        head = f"{len(self.steps)} {word}, {self.calls} model call{'s' * (self.calls != Calls(1, 1))} a row{bills}"
-        return "\n".join([head, *(_line(i, step, self) for i, step in enumerate(self.steps, 1))])
+        bills = "".join(f", {rank.cost_text}" for rank in self.ranks if rank.cost_text)
+        head = f"{len(self.steps)} {word}, {self.calls} model call{'s' * (self.calls != CallRange(1, 1))} a row{bills}"
+        return "\n".join(
+            [head, *(_step_line(i, step, self) for i, step in enumerate(self.steps, 1))]
+        )
 
 
-def _line(place: int, step: Step, plan: Plan) -> str:
+def _step_line(place: int, step: Step, plan: Plan) -> str:
     places = {s.number: i for i, s in enumerate(plan.steps, 1)}
-    reads = sorted(places[n] for n in read_by(step.scoring) if n in places)
+    reads = sorted(places[n] for n in scoring_dependencies(step.scoring) if n in places)
     after = f"  after {', '.join(map(str, reads))}" if reads else ""
     lazy = "  if needed" * plan.is_lazy(step)
     detail = "".join(f"  {part}" for part in detail_of(step) if part)
-    return f"{place:>3}  {_kind(step):<7}{plan.name_of(step)}{detail}{after}{lazy}"
+    return f"{place:>3}  {_step_kind(step):<7}{plan.name_of(step)}{detail}{after}{lazy}"
 
 
-def asked_by(scoring: Judged | Compared | Ranked) -> str:
+def models_text(scoring: JudgeScoring | PairwiseScoring | RankingScoring) -> str:
     """Whom a grader asks, in words: `3 × openai/gpt-6-luna, in doubt openai/gpt-6`."""
-    if isinstance(scoring, Ranked):
+    if isinstance(scoring, RankingScoring):
         return (
-            asked_by(scoring.way.compared)
-            if isinstance(scoring.way, ByPairs)
-            else _all_of(scoring.models)
+            models_text(scoring.method.comparison)
+            if isinstance(scoring.method, PairwiseRanking)
+            else _join_model_names(scoring.models)
         )
-    own = _all_of(scoring.jurors)
+    own = _join_model_names(scoring.panel)
     if scoring.samples > 1:
         own = (
             f"{scoring.samples} × ({own})"
-            if len(scoring.jurors) > 1
+            if len(scoring.panel) > 1
             else f"{scoring.samples} × {own}"
         )
-    escalation = scoring.escalation if isinstance(scoring, Judged) else None
-    return own + (f", in doubt {_all_of(escalation.jurors)}" if escalation else "")
+    escalation = scoring.escalation if isinstance(scoring, JudgeScoring) else None
+    return own + (f", in doubt {_join_model_names(escalation.panel)}" if escalation else "")
 
 
-def _all_of(models: Iterable[ModelUse]) -> str:
-    return " + ".join(use.shown for use in models)
+def _join_model_names(models: Iterable[ModelUse]) -> str:
+    return " + ".join(use.display_name for use in models)
 
 
 def detail_of(step: Step) -> tuple[str, str]:
     """What a step does, and whom it asks or calls, in words."""
     match step:
-        case Ask(scoring=Compared() as compared):
-            return "in both orders" if compared.swap else "in one order", asked_by(compared)
-        case Ask():
-            return f"on {step.scale}", asked_by(step.scoring)
-        case CallPython():
+        case AskStep(scoring=PairwiseScoring() as compared):
+            return "in both orders" if compared.swap else "in one order", models_text(compared)
+        case AskStep():
+            return f"on {step.scale}", models_text(step.scoring)
+        case CallPythonStep():
             return f"on {step.scoring.scale}", step.scoring.target
-        case Compute():
+        case ComputeStep():
             return f"on {step.scoring.scale}" if step.scoring.scale else "", ""
-        case Rank():
-            return f"each {step.together}", asked_by(step.scoring)
-        case Refine(scoring=loop):
-            return f"by {loop.by.name}, at most {loop.rounds} rounds", loop.writer.shown
-        case Take():
+        case RankStep():
+            return f"each {step.ranking_unit}", models_text(step.scoring)
+        case RefineStep(scoring=loop):
+            return f"by {loop.by.name}, at most {loop.rounds} rounds", loop.writer.display_name
+        case LoopOutputStep():
             return "", ""
         case _:
             assert_never(step)
 
 
-def _kind(step: Step) -> str:
+def _step_kind(step: Step) -> str:
     match step:
-        case Ask():
+        case AskStep():
             return "ask"
-        case Compute():
+        case ComputeStep():
             return "code"
-        case CallPython():
+        case CallPythonStep():
             return "python"
-        case Rank():
+        case RankStep():
             return "rank"
-        case Refine():
+        case RefineStep():
             return "refine"
-        case Take():
+        case LoopOutputStep():
             return "take"
         case _:
             assert_never(step)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 # Below this a note would cost its reader more than the tokens do.
-LONG_CONSTANT = 400
+MIN_CACHEABLE_LENGTH = 400
 
 _TAGS = re.compile(
     r"\{%-?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*-?%\}|\{#.*?#\}"
@@ -17,19 +17,19 @@ _TAGS = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class RowData:
+class RowDataPosition:
     """The first place in a template where the row's data counts, and the length of the longest constant part behind."""
 
     start: int
     end: int
-    behind: int
+    constant_after: int
 
 
-def row_data_in(template: str, names: Collection[str]) -> RowData | None:
+def find_row_data(template: str, names: Collection[str]) -> RowDataPosition | None:
     """The row's data, which are these names, in a template; none where it is the same for all rows.
 
-    >>> row_data_in("Rate {{ response }} from {{ low }} to 5.", {"response"})
-    RowData(start=5, end=19, behind=12)
+    >>> find_row_data("Rate {{ response }} from {{ low }} to 5.", {"response"})
+    RowDataPosition(start=5, end=19, constant_after=12)
 
     What stands in an `if` or a `for` over the row's data goes with the data, and is no constant part.
     """
@@ -48,4 +48,4 @@ def row_data_in(template: str, names: Collection[str]) -> RowData | None:
         if of_row:
             first, run = first or tag, 0
         place = tag.end()
-    return RowData(*first.span(), longest) if first else None
+    return RowDataPosition(*first.span(), longest) if first else None

@@ -14,53 +14,60 @@ from typing import Any, TypeGuard
 
 from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
 
-from rmg_dsl.prompts.fencing import as_text, fence_for, folded, has_blank_item, is_blank, next_fence
+from rmg_dsl.prompts.fencing import (
+    fence_for,
+    has_blank_item,
+    is_blank,
+    next_fence,
+    normalize_text,
+    value_to_text,
+)
 from rmg_dsl.prompts.sandbox import (
-    BUDGET,
+    BUDGET_KEY,
     FILTERS,
-    MAX_RENDERED,
+    MAX_RENDERED_CHARS,
     METHODS,
-    TAG,
-    Bounded,
+    TAG_KEY,
+    BoundsRewriter,
     Budget,
-    FenceTaken,
+    FenceCollision,
     MissingInput,
     Sandbox,
     TemplateTooBig,
-    bare,
-    fenced,
-    guarded,
+    fence_value,
+    guard_value,
     names_in,
     operations_in,
-    parsed,
+    parse_template,
+    print_unfenced,
 )
 
 __all__ = [
     "RENDER_FAILURES",
-    "FenceTaken",
+    "FenceCollision",
     "MissingInput",
-    "Objection",
     "Outline",
     "Prompt",
+    "TemplateProblem",
     "TemplateTooBig",
     "Variable",
-    "as_text",
     "fence_for",
-    "fenced",
-    "folded",
+    "fence_value",
     "has_blank_item",
     "has_tags",
     "is_blank",
     "next_fence",
+    "normalize_text",
     "outline",
     "single_braces",
+    "value_to_text",
 ]
 
-MAX_REPEATED = 10_000
+MAX_REPETITIONS = 10_000
 
-_STATEMENTS = (nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Assign)
-_OF_THE_ENGINE = frozenset({"self", "caller", "varargs", "kwargs"})
-_WITH_A_NAME = frozenset({"map", "select", "reject", "selectattr", "rejectattr"})
+_ALLOWED_STATEMENTS = (nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Assign)
+_JINJA_NAMES = frozenset({"self", "caller", "varargs", "kwargs"})
+_NAME_TAKING_FILTERS = frozenset({"map", "select", "reject", "selectattr", "rejectattr"})
 _SINGLE_BRACE = re.compile(
     r"(?<!\{)\{([^\W\d]\w*)(?:[.\[][^{}\n]*)?(?:![rsa])?(?::[^{}\n]*)?\}(?!\})"
 )
@@ -91,7 +98,7 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True)
-class Objection:
+class TemplateProblem:
     """Something a template may not do, or that cannot be read: a code of the table, a sentence and a line."""
 
     code: str
@@ -105,7 +112,7 @@ class Outline:
     """What can be known of a template without a row."""
 
     variables: tuple[Variable, ...]
-    objections: tuple[Objection, ...]
+    problems: tuple[TemplateProblem, ...]
 
 
 def single_braces(text: str) -> list[tuple[str, int, int]]:
@@ -129,19 +136,23 @@ def outline(text: str) -> Outline:
     [('a', False), ('b', True)]
     """
     try:
-        _, tree = parsed(text)
-        objections = tuple(_objections(tree))
+        _, tree = parse_template(text)
+        objections = tuple(_template_problems(tree))
         if not objections:
-            _compiled(text, ())
-        return Outline(tuple(_variables(tree)), objections)
+            _compile_renderer(text, ())
+        return Outline(tuple(_outside_variables(tree)), objections)
     except TemplateSyntaxError as error:
         return Outline(
             (),
-            (Objection("RMG402", f"this template cannot be read: {error.message}", error.lineno),),
+            (
+                TemplateProblem(
+                    "RMG402", f"this template cannot be read: {error.message}", error.lineno
+                ),
+            ),
         )
     except (RecursionError, OverflowError, ValueError, SyntaxError, MemoryError):
         return Outline(
-            (), (Objection("RMG402", "this template is nested too deeply to be read", 1),)
+            (), (TemplateProblem("RMG402", "this template is nested too deeply to be read", 1),)
         )
 
 
@@ -150,16 +161,16 @@ def outline(text: str) -> Outline:
 _Names = frozenset[str]
 
 
-def _variables(tree: nodes.Template) -> Iterator[Variable]:
+def _outside_variables(tree: nodes.Template) -> Iterator[Variable]:
     """Each name once, at its first use; optional only if every use is."""
-    reader = _Reader({})
+    reader = _VariableReader({})
     reader.read(tree, frozenset(), frozenset())
     for name, found in reader.uses.items():
         yield Variable(name, found[0][0], all(optional for _, optional in found))
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class _VariableReader:
     """Walks a template in reading order; `uses` are the lines of each name, and whether it may be missing there."""
 
     uses: dict[str, list[tuple[int, bool]]]
@@ -191,71 +202,75 @@ class _Reader:
     def _read_expression(self, node: nodes.Expr, guarded: _Names, local: _Names) -> None:
         match node:
             case nodes.CondExpr():
-                self.read(node.test, guarded | _asked(node.test), local)
-                self.read(node.expr1, guarded | _sure(node.test, True), local)
+                self.read(node.test, guarded | _tested_names(node.test), local)
+                self.read(node.expr1, guarded | _present_names(node.test, True), local)
                 if node.expr2:
-                    self.read(node.expr2, guarded | _sure(node.test, False), local)
+                    self.read(node.expr2, guarded | _present_names(node.test, False), local)
             case nodes.And() | nodes.Or():
-                self.read(node.left, guarded | _asked(node.left), local)
+                self.read(node.left, guarded | _tested_names(node.left), local)
                 self.read(
-                    node.right, guarded | _sure(node.left, isinstance(node, nodes.And)), local
+                    node.right,
+                    guarded | _present_names(node.left, isinstance(node, nodes.And)),
+                    local,
                 )
             case (
                 nodes.Filter(name="default" | "d")
                 | nodes.Test(name="defined" | "undefined" | "none")
             ):
-                inside = guarded | _asked(node.node) if node.node else guarded
+                inside = guarded | _tested_names(node.node) if node.node else guarded
                 self._read_all(node.iter_child_nodes(), inside, local)
             case _:
                 self._read_all(node.iter_child_nodes(), guarded, local)
 
     def _read_if(self, node: nodes.If, guarded: _Names, local: _Names) -> _Names:
         """A `set` in a branch holds after it too."""
-        self.read(node.test, guarded | _asked(node.test), local)
-        then = self._read_all(node.body, guarded | _sure(node.test, True), local)
-        other = self._read_all([*node.elif_, *node.else_], guarded | _sure(node.test, False), local)
+        self.read(node.test, guarded | _tested_names(node.test), local)
+        then = self._read_all(node.body, guarded | _present_names(node.test, True), local)
+        other = self._read_all(
+            [*node.elif_, *node.else_], guarded | _present_names(node.test, False), local
+        )
         return then | other
 
     def _read_for(self, node: nodes.For, guarded: _Names, local: _Names) -> None:
         """What an `else` follows may be missing: that is what it is for."""
-        self.read(node.iter, guarded | _asked(node.iter) if node.else_ else guarded, local)
+        self.read(node.iter, guarded | _tested_names(node.iter) if node.else_ else guarded, local)
         inside = local | names_in(node.target) | {"loop"}
         if node.test:
-            self.read(node.test, guarded | _asked(node.test), inside)
-        sure = guarded | _sure(node.test, True) if node.test else guarded
+            self.read(node.test, guarded | _tested_names(node.test), inside)
+        sure = guarded | _present_names(node.test, True) if node.test else guarded
         self._read_all(node.body, sure, inside)
         self._read_all(node.else_, guarded, local)
 
 
-def _asked(test: nodes.Node) -> _Names:
+def _tested_names(test: nodes.Node) -> _Names:
     """The names that a condition only asks about: it holds or not where they are missing."""
     match test:
         case nodes.Name():
             return frozenset({test.name})
         case nodes.Getattr() | nodes.Getitem() | nodes.Not():
-            return _asked(test.node)
+            return _tested_names(test.node)
         case nodes.And() | nodes.Or():
-            return _asked(test.left) | _asked(test.right)
+            return _tested_names(test.left) | _tested_names(test.right)
         case nodes.Test(name="defined" | "undefined" | "none"):
-            return _asked(test.node)
+            return _tested_names(test.node)
         case _:
             return frozenset()
 
 
-def _sure(test: nodes.Node, truth: bool) -> _Names:
+def _present_names(test: nodes.Node, truth: bool) -> _Names:
     """The names that are there where a condition is true, or where it is false."""
     match test:
         case nodes.Name():
             return frozenset({test.name}) if truth else frozenset()
         case nodes.Getattr() | nodes.Getitem():
-            return _sure(test.node, truth)
+            return _present_names(test.node, truth)
         case nodes.Not():
-            return _sure(test.node, not truth)
+            return _present_names(test.node, not truth)
         case nodes.And() | nodes.Or():
-            one, other = _sure(test.left, truth), _sure(test.right, truth)
+            one, other = _present_names(test.left, truth), _present_names(test.right, truth)
             return one | other if isinstance(test, nodes.And) == truth else one & other
         case nodes.Test(name="defined" | "undefined" | "none" as name):
-            return _asked(test.node) if (name == "defined") == truth else frozenset()
+            return _tested_names(test.node) if (name == "defined") == truth else frozenset()
         case _:
             return frozenset()
 
@@ -263,18 +278,20 @@ def _sure(test: nodes.Node, truth: bool) -> _Names:
 # ── what a template may do ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _objections(tree: nodes.Template) -> Iterator[Objection]:
+def _template_problems(tree: nodes.Template) -> Iterator[TemplateProblem]:
     for node in tree.find_all(nodes.Node):
-        found = _statement_objection(node) if isinstance(node, nodes.Stmt) else _objection(node)
+        found = (
+            _statement_problem(node) if isinstance(node, nodes.Stmt) else _expression_problem(node)
+        )
         if found is not None:
             message, help = found
-            yield Objection(
+            yield TemplateProblem(
                 "RMG408" if isinstance(node, nodes.Mul) else "RMG404", message, node.lineno, help
             )
 
 
-def _statement_objection(node: nodes.Stmt) -> tuple[str, str] | None:
-    if isinstance(node, _STATEMENTS):
+def _statement_problem(node: nodes.Stmt) -> tuple[str, str] | None:
+    if isinstance(node, _ALLOWED_STATEMENTS):
         return None
     return (
         f"`{type(node).__name__.lower()}` is not for prompts",
@@ -282,7 +299,7 @@ def _statement_objection(node: nodes.Stmt) -> tuple[str, str] | None:
     )
 
 
-def _objection(node: nodes.Node) -> tuple[str, str] | None:
+def _expression_problem(node: nodes.Node) -> tuple[str, str] | None:
     """What is wrong with a part of an expression, and what to write instead."""
     match node:
         case nodes.Filter() if node.name not in FILTERS:
@@ -293,25 +310,25 @@ def _objection(node: nodes.Node) -> tuple[str, str] | None:
                 f"the test `{node.name}` is not for prompts",
                 "such as `is defined`, `is none`, `is string`",
             )
-        case nodes.Filter() if node.name in _WITH_A_NAME:
-            return _named_objection(node)
+        case nodes.Filter() if node.name in _NAME_TAKING_FILTERS:
+            return _unknown_name_problem(node)
         case nodes.Call() if not (
             isinstance(node.node, nodes.Getattr) and node.node.attr in METHODS
         ):
             return "this call is not for prompts", "compute it in a `fields:` line"
         case nodes.Getattr() if node.attr.startswith("_"):
             return f"`.{node.attr}` is not for prompts", ""
-        case nodes.Name() if node.name in _OF_THE_ENGINE:
+        case nodes.Name() if node.name in _JINJA_NAMES:
             return (
                 f"`{node.name}` is a word of the template language",
                 'give it another name: fields: text = column("…")',
             )
         case nodes.NSRef():
             return "`set` gives a value to a name, not to a part of it", ""
-        case nodes.Mul() if _repeats(node):
+        case nodes.Mul() if _is_large_repetition(node):
             return (
                 "this repetition is larger than a prompt can be",
-                f"a prompt ends at {MAX_RENDERED:,} characters",
+                f"a prompt ends at {MAX_RENDERED_CHARS:,} characters",
             )
         case nodes.Pow():
             return "`**` is not for prompts", "compute it in a `fields:` line"
@@ -322,7 +339,7 @@ def _objection(node: nodes.Node) -> tuple[str, str] | None:
 TESTS = frozenset(Sandbox().tests)
 
 
-def _named_objection(node: nodes.Filter) -> tuple[str, str] | None:
+def _unknown_name_problem(node: nodes.Filter) -> tuple[str, str] | None:
     """`map("upper")` names a filter, `select("string")` a test: those must be for prompts too."""
     place = 1 if node.name.endswith("attr") else 0
     named = node.args[place] if len(node.args) > place else None
@@ -332,16 +349,16 @@ def _named_objection(node: nodes.Filter) -> tuple[str, str] | None:
     return f"`{node.name}` knows no `{named.value}`", ""
 
 
-def _repeats(node: nodes.Mul) -> bool:
+def _is_large_repetition(node: nodes.Mul) -> bool:
     constants = [side.value for side in (node.left, node.right) if isinstance(side, nodes.Const)]
-    return any(isinstance(c, int) and c > MAX_REPEATED for c in constants) and not all(
+    return any(isinstance(c, int) and c > MAX_REPETITIONS for c in constants) and not all(
         isinstance(c, int | float) for c in constants
     )
 
 
 # ── rendering ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_Rendering = Callable[[Mapping[str, Any], Mapping[str, Any], str], Iterator[str]]
+_Renderer = Callable[[Mapping[str, Any], Mapping[str, Any], str], Iterator[str]]
 """From values of the row, the spec's own values and a tag to the pieces of a prompt."""
 
 
@@ -361,32 +378,32 @@ class Prompt:
         constants = dict(self.constants)
         pieces: list[str] = []
         size = 0
-        for piece in _compiled(self.text, tuple(constants))(values, constants, tag):
+        for piece in _compile_renderer(self.text, tuple(constants))(values, constants, tag):
             size += len(piece)
-            if size > MAX_RENDERED:
+            if size > MAX_RENDERED_CHARS:
                 raise TemplateTooBig
             pieces.append(piece)
         return "".join(pieces)
 
 
 @lru_cache(maxsize=256)
-def _compiled(text: str, constants: tuple[str, ...]) -> _Rendering:
-    environment, tree = parsed(text)
+def _compile_renderer(text: str, constants: tuple[str, ...]) -> _Renderer:
+    environment, tree = parse_template(text)
     parts = _plain_parts(tree)
     if parts is not None:
-        return _by_hand(parts)
+        return _direct_renderer(parts)
     operations = operations_in(tree)
-    Bounded(frozenset(constants) - _set_in(tree)).visit(tree)
-    return _by_jinja(environment.from_string(tree), operations)
+    BoundsRewriter(frozenset(constants) - _assigned_names(tree)).visit(tree)
+    return _jinja_renderer(environment.from_string(tree), operations)
 
 
-def _by_jinja(template: Template, operations: int) -> _Rendering:
+def _jinja_renderer(template: Template, operations: int) -> _Renderer:
     def render(values: Mapping[str, Any], constants: Mapping[str, Any], tag: str) -> Iterator[str]:
-        present = {name: guarded(value, name) for name, value in values.items()}
+        present = {name: guard_value(value, name) for name, value in values.items()}
         budget = Budget()
         budget.weight = sum(map(budget.weigh, present.values()))
         budget.spend(operations, rounds=0)
-        return template.generate({**present, **constants, TAG: tag, BUDGET: budget})
+        return template.generate({**present, **constants, TAG_KEY: tag, BUDGET_KEY: budget})
 
     return render
 
@@ -395,15 +412,15 @@ def _plain_parts(tree: nodes.Template) -> list[nodes.TemplateData | nodes.Name] 
     """The parts of a template that does nothing but print texts and names: most prompts are such."""
     statements = [node.nodes for node in tree.body if isinstance(node, nodes.Output)]
     parts = [part for parts in statements for part in parts]
-    plain = [part for part in parts if isinstance(part, nodes.TemplateData) or _is_value(part)]
+    plain = [part for part in parts if isinstance(part, nodes.TemplateData) or _is_plain_name(part)]
     return plain if len(statements) == len(tree.body) and len(plain) == len(parts) else None
 
 
-def _is_value(part: nodes.Expr) -> TypeGuard[nodes.Name]:
-    return isinstance(part, nodes.Name) and part.name not in _OF_THE_ENGINE
+def _is_plain_name(part: nodes.Expr) -> TypeGuard[nodes.Name]:
+    return isinstance(part, nodes.Name) and part.name not in _JINJA_NAMES
 
 
-def _by_hand(parts: list[nodes.TemplateData | nodes.Name]) -> _Rendering:
+def _direct_renderer(parts: list[nodes.TemplateData | nodes.Name]) -> _Renderer:
     """Without the engine, which takes ten times as long: what is printed goes through the same two functions."""
     steps = [
         (part.data, None) if isinstance(part, nodes.TemplateData) else ("", part.name)
@@ -415,14 +432,14 @@ def _by_hand(parts: list[nodes.TemplateData | nodes.Name]) -> _Rendering:
             if name is None:
                 yield text
             elif name in constants:
-                yield bare(constants[name])
+                yield print_unfenced(constants[name])
             else:
-                yield fenced(guarded(values.get(name), name), tag)
+                yield fence_value(guard_value(values.get(name), name), tag)
 
     return render
 
 
-def _set_in(tree: nodes.Template) -> frozenset[str]:
+def _assigned_names(tree: nodes.Template) -> frozenset[str]:
     """The names that the template itself gives to something: they are the spec's own values no longer."""
     targets = [node.target for node in tree.find_all(nodes.Assign)] + [
         node.target for node in tree.find_all(nodes.For)

@@ -1,15 +1,15 @@
 """From outcomes to tables: summaries and statistics. Pure."""
 
-from rmg_dsl.report.run_summary import Digest, GradedRow, RefinedRow
+from rmg_dsl.report.run_summary import GradedRow, RefinedRow, RunSummary
 from rmg_dsl.report.summary import (
     SUMMARY_COLUMNS,
     SUMMARY_KINDS,
-    Column,
-    aligned,
+    OutputSummary,
+    align_columns,
     summary_rows,
     summary_text,
 )
-from rmg_dsl.report.validation_table import VALIDATION_COLUMNS, VALIDATION_KINDS, Validated
+from rmg_dsl.report.validation_table import VALIDATION_COLUMNS, VALIDATION_KINDS, ValidationResult
 from rmg_dsl.stats.over_rows import estimate_of
 
 __all__ = [
@@ -17,12 +17,12 @@ __all__ = [
     "SUMMARY_KINDS",
     "VALIDATION_COLUMNS",
     "VALIDATION_KINDS",
-    "Column",
-    "Digest",
     "GradedRow",
+    "OutputSummary",
     "RefinedRow",
-    "Validated",
-    "aligned",
+    "RunSummary",
+    "ValidationResult",
+    "align_columns",
     "estimate_of",
     "summary_rows",
     "summary_text",

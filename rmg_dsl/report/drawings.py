@@ -7,87 +7,90 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from unicodedata import east_asian_width
 
-from rmg_dsl.report.markup import number, text
-from rmg_dsl.report.summary import Column
+from rmg_dsl.report.markup import escape_text, format_number
+from rmg_dsl.report.summary import OutputSummary
 from rmg_dsl.scales import Labels, Whole
 
 BINS = 10
-_MOST_BARS = 24
-_LEAST_STEP, _MOST_STEP, _WIDE, _GAP, _TALL = 13, 30, 72, 2, 26
+_MAX_BARS = 24
+_MIN_BAR_STEP, _MAX_BAR_STEP, _CHART_WIDTH, _BAR_GAP, _CHART_HEIGHT = 13, 30, 72, 2, 26
 
 
 # ── how scores are spread ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def spread(column: Column) -> list[tuple[str, int]]:
+def verdict_counts(column: OutputSummary) -> list[tuple[str, int]]:
     """How often each verdict was given, in the order of the scale; numbers without levels in ten equal parts."""
     scale = column.output.type.scale
     if isinstance(scale, Labels):
         return [(label, column.labels[label]) for label in scale.labels]
     if column.labels:
-        return column.labels.most_common(_MOST_BARS)
+        return column.labels.most_common(_MAX_BARS)
     if column.output.type.kind == "bool":
         return [(str(level), column.values.count(level)) for level in (False, True)]
     if (
         isinstance(scale, Whole)
-        and len(scale.levels) <= _MOST_BARS
-        and column.values.different <= set(scale.levels)
+        and len(scale.levels) <= _MAX_BARS
+        and column.values.distinct <= set(scale.levels)
     ):
         return [(str(level), column.values.count(level)) for level in scale.levels]
-    return _binned(column)
+    return _histogram_bins(column)
 
 
-def _binned(column: Column) -> list[tuple[str, int]]:
+def _histogram_bins(column: OutputSummary) -> list[tuple[str, int]]:
     values, kind = column.values, column.output.type
     if not values:
         return []
     # A value outside the bounds would vanish from the picture: then the values say where it begins and ends.
-    inside = kind.bounded and kind.low <= min(values) and max(values) <= kind.high
+    inside = kind.is_bounded and kind.low <= min(values) and max(values) <= kind.high
     low, high = (kind.low, kind.high) if inside else (min(values), max(values))
     if low == high:
-        return [(number(low), len(values))]
+        return [(format_number(low), len(values))]
     counts = [0] * BINS
     for value in values:
         counts[min(BINS - 1, int((value - low) / (high - low) * BINS))] += 1
     edges = [low + (high - low) * i / BINS for i in range(BINS + 1)]
     return [
-        (f"{number(edges[i])} to {number(edges[i + 1])}", count) for i, count in enumerate(counts)
+        (f"{format_number(edges[i])} to {format_number(edges[i + 1])}", count)
+        for i, count in enumerate(counts)
     ]
 
 
-def bars(counts: Sequence[tuple[str, int]], *, ends: bool = True) -> str:
+def draw_bars(counts: Sequence[tuple[str, int]], *, ends: bool = True) -> str:
     """A bar for each count, and all of them in words for who hovers or listens; `ends` names the first and the last.
 
-    >>> bars([("1", 0), ("2", 3)]).count("<rect")
+    >>> draw_bars([("1", 0), ("2", 3)]).count("<rect")
     1
     """
     most = max((count for _, count in counts), default=0)
     if not most:
         return ""
-    step = max(_LEAST_STEP, min(_MOST_STEP, _WIDE / len(counts)))
+    step = max(_MIN_BAR_STEP, min(_MAX_BAR_STEP, _CHART_WIDTH / len(counts)))
     width = f"{len(counts) * step:.0f}"
-    words = text(", ".join(f"{label}: {count:,}" for label, count in counts))
+    words = escape_text(", ".join(f"{label}: {count:,}" for label, count in counts))
     drawn = "".join(
-        _bar(place * step, step - _GAP, count / most)
+        _draw_bar(place * step, step - _BAR_GAP, count / most)
         for place, (_, count) in enumerate(counts)
         if count
     )
-    axis = f'<line class="axis" x1="0" x2="{width}" y1="{_TALL + 0.5}" y2="{_TALL + 0.5}"/>'
-    size = f'width="{width}" height="{_TALL + 12 * ends + 2}"'
-    names = _ends(counts, width) if ends else ""
+    axis = f'<line class="axis" x1="0" x2="{width}" y1="{_CHART_HEIGHT + 0.5}" y2="{_CHART_HEIGHT + 0.5}"/>'
+    size = f'width="{width}" height="{_CHART_HEIGHT + 12 * ends + 2}"'
+    names = _end_labels(counts, width) if ends else ""
     return f'<svg {size} role="img" aria-label="{words}"><title>{words}</title>{axis}{drawn}{names}</svg>'
 
 
-def _bar(x: float, width: float, share: float) -> str:
-    tall = max(1.5, share * _TALL)
-    return f'<rect class="bar" x="{x:.1f}" y="{_TALL - tall:.1f}" width="{width:.1f}" height="{tall:.1f}"/>'
+def _draw_bar(x: float, width: float, share: float) -> str:
+    tall = max(1.5, share * _CHART_HEIGHT)
+    return f'<rect class="bar" x="{x:.1f}" y="{_CHART_HEIGHT - tall:.1f}" width="{width:.1f}" height="{tall:.1f}"/>'
 
 
-def _ends(counts: Sequence[tuple[str, int]], width: str) -> str:
+def _end_labels(counts: Sequence[tuple[str, int]], width: str) -> str:
     """The names of the first bar and the last: where a bar is a part of a line of numbers, its outer edge."""
     first, last = counts[0][0].split(" to ")[0], counts[-1][0].split(" to ")[-1]
-    left = f'<text x="0" y="{_TALL + 10}">{text(first)}</text>'
-    right = f'<text x="{width}" y="{_TALL + 10}" text-anchor="end">{text(last)}</text>'
+    left = f'<text x="0" y="{_CHART_HEIGHT + 10}">{escape_text(first)}</text>'
+    right = (
+        f'<text x="{width}" y="{_CHART_HEIGHT + 10}" text-anchor="end">{escape_text(last)}</text>'
+    )
     return left + right if len(counts) > 1 else left
 
 
@@ -99,102 +102,108 @@ class Box:
     """A step as it is drawn: `after` are the places of the boxes that it reads, all before it."""
 
     name: str
-    more: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
     kind: str = ""
-    after: tuple[int, ...] = ()
+    inputs: tuple[int, ...] = ()
 
     @property
-    def high(self) -> float:
-        return 24.0 + _LINE * len(self.more)
+    def height(self) -> float:
+        return 24.0 + _LINE_HEIGHT * len(self.details)
 
     @property
-    def wide(self) -> float:
-        return 18 + _LETTER * max(
-            _letters(_cut(self.name)), *(0.92 * _letters(_cut(line)) for line in self.more), 0
+    def width(self) -> float:
+        return 18 + _LETTER_WIDTH * max(
+            _letter_count(_truncate_label(self.name)),
+            *(0.92 * _letter_count(_truncate_label(line)) for line in self.details),
+            0,
         )
 
 
-_LINE, _DOWN, _ACROSS, _LETTER, _MOST_LETTERS = 14, 12, 46, 7.6, 34
-Place: TypeAlias = tuple[float, float]
+_LINE_HEIGHT, _BOX_GAP, _COLUMN_GAP, _LETTER_WIDTH, _MAX_LABEL_LETTERS = 14, 12, 46, 7.6, 34
+Corner: TypeAlias = tuple[float, float]
 
 
-def graph(boxes: Sequence[Box]) -> str:
+def draw_graph(boxes: Sequence[Box]) -> str:
     """Boxes from left to right, each behind all that it reads, with an arrow from each of these.
 
-    >>> drawn = graph([Box("a", ("1..5",)), Box("b", ("code",), after=(0,))])
+    >>> drawn = draw_graph([Box("a", ("1..5",)), Box("b", ("code",), inputs=(0,))])
     >>> drawn.count('class="box'), drawn.count('class="edge"')
     (2, 1)
     """
     if not boxes:
         return ""
-    places = _places(boxes)
-    width = max(places[i][0] + box.wide for i, box in enumerate(boxes))
-    high = max(places[i][1] + box.high for i, box in enumerate(boxes))
+    places = _box_corners(boxes)
+    width = max(places[i][0] + box.width for i, box in enumerate(boxes))
+    high = max(places[i][1] + box.height for i, box in enumerate(boxes))
     edges = "".join(
-        _edge(boxes, places, one, i) for i, box in enumerate(boxes) for one in box.after
+        _draw_edge(boxes, places, one, i) for i, box in enumerate(boxes) for one in box.inputs
     )
-    drawn = "".join(_box(box, *places[i]) for i, box in enumerate(boxes))
-    names = text(", ".join(box.name for box in boxes))
+    drawn = "".join(_draw_box(box, *places[i]) for i, box in enumerate(boxes))
+    names = escape_text(", ".join(box.name for box in boxes))
     w, h = f"{width + 2:.0f}", f"{high + 2:.0f}"
     frame = f'width="{w}" height="{h}" viewBox="-1 -1 {w} {h}" role="img" aria-label="{names}"'
     return f'<svg class="graph" {frame}>{edges}{drawn}</svg>'
 
 
-def _places(boxes: Sequence[Box]) -> dict[int, Place]:
+def _box_corners(boxes: Sequence[Box]) -> dict[int, Corner]:
     """The corner of each box: as many columns as the longest chain has steps, each box beside what it reads."""
     levels: list[int] = []
     for box in boxes:
-        levels.append(1 + max((levels[one] for one in box.after), default=-1))
-    found: dict[int, Place] = {}
+        levels.append(1 + max((levels[one] for one in box.inputs), default=-1))
+    found: dict[int, Corner] = {}
     x = 0.0
     for column in (
         [i for i, level in enumerate(levels) if level == each] for each in range(max(levels) + 1)
     ):
         y = 0.0
-        for i in _in_order(column, boxes, found):
-            y = max(y, _beside(boxes, found, i) - boxes[i].high / 2)
+        for i in _sort_column(column, boxes, found):
+            y = max(y, _inputs_middle(boxes, found, i) - boxes[i].height / 2)
             found[i] = (x, y)
-            y += boxes[i].high + _DOWN
-        x += max(boxes[i].wide for i in column) + _ACROSS
+            y += boxes[i].height + _BOX_GAP
+        x += max(boxes[i].width for i in column) + _COLUMN_GAP
     return found
 
 
-def _in_order(column: Sequence[int], boxes: Sequence[Box], found: Mapping[int, Place]) -> list[int]:
+def _sort_column(
+    column: Sequence[int], boxes: Sequence[Box], found: Mapping[int, Corner]
+) -> list[int]:
     """Boxes that read something by the height of what they read; of the others those that are read come first."""
-    read = {one for box in boxes for one in box.after}
-    return sorted(column, key=lambda i: (_beside(boxes, found, i), i not in read, i))
+    read = {one for box in boxes for one in box.inputs}
+    return sorted(column, key=lambda i: (_inputs_middle(boxes, found, i), i not in read, i))
 
 
-def _beside(boxes: Sequence[Box], found: Mapping[int, Place], i: int) -> float:
+def _inputs_middle(boxes: Sequence[Box], found: Mapping[int, Corner], i: int) -> float:
     """The middle of the boxes that a box reads."""
-    middles = [found[one][1] + boxes[one].high / 2 for one in boxes[i].after]
+    middles = [found[one][1] + boxes[one].height / 2 for one in boxes[i].inputs]
     return sum(middles) / len(middles) if middles else 0.0
 
 
-def _letters(shown: str) -> int:
+def _letter_count(shown: str) -> int:
     return sum(2 if east_asian_width(char) in "WF" else 1 for char in shown)
 
 
-def _cut(shown: str) -> str:
-    return shown if len(shown) <= _MOST_LETTERS else shown[: _MOST_LETTERS - 1] + "…"
+def _truncate_label(shown: str) -> str:
+    return shown if len(shown) <= _MAX_LABEL_LETTERS else shown[: _MAX_LABEL_LETTERS - 1] + "…"
 
 
-def _box(box: Box, x: float, y: float) -> str:
-    said = "".join(_line(line, x, y + 30 + _LINE * i) for i, line in enumerate(box.more))
+def _draw_box(box: Box, x: float, y: float) -> str:
+    said = "".join(
+        _draw_detail(line, x, y + 30 + _LINE_HEIGHT * i) for i, line in enumerate(box.details)
+    )
     return (
-        f'<rect class="box {box.kind}" x="{x:.0f}" y="{y:.0f}" width="{box.wide:.0f}" height="{box.high:.0f}" rx="5"/>'
-        f'<text class="name" x="{x + 9:.0f}" y="{y + 16:.0f}">{text(_cut(box.name))}'
-        f"<title>{text(box.name)}</title></text>{said}"
+        f'<rect class="box {box.kind}" x="{x:.0f}" y="{y:.0f}" width="{box.width:.0f}" height="{box.height:.0f}" rx="5"/>'
+        f'<text class="name" x="{x + 9:.0f}" y="{y + 16:.0f}">{escape_text(_truncate_label(box.name))}'
+        f"<title>{escape_text(box.name)}</title></text>{said}"
     )
 
 
-def _line(line: str, x: float, y: float) -> str:
-    return f'<text class="more" x="{x + 9:.0f}" y="{y:.0f}">{text(_cut(line))}<title>{text(line)}</title></text>'
+def _draw_detail(line: str, x: float, y: float) -> str:
+    return f'<text class="more" x="{x + 9:.0f}" y="{y:.0f}">{escape_text(_truncate_label(line))}<title>{escape_text(line)}</title></text>'
 
 
-def _edge(boxes: Sequence[Box], places: Mapping[int, Place], one: int, other: int) -> str:
-    x1, y1 = places[one][0] + boxes[one].wide, places[one][1] + boxes[one].high / 2
-    x2, y2 = places[other][0] - 5, places[other][1] + boxes[other].high / 2
+def _draw_edge(boxes: Sequence[Box], places: Mapping[int, Corner], one: int, other: int) -> str:
+    x1, y1 = places[one][0] + boxes[one].width, places[one][1] + boxes[one].height / 2
+    x2, y2 = places[other][0] - 5, places[other][1] + boxes[other].height / 2
     half = (x2 - x1) / 2
     curve = (
         f"M{x1:.0f} {y1:.0f}C{x1 + half:.0f} {y1:.0f} {x2 - half:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"

@@ -5,47 +5,61 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, assert_never
 
-from rmg_dsl.ir.scoring import ByJudge, Compared, FromPython, Judged, Ranked, Scoring, read_by
-from rmg_dsl.ir.suite import Checked, Output
-from rmg_dsl.plan import (
-    Ask,
-    CallPython,
-    Compute,
-    Plan,
-    Rank,
-    Refine,
-    Step,
-    Take,
-    asked_by,
-    detail_of,
+from rmg_dsl.ir.scoring import (
+    JudgeScoring,
+    ListwiseRanking,
+    PairwiseScoring,
+    PythonScoring,
+    RankingScoring,
+    Scoring,
+    scoring_dependencies,
 )
-from rmg_dsl.report.drawings import Box, bars, graph, spread
+from rmg_dsl.ir.suite import CheckedSuite, Output
+from rmg_dsl.plan import (
+    AskStep,
+    CallPythonStep,
+    ComputeStep,
+    LoopOutputStep,
+    Plan,
+    RankStep,
+    RefineStep,
+    Step,
+    detail_of,
+    models_text,
+)
+from rmg_dsl.report.drawings import Box, draw_bars, draw_graph, verdict_counts
 from rmg_dsl.report.markup import (
     aside,
     block,
-    cell,
+    data_cell,
     dim,
-    folded,
-    lines,
-    money,
-    number,
+    escape_text,
+    fold_text,
+    format_money,
+    format_number,
+    html_list,
     page,
     table,
-    text,
 )
-from rmg_dsl.report.refine_html import paths_html
-from rmg_dsl.report.result_parts import Graded, Judgement, bill_words, counted, worst_title
-from rmg_dsl.report.run_summary import Digest, Failures, GradedRow
-from rmg_dsl.report.summary import Column, habits_in_words
+from rmg_dsl.report.refine_html import refinements_html
+from rmg_dsl.report.result_parts import (
+    ReportedRun,
+    RequirementOutcome,
+    pluralize_count,
+    usage_parts,
+    worst_title,
+)
+from rmg_dsl.report.run_summary import Failures, GradedRow, RunSummary
+from rmg_dsl.report.summary import OutputSummary, habit_rates_text
 from rmg_dsl.report.validation_html import validation_html
 from rmg_dsl.results import Status
 
-_MOST_COLUMNS, _MOST_STEPS = 12, 24
-_NARROW, _SHORT_REASON = 24, 60
+_MAX_HTML_COLUMNS, _MAX_GRAPH_STEPS = 12, 24
+_MAX_NARROW_LETTERS, _MAX_INLINE_REASON = 24, 60
 _NO_SCORE = tuple(status for status in Status if status not in (Status.OK, Status.SKIPPED))
 
 
-def result_html(result: Graded) -> str:
+def result_html(result: ReportedRun) -> str:
     """A result for a notebook: the summary, the gates, the worst rows, the failures with their reasons.
 
     >>> import rmg_dsl as rmg
@@ -53,10 +67,10 @@ def result_html(result: Graded) -> str:
     >>> "&lt;i&gt;a&lt;/i&gt;" in shown, "<i>" in shown
     (True, False)
     """
-    return block(*_parts(result, bill=True))
+    return block(*_result_sections(result, bill=True))
 
 
-def report_page(result: Graded, title: str = "RMG: graded rows") -> str:
+def report_page(result: ReportedRun, title: str = "RMG: graded rows") -> str:
     """The same as a file of its own, which loads nothing from anywhere and holds no script.
 
     What the run took, in calls, money and seconds, is not on it: the same replies make the same page, to the byte,
@@ -66,34 +80,39 @@ def report_page(result: Graded, title: str = "RMG: graded rows") -> str:
     >>> report_page(rmg.grade("grader brief = words(response) <= 2", [{"response": "a"}]))[:15]
     '<!DOCTYPE html>'
     """
-    return page(title, f"<h3>{text(title)}</h3>", *_parts(result, bill=False))
+    return page(title, f"<h3>{escape_text(title)}</h3>", *_result_sections(result, bill=False))
 
 
-def _parts(result: Graded, *, bill: bool) -> list[str]:
+def _result_sections(result: ReportedRun, *, bill: bool) -> list[str]:
     return [
-        _ending(result),
-        _summary(result, bill=bill),
+        _early_stop_html(result),
+        _summary_table(result, bill=bill),
         *map(validation_html, result.validations),
-        _gates(result.gates),
+        _requirements_html(result.gates),
         *(aside(note) for note in result.notes),
-        aside(" · ".join(bill_words(result.usage))) if bill else "",
-        _worst(result.digest),
-        paths_html(result.digest.refined),
-        _failures(result.digest.failures),
+        aside(" · ".join(usage_parts(result.usage))) if bill else "",
+        _worst_rows_html(result.digest),
+        refinements_html(result.digest.refined_rows),
+        _failures_html(result.digest.failures),
     ]
 
 
-def _ending(result: Graded) -> str:
+def _early_stop_html(result: ReportedRun) -> str:
     if not result.stopped:
         return ""
-    return f'<div><span class="bad">The run ended early:</span> {folded(result.stopped, 200)}</div>'
+    return (
+        f'<div><span class="bad">The run ended early:</span> {fold_text(result.stopped, 200)}</div>'
+    )
 
 
 # ── the summary ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _summary(result: Graded, *, bill: bool) -> str:
-    rows, seen = result.summary_rows, {column.output.name: column for column in result.digest.seen}
+def _summary_table(result: ReportedRun, *, bill: bool) -> str:
+    rows, seen = (
+        result.summary_rows,
+        {column.output.name: column for column in result.digest.output_summaries},
+    )
     if not rows:
         return "<p>The spec declares no grader: there is nothing to show.</p>"
     head = [
@@ -112,8 +131,12 @@ def _summary(result: Graded, *, bill: bool) -> str:
     kinds = ["k", "", "n", "n", "", "n", "", "n", "j", "n", "n"]
     filled = [_summary_cells(row, seen.get(row["name"])) for row in rows]
     # A column that would say nothing about any grader is left out; the one with the unscored rows never is.
-    told = [i for i, name in enumerate(head) if bill or name not in _BILLED]
-    shown = [i for i in told if head[i] in _ALWAYS or any(line[i] != _NOTHING for line in filled)]
+    told = [i for i, name in enumerate(head) if bill or name not in _USAGE_HEADS]
+    shown = [
+        i
+        for i in told
+        if head[i] in _ALWAYS_SHOWN or any(line[i] != _EMPTY_CELL for line in filled)
+    ]
     return table(
         [head[i] for i in shown],
         [[line[i] for i in shown] for line in filled],
@@ -121,148 +144,166 @@ def _summary(result: Graded, *, bill: bool) -> str:
     )
 
 
-_ALWAYS = ("", "mean", "scored", "unscored")
-_BILLED = ("calls", "cost")
-_NOTHING = dim("–")
+_ALWAYS_SHOWN = ("", "mean", "scored", "unscored")
+_USAGE_HEADS = ("calls", "cost")
+_EMPTY_CELL = dim("–")
 
 
-def _summary_cells(row: Mapping[str, Any], column: Column | None) -> list[str]:
-    interval = "" if row["low"] is None else f"{number(row['low'])} – {number(row['high'])}"
+def _summary_cells(row: Mapping[str, Any], column: OutputSummary | None) -> list[str]:
+    interval = (
+        "" if row["low"] is None else f"{format_number(row['low'])} – {format_number(row['high'])}"
+    )
     return [
-        text(row["name"])
-        + (f'<div class="d">{text(habits)}</div>' if (habits := habits_in_words(row)) else ""),
-        text(row["scale"]),
-        number(row["mean"]),
-        interval or _NOTHING,
-        _scores(column) or _NOTHING,
+        escape_text(row["name"])
+        + (
+            f'<div class="d">{escape_text(habits)}</div>'
+            if (habits := habit_rates_text(row))
+            else ""
+        ),
+        escape_text(row["scale"]),
+        format_number(row["mean"]),
+        interval or _EMPTY_CELL,
+        _distribution_cell(column) or _EMPTY_CELL,
         f"{row['n']:,}",
-        _unscored(row),
-        f"{row['skipped']:,}" if row["skipped"] else _NOTHING,
-        text(row["judge"]) if row["judge"] else _NOTHING,
-        f"{row['calls']:,}" if row["calls"] else _NOTHING,
-        _NOTHING if row["cost"] is None else money(row["cost"]),
+        _unscored_cell(row),
+        f"{row['skipped']:,}" if row["skipped"] else _EMPTY_CELL,
+        escape_text(row["judge"]) if row["judge"] else _EMPTY_CELL,
+        f"{row['calls']:,}" if row["calls"] else _EMPTY_CELL,
+        _EMPTY_CELL if row["cost"] is None else format_money(row["cost"]),
     ]
 
 
-def _scores(column: Column | None) -> str:
+def _distribution_cell(column: OutputSummary | None) -> str:
     """The picture, and for labels the counts in words: there is no mean that would say it."""
     if column is None:
         return ""
     words = ", ".join(
         f"{label}\N{NO-BREAK SPACE}{n:,}" for label, n in column.labels.most_common(4)
     )
-    return bars(spread(column), ends=not words) + (dim(text(words)) if words else "")
+    return draw_bars(verdict_counts(column), ends=not words) + (
+        dim(escape_text(words)) if words else ""
+    )
 
 
-def _unscored(row: Mapping[str, Any]) -> str:
+def _unscored_cell(row: Mapping[str, Any]) -> str:
     """How many, and of which kind each: never without its reason."""
     if not row["unscored"]:
         return "0"
     why = [f"{row[status]:,} {status}" for status in map(str, _NO_SCORE) if row.get(status)]
     total = f"{row['unscored']:,}: " if len(why) > 1 else ""
-    return f'<span class="bad">{text(total + ", ".join(why))}</span>'
+    return f'<span class="bad">{escape_text(total + ", ".join(why))}</span>'
 
 
-def _gates(gates: Sequence[Judgement]) -> str:
-    return lines(*(f"{_mark(gate.holds)} {text(gate)}" for gate in gates))
+def _requirements_html(gates: Sequence[RequirementOutcome]) -> str:
+    return html_list(*(f"{_check_mark(gate.holds)} {escape_text(gate)}" for gate in gates))
 
 
-def _mark(holds: bool) -> str:
+def _check_mark(holds: bool) -> str:
     return '<span class="good">✓</span>' if holds else '<span class="bad">✗</span>'
 
 
 # ── the worst rows ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _worst(digest: Digest) -> str:
-    measure, rows = digest.worst()
+def _worst_rows_html(digest: RunSummary) -> str:
+    measure, rows = digest.worst_rows()
     if not rows:
         return ""
-    others = [output.name for output in digest.scores if output is not measure]
-    return f"<h4>{text(worst_title(measure))}</h4>" + _rows(
+    others = [output.name for output in digest.grading_outputs if output is not measure]
+    return f"<h4>{escape_text(worst_title(measure))}</h4>" + _graded_rows_table(
         rows, [measure.name] if measure else [], others
     )
 
 
-def _rows(rows: Sequence[GradedRow], named: Sequence[str], others: Sequence[str]) -> str:
+def _graded_rows_table(
+    rows: Sequence[GradedRow], named: Sequence[str], others: Sequence[str]
+) -> str:
     """By what they are the worst, the other scores, the rows: reasons stay beside the texts that they are about."""
     columns = list(rows[0].row)
-    first, more = columns[:_MOST_COLUMNS], len(columns) - _MOST_COLUMNS
+    first, more = columns[:_MAX_HTML_COLUMNS], len(columns) - _MAX_HTML_COLUMNS
     head = ["row", *named, *["scores"] * bool(others), *first]
     body = [
         [
-            str(each.place),
-            *(_score(name, each.cells) for name in named),
-            *[_stack(others, each.cells)] * bool(others),
-            *(cell(each.row.get(name)) for name in first),
+            str(each.row_index),
+            *(_score_html(name, each.cells) for name in named),
+            *[_stacked_scores(others, each.cells)] * bool(others),
+            *(data_cell(each.row.get(name)) for name in first),
         ]
         for each in rows
     ]
-    left_out = aside(f"and {counted(more, 'column')} more") if more > 0 else ""
+    left_out = aside(f"and {pluralize_count(more, 'column')} more") if more > 0 else ""
     reasoned = ["s" if f"{name}_reason" in rows[0].cells else "" for name in named]
     wide = [
-        "w" if any(len(str(each.row.get(name))) > _NARROW for each in rows) else ""
+        "w" if any(len(str(each.row.get(name))) > _MAX_NARROW_LETTERS for each in rows) else ""
         for name in first
     ]
     return table(head, body, ["n", *reasoned, *["r"] * bool(others), *wide]) + left_out
 
 
-def _stack(names: Sequence[str], cells: Mapping[str, Any]) -> str:
+def _stacked_scores(names: Sequence[str], cells: Mapping[str, Any]) -> str:
     """The other scores under each other: side by side they would push the texts out of sight."""
-    return "".join(f"<div>{dim(text(name))} {_score(name, cells)}</div>" for name in names)
+    return "".join(
+        f"<div>{dim(escape_text(name))} {_score_html(name, cells)}</div>" for name in names
+    )
 
 
-def _score(name: str, cells: Mapping[str, Any]) -> str:
+def _score_html(name: str, cells: Mapping[str, Any]) -> str:
     """A score with its reason, or why there is none: a missing score is a word and never a number."""
     status = str(cells[f"{name}_status"])
     if status != Status.OK:
         return (
-            dim(text(status))
+            dim(escape_text(status))
             if status == Status.SKIPPED
-            else f'<span class="bad">{text(status)}</span>'
+            else f'<span class="bad">{escape_text(status)}</span>'
         )
     label, reason, value = cells.get(f"{name}_label"), cells.get(f"{name}_reason"), cells[name]
-    shown = f"<b>{number(value) if type(value) is float else cell(value)}</b>"
+    shown = f"<b>{format_number(value) if type(value) is float else data_cell(value)}</b>"
     return (
-        shown + (f" {dim(text(label))}" if label else "") + (_reason(str(reason)) if reason else "")
+        shown
+        + (f" {dim(escape_text(label))}" if label else "")
+        + (_reason_html(str(reason)) if reason else "")
     )
 
 
-def _reason(reason: str) -> str:
+def _reason_html(reason: str) -> str:
     """Beside its score where it is short, else under it, folded."""
-    if len(reason) <= _SHORT_REASON:
-        return f" {dim(text(reason))}"
-    return f'<div class="d">{folded(reason, _SHORT_REASON)}</div>'
+    if len(reason) <= _MAX_INLINE_REASON:
+        return f" {dim(escape_text(reason))}"
+    return f'<div class="d">{fold_text(reason, _MAX_INLINE_REASON)}</div>'
 
 
 # ── the failures ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _failures(failures: Failures) -> str:
+def _failures_html(failures: Failures) -> str:
     """One line for all rows that failed in the same way, the most frequent first."""
     if not failures.count:
         return ""
-    often = failures.often()
+    often = failures.most_frequent()
     body = [
         [
-            text(grader),
-            f'<span class="bad">{text(status)}</span>',
+            escape_text(grader),
+            f'<span class="bad">{escape_text(status)}</span>',
             f"{alike.count:,}",
-            dim(alike.shown),
-            folded(why),
+            dim(alike.row_indexes_text),
+            fold_text(why),
         ]
         for (grader, status, why), alike in often
     ]
     rest = failures.count - sum(alike.count for _, alike in often)
     more = aside(f"and {rest:,} more, of other kinds: see `failures`") if rest else ""
     head, kinds = ["grader", "status", "scores", "rows", "why"], ["k", "", "n", "", "w"]
-    return f"<h4>{counted(failures.count, 'missing score')}</h4>" + table(head, body, kinds) + more
+    return (
+        f"<h4>{pluralize_count(failures.count, 'missing score')}</h4>"
+        + table(head, body, kinds)
+        + more
+    )
 
 
 # ── a suite ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def suite_html(suite: Checked) -> str:
+def suite_html(suite: CheckedSuite) -> str:
     """A checked spec for a notebook: what it declares, on which scales, and how each prompt begins.
 
     >>> import rmg_dsl as rmg
@@ -271,56 +312,67 @@ def suite_html(suite: Checked) -> str:
     (True, True)
     """
     head = ["", "kind", "scale", "judge", "how"]
-    body = [_declared(output, suite) for output in suite.outputs]
+    body = [_declaration_cells(output, suite) for output in suite.outputs]
     columns = ", ".join(f"{use.name}?" if use.optional else use.name for use in suite.columns)
     return block(
         aside(suite.source.name),
-        f"<div>{folded(suite.doc)}</div>" if suite.doc else "",
+        f"<div>{fold_text(suite.doc)}</div>" if suite.doc else "",
         table(head, body, ["k", "", "", "", "w"]) if body else "<p>An empty suite.</p>",
-        _listed("reads", columns),
-        _listed("params", ", ".join(f"{name} = {value!r}" for name, value in suite.params)),
-        _required([gate.text for gate in suite.gates]),
-        lines(*(f"{dim('validate')} {text(validation.text)}" for validation in suite.validations)),
+        _labelled_paragraph("reads", columns),
+        _labelled_paragraph(
+            "params", ", ".join(f"{name} = {value!r}" for name, value in suite.params)
+        ),
+        _requirement_lines([gate.text for gate in suite.requirements]),
+        html_list(
+            *(
+                f"{dim('validate')} {escape_text(validation.text)}"
+                for validation in suite.validations
+            )
+        ),
     )
 
 
-def _declared(output: Output, suite: Checked) -> list[str]:
+def _declaration_cells(output: Output, suite: CheckedSuite) -> list[str]:
     scoring = suite.scorings[output.scoring]
-    judge = asked_by(scoring) if isinstance(scoring, Judged | Compared | Ranked) else ""
+    judge = (
+        models_text(scoring)
+        if isinstance(scoring, JudgeScoring | PairwiseScoring | RankingScoring)
+        else ""
+    )
     doc = output.doc.split("\n")[0]
-    said = f"<div>{text(doc)}</div>" if doc else ""
+    said = f"<div>{escape_text(doc)}</div>" if doc else ""
     return [
-        text(output.name),
+        escape_text(output.name),
         output.kind,
-        text(_scale(output)),
-        text(judge) if judge else dim("code"),
-        said + _how(output, scoring),
+        escape_text(_declared_scale_text(output)),
+        escape_text(judge) if judge else dim("code"),
+        said + _grading_method_html(output, scoring),
     ]
 
 
-def _scale(output: Output) -> str:
+def _declared_scale_text(output: Output) -> str:
     if output.type.scale is not None:
         return str(output.type.scale)
     return "bool" if output.type.kind == "bool" else str(output.type)
 
 
-def _how(output: Output, scoring: Scoring) -> str:
+def _grading_method_html(output: Output, scoring: Scoring) -> str:
     """The beginning of the prompt, the rest folded; of code its text."""
-    asked = scoring.way if isinstance(scoring, Ranked) else scoring
-    if isinstance(asked, Judged | Compared | ByJudge):
+    asked = scoring.method if isinstance(scoring, RankingScoring) else scoring
+    if isinstance(asked, JudgeScoring | PairwiseScoring | ListwiseRanking):
         said = "\n".join(part for part in (asked.system, asked.prompt.strip()) if part)
-        return f'<div class="d">{folded(said)}</div>'
-    if isinstance(scoring, FromPython):
-        return f"<code>{text(scoring.target)}</code>"
-    return f'<div class="d">{folded(output.source.line_at(output.span.start).strip())}</div>'
+        return f'<div class="d">{fold_text(said)}</div>'
+    if isinstance(scoring, PythonScoring):
+        return f"<code>{escape_text(scoring.target)}</code>"
+    return f'<div class="d">{fold_text(output.source.line_at(output.span.start).strip())}</div>'
 
 
-def _listed(word: str, shown: str) -> str:
-    return f"<p>{dim(word)} {text(shown)}</p>" if shown else ""
+def _labelled_paragraph(word: str, shown: str) -> str:
+    return f"<p>{dim(word)} {escape_text(shown)}</p>" if shown else ""
 
 
-def _required(gates: Iterable[str]) -> str:
-    return lines(*(f"{dim('require')} {text(gate)}" for gate in gates))
+def _requirement_lines(gates: Iterable[str]) -> str:
+    return html_list(*(f"{dim('require')} {escape_text(gate)}" for gate in gates))
 
 
 # ── a plan ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -334,64 +386,70 @@ def plan_html(plan: Plan, bill: str = "") -> str:
     True
     """
     said = str(plan)
-    small = len(plan.steps) <= _MOST_STEPS
-    drawn = graph(_boxes(plan)) if small else ""
+    small = len(plan.steps) <= _MAX_GRAPH_STEPS
+    drawn = draw_graph(_plan_boxes(plan)) if small else ""
     steps = (
-        f"<details><summary>the steps in words</summary><pre>{text(said)}</pre></details>"
+        f"<details><summary>the steps in words</summary><pre>{escape_text(said)}</pre></details>"
         if small
         else ""
     )
     return block(
-        f"<p>{text(said.split(chr(10))[0])}</p>",
-        drawn or f"<pre>{text(said)}</pre>",
-        aside(_legend(plan)) if drawn else "",
-        _required([gate.text for gate in plan.gates]),
-        "".join(f"<p><b>{text(line)}</b></p>" for line in bill.splitlines()),
+        f"<p>{escape_text(said.split(chr(10))[0])}</p>",
+        drawn or f"<pre>{escape_text(said)}</pre>",
+        aside(_plan_legend(plan)) if drawn else "",
+        _requirement_lines([gate.text for gate in plan.requirements]),
+        "".join(f"<p><b>{escape_text(line)}</b></p>" for line in bill.splitlines()),
         steps,
     )
 
 
-def _boxes(plan: Plan) -> list[Box]:
+def _plan_boxes(plan: Plan) -> list[Box]:
     places = {step.number: place for place, step in enumerate(plan.steps)}
     return [
         Box(
             plan.name_of(step),
-            _detail(step),
-            _kind(step, plan),
-            tuple(sorted(places[number] for number in read_by(step.scoring) if number in places)),
+            _step_details(step),
+            _step_css_class(step, plan),
+            tuple(
+                sorted(
+                    places[number]
+                    for number in scoring_dependencies(step.scoring)
+                    if number in places
+                )
+            ),
         )
         for step in plan.steps
     ]
 
 
-def _detail(step: Step) -> tuple[str, ...]:
+def _step_details(step: Step) -> tuple[str, ...]:
     match step:
-        case Ask(scoring=Compared()) | Rank():
+        case AskStep(scoring=PairwiseScoring()) | RankStep():
             what, whom = detail_of(step)
             return what, whom or "code"
-        case Ask():
-            return str(step.scale), asked_by(step.scoring)
-        case CallPython(scoring=scoring):
+        case AskStep():
+            return str(step.scale), models_text(step.scoring)
+        case CallPythonStep(scoring=scoring):
             return str(scoring.scale), scoring.target
-        case Refine(scoring=loop):
-            return f"by {loop.by.name}", loop.writer.shown
-        case Take():
+        case RefineStep(scoring=loop):
+            return f"by {loop.by.name}", loop.writer.display_name
+        case LoopOutputStep():
             return ("of the drafts",)
-        case Compute(scoring=scoring):
+        case ComputeStep(scoring=scoring):
             return (f"{scoring.scale} · code" if scoring.scale else "code",)
         case _:
             assert_never(step)
 
 
-def _kind(step: Step, plan: Plan) -> str:
+def _step_css_class(step: Step, plan: Plan) -> str:
     """A call that a row may not come to is dashed."""
-    if not isinstance(step, Ask | Rank) or not step.models:
+    if not isinstance(step, AskStep | RankStep) or not step.models:
         return ""
     return "ask lazy" if plan.is_lazy(step) else "ask"
 
 
-def _legend(plan: Plan) -> str:
-    kinds = {_kind(step, plan) for step in plan.steps}
+def _plan_legend(plan: Plan) -> str:
+    kinds = {_step_css_class(step, plan) for step in plan.steps}
     asks = ["blue: asks a judge"] if kinds & {"ask", "ask lazy"} else []
     return ", ".join([*asks, *["dashed: only where a row needs it"] * ("ask lazy" in kinds)])
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-SHORT = 90
-MOST_LETTERS = 4_000
-_LEAST_DIGITS, _MOST_DIGITS = 3, 12
+MAX_UNFOLDED_LETTERS = 90
+MAX_TEXT_LETTERS = 4_000
+_MIN_DIGITS, _MAX_DIGITS = 3, 12
 
 # Control characters, halves of surrogate pairs (no file could hold them), and what turns the direction of text round.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 # JupyterLab's and VS Code's own colours where they are; else by what the reader's system prefers. The classes stand
 # twice in a selector because JupyterLab styles every table of an output, with one.
@@ -78,87 +78,90 @@ def page(title: str, *parts: str) -> str:
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
-        f'<title>{text(title)}</title><style>{STYLE}</style></head><body class="rmg rmg-page">'
+        f'<title>{escape_text(title)}</title><style>{STYLE}</style></head><body class="rmg rmg-page">'
         f"{''.join(parts)}</body></html>\n"
     )
 
 
-def text(value: object) -> str:
+def escape_text(value: object) -> str:
     """Any text, escaped; what cannot be seen is shown by its picture.
 
-    >>> text("<script>\\x1b[31m</data> {{ 7*7 }}")
+    >>> escape_text("<script>\\x1b[31m</data> {{ 7*7 }}")
     '&lt;script&gt;␛[31m&lt;/data&gt; {{ 7*7 }}'
     """
-    return escape(_UNSEEN.sub(_picture, str(value).replace("\r\n", "\n")))
+    return escape(_UNPRINTABLE.sub(_control_picture, str(value).replace("\r\n", "\n")))
 
 
-def _picture(found: re.Match[str]) -> str:
+def _control_picture(found: re.Match[str]) -> str:
     code = ord(found[0])
     return chr(0x2400 + code) if code < 32 else "\ufffd"
 
 
-def number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     """Three digits, or as many as it takes that nothing rounds to a whole number which it is not.
 
-    >>> number(4.25), number(0.99961), number(3), number(None), number(1234567)
+    >>> format_number(4.25), format_number(0.99961), format_number(3), format_number(None), format_number(1234567)
     ('4.25', '0.9996', '3', '–', '1,234,567')
     """
     if value is None:
         return "–"
     if abs(value) >= 1_000:
         return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
-    shown = (f"{value:.{digits}g}" for digits in range(_LEAST_DIGITS, _MOST_DIGITS))
+    shown = (f"{value:.{digits}g}" for digits in range(_MIN_DIGITS, _MAX_DIGITS))
     return next(
         (each for each in shown if float(each) != int(float(each)) or value == int(value)),
         f"{value:g}",
     )
 
 
-def money(value: float) -> str:
+def format_money(value: float) -> str:
     """USD with four digits after the point, or as many as it takes to be more than nothing.
 
-    >>> money(1.5), money(0.0), money(0.0000123)
+    >>> format_money(1.5), format_money(0.0), format_money(0.0000123)
     ('1.5000', '0.0000', '0.000012')
     """
     digits = 4 if value <= 0 else max(4, 1 - math.floor(math.log10(value)))
     return f"{value:,.{digits}f}"
 
 
-def cell(value: Any) -> str:
+def data_cell(value: Any) -> str:
     """A value of the data as it is: no value is a dash, a long text is folded."""
-    return dim("–") if value is None else folded(str(value))
+    return dim("–") if value is None else fold_text(str(value))
 
 
-def folded(full: str, short: int = SHORT) -> str:
+def fold_text(full: str, short: int = MAX_UNFOLDED_LETTERS) -> str:
     """A text that fits as it is; a longer one behind its beginning.
 
-    >>> folded("yes"), folded("a b c d", short=3)
+    >>> fold_text("yes"), fold_text("a b c d", short=3)
     ('yes', '<details><summary><span>a b…</span></summary><div class="t">a b c d</div></details>')
     """
     first = " ".join(full[: 2 * short].split())
     if len(full) <= short:
-        return text(full)
-    more = len(full) - MOST_LETTERS
+        return escape_text(full)
+    more = len(full) - MAX_TEXT_LETTERS
     rest = aside(f"and {more:,} characters more") if more > 0 else ""
-    shown = f'<div class="t">{text(full[:MOST_LETTERS])}</div>'
-    return f"<details><summary><span>{text(first[:short])}…</span></summary>{shown}{rest}</details>"
+    shown = f'<div class="t">{escape_text(full[:MAX_TEXT_LETTERS])}</div>'
+    return f"<details><summary><span>{escape_text(first[:short])}…</span></summary>{shown}{rest}</details>"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], classes: Sequence[str] = ()) -> str:
     """Rows of cells that are HTML already; `classes` has one for each column, `n` for numbers."""
     kinds = [*classes, *[""] * (len(head) - len(classes))]
     top = "".join(
-        f"<th{_class(kind)}>{text(name)}</th>" for name, kind in zip(head, kinds, strict=True)
+        f"<th{_class_attribute(kind)}>{escape_text(name)}</th>"
+        for name, kind in zip(head, kinds, strict=True)
     )
-    body = "".join(f"<tr>{_cells(row, kinds)}</tr>" for row in rows)
+    body = "".join(f"<tr>{_table_cells(row, kinds)}</tr>" for row in rows)
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _cells(row: Sequence[str], kinds: Sequence[str]) -> str:
-    return "".join(f"<td{_class(kind)}>{each}</td>" for each, kind in zip(row, kinds, strict=True))
+def _table_cells(row: Sequence[str], kinds: Sequence[str]) -> str:
+    return "".join(
+        f"<td{_class_attribute(kind)}>{each}</td>" for each, kind in zip(row, kinds, strict=True)
+    )
 
 
-def _class(kind: str) -> str:
+def _class_attribute(kind: str) -> str:
     return f' class="{kind}"' if kind else ""
 
 
@@ -169,9 +172,9 @@ def dim(shown: str) -> str:
 
 def aside(words: str) -> str:
     """A line of text, said in passing; without words there is none."""
-    return f'<p class="d">{text(words)}</p>' if words else ""
+    return f'<p class="d">{escape_text(words)}</p>' if words else ""
 
 
-def lines(*each: str) -> str:
+def html_list(*each: str) -> str:
     """Lines of HTML, one under the other."""
     return f"<ul>{''.join(f'<li>{line}</li>' for line in each)}</ul>" if each else ""

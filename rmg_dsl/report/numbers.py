@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from itertools import chain, repeat, starmap
 from typing import Protocol
 
-MOST_COUNTED = 1_000
+MAX_COUNTED_VALUES = 1_000
 
 
 class Floats(Protocol):
@@ -46,7 +46,7 @@ class Numbers(Collection[float]):
         counts = self._counts
         if value in counts:
             counts[value] += 1
-        elif len(counts) < MOST_COUNTED:
+        elif len(counts) < MAX_COUNTED_VALUES:
             counts[value] = 1
         else:
             self._others.append(value)
@@ -56,7 +56,7 @@ class Numbers(Collection[float]):
         return self._counts.get(value) or sum(other == value for other in self._others)
 
     @property
-    def different(self) -> AbstractSet[float]:
+    def distinct(self) -> AbstractSet[float]:
         """Each number that is there, at least once."""
         return self._counts.keys() | set(self._others) if len(self._others) else self._counts.keys()
 

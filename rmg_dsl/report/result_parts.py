@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from rmg_dsl.ir.suite import Output
-from rmg_dsl.report.markup import money
-from rmg_dsl.report.run_summary import Digest
-from rmg_dsl.report.validation_table import Validated
+from rmg_dsl.report.markup import format_money
+from rmg_dsl.report.run_summary import RunSummary
+from rmg_dsl.report.validation_table import ValidationResult
 
 
-class Judgement(Protocol):
+class RequirementOutcome(Protocol):
     """What became of a `require`; `str()` says it in words."""
 
     @property
     def holds(self) -> bool: ...
 
 
-class Used(Protocol):
+class UsageCounts(Protocol):
     """What the run used."""
 
     @property
@@ -35,21 +35,21 @@ class Used(Protocol):
     def cost(self) -> float | None: ...
 
 
-class Graded(Protocol):
+class ReportedRun(Protocol):
     """A finished run, as far as it is shown; `api.Result` is one."""
 
     @property
     def summary_rows(self) -> Sequence[Mapping[str, Any]]: ...
     @property
-    def digest(self) -> Digest: ...
+    def digest(self) -> RunSummary: ...
     @property
-    def gates(self) -> Sequence[Judgement]: ...
+    def gates(self) -> Sequence[RequirementOutcome]: ...
     @property
-    def validations(self) -> Sequence[Validated]: ...
+    def validations(self) -> Sequence[ValidationResult]: ...
     @property
     def notes(self) -> Sequence[str]: ...
     @property
-    def usage(self) -> Used: ...
+    def usage(self) -> UsageCounts: ...
     @property
     def stopped(self) -> str: ...
 
@@ -61,25 +61,25 @@ def worst_title(measure: Output | None) -> str:
     return f"The {'worst' if measure.type.direction else 'lowest'} rows by {measure.name}"
 
 
-def bill_words(used: Used) -> list[str]:
+def usage_parts(used: UsageCounts) -> list[str]:
     """What the run used, in parts: the calls, the tokens, the money. No time: that is different each time."""
     calls = [f"{used.cached:,} cached"] * bool(used.cached) + [f"{used.retried:,} retried"] * bool(
         used.retried
     )
     parts = [
-        counted(used.calls, "call") + (f" ({', '.join(calls)})" if calls else ""),
+        pluralize_count(used.calls, "call") + (f" ({', '.join(calls)})" if calls else ""),
         f"{used.tokens_in:,} tokens in, {used.tokens_out:,} out"
         if used.tokens_in or used.tokens_out
         else "",
-        "" if used.cost is None else f"{money(used.cost)} USD",
+        "" if used.cost is None else f"{format_money(used.cost)} USD",
     ]
     return [part for part in parts if part]
 
 
-def counted(count: int, word: str) -> str:
+def pluralize_count(count: int, word: str) -> str:
     """A number with its word, in the singular or the plural.
 
-    >>> counted(1, "call"), counted(1200, "call")
+    >>> pluralize_count(1, "call"), pluralize_count(1200, "call")
     ('1 call', '1,200 calls')
     """
     return f"{count:,} {word}{'s' * (count != 1)}"

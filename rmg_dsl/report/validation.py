@@ -8,16 +8,22 @@ from itertools import combinations
 from typing import Any, NamedTuple, Protocol
 
 from rmg_dsl.ir.suite import Validation
-from rmg_dsl.report.validation_table import BASELINE, PEOPLE, VALIDATION_COLUMNS, Validated
-from rmg_dsl.stats.comparison import Comparable, wanted_at
-from rmg_dsl.stats.grouping import estimates_at
+from rmg_dsl.report.validation_table import BASELINE, PEOPLE, VALIDATION_COLUMNS, ValidationResult
+from rmg_dsl.stats.comparison import RatingProperties, statistics_at_level
+from rmg_dsl.stats.grouping import estimates_at_level
 from rmg_dsl.stats.intervals import ColumnStatistic, MeanOfPairs
-from rmg_dsl.stats.label_scale import as_scored, check_alike, first_off, labels_of, shown
-from rmg_dsl.stats.ratings import as_rows, is_gap
-from rmg_dsl.stats.undefined import by_name
+from rmg_dsl.stats.label_scale import (
+    check_same_kind,
+    first_off_scale,
+    format_rating,
+    labels_of,
+    words_to_values,
+)
+from rmg_dsl.stats.ratings import as_rows, is_missing_rating
+from rmg_dsl.stats.undefined import use_column_names
 
 
-class Compared(Protocol):
+class CollectedVerdicts(Protocol):
     """The verdicts that were collected: a row for each that the grader and at least one person have judged."""
 
     @property
@@ -31,12 +37,12 @@ class Compared(Protocol):
     @property
     def baseline(self) -> Sequence[Any] | None: ...
     @property
-    def unscored(self) -> int: ...
+    def unscored_count(self) -> int: ...
     @property
     def unread(self) -> int: ...
 
 
-def validated(found: Compared, *, seed: int = 0) -> Validated:
+def validate_grader(found: CollectedVerdicts, *, seed: int = 0) -> ValidationResult:
     """The agreement of a grader with people, that of people with each other, and that of the baseline with people.
 
     All rest on the rows that the grader has scored. Beside every pair stands, where there are several people, the mean
@@ -45,28 +51,34 @@ def validated(found: Compared, *, seed: int = 0) -> Validated:
     """
     asked = found.validation
     people = tuple(name for name, _ in asked.against)
-    columns = [as_scored(list(column), asked.type.scale) for column in (found.judge, *found.people)]
+    columns = [
+        words_to_values(list(column), asked.type.scale) for column in (found.judge, *found.people)
+    ]
     plural = "s" * (found.unread != 1)
     notes = (
         (f"{found.unread:,} verdict{plural} of people could not be read",) if found.unread else ()
     )
-    blank = Validated(asked.name, people, asked.level, len(found.judge), found.unscored, (), notes)
+    blank = ValidationResult(
+        asked.name, people, asked.level, len(found.judge), found.unscored_count, (), notes
+    )
     if not blank.n:
-        return _nothing(blank, "no row has a verdict of both")
+        return _empty_result(blank, "no row has a verdict of both")
     try:
-        wanted, doubts = _wanted(asked, columns)
+        wanted, doubts = _choose_statistics(asked, columns)
         rows = tuple(
-            {**row, "unscored": found.unscored}
-            for row in _rows(asked, wanted, columns, found, seed)
+            {**row, "unscored": found.unscored_count}
+            for row in _validation_rows(asked, wanted, columns, found, seed)
         )
     except ValueError as error:
-        return _nothing(blank, str(error))
+        return _empty_result(blank, str(error))
     if not rows:
-        return _nothing(blank, f"`{asked.level}` compares means, and `{asked.name}` gives words")
+        return _empty_result(
+            blank, f"`{asked.level}` compares means, and `{asked.name}` gives words"
+        )
     return replace(blank, rows=rows, notes=(*notes, *doubts))
 
 
-def _nothing(blank: Validated, why: str) -> Validated:
+def _empty_result(blank: ValidationResult, why: str) -> ValidationResult:
     """One row, which says why there is no number."""
     known = {
         "grader": blank.grader,
@@ -82,56 +94,61 @@ def _nothing(blank: Validated, why: str) -> Validated:
 # ── what can be compared ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _wanted(
+def _choose_statistics(
     asked: Validation, columns: Sequence[Sequence[Any]]
 ) -> tuple[dict[str, ColumnStatistic], list[str]]:
     """The statistics for these ratings, and what must be said about them; ValueError where there is nothing to say."""
     names = [asked.name, *(name for name, _ in asked.against)]
-    check_alike(columns, names)
+    check_same_kind(columns, names)
     off = [
         (name, value)
         for name, c in zip(names, columns, strict=True)
-        if (value := _off(c, asked)) is not None
+        if (value := _first_invalid_verdict(c, asked)) is not None
     ]
     words = asked.type.kind in ("label", "text")
     for name, value in off:
         if isinstance(value, str) is not words:
-            raise ValueError(f"`{name}` holds {shown(value)}, which is not on {asked.type}")
+            raise ValueError(f"`{name}` holds {format_rating(value)}, which is not on {asked.type}")
     if off and not words:
-        kinds = Comparable.of(columns)
+        kinds = RatingProperties.of(columns)
         doubts = [
-            f"`{name}` holds {shown(value)}, which is not on {asked.type}: correlations only"
+            f"`{name}` holds {format_rating(value)}, which is not on {asked.type}: correlations only"
             for name, value in off
         ]
         return kinds.correlations(), doubts
-    kinds = _comparable(asked, columns, offered=not off)
+    kinds = _rating_properties(asked, columns, offered=not off)
     doubts = [
-        f"`{name}` holds {shown(value)}, which `{asked.name}` does not offer" for name, value in off
+        f"`{name}` holds {format_rating(value)}, which `{asked.name}` does not offer"
+        for name, value in off
     ]
-    return wanted_at(asked.level, kinds, pair=True) | wanted_at(
+    return statistics_at_level(asked.level, kinds, pair=True) | statistics_at_level(
         asked.level, kinds, pair=False
     ), doubts
 
 
-def _off(column: Sequence[Any], asked: Validation) -> Any:
-    return first_off(column, asked.type)
+def _first_invalid_verdict(column: Sequence[Any], asked: Validation) -> Any:
+    return first_off_scale(column, asked.type)
 
 
-def _comparable(
+def _rating_properties(
     asked: Validation, columns: Sequence[Sequence[Any]], *, offered: bool
-) -> Comparable:
+) -> RatingProperties:
     """What the grader's type says of the ratings, and where that says nothing, they themselves."""
     labels = (labels_of(asked.type.scale) or asked.type.labels or None) if offered else None
     match asked.type.kind:
         case "label" | "text":
-            return Comparable(categorical=True, numeric=False, ordered=False, labels=labels)
+            return RatingProperties(
+                is_categorical=True, is_numeric=False, is_ordered=False, labels=labels
+            )
         case "bool":
-            return Comparable(categorical=True, numeric=True, ordered=False, labels=(0, 1))
+            return RatingProperties(
+                is_categorical=True, is_numeric=True, is_ordered=False, labels=(0, 1)
+            )
         case _:
-            seen = Comparable.of(columns)
-            categorical = asked.categorical and (labels is not None or seen.categorical)
-            return Comparable(
-                categorical, seen.numeric, True, seen.ratio, labels if categorical else None
+            seen = RatingProperties.of(columns)
+            categorical = asked.is_categorical and (labels is not None or seen.is_categorical)
+            return RatingProperties(
+                categorical, seen.is_numeric, True, seen.is_ratio, labels if categorical else None
             )
 
 
@@ -146,36 +163,38 @@ class _Role(NamedTuple):
     pairs: tuple[tuple[int, int], ...]
 
 
-class _Job(NamedTuple):
+class _ComparisonJob(NamedTuple):
     """Statistics of these columns, or where none are named of all."""
 
     rater: str
     against: str
     columns: tuple[int, ...]
-    wanted: Mapping[str, ColumnStatistic | MeanOfPairs]
+    statistics: Mapping[str, ColumnStatistic | MeanOfPairs]
 
 
-def _rows(
+def _validation_rows(
     asked: Validation,
     wanted: Mapping[str, ColumnStatistic],
     columns: Sequence[Sequence[Any]],
-    found: Compared,
+    found: CollectedVerdicts,
     seed: int,
 ) -> Iterator[dict[str, Any]]:
     names = [asked.name, *(name for name, _ in asked.against), BASELINE]
-    baseline = [] if found.baseline is None else as_scored(list(found.baseline), asked.type.scale)
-    has_baseline = any(not is_gap(verdict) for verdict in baseline)
+    baseline = (
+        [] if found.baseline is None else words_to_values(list(found.baseline), asked.type.scale)
+    )
+    has_baseline = any(not is_missing_rating(verdict) for verdict in baseline)
     rows = as_rows([*columns, baseline] if has_baseline else columns)
     groups = None if found.groups is None else list(found.groups)
     for role in _roles(asked.name, len(columns) - 1, has_baseline):
-        for job in _jobs(role, wanted, names):
+        for job in _comparison_jobs(role, wanted, names):
             some = [tuple(row[i] for i in job.columns) for row in rows] if job.columns else rows
             who = {"grader": asked.name, "level": asked.level, "role": role.name}
-            for name, estimate in estimates_at(
-                asked.level, job.wanted, some, groups, seed=seed
+            for name, estimate in estimates_at_level(
+                asked.level, job.statistics, some, groups, seed=seed
             ).items():
                 about = {"rater": job.rater, "against": job.against, "statistic": name}
-                why = by_name(estimate.why, (job.rater, job.against))
+                why = use_column_names(estimate.why, (job.rater, job.against))
                 yield {**who, **about, **estimate._asdict(), "why": why}
 
 
@@ -189,17 +208,17 @@ def _roles(grader: str, people: int, has_baseline: bool) -> list[_Role]:
     return roles
 
 
-def _jobs(
+def _comparison_jobs(
     role: _Role, wanted: Mapping[str, ColumnStatistic], names: Sequence[str]
-) -> Iterator[_Job]:
+) -> Iterator[_ComparisonJob]:
     """Every pair by itself; then, where there are several people, the mean over the pairs."""
     for a, b in role.pairs:
-        yield _Job(names[a], names[b], (a, b), wanted)
+        yield _ComparisonJob(names[a], names[b], (a, b), wanted)
     if len(role.pairs) > 1:
         means = {name: MeanOfPairs(statistic, role.pairs) for name, statistic in wanted.items()}
-        yield _Job(role.rater, PEOPLE, (), means)
-    elif len(names) > _ONE_PERSON:
-        yield _Job(role.rater, PEOPLE, role.pairs[0], wanted)
+        yield _ComparisonJob(role.rater, PEOPLE, (), means)
+    elif len(names) > _NAMES_WITH_ONE_PERSON:
+        yield _ComparisonJob(role.rater, PEOPLE, role.pairs[0], wanted)
 
 
-_ONE_PERSON = 3  # names: the grader, the person, the baseline
+_NAMES_WITH_ONE_PERSON = 3  # names: the grader, the person, the baseline

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rmg_dsl.ir.suite import Level
-from rmg_dsl.report.summary import aligned
+from rmg_dsl.ir.suite import ValidationLevel
+from rmg_dsl.report.summary import align_columns
 
 VALIDATION_COLUMNS = (
     "grader",
@@ -33,12 +33,12 @@ _KINDS: Mapping[str, Literal["number", "integer"]] = {
 VALIDATION_KINDS: Mapping[str, Literal["text", "number", "integer"]] = {
     name: _KINDS.get(name, "text") for name in VALIDATION_COLUMNS
 }
-_ROLES = {"judge": "", "people": " (ceiling)", "baseline": " (baseline)"}
+_ROLE_SUFFIXES = {"judge": "", "people": " (ceiling)", "baseline": " (baseline)"}
 PEOPLE, BASELINE = "people", "local/lexical"
 
 
 @dataclass(frozen=True, slots=True)
-class Validated:
+class ValidationResult:
     """A finished `validate`: `rows` have `VALIDATION_COLUMNS`, `n` rows were compared, `notes` say what was left out.
 
     `str()` is a table: a line for each statistic, beside each other the grader with people, people with each other
@@ -47,7 +47,7 @@ class Validated:
 
     grader: str
     against: tuple[str, ...]
-    level: Level
+    level: ValidationLevel
     n: int
     unscored: int
     rows: tuple[Mapping[str, Any], ...] = ()
@@ -68,17 +68,17 @@ class Validated:
     @property
     def head(self) -> tuple[str, ...]:
         """The names above the table's columns, the first one empty."""
-        roles = dict.fromkeys((row["role"], row["rater"]) for row in self._summed())
-        return ("", *(f"{rater}{_ROLES[role]}" for role, rater in roles))
+        roles = dict.fromkeys((row["role"], row["rater"]) for row in self._overall_rows())
+        return ("", *(f"{rater}{_ROLE_SUFFIXES[role]}" for role, rater in roles))
 
     def table(self) -> list[tuple[str, ...]]:
         """The table's lines: a statistic, then a value with its bounds for each column."""
         cells: dict[str, list[str]] = {}
-        for row in self._summed():
-            cells.setdefault(row["statistic"], []).append(_shown(row))
+        for row in self._overall_rows():
+            cells.setdefault(row["statistic"], []).append(_value_with_bounds(row))
         return [(name, *shown) for name, shown in cells.items()]
 
-    def _summed(self) -> Iterator[Mapping[str, Any]]:
+    def _overall_rows(self) -> Iterator[Mapping[str, Any]]:
         """The rows about all people together, or about the only one."""
         all_of_them = PEOPLE if len(self.against) > 1 else self.against[0]
         return (row for row in self.rows if row["against"] == all_of_them and row["statistic"])
@@ -86,12 +86,16 @@ class Validated:
     @property
     def remarks(self) -> tuple[str, ...]:
         """The notes, and why the table has no number or no bounds where it has none."""
-        return (*self.notes, *self._lacking("", "value"), *self._lacking("bounds of ", "low"))
+        return (
+            *self.notes,
+            *self._missing_remarks("", "value"),
+            *self._missing_remarks("bounds of ", "low"),
+        )
 
-    def _lacking(self, what: str, name: str) -> Iterator[str]:
+    def _missing_remarks(self, what: str, name: str) -> Iterator[str]:
         """For each reason a line: what there is none of, and whose it is."""
         whys: dict[tuple[str, str], list[str]] = {}
-        for row in self._summed():
+        for row in self._overall_rows():
             if row[name] is None and (name == "value" or row["value"] is not None):
                 whys.setdefault((row["why"], row["rater"]), []).append(row["statistic"])
         alike: dict[tuple[str, str], list[str]] = {}
@@ -103,11 +107,11 @@ class Validated:
         )
 
     def __str__(self) -> str:
-        shown = aligned([self.head, *self.table()]) if len(self.head) > 1 else ""
+        shown = align_columns([self.head, *self.table()]) if len(self.head) > 1 else ""
         return "\n".join(part for part in (self.title, shown, *self.remarks) if part)
 
 
-def _shown(row: Mapping[str, Any]) -> str:
+def _value_with_bounds(row: Mapping[str, Any]) -> str:
     if row["value"] is None:
         return "–"
     bounds = "" if row["low"] is None else f" ({row['low']:.3f} – {row['high']:.3f})"

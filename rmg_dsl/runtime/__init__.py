@@ -1,27 +1,35 @@
 """The run: rows through a plan. Async in one place, with one bridge to ordinary code."""
 
-from rmg_dsl.runtime.cost_estimate import Bill, Quote
+from rmg_dsl.runtime.cost_estimate import CostEstimate, ModelQuote
 from rmg_dsl.runtime.evaluate import Evaluator
-from rmg_dsl.runtime.executor import INTERRUPTED, Crew, RowResult, Run, Spending, Tally, output_of
+from rmg_dsl.runtime.executor import (
+    INTERRUPTED,
+    BudgetCheck,
+    RowResult,
+    Run,
+    RunModel,
+    Tally,
+    output_of,
+)
 from rmg_dsl.runtime.expected_calls import estimate
-from rmg_dsl.runtime.requirements import Gates, Verdict
+from rmg_dsl.runtime.requirements import RequirementChecker, RequirementResult
 from rmg_dsl.runtime.sync_bridge import bridge
-from rmg_dsl.runtime.validation import Compared, Validations
+from rmg_dsl.runtime.validation import ValidationCollector, ValidationColumns
 
 __all__ = [
     "INTERRUPTED",
-    "Bill",
-    "Compared",
-    "Crew",
+    "BudgetCheck",
+    "CostEstimate",
     "Evaluator",
-    "Gates",
-    "Quote",
+    "ModelQuote",
+    "RequirementChecker",
+    "RequirementResult",
     "RowResult",
     "Run",
-    "Spending",
+    "RunModel",
     "Tally",
-    "Validations",
-    "Verdict",
+    "ValidationCollector",
+    "ValidationColumns",
     "bridge",
     "estimate",
     "output_of",

@@ -7,46 +7,50 @@ from collections.abc import Mapping
 from typing import Any
 
 from rmg_dsl.ir.expr import Term
-from rmg_dsl.ir.scoring import ByJudge, ByPairs, ByScore, Compared
-from rmg_dsl.plan import Rank
+from rmg_dsl.ir.scoring import ListwiseRanking, PairwiseRanking, PairwiseScoring, ScoreRanking
+from rmg_dsl.plan import RankStep
 from rmg_dsl.prompts.template import has_blank_item, is_blank
 from rmg_dsl.results import Status
-from rmg_dsl.runtime.expressions import Worth, as_number, name_of, short
-from rmg_dsl.runtime.row_state import RowState, Seat, fail
+from rmg_dsl.runtime.expressions import ExpressionEvaluator, as_number, name_of, short_repr
+from rmg_dsl.runtime.row_state import RankingEntry, RowState, fail
 
 
-def seat_of(rank: Rank, worth: Worth, state: RowState) -> Seat:
+def ranking_entry_of(rank: RankStep, worth: ExpressionEvaluator, state: RowState) -> RankingEntry:
     """Where a row is ranked. Raises NoScore where it has nothing to be ranked by, Waiting where that is still out."""
     group = rank.scoring.group
-    key = None if group is None else _key(_present(group, worth, state))
-    match rank.scoring.way:
-        case ByScore(score):
-            return Seat(key or "", as_number(worth.value(score, state), score), {})
-        case ByJudge(among) as judge:
-            return _seat(key, among, judge, worth, state)
-        case ByPairs(among, compared):
-            return _seat(key, among, compared, worth, state)
+    key = None if group is None else _group_key(_required_value(group, worth, state))
+    match rank.scoring.method:
+        case ScoreRanking(score):
+            return RankingEntry(key or "", as_number(worth.value(score, state), score), {})
+        case ListwiseRanking(among) as judge:
+            return _candidate_entry(key, among, judge, worth, state)
+        case PairwiseRanking(among, compared):
+            return _candidate_entry(key, among, compared, worth, state)
 
 
-def _seat(
-    key: str | None, among: Term, prompt: ByJudge | Compared, worth: Worth, state: RowState
-) -> Seat:
-    candidate = _present(among, worth, state)
+def _candidate_entry(
+    key: str | None,
+    among: Term,
+    prompt: ListwiseRanking | PairwiseScoring,
+    worth: ExpressionEvaluator,
+    state: RowState,
+) -> RankingEntry:
+    candidate = _required_value(among, worth, state)
     if key is None and not isinstance(candidate, list):
         fail(
             Status.ERROR,
-            f"{name_of(among)} is no list to rank: {short(candidate)}; a `group` ranks rows",
+            f"{name_of(among)} is no list to rank: {short_repr(candidate)}; a `group` ranks rows",
         )
-    values = {name: worth.or_nothing(term, state) for name, term in prompt.bound}
+    values = {name: worth.value_or_none(term, state) for name, term in prompt.bindings}
     missing = next(
         (name for name in prompt.needs if name in values and is_blank(values[name])), None
     )
     if missing is not None:
         fail(Status.MISSING_INPUT, f"`{missing}` is null or blank")
-    return Seat(_key(candidate) if key is None else key, candidate, values)
+    return RankingEntry(_group_key(candidate) if key is None else key, candidate, values)
 
 
-def _present(term: Term, worth: Worth, state: RowState) -> Any:
+def _required_value(term: Term, worth: ExpressionEvaluator, state: RowState) -> Any:
     """A value that is there, whole."""
     value = worth.value(term, state)
     if is_blank(value) or has_blank_item(value):
@@ -54,12 +58,12 @@ def _present(term: Term, worth: Worth, state: RowState) -> Any:
     return value
 
 
-def _key(value: Any) -> str:
+def _group_key(value: Any) -> str:
     """What equal values have in common, as text: 1 and "1" are two groups."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
 
 
-def shared_values(seats: list[Seat]) -> Mapping[str, Any]:
+def shared_values(seats: list[RankingEntry]) -> Mapping[str, Any]:
     """What a question about all of them names. Raises NoScore where they differ: it would be true of some only."""
     first = seats[0].values
     for seat in seats[1:]:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from rmg_dsl.ir.scoring import ModelUse
-from rmg_dsl.judge import Enquiry, follow_up, read
+from rmg_dsl.judge import Enquiry, follow_up, read_reply
 from rmg_dsl.messages import Question, Reply, Request, Usage
 from rmg_dsl.models.prices import Price
-from rmg_dsl.plan import Ask, Rank, Refine
+from rmg_dsl.plan import AskStep, RankStep, RefineStep
 from rmg_dsl.results import Outcome, Unscored
 
 # A sentence or two and a verdict, as JSON. A model that thinks first writes more: the cache knows how much.
@@ -19,22 +19,22 @@ _WORD_TOKENS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Quote:
+class ModelQuote:
     """What is known of a model without asking it.
 
     `key` makes one of equal requests, and is None for what cannot be sent; without one each is asked for itself.
     `recall` gives the reply that a cache holds for a key. A model that is `free` is asked without a call.
     """
 
-    key: Callable[[Request], bytes | None] | None = None
+    cache_key: Callable[[Request], bytes | None] | None = None
     recall: Callable[[bytes], Reply | None] = lambda _: None
     price: Price | None = None
-    most_out: int | None = None
-    free: bool = False
+    max_tokens_out: int | None = None
+    is_free: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
+class CostEstimate:
     """What a run can cost: its questions, `least` to `most`; both are equal where no answer decides over another call.
 
     Of those that are sure to be asked `cached` are in the reply cache and `duplicates` ask what another row asks. The
@@ -60,27 +60,29 @@ class Bill:
 
     def __str__(self) -> str:
         rows, missing = (
-            _counted(self.rows, self.rows, "row"),
-            _counted(self.missing, self.missing, "cell"),
+            _count_text(self.rows, self.rows, "row"),
+            _count_text(self.missing, self.missing, "cell"),
         )
-        lines = [f"{rows}, {_counted(self.least, self.most, 'model call')}{self._spared}"]
-        lines += [self._estimated] if self.make_most else []
+        lines = [f"{rows}, {_count_text(self.least, self.most, 'model call')}{self._savings_text}"]
+        lines += [self._tokens_text] if self.make_most else []
         lines += [f"{missing} without input: no call"] if self.missing else []
         return "\n".join(lines)
 
     @property
-    def _spared(self) -> str:
+    def _savings_text(self) -> str:
         parts = [
-            _are(self.cached, "in the cache", "in the cache"),
-            _are(self.duplicates, "a duplicate", "duplicates"),
+            _is_or_are(self.cached, "in the cache", "in the cache"),
+            _is_or_are(self.duplicates, "a duplicate", "duplicates"),
         ]
         said = " and ".join(part for part in parts if part)
         return (
-            f", of which {said}: {_range(self.make_least, self.make_most)} to make" if said else ""
+            f", of which {said}: {_range_text(self.make_least, self.make_most)} to make"
+            if said
+            else ""
         )
 
     @property
-    def _estimated(self) -> str:
+    def _tokens_text(self) -> str:
         basis = (
             f"{self.replies:,} replies in the cache"
             if self.replies
@@ -96,69 +98,71 @@ class Bill:
         )
 
 
-def _are(number: int, one: str, many: str) -> str:
+def _is_or_are(number: int, one: str, many: str) -> str:
     return "" if not number else f"1 is {one}" if number == 1 else f"{number:,} are {many}"
 
 
-def _range(least: int, most: int) -> str:
+def _range_text(least: int, most: int) -> str:
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
-def _counted(least: int, most: int, word: str) -> str:
-    return f"{_range(least, most)} {word}{'' if most == 1 else 's'}"
+def _count_text(least: int, most: int, word: str) -> str:
+    return f"{_range_text(least, most)} {word}{'' if most == 1 else 's'}"
 
 
 # ── reckoning ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(slots=True)
-class _Line:
+class _StepUsage:
     """What one step asks of one model: the calls to make and what they may take; replies that the cache has of it."""
 
     calls: int = 0
-    tokens: int = 0
-    answers: int = 0
-    replies: int = 0
-    guessed: int = 0
-    counted: Usage = field(default_factory=Usage)
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
+    cached_replies: int = 0
+    estimated_tokens: int = 0
+    measured_usage: Usage = field(default_factory=Usage)
 
     @property
-    def typical(self) -> _Line:
+    def typical_call(self) -> _StepUsage:
         """One call as large as those that are known."""
-        known = max(1, self.calls + self.replies)
-        answer = self.answers // self.calls if self.calls else VERDICT_TOKENS
-        return _Line(1, (self.tokens + self.guessed) // known, answer)
+        known = max(1, self.calls + self.cached_replies)
+        answer = self.reply_tokens // self.calls if self.calls else VERDICT_TOKENS
+        return _StepUsage(1, (self.prompt_tokens + self.estimated_tokens) // known, answer)
 
     def add(self, request: Request, calls: int = 1) -> None:
         self.calls += calls
-        self.tokens += calls * request.tokens
-        self.answers += calls * _answer_tokens(request.question)
+        self.prompt_tokens += calls * request.tokens
+        self.reply_tokens += calls * _expected_reply_tokens(request.question)
 
     def learn(self, guess: int, usage: Usage) -> None:
         """A reply with the provider's own count; one without a count teaches nothing."""
         if usage.tokens_in and usage.tokens_out and guess:
-            self.replies += 1
-            self.guessed += guess
-            self.counted += usage
+            self.cached_replies += 1
+            self.estimated_tokens += guess
+            self.measured_usage += usage
 
 
-class Reckoning:
+class CostEstimator:
     """Adds up what a run will ask, question by question: those that it is sure to put, and those it may come to."""
 
-    def __init__(self, quotes: Mapping[ModelUse, Quote]) -> None:
+    def __init__(self, quotes: Mapping[ModelUse, ModelQuote]) -> None:
         self._quotes = quotes
-        self._calls = self._cached = self._duplicates = self._made = self._maybe = 0
-        self._asked: set[int] = set()
-        self._possible: dict[object, _Line] = {}
-        self._further: Counter[int] = Counter()
-        self._lines: dict[tuple[int, ModelUse], _Line] = {}
+        self._calls = self._cached_calls = self._duplicate_calls = self._calls_to_make = (
+            self._possible_calls
+        ) = 0
+        self._certain_requests: set[int] = set()
+        self._possible_requests: dict[object, _StepUsage] = {}
+        self._extra_calls: Counter[int] = Counter()
+        self._step_usages: dict[tuple[int, ModelUse], _StepUsage] = {}
         self._models: dict[int, tuple[ModelUse, ...]] = {}
 
-    def answer(self, enquiry: Enquiry) -> Outcome | None:
+    def add_certain(self, enquiry: Enquiry) -> Outcome | None:
         """An enquiry that is sure to be made: what comes of it where the cache knows, else nothing."""
         request = Request(enquiry.question, enquiry.draw)
-        while (reply := self._put(enquiry, request)) is not None:
-            outcome = read(reply, enquiry.question)
+        while (reply := self._count_request(enquiry, request)) is not None:
+            outcome = read_reply(reply, enquiry.question)
             again = (
                 follow_up(reply, outcome, enquiry.question)
                 if isinstance(outcome, Unscored)
@@ -169,132 +173,142 @@ class Reckoning:
             request = replace(request, follow_up=again)
         return None
 
-    def _put(self, enquiry: Enquiry, request: Request) -> Reply | None:
+    def _count_request(self, enquiry: Enquiry, request: Request) -> Reply | None:
         """A request that is sure to be made: the reply where the cache has it."""
         quote = self._quotes[enquiry.model]
-        key = quote.key(request) if quote.key else b""
-        if quote.free or key is None:
+        key = quote.cache_key(request) if quote.cache_key else b""
+        if quote.is_free or key is None:
             return None
-        line = self._line(enquiry)
+        line = self._step_usage(enquiry)
         reply = quote.recall(key) if key else None
-        mark = _mark(key)
+        mark = _key_prefix(key)
         self._calls += 1
         if reply is not None:
-            self._cached += 1
+            self._cached_calls += 1
             line.learn(request.tokens, reply.usage)
-        elif key and mark in self._asked:
-            self._duplicates += 1
+        elif key and mark in self._certain_requests:
+            self._duplicate_calls += 1
         else:
-            self._made += 1
-            self._asked.add(mark)
+            self._calls_to_make += 1
+            self._certain_requests.add(mark)
             line.add(request)
-            if (other := self._possible.pop(mark, None)) is not None:
+            if (other := self._possible_requests.pop(mark, None)) is not None:
                 # Another row may come to ask it, this one will: it is asked once.
                 other.add(request, -1)
         return reply
 
-    def possible(self, enquiry: Enquiry) -> None:
+    def add_possible(self, enquiry: Enquiry) -> None:
         """An enquiry that may come to be made; where it would cost nothing, it is not counted as one to make."""
         quote = self._quotes[enquiry.model]
         request = Request(enquiry.question, enquiry.draw)
-        key = quote.key(request) if quote.key else b""
-        if quote.free or key is None:
+        key = quote.cache_key(request) if quote.cache_key else b""
+        if quote.is_free or key is None:
             return
-        self._maybe += 1
+        self._possible_calls += 1
         if key and quote.recall(key) is not None:
             return
-        mark = _mark(key) if key else object()
-        if mark not in self._asked and mark not in self._possible:
-            self._possible[mark] = self._line(enquiry)
-            self._possible[mark].add(request)
+        mark = _key_prefix(key) if key else object()
+        if mark not in self._certain_requests and mark not in self._possible_requests:
+            self._possible_requests[mark] = self._step_usage(enquiry)
+            self._possible_requests[mark].add(request)
 
-    def further(self, step: Ask | Rank | Refine, calls: int) -> None:
+    def add_extra_calls(self, step: AskStep | RankStep | RefineStep, calls: int) -> None:
         """Calls that a step may come to make, of whichever of its models, beyond the enquiries that are known."""
-        if calls > 0 and not all(self._quotes[use].free for use in step.models):
-            self._further[step.number] += calls
+        if calls > 0 and not all(self._quotes[use].is_free for use in step.models):
+            self._extra_calls[step.number] += calls
             self._models[step.number] = step.models
 
-    def _line(self, enquiry: Enquiry) -> _Line:
-        return self._lines.setdefault((enquiry.step, enquiry.model), _Line())
+    def _step_usage(self, enquiry: Enquiry) -> _StepUsage:
+        return self._step_usages.setdefault((enquiry.step, enquiry.model), _StepUsage())
 
-    def bill(self, rows: int, missing: int) -> Bill:
+    def cost_estimate(self, rows: int, missing: int) -> CostEstimate:
         """What it all comes to."""
-        further = self._further.total()
+        further = self._extra_calls.total()
         sums = [
-            self._sum(use, line, line.calls) for (_, use), line in self._lines.items() if line.calls
+            self._cost_of_calls(use, line, line.calls)
+            for (_, use), line in self._step_usages.items()
+            if line.calls
         ]
-        sums += [self._dearest(number, calls) for number, calls in self._further.items()]
+        sums += [
+            self._most_expensive_cost(number, calls) for number, calls in self._extra_calls.items()
+        ]
         unpriced = tuple(dict.fromkeys(name for each in sums for name in each.unpriced))
-        return Bill(
+        return CostEstimate(
             rows,
             self._calls,
-            self._calls + self._maybe + further,
-            self._cached,
-            self._duplicates,
-            self._made,
-            self._made + len(self._possible) + further,
+            self._calls + self._possible_calls + further,
+            self._cached_calls,
+            self._duplicate_calls,
+            self._calls_to_make,
+            self._calls_to_make + len(self._possible_requests) + further,
             missing,
-            sum(each.used.tokens_in for each in sums),
-            sum(each.used.tokens_out for each in sums),
+            sum(each.estimated_usage.tokens_in for each in sums),
+            sum(each.estimated_usage.tokens_out for each in sums),
             None if unpriced else round(sum(each.cost for each in sums), 12),
-            sum(line.replies for line in self._lines.values()),
+            sum(line.cached_replies for line in self._step_usages.values()),
             unpriced,
         )
 
-    def _sum(self, use: ModelUse, line: _Line, calls: int) -> _Sum:
+    def _cost_of_calls(self, use: ModelUse, line: _StepUsage, calls: int) -> _CallCost:
         """What so many calls of a line's size come to, by what its replies in the cache teach."""
         quote = self._quotes[use]
-        known = line if line.replies else self._all_of(use)
-        tokens_in, tokens_out = float(line.tokens), float(line.answers)
-        if known.replies:
-            tokens_in *= known.counted.tokens_in / known.guessed
-            tokens_out = line.calls * known.counted.tokens_out / known.replies
-        if quote.most_out:
-            tokens_out = min(tokens_out, line.calls * quote.most_out)
+        known = line if line.cached_replies else self._usage_of_model(use)
+        tokens_in, tokens_out = float(line.prompt_tokens), float(line.reply_tokens)
+        if known.cached_replies:
+            tokens_in *= known.measured_usage.tokens_in / known.estimated_tokens
+            tokens_out = line.calls * known.measured_usage.tokens_out / known.cached_replies
+        if quote.max_tokens_out:
+            tokens_out = min(tokens_out, line.calls * quote.max_tokens_out)
         used = Usage(
             tokens_in=round(tokens_in * calls / line.calls),
             tokens_out=round(tokens_out * calls / line.calls),
         )
         price = quote.price
-        return _Sum(
+        return _CallCost(
             used, price.cost(used) if price else 0.0, () if price else (use.label or "the model",)
         )
 
-    def _all_of(self, use: ModelUse) -> _Line:
+    def _usage_of_model(self, use: ModelUse) -> _StepUsage:
         """What the cache teaches of a model, by whichever step it was asked."""
-        every = _Line()
-        for line in (line for (_, each), line in self._lines.items() if each == use):
-            every.replies += line.replies
-            every.guessed += line.guessed
-            every.counted += line.counted
+        every = _StepUsage()
+        for line in (line for (_, each), line in self._step_usages.items() if each == use):
+            every.cached_replies += line.cached_replies
+            every.estimated_tokens += line.estimated_tokens
+            every.measured_usage += line.measured_usage
         return every
 
-    def _dearest(self, number: int, calls: int) -> _Sum:
+    def _most_expensive_cost(self, number: int, calls: int) -> _CallCost:
         """Nobody knows yet which of a step's models these calls go to: the dearest of them, as large as any."""
-        sizes = [line.typical for (step, _), line in self._lines.items() if step == number]
-        largest = max(sizes, key=lambda line: line.tokens, default=_Line(1))
-        sums = [
-            self._sum(use, largest, calls)
-            for use in self._models[number]
-            if not self._quotes[use].free
+        sizes = [
+            line.typical_call for (step, _), line in self._step_usages.items() if step == number
         ]
-        return max(sums, key=lambda each: (bool(each.unpriced), each.cost, each.used.tokens_in))
+        largest = max(sizes, key=lambda line: line.prompt_tokens, default=_StepUsage(1))
+        sums = [
+            self._cost_of_calls(use, largest, calls)
+            for use in self._models[number]
+            if not self._quotes[use].is_free
+        ]
+        return max(
+            sums, key=lambda each: (bool(each.unpriced), each.cost, each.estimated_usage.tokens_in)
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class _Sum:
+class _CallCost:
     """What some calls come to, in tokens and in USD, and whose price is not known."""
 
-    used: Usage
+    estimated_usage: Usage
     cost: float
     unpriced: tuple[str, ...] = ()
 
 
-def _answer_tokens(question: Question) -> int:
+def _expected_reply_tokens(question: Question) -> int:
     """What a reply may take: one verdict, one for each criterion of points, or a word."""
-    return _WORD_TOKENS if question.offers else VERDICT_TOKENS * max(1, len(question.marks))
+    return (
+        _WORD_TOKENS if question.answer_options else VERDICT_TOKENS * max(1, len(question.criteria))
+    )
 
 
-def _mark(key: bytes) -> int:
+def _key_prefix(key: bytes) -> int:
     """A key in less memory; two that begin alike do not happen."""
     return int.from_bytes(key[:8], "big")

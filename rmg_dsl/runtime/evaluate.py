@@ -14,20 +14,45 @@ from typing import Any, NoReturn, assert_never
 
 from rmg_dsl.ir import expr
 from rmg_dsl.ir.expr import Term
-from rmg_dsl.ir.scoring import Compared
-from rmg_dsl.judge import Asker, BadRubric, Enquiry, GraderAsker, Key, PairAsker
+from rmg_dsl.ir.scoring import PairwiseScoring
+from rmg_dsl.judge import Asker, BadRubric, Enquiry, EnquiryKey, GraderAsker, PairAsker
 from rmg_dsl.messages import Question
-from rmg_dsl.plan import Ask, CallPython, Compute, Plan, Rank, Refine, Step, Take
+from rmg_dsl.plan import (
+    AskStep,
+    CallPythonStep,
+    ComputeStep,
+    LoopOutputStep,
+    Plan,
+    RankStep,
+    RefineStep,
+    Step,
+)
 from rmg_dsl.prompts.template import RENDER_FAILURES, MissingInput, TemplateTooBig
 from rmg_dsl.results import Outcome, Score, Status, Unscored
-from rmg_dsl.runtime.candidates import seat_of
-from rmg_dsl.runtime.expressions import Worth, is_gap, is_null, name_of, returned, short, with_own
+from rmg_dsl.runtime.candidates import ranking_entry_of
+from rmg_dsl.runtime.expressions import (
+    ExpressionEvaluator,
+    is_null,
+    is_or_has_null,
+    name_of,
+    plain_result,
+    short_repr,
+    with_condition_words,
+)
 from rmg_dsl.runtime.refine_loop import RefineLoop
-from rmg_dsl.runtime.row_state import NoScore, Row, RowState, Waiting, attempt, drafted, fail
-from rmg_dsl.scales import Labels, Order, Points, Real, Scale, Value, Whole, YesNo
+from rmg_dsl.runtime.row_state import (
+    NoScore,
+    Row,
+    RowState,
+    Waiting,
+    attempt,
+    fail,
+    state_of_enquiry,
+)
+from rmg_dsl.scales import LabelOrder, Labels, Points, Real, Scale, Value, Whole, YesNo
 
 
-class Evaluator(Worth):
+class Evaluator(ExpressionEvaluator):
     """Evaluates the rows of one plan; `functions` run the calls of built-ins and of the caller's own."""
 
     def __init__(
@@ -39,117 +64,119 @@ class Evaluator(Worth):
         self.plan = plan
         self.steps: dict[int, Step] = {step.number: step for step in plan.steps}
         super().__init__(functions)
-        self._python = python or {}
+        self._python_functions = python or {}
         self._loops = {
-            step.number: RefineLoop(step, self) for step in plan.steps if isinstance(step, Refine)
+            step.number: RefineLoop(step, self)
+            for step in plan.steps
+            if isinstance(step, RefineStep)
         }
         self._askers = {step.number: _asker(step) for step in plan.asks}
-        self._only = {number: asker.only for number, asker in self._askers.items()}
-        self._works = {step.number: self._work_of(step) for step in plan.steps}
+        self._single_keys = {number: asker.only for number, asker in self._askers.items()}
+        self._step_functions = {step.number: self._function_of_step(step) for step in plan.steps}
 
     def advance(self, state: RowState) -> list[Enquiry]:
         """Go on with a row; returns the enquiries that are new, and marks the row as done when nothing is left."""
-        before = len(state.asked)
+        before = len(state.enquiries)
         waiting = False
         for root in self.plan.roots:
             try:
                 self.outcome(root, state)
             except Waiting:
                 waiting = True
-        state.done = not waiting
-        return list(state.asked.values())[before:]
+        state.is_done = not waiting
+        return list(state.enquiries.values())[before:]
 
-    def take(self, state: RowState, enquiry: Enquiry, answer: Outcome) -> None:
+    def add_answer(self, state: RowState, enquiry: Enquiry, answer: Outcome) -> None:
         """Hand an answer back to the step that wanted it; what it comes to, the next `advance` finds out."""
-        home = drafted(state, enquiry)
-        if enquiry.key == self._only.get(enquiry.step):
+        home = state_of_enquiry(state, enquiry)
+        if enquiry.key == self._single_keys.get(enquiry.step):
             home.outcomes[enquiry.step] = answer
         else:
             home.answers.setdefault(enquiry.step, {})[enquiry.key] = answer
 
     def has_answer(self, state: RowState, enquiry: Enquiry) -> bool:
-        home = drafted(state, enquiry)
+        home = state_of_enquiry(state, enquiry)
         return enquiry.step in home.outcomes or enquiry.key in home.answers.get(enquiry.step, ())
 
     def is_asking(self, state: RowState) -> bool:
         """Is an answer of the row's own still out?"""
-        return not all(self.has_answer(state, enquiry) for enquiry in state.asked.values())
+        return not all(self.has_answer(state, enquiry) for enquiry in state.enquiries.values())
 
     def outcome(self, number: int, state: RowState) -> Outcome:
         """The outcome of a step, or `Waiting` where a question must be answered first."""
         known = state.outcomes.get(number)
         if known is not None:
             return known
-        found = state.outcomes[number] = attempt(self._works[number], state)
+        found = state.outcomes[number] = attempt(self._step_functions[number], state)
         return found
 
-    def _work_of(self, step: Step) -> Callable[[RowState], Outcome]:
+    def _function_of_step(self, step: Step) -> Callable[[RowState], Outcome]:
         """What is done for a step on each row, with all that can be settled before any row."""
         match step:
-            case Ask():
-                return partial(self._judged, step.number)
-            case Refine():
+            case AskStep():
+                return partial(self._judge_row, step.number)
+            case RefineStep():
                 return self._loops[step.number].outcome
-            case Take():
-                return partial(self._taken, step)
-            case CallPython():
-                return partial(self._called, step)
-            case Compute():
-                return self._computed(step)
-            case Rank():
-                return partial(self._seated, step)
+            case LoopOutputStep():
+                return partial(self._take_loop_output, step)
+            case CallPythonStep():
+                return partial(self._call_python, step)
+            case ComputeStep():
+                return self._computation(step)
+            case RankStep():
+                return partial(self._enter_ranking, step)
             case _:
                 assert_never(step)
 
-    def _seated(self, rank: Rank, state: RowState) -> NoReturn:
+    def _enter_ranking(self, rank: RankStep, state: RowState) -> NoReturn:
         """Wait for the others: where all of them have come so far, the ranks are handed to the row from outside."""
         if state.draft is not None:
             fail(Status.ERROR, "a draft has no rank: it is no row of the data")
-        if rank.number not in state.seats:
-            state.seats[rank.number] = seat_of(rank, self, state)
+        if rank.number not in state.ranking_entries:
+            state.ranking_entries[rank.number] = ranking_entry_of(rank, self, state)
         raise Waiting
 
-    def _taken(self, step: Take, state: RowState) -> Outcome:
+    def _take_loop_output(self, step: LoopOutputStep, state: RowState) -> Outcome:
         """What a loop leaves behind, once it has ended."""
         self.outcome(step.scoring.loop, state)
-        return self._loops[step.scoring.loop].left(step.scoring, state)
+        return self._loops[step.scoring.loop].loop_output(step.scoring, state)
 
-    def _judged(self, number: int, state: RowState) -> Outcome:
+    def _judge_row(self, number: int, state: RowState) -> Outcome:
         """What the judges come to, or `Waiting`, once all that they are to be asked is on its way."""
-        asker, only = self._askers[number], self._only[number]
+        asker, only = self._askers[number], self._single_keys[number]
         if only is not None:
-            needed: Sequence[Key] = (only,)
+            needed: Sequence[EnquiryKey] = (only,)
         else:
-            found = asker.deliberate(state.answers.get(number, {}), partial(self.holds, state))
+            found = asker.resolve(state.answers.get(number, {}), partial(self.holds, state))
             if isinstance(found, Score | Unscored):
                 return found
             needed = found
         for key in needed:
-            if (state.draft, number, key) not in state.asked:
+            if (state.draft, number, key) not in state.enquiries:
                 question = self.question(partial(asker.question, key), asker.bound, state)
-                self.send(Enquiry(number, key, question, *asker.whom(key), state.draft), state)
+                self.send(Enquiry(number, key, question, *asker.model_for(key), state.draft), state)
         raise Waiting
 
     @staticmethod
     def send(enquiry: Enquiry, state: RowState) -> None:
         """Put an enquiry on its way."""
-        state.asked[enquiry.draft, enquiry.step, enquiry.key] = enquiry
+        state.enquiries[enquiry.draft, enquiry.step, enquiry.key] = enquiry
 
     def holds(self, state: RowState, condition: Term, own: Mapping[str, Value | None]) -> bool:
         """Whether a condition with words of its own holds on a row."""
-        return self.truth(condition, with_own(state, own))
+        return self.truth(condition, with_condition_words(state, own))
 
-    def named(self, number: int) -> Sequence[str]:
+    def names_of_step(self, number: int) -> Sequence[str]:
         return self.steps[number].names
 
-    def ask(self, number: int, index: int, row: Row) -> Question | Unscored:
+    def preview_question(self, number: int, index: int, row: Row) -> Question | Unscored:
         """The question of a step about a row, whether or not the row would need it, or why it cannot be asked."""
         state = RowState(index, row)
         try:
             outcome = self.outcome(number, state)
         except Waiting:
             first = next(
-                (enquiry for enquiry in state.asked.values() if enquiry.step == number), None
+                (enquiry for enquiry in state.enquiries.values() if enquiry.step == number), None
             )
             return first.question if first else Unscored(Status.SKIPPED, "it waits for another")
         assert isinstance(outcome, Unscored)
@@ -162,18 +189,22 @@ class Evaluator(Worth):
         state: RowState,
     ) -> Question:
         """What `ask` makes of the row's values; raises NoScore where it cannot be asked."""
-        return rendered(partial(ask, {name: self.or_nothing(term, state) for name, term in bound}))
+        return render_question(
+            partial(ask, {name: self.value_or_none(term, state) for name, term in bound})
+        )
 
-    def _called(self, step: CallPython, state: RowState) -> Score:
+    def _call_python(self, step: CallPythonStep, state: RowState) -> Score:
         arguments = {name: self.value(term, state) for name, term in step.scoring.arguments}
-        missing = next((name for name, value in arguments.items() if is_gap(value)), None)
+        missing = next((name for name, value in arguments.items() if is_or_has_null(value)), None)
         if missing is not None:
             fail(Status.MISSING_INPUT, f"`{missing}` is null")
         target = step.scoring.target
-        return _as_score(returned(self._python[target](**arguments), target), step.scoring.scale)
+        return _as_score(
+            plain_result(self._python_functions[target](**arguments), target), step.scoring.scale
+        )
 
-    def _computed(self, step: Compute) -> Callable[[RowState], Score]:
-        rule, term, scale = self.rule(step.term), step.term, step.scoring.scale
+    def _computation(self, step: ComputeStep) -> Callable[[RowState], Score]:
+        rule, term, scale = self.row_function(step.term), step.term, step.scoring.scale
 
         def score(state: RowState) -> Score:
             value = rule(state)
@@ -181,7 +212,7 @@ class Evaluator(Worth):
                 fail(Status.MISSING_INPUT, f"{name_of(term)} is null")
             found = _as_score(value, scale)
             # An aggregate that is nothing but a grader keeps the word that was chosen.
-            read = state.outcomes.get(term.scoring) if isinstance(term, expr.ScoreOf) else None
+            read = state.outcomes.get(term.scoring) if isinstance(term, expr.ScoreRef) else None
             return (
                 replace(found, label=read.label)
                 if isinstance(read, Score) and read.label
@@ -191,9 +222,13 @@ class Evaluator(Worth):
         return score
 
 
-def _asker(step: Ask) -> Asker:
+def _asker(step: AskStep) -> Asker:
     name, scoring = name_of_step(step), step.scoring
-    return PairAsker(name, scoring) if isinstance(scoring, Compared) else GraderAsker(name, scoring)
+    return (
+        PairAsker(name, scoring)
+        if isinstance(scoring, PairwiseScoring)
+        else GraderAsker(name, scoring)
+    )
 
 
 def name_of_step(step: Step) -> str:
@@ -201,7 +236,7 @@ def name_of_step(step: Step) -> str:
     return step.names[0] if step.names else f"step {step.number}"
 
 
-def rendered(question: Callable[[], Question]) -> Question:
+def render_question(question: Callable[[], Question]) -> Question:
     """A question, or NoScore with the reason why it cannot be asked."""
     try:
         return question()
@@ -226,16 +261,16 @@ def _as_score(value: Any, scale: Scale | None) -> Score:
     if isinstance(value, float | int) and not abs(value) <= sys.float_info.max:
         fail(
             Status.ERROR if scale is None else Status.OFF_SCALE,
-            f"the result is {short(value)}, not a number to use",
+            f"the result is {short_repr(value)}, not a number to use",
         )
     if value is None:
         fail(Status.MISSING_INPUT, "the result is null")
     if not isinstance(value, bool | int | float | str):
-        fail(Status.ERROR, f"the result is neither number, bool nor label: {short(value)}")
-    return Score(value) if scale is None else _fitted(value, scale)
+        fail(Status.ERROR, f"the result is neither number, bool nor label: {short_repr(value)}")
+    return Score(value) if scale is None else _fit_to_scale(value, scale)
 
 
-def _fitted(value: Value, scale: Scale) -> Score:
+def _fit_to_scale(value: Value, scale: Scale) -> Score:
     number = not isinstance(value, bool | str)
     match scale:
         case Whole(low, high) if number and low <= value <= high and value == int(value):  # type: ignore[operator] # a number
@@ -246,7 +281,7 @@ def _fitted(value: Value, scale: Scale) -> Score:
             return Score(value)
         case Labels(labels) if isinstance(value, str) and value in labels:
             return Score(scale.value_of(value), None, value if scale.values else None)
-        case Whole() | Real() | YesNo() | Labels() | Points() | Order():
-            return fail(Status.OFF_SCALE, f"{short(value)} is not on {scale}")
+        case Whole() | Real() | YesNo() | Labels() | Points() | LabelOrder():
+            return fail(Status.OFF_SCALE, f"{short_repr(value)} is not on {scale}")
         case _:
             assert_never(scale)

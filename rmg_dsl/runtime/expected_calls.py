@@ -5,163 +5,190 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 
-from rmg_dsl.ir.expr import BoolOp, Default, IfElse, Passed, Scored, ScoreOf, Term, children
-from rmg_dsl.ir.scoring import ModelUse, terms_of
-from rmg_dsl.plan import Ask, Rank, Refine
+from rmg_dsl.ir.expr import (
+    BoolOp,
+    HasPassed,
+    HasScore,
+    IfElse,
+    ScoreRef,
+    Term,
+    WithDefault,
+    subterms,
+)
+from rmg_dsl.ir.scoring import ModelUse, scoring_terms
+from rmg_dsl.plan import AskStep, RankStep, RefineStep
 from rmg_dsl.results import Status, Unscored
-from rmg_dsl.runtime.cost_estimate import Bill, Quote, Reckoning
+from rmg_dsl.runtime.cost_estimate import CostEstimate, CostEstimator, ModelQuote
 from rmg_dsl.runtime.evaluate import Evaluator
-from rmg_dsl.runtime.rankings import Group, Groups, calls_for, grouped
+from rmg_dsl.runtime.rankings import RankingGroup, RankingGroups, form_groups, max_ranking_calls
 from rmg_dsl.runtime.row_state import NoScore, Row, RowState, Waiting
 
 
-def estimate(evaluator: Evaluator, rows: Iterable[Row], quotes: Mapping[ModelUse, Quote]) -> Bill:
+def estimate(
+    evaluator: Evaluator, rows: Iterable[Row], quotes: Mapping[ModelUse, ModelQuote]
+) -> CostEstimate:
     """Go through the rows as far as code and the cache can decide; calls nobody.
 
     Code graders, gates by code and replies in the cache make it exact.
     """
-    reckoning = Reckoning(quotes)
+    reckoning = CostEstimator(quotes)
     ranked: list[RowState] = []
     total = missing = 0
     for index, row in enumerate(rows):
         total += 1
         state = RowState(index, row)
-        _go_on(evaluator, state, reckoning)
+        _advance_from_cache(evaluator, state, reckoning)
         if evaluator.plan.ranks:
             ranked.append(state)
         else:
-            missing += _finish(evaluator, state, reckoning)
-    _rank(evaluator, ranked, reckoning)
-    return reckoning.bill(total, missing + _without_input(evaluator, ranked))
+            missing += _finish_row(evaluator, state, reckoning)
+    _estimate_rankings(evaluator, ranked, reckoning)
+    return reckoning.cost_estimate(total, missing + _count_missing_input(evaluator, ranked))
 
 
-def _finish(evaluator: Evaluator, state: RowState, reckoning: Reckoning) -> int:
+def _finish_row(evaluator: Evaluator, state: RowState, reckoning: CostEstimator) -> int:
     """Add what the row may yet come to; returns how many of its cells have no input."""
-    if not state.done:
-        _add_possible(evaluator, state, reckoning)
-    return _without_input(evaluator, [state])
+    if not state.is_done:
+        _add_possible_enquiries(evaluator, state, reckoning)
+    return _count_missing_input(evaluator, [state])
 
 
-def _without_input(evaluator: Evaluator, states: Iterable[RowState]) -> int:
+def _count_missing_input(evaluator: Evaluator, states: Iterable[RowState]) -> int:
     return sum(
         isinstance(o, Unscored)
         and o.status is Status.MISSING_INPUT
-        and isinstance(evaluator.steps[n], Ask | Rank)
+        and isinstance(evaluator.steps[n], AskStep | RankStep)
         for state in states
         for n, o in state.outcomes.items()
     )
 
 
-def _go_on(evaluator: Evaluator, state: RowState, reckoning: Reckoning) -> None:
+def _advance_from_cache(evaluator: Evaluator, state: RowState, reckoning: CostEstimator) -> None:
     """As far as the row gets by what the cache answers."""
     enquiries = evaluator.advance(state)
     while enquiries:
         answered = False
         for enquiry in enquiries:
-            answer = reckoning.answer(enquiry)
+            answer = reckoning.add_certain(enquiry)
             if answer is not None:
-                evaluator.take(state, enquiry, answer)
+                evaluator.add_answer(state, enquiry, answer)
                 answered = True
         enquiries = evaluator.advance(state) if answered else []
 
 
-def _rank(evaluator: Evaluator, states: Sequence[RowState], reckoning: Reckoning) -> None:
+def _estimate_rankings(
+    evaluator: Evaluator, states: Sequence[RowState], reckoning: CostEstimator
+) -> None:
     """The groups as far as the cache answers for them, and what each of them may yet ask."""
-    groups = Groups(evaluator, at_once=len(states) + 1)
-    todo: deque[RowState | Group] = deque(
-        group for state in states for group in groups.arrive(state)
+    groups = RankingGroups(evaluator, at_once=len(states) + 1)
+    todo: deque[RowState | RankingGroup] = deque(
+        group for state in states for group in groups.add_row(state)
     )
-    todo += groups.close(len(states))
+    todo += groups.close_rows(len(states))
     while todo:
         each = todo.popleft()
-        if isinstance(each, Group):
-            _go_on_together(groups, each, reckoning)
-            todo += groups.freed_by(each)
+        if isinstance(each, RankingGroup):
+            _advance_group_from_cache(groups, each, reckoning)
+            todo += groups.unblocked_by(each)
         else:
-            _go_on(evaluator, each, reckoning)
-            todo += groups.arrive(each)
+            _advance_from_cache(evaluator, each, reckoning)
+            todo += groups.add_row(each)
     for state in states:
-        _finish(evaluator, state, reckoning)
-    for group in groups.open:
-        reckoning.further(
-            group.rank, calls_for(group.rank, len(group.candidates)) - len(group.asked)
+        _finish_row(evaluator, state, reckoning)
+    for group in groups.open_groups:
+        reckoning.add_extra_calls(
+            group.rank, max_ranking_calls(group.rank, len(group.candidates)) - len(group.enquiries)
         )
     for group in _possible_groups(evaluator, states, groups):
-        first = groups.begin(group)
+        first = groups.open_group(group)
         for enquiry in first:
-            reckoning.possible(enquiry)
+            reckoning.add_possible(enquiry)
         if first:
-            reckoning.further(group.rank, calls_for(group.rank, len(group.candidates)) - len(first))
+            reckoning.add_extra_calls(
+                group.rank, max_ranking_calls(group.rank, len(group.candidates)) - len(first)
+            )
 
 
-def _go_on_together(groups: Groups, group: Group, reckoning: Reckoning) -> None:
-    new = groups.advance(group)
+def _advance_group_from_cache(
+    groups: RankingGroups, group: RankingGroup, reckoning: CostEstimator
+) -> None:
+    new = groups.advance_group(group)
     while new:
         known = [
             (enquiry, answer)
             for enquiry in new
-            if (answer := reckoning.answer(enquiry)) is not None
+            if (answer := reckoning.add_certain(enquiry)) is not None
         ]
         for enquiry, answer in known:
-            group.take(enquiry, answer)
-        new = groups.advance(group) if known else []
+            group.add_answer(enquiry, answer)
+        new = groups.advance_group(group) if known else []
 
 
 def _possible_groups(
-    evaluator: Evaluator, states: Sequence[RowState], groups: Groups
-) -> list[Group]:
+    evaluator: Evaluator, states: Sequence[RowState], groups: RankingGroups
+) -> list[RankingGroup]:
     """The groups of rows that may come to be ranked, and do not yet wait for it."""
-    begun = {(group.rank.number, member.index) for group in groups.open for member in group.members}
-    found: list[Group] = []
+    begun = {
+        (group.rank.number, member.index)
+        for group in groups.open_groups
+        for member in group.members
+    }
+    found: list[RankingGroup] = []
     for rank in (rank for rank in evaluator.plan.ranks if rank.models):
-        free = (s for s in states if rank.number in s.seats and rank.number not in s.outcomes)
-        found += grouped(rank, [state for state in free if (rank.number, state.index) not in begun])
+        free = (
+            s for s in states if rank.number in s.ranking_entries and rank.number not in s.outcomes
+        )
+        found += form_groups(
+            rank, [state for state in free if (rank.number, state.index) not in begun]
+        )
     return found
 
 
-def _add_possible(evaluator: Evaluator, state: RowState, reckoning: Reckoning) -> None:
+def _add_possible_enquiries(
+    evaluator: Evaluator, state: RowState, reckoning: CostEstimator
+) -> None:
     """What the row may come to ask beside what it is sure to."""
-    sure = len(state.asked)
-    steps = [step for step in possible_steps(evaluator, state) if isinstance(step, Ask)]
-    for enquiry in list(state.asked.values())[sure:]:
-        reckoning.possible(enquiry)
-    known = Counter(enquiry.step for enquiry in state.asked.values())
+    sure = len(state.enquiries)
+    steps = [step for step in possible_steps(evaluator, state) if isinstance(step, AskStep)]
+    for enquiry in list(state.enquiries.values())[sure:]:
+        reckoning.add_possible(enquiry)
+    known = Counter(enquiry.step for enquiry in state.enquiries.values())
     for step in steps:
-        reckoning.further(step, step.calls.most - known[step.number])
+        reckoning.add_extra_calls(step, step.calls.most - known[step.number])
     for loop in (each for each in evaluator.plan.loops if each.number not in state.outcomes):
-        for number, most in loop.asked:
+        for number, most in loop.calls_by_step:
             asking = evaluator.steps[number]
-            assert isinstance(asking, Ask | Refine)
-            reckoning.further(asking, most - known[number])
+            assert isinstance(asking, AskStep | RefineStep)
+            reckoning.add_extra_calls(asking, most - known[number])
 
 
-def possible_steps(evaluator: Evaluator, state: RowState) -> list[Ask | Rank]:
+def possible_steps(evaluator: Evaluator, state: RowState) -> list[AskStep | RankStep]:
     """What this row may still be asked about or ranked by, whatever the judges say.
 
     Conditions that code decides are followed.
     """
-    found: list[Ask | Rank] = []
+    found: list[AskStep | RankStep] = []
     seen: set[int] = set()
-    todo: list[Term] = [ScoreOf(root) for root in evaluator.plan.roots]
+    todo: list[Term] = [ScoreRef(root) for root in evaluator.plan.roots]
     while todo:
         term = todo.pop()
-        if isinstance(term, ScoreOf | Scored | Passed):
+        if isinstance(term, ScoreRef | HasScore | HasPassed):
             number = term.scoring
             if number in seen:
                 continue
             seen.add(number)
             step = evaluator.steps[number]
-            if isinstance(step, Rank) and number in state.outcomes:
+            if isinstance(step, RankStep) and number in state.outcomes:
                 continue
             if (
-                isinstance(step, Ask | Rank)
+                isinstance(step, AskStep | RankStep)
                 and number not in state.outcomes
                 and _has_input(evaluator, number, state)
             ):
                 found.append(step)
-            todo += terms_of(step.scoring)
+            todo += scoring_terms(step.scoring)
         else:
-            todo += _followed(evaluator, term, state)
+            todo += _reachable_parts(evaluator, term, state)
     return found
 
 
@@ -174,7 +201,7 @@ def _has_input(evaluator: Evaluator, number: int, state: RowState) -> bool:
     return False
 
 
-def _followed(evaluator: Evaluator, term: Term, state: RowState) -> list[Term]:
+def _reachable_parts(evaluator: Evaluator, term: Term, state: RowState) -> list[Term]:
     """The parts of a term that evaluation can reach."""
     if isinstance(term, IfElse):
         known = _known_truth(evaluator, term.condition, state)
@@ -185,12 +212,12 @@ def _followed(evaluator: Evaluator, term: Term, state: RowState) -> list[Term]:
         reached: list[Term] = []
         for part in term.parts:
             reached.append(part)
-            if _known_truth(evaluator, part, state) == (term.word == "or"):
+            if _known_truth(evaluator, part, state) == (term.operator == "or"):
                 break
         return reached
-    if isinstance(term, Default):
-        return [term.operand, term.instead]
-    return list(children(term))
+    if isinstance(term, WithDefault):
+        return [term.operand, term.fallback]
+    return list(subterms(term))
 
 
 def _known_truth(evaluator: Evaluator, condition: Term, state: RowState) -> bool | None:

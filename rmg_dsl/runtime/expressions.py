@@ -20,7 +20,7 @@ from rmg_dsl.results import Outcome, Score, Status, Unscored
 from rmg_dsl.runtime.row_state import NoScore, RowState, Waiting, fail
 from rmg_dsl.scales import Value
 
-Rule: TypeAlias = Callable[[RowState], Any]
+RowFunction: TypeAlias = Callable[[RowState], Any]
 """What a term is worth on a row, None where the data is null; raises NoScore, or Waiting where a question is out."""
 
 _STATUS_WORDS = {
@@ -35,42 +35,42 @@ _STATUS_WORDS = {
 }
 
 
-class Worth(ABC):
+class ExpressionEvaluator(ABC):
     """Values of terms; `functions` run the calls of built-ins, what a step has come to the subclass knows."""
 
     def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
         self._functions = functions
         # By identity: to look for an equal term would take longer than most terms do. The term is held, so that no
         # other can get its number.
-        self._rules: dict[int, tuple[Rule, Term]] = {}
+        self._row_functions: dict[int, tuple[RowFunction, Term]] = {}
 
     @abstractmethod
     def outcome(self, number: int, state: RowState) -> Outcome:
         """The outcome of a step, or `Waiting` where a question must be answered first."""
 
     @abstractmethod
-    def named(self, number: int) -> Sequence[str]:
+    def names_of_step(self, number: int) -> Sequence[str]:
         """The names that a step has in the spec."""
 
-    def rule(self, term: Term) -> Rule:
+    def row_function(self, term: Term) -> RowFunction:
         """The function of a row that a term stands for, made once."""
-        known = self._rules.get(id(term))
+        known = self._row_functions.get(id(term))
         if known is None:
-            known = self._rules[id(term)] = _RULES[type(term)](self, term), term
+            known = self._row_functions[id(term)] = _COMPILERS[type(term)](self, term), term
         return known[0]
 
     def value(self, term: Term, state: RowState) -> Any:
         """What a term is worth on a row; None where the data is null."""
-        return self.rule(term)(state)
+        return self.row_function(term)(state)
 
     def truth(self, term: Term, state: RowState) -> bool:
-        return as_condition(self.rule(term)(state), term)
+        return as_condition(self.row_function(term)(state), term)
 
     def score_of(self, number: int, state: RowState) -> Value | list[float]:
         found = state.outcomes.get(number) or self.outcome(number, state)
-        return found.value if isinstance(found, Score) else self._propagate(number, found)
+        return found.value if isinstance(found, Score) else self._raise_failure(number, found)
 
-    def or_nothing(self, term: Term, state: RowState) -> Any:
+    def value_or_none(self, term: Term, state: RowState) -> Any:
         """A field for a prompt: whether one that is missing may be, the template decides."""
         try:
             return self.value(term, state)
@@ -79,9 +79,9 @@ class Worth(ABC):
                 return None
             raise
 
-    def _propagate(self, number: int, found: Unscored) -> NoReturn:
+    def _raise_failure(self, number: int, found: Unscored) -> NoReturn:
         """A failure is handed on with its status: never a 0, never a default."""
-        names = self.named(number)
+        names = self.names_of_step(number)
         if not names or found.message.startswith("`"):
             raise NoScore(Unscored(found.status, found.message), number)
         why = f": {found.message}" if found.message else ""
@@ -108,7 +108,7 @@ def as_number(value: Any, term: Term) -> float:
         fail(Status.MISSING_INPUT, f"{name_of(term)} is null")
     if isinstance(value, int | float):
         return value
-    return fail(Status.ERROR, f"{name_of(term)} is no number: {short(value)}")
+    return fail(Status.ERROR, f"{name_of(term)} is no number: {short_repr(value)}")
 
 
 def as_condition(value: Any, term: Term) -> bool:
@@ -117,7 +117,7 @@ def as_condition(value: Any, term: Term) -> bool:
         return value
     if is_null(value):
         fail(Status.MISSING_INPUT, f"{name_of(term)} is null")
-    return fail(Status.ERROR, f"{name_of(term)} is neither True nor False: {short(value)}")
+    return fail(Status.ERROR, f"{name_of(term)} is neither True nor False: {short_repr(value)}")
 
 
 def is_null(value: Any) -> bool:
@@ -129,7 +129,7 @@ def has_null(value: Any) -> bool:
     return isinstance(value, list) and any(map(is_null, value))
 
 
-def is_gap(value: Any) -> bool:
+def is_or_has_null(value: Any) -> bool:
     """What no function is called with: a null, or a list that holds one."""
     return type(value) not in _NEVER_NULL and (is_null(value) or has_null(value))
 
@@ -137,7 +137,7 @@ def is_gap(value: Any) -> bool:
 _NEVER_NULL = frozenset({str, bool, int})
 
 
-def returned(value: Any, function: str) -> Any:
+def plain_result(value: Any, function: str) -> Any:
     """What a function gave, as plain Python: numpy's scalars are numbers and bools too. NaN is no result."""
     if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
         value = value.item()
@@ -146,14 +146,14 @@ def returned(value: Any, function: str) -> Any:
     return value
 
 
-def short(value: Any) -> str:
+def short_repr(value: Any) -> str:
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else text[:79] + "…"
 
 
 def name_of(term: Term) -> str:
     match term:
-        case expr.Column(name):
+        case expr.ColumnRef(name):
             return f"`{name}`"
         case expr.GetField(base, key):
             return f"{name_of(base)[:-1]}.{key}`" if name_of(base).endswith("`") else f"`.{key}`"
@@ -168,10 +168,12 @@ def name_of(term: Term) -> str:
 # ── one rule for each term ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _together(worth: Worth, parts: Sequence[Term]) -> Callable[[RowState], list[Any]]:
+def _compile_all(
+    worth: ExpressionEvaluator, parts: Sequence[Term]
+) -> Callable[[RowState], list[Any]]:
     """All of them, asked for together; the first failure counts, once nothing is left to wait for."""
-    rules = [worth.rule(part) for part in parts]
-    if all(isinstance(part, _ALWAYS_THERE) for part in parts):
+    rules = [worth.row_function(part) for part in parts]
+    if all(isinstance(part, _NEVER_WAITING) for part in parts):
         return lambda state: [rule(state) for rule in rules]
 
     def values(state: RowState) -> list[Any]:
@@ -195,15 +197,15 @@ def _together(worth: Worth, parts: Sequence[Term]) -> Callable[[RowState], list[
 
 
 # What has a value or is null, and never waits.
-_ALWAYS_THERE = (expr.Constant, expr.Column)
+_NEVER_WAITING = (expr.Constant, expr.ColumnRef)
 
 
-def _constant(_: Worth, term: expr.Constant) -> Rule:
+def _compile_constant(_: ExpressionEvaluator, term: expr.Constant) -> RowFunction:
     value = term.value
     return lambda _: value
 
 
-def _column(_: Worth, term: expr.Column) -> Rule:
+def _compile_column(_: ExpressionEvaluator, term: expr.ColumnRef) -> RowFunction:
     name = term.name
 
     def column(state: RowState) -> Any:
@@ -213,22 +215,22 @@ def _column(_: Worth, term: expr.Column) -> Rule:
     return column
 
 
-def _reach(worth: Worth, term: expr.GetField) -> Rule:
-    base, key = worth.rule(term.base), term.key
+def _compile_get_field(worth: ExpressionEvaluator, term: expr.GetField) -> RowFunction:
+    base, key = worth.row_function(term.base), term.key
 
-    def reach(state: RowState) -> Any:
+    def get_field(state: RowState) -> Any:
         found = base(state)
         if isinstance(found, list):
             return [item.get(key) if isinstance(item, Mapping) else None for item in found]
         return found.get(key) if isinstance(found, Mapping) else None
 
-    return reach
+    return get_field
 
 
-def _at(worth: Worth, term: expr.Index) -> Rule:
-    both = _together(worth, (term.base, term.index))
+def _compile_index(worth: ExpressionEvaluator, term: expr.Index) -> RowFunction:
+    both = _compile_all(worth, (term.base, term.index))
 
-    def at(state: RowState) -> Any:
+    def get_item(state: RowState) -> Any:
         base, index = both(state)
         if isinstance(base, Mapping):
             return base.get(index)
@@ -236,52 +238,52 @@ def _at(worth: Worth, term: expr.Index) -> Rule:
             return base[index] if -len(base) <= index < len(base) else None
         return None
 
-    return at
+    return get_item
 
 
-def _apply(worth: Worth, term: expr.Call) -> Rule:
+def _compile_call(worth: ExpressionEvaluator, term: expr.Call) -> RowFunction:
     name, parts = term.function, term.arguments
-    run, arguments = worth.function(name), _together(worth, parts)
+    run, arguments = worth.function(name), _compile_all(worth, parts)
 
-    def apply(state: RowState) -> Any:
+    def evaluate_call(state: RowState) -> Any:
         values = arguments(state)
         for place, value in enumerate(values):
-            if type(value) not in _NEVER_NULL and is_gap(value):
+            if type(value) not in _NEVER_NULL and is_or_has_null(value):
                 fail(Status.MISSING_INPUT, f"{name_of(parts[place])} is null")
         found = run(*values)
-        return found if type(found) in _NEVER_NULL else returned(found, name)
+        return found if type(found) in _NEVER_NULL else plain_result(found, name)
 
-    return apply
+    return evaluate_call
 
 
-def _negative(worth: Worth, term: expr.Negative) -> Rule:
-    operand = worth.rule(term.operand)
+def _compile_negative(worth: ExpressionEvaluator, term: expr.Negate) -> RowFunction:
+    operand = worth.row_function(term.operand)
     return lambda state: -as_number(operand(state), term.operand)
 
 
-def _chain(worth: Worth, term: expr.BinaryOp) -> Rule:
+def _compile_binary_op(worth: ExpressionEvaluator, term: expr.BinaryOp) -> RowFunction:
     parts = (term.first, *(part for _, part in term.rest))
-    values, signs = _together(worth, parts), [sign for sign, _ in term.rest]
+    values, signs = _compile_all(worth, parts), [sign for sign, _ in term.rest]
 
-    def chain(state: RowState) -> float:
+    def calculate(state: RowState) -> float:
         first, *rest = map(as_number, values(state), parts)
         for sign, operand in zip(signs, rest, strict=True):
-            first = _operate(sign, first, operand)
+            first = _apply_operator(sign, first, operand)
         return first
 
-    return chain
+    return calculate
 
 
-def _operate(sign: str, one: float, other: float) -> float:
+def _apply_operator(sign: str, one: float, other: float) -> float:
     if sign == "/" and not other:
         fail(Status.ERROR, "a division by zero")
-    found = _ARITHMETIC[sign](one, other)
+    found = _ARITHMETIC_OPERATORS[sign](one, other)
     if not math.isfinite(found):
-        fail(Status.ERROR, f"{short(one)} {sign} {short(other)} is {found}, not a number")
+        fail(Status.ERROR, f"{short_repr(one)} {sign} {short_repr(other)} is {found}, not a number")
     return found
 
 
-_ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
+_ARITHMETIC_OPERATORS: Mapping[str, Callable[[float, float], float]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -289,44 +291,44 @@ _ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
 }
 
 
-def _compare(worth: Worth, term: expr.Compare) -> Rule:
+def _compile_compare(worth: ExpressionEvaluator, term: expr.Compare) -> RowFunction:
     parts = (term.first, *(part for _, part in term.rest))
-    values, signs = _together(worth, parts), [sign for sign, _ in term.rest]
+    values, signs = _compile_all(worth, parts), [sign for sign, _ in term.rest]
 
     def compare(state: RowState) -> bool:
         found = values(state)
         for value, part in zip(found, parts, strict=True):
             if is_null(value):
                 fail(Status.MISSING_INPUT, f"{name_of(part)} is null")
-        return all(map(_holds, signs, found, found[1:]))
+        return all(map(_comparison_holds, signs, found, found[1:]))
 
     return compare
 
 
-def _holds(sign: str, one: Any, other: Any) -> bool:
+def _comparison_holds(sign: str, one: Any, other: Any) -> bool:
     """Values of one kind are compared; a text beside a number is a mistake in the row, not a difference."""
     if sign in ("in", "not in"):
         return _is_in(one, other) == (sign == "in")
-    kind = _kind(one)
-    if kind != _kind(other) or (sign not in ("==", "!=") and kind not in ("number", "text")):
-        fail(Status.ERROR, f"`{sign}` cannot compare {short(one)} with {short(other)}")
-    return bool(_ORDER[sign](one, other))
+    kind = _value_kind(one)
+    if kind != _value_kind(other) or (sign not in ("==", "!=") and kind not in ("number", "text")):
+        fail(Status.ERROR, f"`{sign}` cannot compare {short_repr(one)} with {short_repr(other)}")
+    return bool(_COMPARISON_OPERATORS[sign](one, other))
 
 
 def _is_in(one: Any, other: Any) -> bool:
     if isinstance(other, list):
-        if any(_kind(item) == _kind(one) and item == one for item in other):
+        if any(_value_kind(item) == _value_kind(one) and item == one for item in other):
             return True
         if has_null(other):
             fail(Status.MISSING_INPUT, "an item of a list is null")
-        if not other or any(_kind(item) == _kind(one) for item in other):
+        if not other or any(_value_kind(item) == _value_kind(one) for item in other):
             return False
     elif isinstance(other, str | Mapping) and isinstance(one, str):
         return one in other
-    return fail(Status.ERROR, f"`in` cannot look for {short(one)} in {short(other)}")
+    return fail(Status.ERROR, f"`in` cannot look for {short_repr(one)} in {short_repr(other)}")
 
 
-def _kind(value: Any) -> str:
+def _value_kind(value: Any) -> str:
     """Numbers and bools are of one kind, since a bool counts as 0 or 1."""
     return _KINDS.get(type(value)) or next(
         (name for kind, name in _KINDS.items() if isinstance(value, kind)), type(value).__name__
@@ -341,7 +343,7 @@ _KINDS: Mapping[type, str] = {
     list: "list",
     Mapping: "object",
 }
-_ORDER: Mapping[str, Callable[[Any, Any], Any]] = {
+_COMPARISON_OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -351,86 +353,89 @@ _ORDER: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def _truth(worth: Worth, term: Term) -> Callable[[RowState], bool]:
-    rule = worth.rule(term)
+def _compile_condition(worth: ExpressionEvaluator, term: Term) -> Callable[[RowState], bool]:
+    rule = worth.row_function(term)
     return lambda state: as_condition(rule(state), term)
 
 
-def _connect(worth: Worth, term: expr.BoolOp) -> Rule:
+def _compile_bool_op(worth: ExpressionEvaluator, term: expr.BoolOp) -> RowFunction:
     """From left to right, no further than needed."""
-    truths, decides = [_truth(worth, part) for part in term.parts], term.word == "or"
+    truths, decides = (
+        [_compile_condition(worth, part) for part in term.parts],
+        term.operator == "or",
+    )
 
-    def connect(state: RowState) -> bool:
+    def combine_conditions(state: RowState) -> bool:
         return next((decides for truth in truths if truth(state) == decides), not decides)
 
-    return connect
+    return combine_conditions
 
 
-def _inverse(worth: Worth, term: expr.Not) -> Rule:
-    truth = _truth(worth, term.operand)
+def _compile_not(worth: ExpressionEvaluator, term: expr.Not) -> RowFunction:
+    truth = _compile_condition(worth, term.operand)
     return lambda state: not truth(state)
 
 
-def _choose(worth: Worth, term: expr.IfElse) -> Rule:
+def _compile_if_else(worth: ExpressionEvaluator, term: expr.IfElse) -> RowFunction:
     truth, then, otherwise = (
-        _truth(worth, term.condition),
-        worth.rule(term.then),
-        worth.rule(term.otherwise),
+        _compile_condition(worth, term.condition),
+        worth.row_function(term.then),
+        worth.row_function(term.otherwise),
     )
     return lambda state: then(state) if truth(state) else otherwise(state)
 
 
 # What never was asked has neither a score nor a failure: nothing may follow from its absence.
-_NEVER_ASKED = (Status.SKIPPED, Status.OVER_BUDGET, Status.CANCELLED)
+_NOT_RUN_STATUSES = (Status.SKIPPED, Status.OVER_BUDGET, Status.CANCELLED)
 
 
-def _score_of(worth: Worth, term: expr.ScoreOf) -> Rule:
+def _compile_score_of(worth: ExpressionEvaluator, term: expr.ScoreRef) -> RowFunction:
     number = term.scoring
     return lambda state: worth.score_of(number, state)
 
 
-def _scored(worth: Worth, term: expr.Scored) -> Rule:
-    def scored(state: RowState) -> bool:
+def _compile_has_score(worth: ExpressionEvaluator, term: expr.HasScore) -> RowFunction:
+    def has_score(state: RowState) -> bool:
         found = worth.outcome(term.scoring, state)
-        if found.status in _NEVER_ASKED:
+        if found.status in _NOT_RUN_STATUSES:
             worth.score_of(term.scoring, state)
         return isinstance(found, Score)
 
-    return scored
+    return has_score
 
 
-def _passed(worth: Worth, term: expr.Passed) -> Rule:
-    truth = _truth(worth, term.condition)
+def _compile_has_passed(worth: ExpressionEvaluator, term: expr.HasPassed) -> RowFunction:
+    truth = _compile_condition(worth, term.condition)
 
-    def passed(state: RowState) -> bool:
+    def has_passed(state: RowState) -> bool:
         value = worth.score_of(term.scoring, state)
-        return truth(with_own(state, {"score": value}))
+        return truth(with_condition_words(state, {"score": value}))
 
-    return passed
+    return has_passed
 
 
-def with_own(state: RowState, words: Mapping[str, Any]) -> RowState:
+def with_condition_words(state: RowState, words: Mapping[str, Any]) -> RowState:
     """The row for a condition that has words of its own, such as `score`: nothing in the data can be taken for one."""
-    row = {**state.row, **{(expr.Own, word): value for word, value in words.items()}}
+    row = {**state.row, **{(expr.OwnScore, word): value for word, value in words.items()}}
     return replace(state, row=row)
 
 
-def _given(worth: Worth, term: expr.Given) -> Rule:
-    operand = worth.rule(term.operand)
-    return lambda state: _unless_absent(operand, state) is not None
+def _compile_is_present(worth: ExpressionEvaluator, term: expr.IsPresent) -> RowFunction:
+    operand = worth.row_function(term.operand)
+    return lambda state: _present_value(operand, state) is not None
 
 
-def _default(worth: Worth, term: expr.Default) -> Rule:
-    operand, instead = worth.rule(term.operand), worth.rule(term.instead)
+def _compile_default(worth: ExpressionEvaluator, term: expr.WithDefault) -> RowFunction:
+    operand, instead = worth.row_function(term.operand), worth.row_function(term.fallback)
 
-    def default(state: RowState) -> Any:
-        value = _unless_absent(operand, state)
+    def value_or_default(state: RowState) -> Any:
+        value = _present_value(operand, state)
         return instead(state) if value is None else value
 
-    return default
+    return value_or_default
 
 
-def _unless_absent(operand: Rule, state: RowState) -> Any:
+def _present_value(operand: RowFunction, state: RowState) -> Any:
     """The value; None where it is missing or blank."""
     try:
         value = operand(state)
@@ -441,20 +446,25 @@ def _unless_absent(operand: Rule, state: RowState) -> Any:
     return None if is_blank(value) or has_blank_item(value) else value
 
 
-def _unit(worth: Worth, term: expr.Unit) -> Rule:
-    operand, low, span, lower = worth.rule(term.operand), term.low, term.high - term.low, term.lower
+def _compile_unit(worth: ExpressionEvaluator, term: expr.Normalize) -> RowFunction:
+    operand, low, span, lower = (
+        worth.row_function(term.operand),
+        term.low,
+        term.high - term.low,
+        term.lower,
+    )
 
-    def unit(state: RowState) -> float:
+    def unit_value(state: RowState) -> float:
         share = (as_number(operand(state), term.operand) - low) / span
         return 1 - share if lower else share
 
-    return unit
+    return unit_value
 
 
-def _fold(worth: Worth, term: expr.Aggregate) -> Rule:
-    parts = _parts(worth, term)
+def _compile_aggregate(worth: ExpressionEvaluator, term: expr.Aggregate) -> RowFunction:
+    parts = _compile_weighted_parts(worth, term)
 
-    def fold(state: RowState) -> Any:
+    def aggregate_parts(state: RowState) -> Any:
         found, weights = parts(state)
         if len(term.parts) == 1 and isinstance(found[0], list):
             found, weights = found[0], [1.0] * len(found[0])
@@ -466,44 +476,48 @@ def _fold(worth: Worth, term: expr.Aggregate) -> Rule:
             return any(conditions) if term.function == "any" else all(conditions)
         numbers = list(map(as_number, found, named))
         return (
-            _mean(numbers, weights)
+            _aggregate_mean(numbers, weights)
             if term.function == "weighted"
-            else _FOLDS[term.function](numbers)
+            else _AGGREGATE_FUNCTIONS[term.function](numbers)
         )
 
-    return fold
+    return aggregate_parts
 
 
-_FOLDS: Mapping[str, Callable[[list[float]], float]] = {"min": min, "max": max, "sum": math.fsum}
+_AGGREGATE_FUNCTIONS: Mapping[str, Callable[[list[float]], float]] = {
+    "min": min,
+    "max": max,
+    "sum": math.fsum,
+}
 
 
-def _parts(
-    worth: Worth, term: expr.Aggregate
+def _compile_weighted_parts(
+    worth: ExpressionEvaluator, term: expr.Aggregate
 ) -> Callable[[RowState], tuple[list[Any], list[float]]]:
     """The values that count, and their weights: all of them, or with `missing = drop` the scored ones."""
     weights = list(term.weights) or [1.0] * len(term.parts)
     if not term.drop:
-        values = _together(worth, term.parts)
+        values = _compile_all(worth, term.parts)
         return lambda state: (values(state), weights)
-    rules = [(worth.rule(part), part) for part in term.parts]
+    rules = [(worth.row_function(part), part) for part in term.parts]
 
-    def scored(state: RowState) -> tuple[list[Any], list[float]]:
-        found = _tried(rules, state)
+    def parts_with_score(state: RowState) -> tuple[list[Any], list[float]]:
+        found = _try_all(rules, state)
         kept = [
             (value, weight)
             for value, weight in zip(found, weights, strict=True)
             if not isinstance(value, NoScore)
         ]
         failures = [value for value in found if isinstance(value, NoScore)]
-        stopped = [failure for failure in failures if failure.unscored.status in _NEVER_ASKED]
+        stopped = [failure for failure in failures if failure.unscored.status in _NOT_RUN_STATUSES]
         if stopped or (failures and not any(weight for _, weight in kept)):
             raise (stopped or failures)[0]
         return [value for value, _ in kept], [weight for _, weight in kept]
 
-    return scored
+    return parts_with_score
 
 
-def _tried(rules: Iterable[tuple[Rule, Term]], state: RowState) -> list[Any]:
+def _try_all(rules: Iterable[tuple[RowFunction, Term]], state: RowState) -> list[Any]:
     """The values of all parts, and in place of one that is missing the reason, once nothing is left to wait for."""
     found: list[Any] = []
     waiting = False
@@ -522,7 +536,7 @@ def _tried(rules: Iterable[tuple[Rule, Term]], state: RowState) -> list[Any]:
     return found
 
 
-def _mean(numbers: Sequence[float], weights: Sequence[float]) -> float:
+def _aggregate_mean(numbers: Sequence[float], weights: Sequence[float]) -> float:
     """A weighted mean, in the 15 digits that a float can hold for sure, that never leaves the range of its parts."""
     mean = math.fsum(n * w for n, w in zip(numbers, weights, strict=True)) / math.fsum(weights)
     if not math.isfinite(mean):
@@ -530,28 +544,28 @@ def _mean(numbers: Sequence[float], weights: Sequence[float]) -> float:
     return min(max(float(f"{mean:.15g}"), min(numbers)), max(numbers))
 
 
-_RULES: Mapping[type, Callable[[Worth, Any], Rule]] = {
-    expr.Constant: _constant,
-    expr.Column: _column,
-    expr.GetField: _reach,
-    expr.Index: _at,
-    expr.ListExpr: lambda worth, term: _together(worth, term.items),
-    expr.Call: _apply,
-    expr.Aggregate: _fold,
-    expr.Unit: _unit,
-    expr.Negative: _negative,
-    expr.BinaryOp: _chain,
-    expr.Compare: _compare,
-    expr.BoolOp: _connect,
-    expr.Not: _inverse,
-    expr.IfElse: _choose,
-    expr.ScoreOf: _score_of,
-    expr.Scored: _scored,
-    expr.Passed: _passed,
-    expr.Own: lambda _, term: lambda state: state.row[expr.Own, term.word],
-    expr.Given: _given,
-    expr.Default: _default,
+_COMPILERS: Mapping[type, Callable[[ExpressionEvaluator, Any], RowFunction]] = {
+    expr.Constant: _compile_constant,
+    expr.ColumnRef: _compile_column,
+    expr.GetField: _compile_get_field,
+    expr.Index: _compile_index,
+    expr.ListExpr: lambda worth, term: _compile_all(worth, term.items),
+    expr.Call: _compile_call,
+    expr.Aggregate: _compile_aggregate,
+    expr.Normalize: _compile_unit,
+    expr.Negate: _compile_negative,
+    expr.BinaryOp: _compile_binary_op,
+    expr.Compare: _compile_compare,
+    expr.BoolOp: _compile_bool_op,
+    expr.Not: _compile_not,
+    expr.IfElse: _compile_if_else,
+    expr.ScoreRef: _compile_score_of,
+    expr.HasScore: _compile_has_score,
+    expr.HasPassed: _compile_has_passed,
+    expr.OwnScore: lambda _, term: lambda state: state.row[expr.OwnScore, term.attribute],
+    expr.IsPresent: _compile_is_present,
+    expr.WithDefault: _compile_default,
     # Of the whole run the "row" holds the statistics, each under the term that asks for it.
     expr.Statistic: lambda _, term: lambda state: state.row[term],
-    expr.InLoop: lambda _, term: lambda state: state.row[term],
+    expr.LoopVariable: lambda _, term: lambda state: state.row[term],
 }

@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from rmg_dsl.ir.expr import InLoop, Term
-from rmg_dsl.ir.scoring import FromLoop, Refining, Watched, Written, all_watched
-from rmg_dsl.judge import Enquiry, Writer, feedback_on
+from rmg_dsl.ir.expr import LoopVariable, Term
+from rmg_dsl.ir.scoring import (
+    LoopGrader,
+    LoopOutputScoring,
+    RefineScoring,
+    WriterPrompt,
+    all_loop_graders,
+)
+from rmg_dsl.judge import DraftWriter, Enquiry, feedback_on
 from rmg_dsl.messages import Question
-from rmg_dsl.plan import Refine
+from rmg_dsl.plan import RefineStep
 from rmg_dsl.prompts.template import is_blank
-from rmg_dsl.results import Draft, Outcome, Path, Score, Status, Unscored
-from rmg_dsl.runtime.refine_rules import Mark, Rules, ending, standing
+from rmg_dsl.results import Draft, Outcome, RefinePath, Score, Status, Unscored
+from rmg_dsl.runtime.refine_rules import DraftGrade, LoopRules, compare_drafts, loop_ending
 from rmg_dsl.runtime.row_state import Drafts, NoScore, RowState, Version, Waiting
 
-_DRAFT, _BEST, _FEEDBACK = InLoop("draft"), InLoop("best"), InLoop("feedback")
-_FIRST = (0,)
-_NOTHING = "(the graders say nothing)"
+_DRAFT, _BEST, _FEEDBACK = LoopVariable("draft"), LoopVariable("best"), LoopVariable("feedback")
+_FIRST_DRAFT_KEY = (0,)
+_NO_FEEDBACK = "(the graders say nothing)"
 
 
-class Steps(Protocol):
+class StepEvaluator(Protocol):
     """What a loop needs of the evaluator of its plan."""
 
     def outcome(self, number: int, state: RowState) -> Outcome: ...
@@ -42,35 +48,40 @@ class Steps(Protocol):
 class RefineLoop:
     """One `refine` of a plan, for any row; what a row has come to is in its state."""
 
-    def __init__(self, step: Refine, steps: Steps) -> None:
-        self._number = step.number
-        self._loop: Refining = step.scoring
-        self._steps = steps
-        self._rules = Rules(
-            self._loop.rounds, self._loop.patience, self._loop.keep_last, self._loop.duel
+    def __init__(self, step: RefineStep, steps: StepEvaluator) -> None:
+        self._step_number = step.number
+        self._refining: RefineScoring = step.scoring
+        self._evaluator = steps
+        self._loop_rules = LoopRules(
+            self._refining.rounds,
+            self._refining.patience,
+            self._refining.keep_last,
+            self._refining.is_pairwise,
         )
 
     def outcome(self, state: RowState) -> Outcome:
         """How many rounds it took, and as the reason how it ended; or what failed. `Waiting` while something is out."""
-        drafts = state.drafts.setdefault(self._number, Drafts())
+        drafts = state.drafts.setdefault(self._step_number, Drafts())
         while not drafts.ending:
-            self._go_on(drafts, state)
-        self._hold_out(drafts)
-        drafts.path = drafts.path or self._path(drafts)
+            self._advance_loop(drafts, state)
+        self._run_holdout(drafts)
+        drafts.path = drafts.path or self._refine_path(drafts)
         if drafts.failure is not None:
             return drafts.failure
         return Score(len(drafts.versions) - 1, drafts.ending)
 
-    def _go_on(self, drafts: Drafts, state: RowState) -> None:
+    def _advance_loop(self, drafts: Drafts, state: RowState) -> None:
         """One step: write a draft, grade it, or end."""
-        if len(drafts.marks) < len(drafts.versions):
-            drafts.marks.append(self._mark(drafts))
+        if len(drafts.grades) < len(drafts.versions):
+            drafts.grades.append(self._grade_latest(drafts))
             return
-        drafts.ending = ending(self._rules, drafts.marks) or "" if drafts.marks else ""
+        drafts.ending = loop_ending(self._loop_rules, drafts.grades) or "" if drafts.grades else ""
         if drafts.ending:
-            drafts.failure = _said_of_round(len(drafts.marks) - 1, drafts.marks[-1].failure)
+            drafts.failure = _with_round_number(len(drafts.grades) - 1, drafts.grades[-1].failure)
             return
-        written = self._next(drafts, state) if drafts.versions else self._first(state)
+        written = (
+            self._next_version(drafts, state) if drafts.versions else self._first_version(state)
+        )
         if isinstance(written, Unscored):
             drafts.ending, drafts.failure = "failed", written
         elif drafts.versions and written.text == drafts.versions[-1].text:
@@ -80,103 +91,112 @@ class RefineLoop:
 
     # ── grading ──
 
-    def _mark(self, drafts: Drafts) -> Mark:
+    def _grade_latest(self, drafts: Drafts) -> DraftGrade:
         """What the latest draft comes to, once nothing of it is out any more."""
         version = drafts.versions[-1]
-        found = self._outcomes(self._watched(drafts), version)
+        found = self._grader_outcomes(self._required_graders(drafts), version)
         failed = next(
             (outcome for outcome in found.values() if isinstance(outcome, Unscored)), None
         )
         if failed is not None:
-            return Mark(failure=failed)
+            return DraftGrade(failure=failed)
         try:
-            enough = self._loop.until is not None and self._steps.truth(
-                self._until(version), version.state
+            enough = self._refining.until is not None and self._evaluator.truth(
+                self._until_condition(version), version.state
             )
         except NoScore as error:
-            return Mark(failure=error.unscored)
-        by = _worth(self._loop.by, found) if self._loop.by in found else 0.0
-        return Mark(by, tuple(_worth(guard, found) for guard in self._loop.guards), enough)
+            return DraftGrade(failure=error.unscored)
+        by = _directed_score(self._refining.by, found) if self._refining.by in found else 0.0
+        return DraftGrade(
+            by, tuple(_directed_score(guard, found) for guard in self._refining.guards), enough
+        )
 
-    def _watched(self, drafts: Drafts) -> list[Watched]:
+    def _required_graders(self, drafts: Drafts) -> list[LoopGrader]:
         """What must be known of the latest draft: of the first one there is nothing to compare it with in a duel."""
-        return [*([] if self._is_alone(drafts) else [self._loop.by]), *self._loop.guards]
+        return [
+            *([] if self._has_no_rival(drafts) else [self._refining.by]),
+            *self._refining.guards,
+        ]
 
-    def _is_alone(self, drafts: Drafts) -> bool:
+    def _has_no_rival(self, drafts: Drafts) -> bool:
         """Is there nothing yet that a draft could be compared with?"""
-        return self._loop.duel and len(drafts.versions) == 1
+        return self._refining.is_pairwise and len(drafts.versions) == 1
 
-    def _outcomes(self, watched: Iterable[Watched], version: Version) -> dict[Watched, Outcome]:
+    def _grader_outcomes(
+        self, watched: Iterable[LoopGrader], version: Version
+    ) -> dict[LoopGrader, Outcome]:
         """The outcomes of all of these, asked for together; what the writer will hear of is asked for with them."""
-        found: dict[Watched, Outcome] = {}
+        found: dict[LoopGrader, Outcome] = {}
         waiting = False
         for each in watched:
             try:
-                found[each] = self._steps.outcome(_number(each, version), version.state)
+                found[each] = self._evaluator.outcome(
+                    _grader_step_number(each, version), version.state
+                )
             except Waiting:
                 waiting = True
-        waiting = self._until_waits(version) or waiting
+        waiting = self._is_until_pending(version) or waiting
         if waiting:
             raise Waiting
         return found
 
-    def _until_waits(self, version: Version) -> bool:
-        if self._loop.until is None:
+    def _is_until_pending(self, version: Version) -> bool:
+        if self._refining.until is None:
             return False
         try:
-            self._steps.truth(self._until(version), version.state)
+            self._evaluator.truth(self._until_condition(version), version.state)
         except Waiting:
             return True
         except NoScore:
             return False
         return False
 
-    def _until(self, version: Version) -> Term:
-        assert self._loop.until is not None
-        return self._loop.until[0 if version.as_it_came else 1]
+    def _until_condition(self, version: Version) -> Term:
+        assert self._refining.until is not None
+        return self._refining.until[0 if version.is_original else 1]
 
-    def _hold_out(self, drafts: Drafts) -> None:
+    def _run_holdout(self, drafts: Drafts) -> None:
         """The grader that no draft was written for sees the first and the returned one, and no other."""
-        held, kept = self._loop.holdout, self._kept(drafts)
+        held, kept = self._refining.holdout, self._returned_index(drafts)
         if held is not None and kept is not None:
             waiting = False
             for version in (drafts.versions[0], drafts.versions[kept]):
                 try:
-                    self._steps.outcome(_number(held, version), version.state)
+                    self._evaluator.outcome(_grader_step_number(held, version), version.state)
                 except Waiting:
                     waiting = True
             if waiting:
                 raise Waiting
 
-    def _kept(self, drafts: Drafts) -> int | None:
+    def _returned_index(self, drafts: Drafts) -> int | None:
         """The place of the draft that is returned; none where not even the first one was graded."""
-        if not drafts.marks or drafts.marks[0].failure is not None:
+        if not drafts.grades or drafts.grades[0].failure is not None:
             return None
-        return standing(self._rules, drafts.marks).kept
+        return compare_drafts(self._loop_rules, drafts.grades).returned_index
 
     # ── writing ──
 
-    def _first(self, state: RowState) -> Version | Unscored:
+    def _first_version(self, state: RowState) -> Version | Unscored:
         """The text that the row came with, or one that is written because there is none."""
-        current = self._steps.value(self._loop.current, state)
+        current = self._evaluator.value(self._refining.current, state)
         if isinstance(current, str) and not is_blank(current):
-            return Version(current, state, as_it_came=True)
+            return Version(current, state, is_original=True)
         if not is_blank(current):
-            return Unscored(Status.ERROR, f"`{self._loop.name}` is no text")
-        if self._loop.draft is None:
-            return Unscored(Status.MISSING_INPUT, f"`{self._loop.name}` is null or blank")
-        return self._written(self._loop.draft, _FIRST, state, state, 0)
+            return Unscored(Status.ERROR, f"`{self._refining.name}` is no text")
+        if self._refining.draft is None:
+            return Unscored(Status.MISSING_INPUT, f"`{self._refining.name}` is null or blank")
+        return self._write_draft(self._refining.draft, _FIRST_DRAFT_KEY, state, state, 0)
 
-    def _next(self, drafts: Drafts, state: RowState) -> Version | Unscored:
+    def _next_version(self, drafts: Drafts, state: RowState) -> Version | Unscored:
         """A better version of the latest draft, by what is said of that one."""
         latest, place = drafts.versions[-1], len(drafts.versions)
-        best = drafts.versions[standing(self._rules, drafts.marks).best].text
-        said = self._feedback(drafts)
+        best = drafts.versions[compare_drafts(self._loop_rules, drafts.grades).best_index].text
+        said = self._feedback_text(drafts)
         seen = {**state.row, _DRAFT: latest.text, _BEST: best, _FEEDBACK: said}
         found: Version | Unscored
         try:
-            found = self._written(
-                self._loop.improve, (place,), RowState(state.index, seen), state, place
+            found = self._write_draft(
+                self._refining.improve, (place,), RowState(state.index, seen), state, place
             )
         except NoScore as error:
             found = error.unscored
@@ -187,82 +207,92 @@ class RefineLoop:
         found.state.row = {**found.state.row, _BEST: best}
         return found
 
-    def _feedback(self, drafts: Drafts) -> str:
+    def _feedback_text(self, drafts: Drafts) -> str:
         version = drafts.versions[-1]
         asked = [
             each
-            for each in self._loop.feedback
-            if each != self._loop.by or not self._is_alone(drafts)
+            for each in self._refining.feedback
+            if each != self._refining.by or not self._has_no_rival(drafts)
         ]
         found = [
-            (each, self._steps.outcome(_number(each, version), version.state)) for each in asked
+            (each, self._evaluator.outcome(_grader_step_number(each, version), version.state))
+            for each in asked
         ]
         scored = [(each, said) for each, said in found if isinstance(said, Score)]
         return (
             feedback_on(
                 [(each.name, str(each.type.scale or each.type), said) for each, said in scored]
             )
-            or _NOTHING
+            or _NO_FEEDBACK
         )
 
-    def _written(
-        self, written: Written, key: tuple[int, ...], seen: RowState, state: RowState, place: int
+    def _write_draft(
+        self,
+        written: WriterPrompt,
+        key: tuple[int, ...],
+        seen: RowState,
+        state: RowState,
+        place: int,
     ) -> Version | Unscored:
         """The draft that the writer gave, as a row of its own; `Waiting` while it writes."""
-        answer = state.answers.get(self._number, {}).get(key)
+        answer = state.answers.get(self._step_number, {}).get(key)
         if answer is None:
-            if (None, self._number, key) not in state.asked:
-                ask = Writer(self._loop.name, written).question
-                question = self._steps.question(ask, written.bound, seen)
-                self._steps.send(Enquiry(self._number, key, question, self._loop.writer), state)
+            if (None, self._step_number, key) not in state.enquiries:
+                ask = DraftWriter(self._refining.name, written).question
+                question = self._evaluator.question(ask, written.bindings, seen)
+                self._evaluator.send(
+                    Enquiry(self._step_number, key, question, self._refining.writer), state
+                )
             raise Waiting
         if isinstance(answer, Unscored):
             return answer
         row = {**state.row, _DRAFT: answer.value}
         return Version(
             str(answer.value),
-            RowState(state.index, row, asked=state.asked, draft=(self._number, place)),
+            RowState(state.index, row, enquiries=state.enquiries, draft=(self._step_number, place)),
         )
 
     # ── what is left ──
 
-    def left(self, taken: FromLoop, state: RowState) -> Outcome:
+    def loop_output(self, taken: LoopOutputScoring, state: RowState) -> Outcome:
         """What the loop leaves behind under one name."""
-        drafts, outcome = state.drafts[self._number], state.outcomes[self._number]
+        drafts, outcome = state.drafts[self._step_number], state.outcomes[self._step_number]
         if taken.part == "status":
             return Score(str(outcome.status))
-        kept = self._kept(drafts)
+        kept = self._returned_index(drafts)
         if kept is None:
             assert isinstance(outcome, Unscored)
             return outcome
-        if taken.watched is not None:
+        if taken.grader is not None:
             version = drafts.versions[0 if taken.part == "before" else kept]
-            return version.state.outcomes[_number(taken.watched, version)]
+            return version.state.outcomes[_grader_step_number(taken.grader, version)]
         return Score(
             drafts.versions[kept].text if taken.part == "refined" else len(drafts.versions) - 1
         )
 
-    def _path(self, drafts: Drafts) -> Path:
-        refused = standing(self._rules, drafts.marks).refused if drafts.marks else ()
+    def _refine_path(self, drafts: Drafts) -> RefinePath:
+        refused = (
+            compare_drafts(self._loop_rules, drafts.grades).refused_indexes if drafts.grades else ()
+        )
         found = (
-            Draft(each.text, self._said(each), place in refused)
+            Draft(each.text, self._outcomes_by_grader(each), place in refused)
             for place, each in enumerate(drafts.versions)
         )
-        return Path(tuple(found), self._kept(drafts), drafts.ending)
+        return RefinePath(tuple(found), self._returned_index(drafts), drafts.ending)
 
-    def _said(self, version: Version) -> dict[str, Outcome]:
+    def _outcomes_by_grader(self, version: Version) -> dict[str, Outcome]:
         known = {
-            each.name: version.state.outcomes.get(_number(each, version))
-            for each in all_watched(self._loop)
+            each.name: version.state.outcomes.get(_grader_step_number(each, version))
+            for each in all_loop_graders(self._refining)
         }
         return {name: outcome for name, outcome in known.items() if outcome is not None}
 
 
-def _number(watched: Watched, version: Version) -> int:
-    return watched.first if version.as_it_came else watched.later
+def _grader_step_number(watched: LoopGrader, version: Version) -> int:
+    return watched.row_scoring if version.is_original else watched.draft_scoring
 
 
-def _worth(watched: Watched, found: Mapping[Watched, Outcome]) -> float:
+def _directed_score(watched: LoopGrader, found: Mapping[LoopGrader, Outcome]) -> float:
     """A score to compare by: higher is better, whatever the scale says."""
     outcome = found[watched]
     assert isinstance(outcome, Score)
@@ -270,7 +300,7 @@ def _worth(watched: Watched, found: Mapping[Watched, Outcome]) -> float:
     return -outcome.value if watched.type.direction < 0 else outcome.value
 
 
-def _said_of_round(place: int, failure: Unscored | None) -> Unscored | None:
+def _with_round_number(place: int, failure: Unscored | None) -> Unscored | None:
     """Which round failed; of the first draft there is nothing to add."""
     if failure is None or place == 0:
         return failure

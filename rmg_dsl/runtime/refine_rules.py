@@ -16,7 +16,7 @@ Ending = Literal["until", "rounds", "patience", "unchanged", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class LoopRules:
     """When a loop ends and which draft it returns; with `duel` a draft's worth is 1 where it beats the best so far."""
 
     rounds: int
@@ -26,63 +26,65 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class DraftGrade:
     """What a draft came to: its worth and its guarded scores, higher is better; does `until` hold; or what failed."""
 
-    worth: float = 0.0
-    guards: tuple[float, ...] = ()
-    enough: bool = False
+    score: float = 0.0
+    guard_scores: tuple[float, ...] = ()
+    is_until_met: bool = False
     failure: Unscored | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LoopProgress:
     """Which draft is the best so far and which would be returned, the rounds since a gain, the drafts refused."""
 
-    best: int = 0
-    kept: int = 0
-    idle: int = 0
-    refused: tuple[int, ...] = ()
+    best_index: int = 0
+    returned_index: int = 0
+    rounds_without_gain: int = 0
+    refused_indexes: tuple[int, ...] = ()
 
 
-def standing(rules: Rules, marks: Sequence[Mark]) -> Standing:
+def compare_drafts(rules: LoopRules, marks: Sequence[DraftGrade]) -> LoopProgress:
     """How the drafts compare; of equal ones the earlier is the better.
 
-    >>> standing(Rules(3), [Mark(2), Mark(4), Mark(3)])
-    Standing(best=1, kept=1, idle=1, refused=())
+    >>> compare_drafts(LoopRules(3), [DraftGrade(2), DraftGrade(4), DraftGrade(3)])
+    LoopProgress(best_index=1, returned_index=1, rounds_without_gain=1, refused_indexes=())
     """
     best = kept = idle = 0
     refused: list[int] = []
     for place, mark in enumerate(marks[1:], 1):
         if mark.failure is not None:
             break
-        if _lowers(mark, marks[best]):
+        if _lowers_guard(mark, marks[best]):
             refused.append(place)
             idle += 1
             continue
-        gain = mark.worth > (0.5 if rules.duel else marks[best].worth)
+        gain = mark.score > (0.5 if rules.duel else marks[best].score)
         best, idle = (place, 0) if gain else (best, idle + 1)
         kept = place if rules.keep_last or gain else kept
-    return Standing(best, kept, idle, tuple(refused))
+    return LoopProgress(best, kept, idle, tuple(refused))
 
 
-def _lowers(mark: Mark, best: Mark) -> bool:
-    return any(now < before for now, before in zip(mark.guards, best.guards, strict=True))
+def _lowers_guard(mark: DraftGrade, best: DraftGrade) -> bool:
+    return any(
+        now < before for now, before in zip(mark.guard_scores, best.guard_scores, strict=True)
+    )
 
 
-def ending(rules: Rules, marks: Sequence[Mark]) -> Ending | None:
+def loop_ending(rules: LoopRules, marks: Sequence[DraftGrade]) -> Ending | None:
     """Why the loop ends with these drafts, or none where another one is to be written.
 
-    >>> ending(Rules(rounds=2), [Mark(2), Mark(3)]), ending(Rules(rounds=2), [Mark(2), Mark(3), Mark(3)])
+    >>> loop_ending(LoopRules(rounds=2), [DraftGrade(2), DraftGrade(3)]), loop_ending(LoopRules(rounds=2), [DraftGrade(2), DraftGrade(3), DraftGrade(3)])
     (None, 'rounds')
     """
     if marks[-1].failure is not None:
         return "failed"
-    now = standing(rules, marks)
-    if marks[now.kept].enough:
+    now = compare_drafts(rules, marks)
+    if marks[now.returned_index].is_until_met:
         return "until"
     if len(marks) > rules.rounds:
         return "rounds"
-    if rules.patience is not None and now.idle >= rules.patience:
+    if rules.patience is not None and now.rounds_without_gain >= rules.patience:
         return "patience"
     return None

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
 
 from rmg_dsl.errors import CallError
-from rmg_dsl.judge import DraftPlace, Enquiry, Key
-from rmg_dsl.results import Outcome, Path, Status, Unscored
-from rmg_dsl.runtime.refine_rules import Mark
+from rmg_dsl.judge import DraftPlace, Enquiry, EnquiryKey
+from rmg_dsl.results import Outcome, RefinePath, Status, Unscored
+from rmg_dsl.runtime.refine_rules import DraftGrade
 
 Row: TypeAlias = Mapping[Any, Any]
 
@@ -29,7 +29,7 @@ class NoScore(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class RankingEntry:
     """Where a row is ranked: its group, what is ranked there, and what else the question about all of them names."""
 
     group: str
@@ -49,13 +49,15 @@ class RowState:
     index: int
     row: Row
     outcomes: dict[int, Outcome] = field(default_factory=dict)
-    asked: dict[tuple[DraftPlace | None, int, Key], Enquiry] = field(default_factory=dict)
-    answers: dict[int, dict[Key, Outcome]] = field(default_factory=dict)
+    enquiries: dict[tuple[DraftPlace | None, int, EnquiryKey], Enquiry] = field(
+        default_factory=dict
+    )
+    answers: dict[int, dict[EnquiryKey, Outcome]] = field(default_factory=dict)
     drafts: dict[int, Drafts] = field(default_factory=dict)
     draft: DraftPlace | None = None
-    seats: dict[int, Seat] = field(default_factory=dict)
-    waiting: bool = False
-    done: bool = False
+    ranking_entries: dict[int, RankingEntry] = field(default_factory=dict)
+    is_waiting: bool = False
+    is_done: bool = False
 
 
 @dataclass(slots=True)
@@ -64,7 +66,7 @@ class Version:
 
     text: str
     state: RowState
-    as_it_came: bool = False
+    is_original: bool = False
 
 
 @dataclass(slots=True)
@@ -72,13 +74,13 @@ class Drafts:
     """How far the loop of a row has come: its versions, what was found of each, and how it ended."""
 
     versions: list[Version] = field(default_factory=list)
-    marks: list[Mark] = field(default_factory=list)
+    grades: list[DraftGrade] = field(default_factory=list)
     ending: str = ""
     failure: Unscored | None = None
-    path: Path | None = None
+    path: RefinePath | None = None
 
 
-def drafted(state: RowState, enquiry: Enquiry) -> RowState:
+def state_of_enquiry(state: RowState, enquiry: Enquiry) -> RowState:
     """What an enquiry is about: the row itself, or a draft of it."""
     if enquiry.draft is None:
         return state
@@ -86,7 +88,7 @@ def drafted(state: RowState, enquiry: Enquiry) -> RowState:
     return state.drafts[loop].versions[place].state
 
 
-def paths_of(state: RowState) -> dict[int, Path]:
+def paths_of(state: RowState) -> dict[int, RefinePath]:
     """How the loops of a row went, by step."""
     return {number: drafts.path for number, drafts in state.drafts.items() if drafts.path}
 
@@ -98,10 +100,10 @@ def attempt(work: Callable[[RowState], Outcome], state: RowState) -> Outcome:
     except Waiting:
         raise
     except (Exception, SystemExit) as error:  # a failing row never takes the others with it
-        return _unscored(error)
+        return _unscored_from_error(error)
 
 
-class caught:
+class record_failure:
     """The same around what is not a function of the row: what goes wrong is handed to `record`."""
 
     __slots__ = ("_record",)
@@ -114,11 +116,11 @@ class caught:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
         if isinstance(error, Waiting) or not isinstance(error, Exception | SystemExit):
             return False
-        self._record(_unscored(error))
+        self._record(_unscored_from_error(error))
         return True
 
 
-def _unscored(error: Exception | SystemExit) -> Unscored:
+def _unscored_from_error(error: Exception | SystemExit) -> Unscored:
     match error:
         case NoScore():
             return error.unscored

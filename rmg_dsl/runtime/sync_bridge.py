@@ -11,11 +11,11 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from typing import Any, TypeVar
 
-from rmg_dsl.models import Flights
+from rmg_dsl.models import InFlightRequests
 
 Result = TypeVar("Result")
 TICK_SECONDS = 0.05
-_FAREWELL_SECONDS = 1.0
+_CLOSE_SECONDS = 1.0
 
 
 class Bridge:
@@ -26,29 +26,33 @@ class Bridge:
     """
 
     def __init__(self) -> None:
-        self._parents: list[asyncio.AbstractEventLoop] = []
-        self._begin()
+        self._parent_loops: list[asyncio.AbstractEventLoop] = []
+        self._reset()
 
-    def _begin(self) -> None:
-        self._starting = threading.Lock()
+    def _reset(self) -> None:
+        self._start_lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._left: set[asyncio.Task[None]] = set()
-        self.flights = Flights()
+        self._background_tasks: set[asyncio.Task[None]] = set()
+        self.in_flight = InFlightRequests()
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """In a forked child: thread and lock are the parent's, and so is the loop, which must not be closed here."""
         if self._loop is not None:
-            self._parents.append(self._loop)
-        self._begin()
+            self._parent_loops.append(self._loop)
+        self._reset()
 
     def loop(self) -> asyncio.AbstractEventLoop:
-        with self._starting:
+        with self._start_lock:
             alive = self._thread is not None and self._thread.is_alive()
             if self._loop is not None and not alive:
                 self._loop.close()
             if self._loop is None or not alive:
-                self._loop, self.flights, self._left = asyncio.new_event_loop(), Flights(), set()
+                self._loop, self.in_flight, self._background_tasks = (
+                    asyncio.new_event_loop(),
+                    InFlightRequests(),
+                    set(),
+                )
                 self._thread = threading.Thread(
                     target=self._loop.run_forever, name="rmg", daemon=True
                 )
@@ -70,7 +74,7 @@ class Bridge:
         future = asyncio.run_coroutine_threadsafe(work, self.loop())
         while True:
             try:
-                return _awaited(future, on_tick)
+                return _wait_for_future(future, on_tick)
             except KeyboardInterrupt:
                 if on_interrupt is None:
                     future.cancel()
@@ -78,11 +82,11 @@ class Bridge:
                 self.loop().call_soon_threadsafe(on_interrupt)
                 on_interrupt = None
 
-    def leave(self, work: Coroutine[Any, Any, None]) -> None:
+    def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Let `work` go on when the work that called this, on the loop, is done: nobody waits for it."""
         task = asyncio.get_running_loop().create_task(work)
-        self._left.add(task)  # the loop itself holds its tasks by weak references only
-        task.add_done_callback(self._left.discard)
+        self._background_tasks.add(task)  # the loop itself holds its tasks by weak references only
+        task.add_done_callback(self._background_tasks.discard)
 
     def close(self) -> None:
         """End what was left behind, and the thread: the process is about to go, and nothing may complain on the way."""
@@ -90,8 +94,8 @@ class Bridge:
         if loop is None or thread is None or not thread.is_alive():
             return
         try:
-            idle = asyncio.run_coroutine_threadsafe(self._farewell(), loop).result(
-                _FAREWELL_SECONDS
+            idle = asyncio.run_coroutine_threadsafe(self._cancel_background_tasks(), loop).result(
+                _CLOSE_SECONDS
             )
         except NotYet:
             idle = False
@@ -101,16 +105,16 @@ class Bridge:
         thread.join()
         loop.close()
 
-    async def _farewell(self) -> bool:
+    async def _cancel_background_tasks(self) -> bool:
         """Whether nothing else runs any more."""
-        left = list(self._left)
+        left = list(self._background_tasks)
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         return asyncio.all_tasks() == {asyncio.current_task()}
 
 
-def _awaited(future: Future[Result], on_tick: Callable[[], None] | None) -> Result:
+def _wait_for_future(future: Future[Result], on_tick: Callable[[], None] | None) -> Result:
     while True:
         try:
             return future.result(TICK_SECONDS)
@@ -124,7 +128,7 @@ def _awaited(future: Future[Result], on_tick: Callable[[], None] | None) -> Resu
 _BRIDGE = Bridge()
 atexit.register(_BRIDGE.close)
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_BRIDGE.begin_anew)
+    os.register_at_fork(after_in_child=_BRIDGE.reset_after_fork)
 
 
 def bridge() -> Bridge:

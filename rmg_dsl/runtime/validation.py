@@ -7,21 +7,21 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rmg_dsl.ir.expr import ScoreOf, Term
+from rmg_dsl.ir.expr import ScoreRef, Term
 from rmg_dsl.ir.suite import Validation
-from rmg_dsl.judge import read
+from rmg_dsl.judge import read_reply
 from rmg_dsl.messages import Model, Request
 from rmg_dsl.plan import Plan, needed_by
 from rmg_dsl.results import Score
 from rmg_dsl.runtime.evaluate import Evaluator
 from rmg_dsl.runtime.executor import RowResult
-from rmg_dsl.runtime.requirements import Failure, as_rating, read_value, state_of
+from rmg_dsl.runtime.requirements import Failure, as_rating, finished_state, read_value
 from rmg_dsl.runtime.row_state import RowState, Waiting
-from rmg_dsl.runtime.value_columns import Collected
+from rmg_dsl.runtime.value_columns import CompactColumn
 
 
 @dataclass(slots=True)
-class Compared:
+class ValidationColumns:
     """The rows that the grader and at least one person have judged, by column; what is not there is None.
 
     `unscored` counts the rows with a verdict of a person and none of the grader, which should have one; `unread` what
@@ -29,22 +29,24 @@ class Compared:
     """
 
     validation: Validation
-    judge: Collected
-    people: tuple[Collected, ...]
-    groups: Collected | None
-    baseline: Collected | None
-    unscored: int = 0
+    judge: CompactColumn
+    people: tuple[CompactColumn, ...]
+    groups: CompactColumn | None
+    baseline: CompactColumn | None
+    unscored_count: int = 0
     unread: int = 0
 
     @classmethod
-    def of(cls, validation: Validation, *, with_baseline: bool) -> Compared:
+    def empty(cls, validation: Validation, *, with_baseline: bool) -> ValidationColumns:
         """Nothing seen so far."""
-        people = tuple(Collected() for _ in validation.against)
-        groups = None if validation.group is None else Collected()
-        return cls(validation, Collected(), people, groups, Collected() if with_baseline else None)
+        people = tuple(CompactColumn() for _ in validation.against)
+        groups = None if validation.group is None else CompactColumn()
+        return cls(
+            validation, CompactColumn(), people, groups, CompactColumn() if with_baseline else None
+        )
 
 
-class Validations:
+class ValidationCollector:
     """Collects what the validations of a plan compare. They force nothing: a row that skipped the grader is left out.
 
     `baseline` is asked what the judges were asked, for the validations of the scorings in `asked`; it must cost
@@ -57,75 +59,78 @@ class Validations:
         self._evaluator = evaluator
         self._baseline = baseline
         asks = {step.number for step in plan.asks}
-        self._settled = [
+        self._judge_free_steps = [
             step.number for step in plan.steps if not asks & needed_by(plan, step.number)
         ]
-        self.compared = [
-            Compared.of(each, with_baseline=each.scoring in asked) for each in plan.validations
+        self.validation_columns = [
+            ValidationColumns.empty(each, with_baseline=each.scoring in asked)
+            for each in plan.validations
         ]
 
     async def add(self, result: RowResult) -> None:
         """Take in a finished row."""
-        if not self.compared:
+        if not self.validation_columns:
             return
-        state = state_of(result, self._evaluator)
-        for each in self.compared:
-            await self._take(each, state)
+        state = finished_state(result, self._evaluator)
+        for each in self.validation_columns:
+            await self._collect_verdicts(each, state)
 
-    async def _take(self, each: Compared, state: RowState) -> None:
-        people = [self._read(term, state) for _, term in each.validation.against]
+    async def _collect_verdicts(self, each: ValidationColumns, state: RowState) -> None:
+        people = [self._read_rating(term, state) for _, term in each.validation.against]
         each.unread += sum(isinstance(verdict, Failure) for verdict in people)
         known = [None if isinstance(verdict, Failure) else verdict for verdict in people]
-        judge = self._read(ScoreOf(each.validation.scoring), state)
+        judge = self._read_rating(ScoreRef(each.validation.scoring), state)
         if judge is None or all(verdict is None for verdict in known):
             return
         if isinstance(judge, Failure):
-            each.unscored += 1
+            each.unscored_count += 1
             return
         each.judge.append(judge)
         for column, verdict in zip(each.people, known, strict=True):
             column.append(verdict)
         if each.groups is not None:
-            each.groups.append(self._group(each.validation, state))
+            each.groups.append(self._group_of_row(each.validation, state))
         if each.baseline is not None:
-            each.baseline.append(await self._of_baseline(each.validation.scoring, state))
+            each.baseline.append(await self._baseline_verdict(each.validation.scoring, state))
 
-    def _read(self, term: Term, state: RowState) -> Any:
+    def _read_rating(self, term: Term, state: RowState) -> Any:
         return read_value(self._evaluator, term, state, as_rating)
 
-    def _group(self, validation: Validation, state: RowState) -> float | str | None:
+    def _group_of_row(self, validation: Validation, state: RowState) -> float | str | None:
         """The group of a row: a number or a text as it is, anything else by its JSON."""
         assert validation.group is not None
         found = read_value(
-            self._evaluator, validation.group, state, lambda value, _: _as_key(value)
+            self._evaluator, validation.group, state, lambda value, _: _validation_group_key(value)
         )
         return None if isinstance(found, Failure) else found
 
-    async def _of_baseline(self, scoring: int, state: RowState) -> float | str | None:
+    async def _baseline_verdict(self, scoring: int, state: RowState) -> float | str | None:
         """What the grader would say if the baseline were its judge; code that needs no judge is not run again."""
-        outcomes = {number: state.outcomes[number] for number in self._settled}
+        outcomes = {number: state.outcomes[number] for number in self._judge_free_steps}
         fresh = RowState(state.index, state.row, outcomes)
         while True:
             try:
                 outcome = self._evaluator.outcome(scoring, fresh)
                 return (
-                    as_rating(outcome.value, ScoreOf(scoring))
+                    as_rating(outcome.value, ScoreRef(scoring))
                     if isinstance(outcome, Score)
                     else None
                 )
             except Waiting:
-                await self._answer(fresh)
+                await self._answer_with_baseline(fresh)
 
-    async def _answer(self, state: RowState) -> None:
-        open_ones = [e for e in state.asked.values() if not self._evaluator.has_answer(state, e)]
+    async def _answer_with_baseline(self, state: RowState) -> None:
+        open_ones = [
+            e for e in state.enquiries.values() if not self._evaluator.has_answer(state, e)
+        ]
         for enquiry in open_ones:
             # A baseline says a verdict and has no probabilities.
-            question = replace(enquiry.question, offers=())
+            question = replace(enquiry.question, answer_options=())
             reply = await self._baseline.complete(Request(question, row=state.index))
-            self._evaluator.take(state, enquiry, read(reply, question))
+            self._evaluator.add_answer(state, enquiry, read_reply(reply, question))
 
 
-def _as_key(value: Any) -> float | str:
+def _validation_group_key(value: Any) -> float | str:
     if isinstance(value, str):
         return value
     if isinstance(value, int | float) and abs(value) < 2**53:

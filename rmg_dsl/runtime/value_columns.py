@@ -9,10 +9,10 @@ from typing import Any
 _NONE = float("nan")
 
 
-class Collected(Sequence[Any]):
+class CompactColumn(Sequence[Any]):
     """A column that only grows: numbers, texts and gaps. A bool is kept as 1 or 0, a text once for all its rows.
 
-    >>> column = Collected()
+    >>> column = CompactColumn()
     >>> for value in (4, None, "good", True, "good"):
     ...     column.append(value)
     >>> list(column), len(column)

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from rmg_dsl.stats import estimators
-from rmg_dsl.stats.estimators import Recipe, value_of
+from rmg_dsl.stats.estimators import Estimator, apply_estimator
 
 Ratings = Sequence[object]
 Weights = Literal["quadratic", "linear"]
-Level = Literal["nominal", "ordinal", "interval", "ratio"]
+MeasurementLevel = Literal["nominal", "ordinal", "interval", "ratio"]
 
 
 # ── one column ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -30,7 +30,7 @@ def stdev(values: Ratings) -> float | None:
 
     0 or more, in the unit of the values; a bool counts as 1 or 0. None for fewer than two values.
     """
-    return value_of(estimators.stdev(), [values])
+    return apply_estimator(estimators.stdev_estimator(), [values])
 
 
 def quantile(values: Ratings, q: float) -> float | None:
@@ -42,7 +42,7 @@ def quantile(values: Ratings, q: float) -> float | None:
     The least value at q = 0, the greatest at 1; None without values; q outside 0..1 is a `ValueError`. Definition 7 of
     Hyndman and Fan (1996), which is numpy's default.
     """
-    return value_of(estimators.quantile(q), [values])
+    return apply_estimator(estimators.quantile_estimator(q), [values])
 
 
 # ── two raters ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -56,7 +56,7 @@ def accuracy(a: Ratings, b: Ratings, *, labels: Ratings | None = None) -> float 
 
     0 to 1; rows with a gap are left out. None where no row is left.
     """
-    return value_of(estimators.accuracy(labels), [a, b])
+    return apply_estimator(estimators.accuracy_estimator(labels), [a, b])
 
 
 def kappa(a: Ratings, b: Ratings, *, labels: Ratings | None = None) -> float | None:
@@ -69,7 +69,7 @@ def kappa(a: Ratings, b: Ratings, *, labels: Ratings | None = None) -> float | N
     where chance alone agrees always: both raters give one and the same category. 0 where only one of them is constant.
     Cohen, "A coefficient of agreement for nominal scales" (1960).
     """
-    return value_of(estimators.kappa(labels), [a, b])
+    return apply_estimator(estimators.kappa_estimator(labels), [a, b])
 
 
 def weighted_kappa(
@@ -85,7 +85,7 @@ def weighted_kappa(
     and where both raters give one and the same category. Without `labels` a text is a `ValueError`: it has no order.
     Cohen, "Weighted kappa" (1968).
     """
-    return value_of(estimators.weighted_kappa(weights, labels), [a, b])
+    return apply_estimator(estimators.weighted_kappa_estimator(weights, labels), [a, b])
 
 
 def pearson(a: Ratings, b: Ratings) -> float | None:
@@ -96,7 +96,7 @@ def pearson(a: Ratings, b: Ratings) -> float | None:
 
     −1 to 1; rows with a gap are left out. None for fewer than two rows and where a column does not vary.
     """
-    return value_of(estimators.pearson(), [a, b])
+    return apply_estimator(estimators.pearson_estimator(), [a, b])
 
 
 def spearman(a: Ratings, b: Ratings) -> float | None:
@@ -108,7 +108,7 @@ def spearman(a: Ratings, b: Ratings) -> float | None:
     −1 to 1; rows with a gap are left out. None for fewer than two rows and where a column does not vary.
     Spearman, "The proof and measurement of association between two things" (1904).
     """
-    return value_of(estimators.spearman(), [a, b])
+    return apply_estimator(estimators.spearman_estimator(), [a, b])
 
 
 def kendall(a: Ratings, b: Ratings) -> float | None:
@@ -120,14 +120,14 @@ def kendall(a: Ratings, b: Ratings) -> float | None:
     −1 to 1; rows with a gap are left out. None for fewer than two rows and where a column does not vary.
     Kendall, "The treatment of ties in ranking problems" (1945).
     """
-    return value_of(estimators.kendall(), [a, b])
+    return apply_estimator(estimators.kendall_estimator(), [a, b])
 
 
 # ── several raters ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def alpha(
-    *raters: Ratings, level: Level = "nominal", labels: Ratings | None = None
+    *raters: Ratings, level: MeasurementLevel = "nominal", labels: Ratings | None = None
 ) -> float | None:
     """Krippendorff's alpha: the agreement of two raters or more, each of whom may have rated only some of the units.
 
@@ -140,8 +140,8 @@ def alpha(
     are for `nominal` only; with them the places of the labels are the values.
     Krippendorff, "Computing Krippendorff's alpha-reliability" (2011).
     """
-    _two_or_more(raters)
-    return value_of(estimators.alpha(level, labels), raters)
+    _check_two_raters(raters)
+    return apply_estimator(estimators.alpha_estimator(level, labels), raters)
 
 
 def fleiss(*raters: Ratings, labels: Ratings | None = None) -> float | None:
@@ -154,24 +154,24 @@ def fleiss(*raters: Ratings, labels: Ratings | None = None) -> float | None:
     all ratings are the same. For two raters it is Scott's pi, not `kappa`.
     Fleiss, "Measuring nominal scale agreement among many raters" (1971).
     """
-    _two_or_more(raters)
-    return value_of(estimators.fleiss(len(raters), labels), raters)
+    _check_two_raters(raters)
+    return apply_estimator(estimators.fleiss_estimator(len(raters), labels), raters)
 
 
-def _two_or_more(raters: Sequence[Ratings]) -> None:
+def _check_two_raters(raters: Sequence[Ratings]) -> None:
     if len(raters) < 2:
         raise ValueError("agreement is between two raters or more")
 
 
-RECIPES: Mapping[Callable[..., float | None], Callable[..., Recipe]] = {
-    accuracy: estimators.accuracy,
-    kappa: estimators.kappa,
-    weighted_kappa: estimators.weighted_kappa,
-    pearson: estimators.pearson,
-    spearman: estimators.spearman,
-    kendall: estimators.kendall,
-    alpha: estimators.alpha,
-    fleiss: estimators.fleiss,
-    stdev: estimators.stdev,
-    quantile: estimators.quantile,
+ESTIMATORS: Mapping[Callable[..., float | None], Callable[..., Estimator]] = {
+    accuracy: estimators.accuracy_estimator,
+    kappa: estimators.kappa_estimator,
+    weighted_kappa: estimators.weighted_kappa_estimator,
+    pearson: estimators.pearson_estimator,
+    spearman: estimators.spearman_estimator,
+    kendall: estimators.kendall_estimator,
+    alpha: estimators.alpha_estimator,
+    fleiss: estimators.fleiss_estimator,
+    stdev: estimators.stdev_estimator,
+    quantile: estimators.quantile_estimator,
 }

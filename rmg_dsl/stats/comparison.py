@@ -8,7 +8,7 @@ from functools import partial
 from itertools import chain, combinations
 from typing import Any
 
-from rmg_dsl.ir.suite import Level
+from rmg_dsl.ir.suite import ValidationLevel
 from rmg_dsl.stats.agreement import (
     Ratings,
     accuracy,
@@ -20,14 +20,14 @@ from rmg_dsl.stats.agreement import (
     spearman,
     weighted_kappa,
 )
-from rmg_dsl.stats.grouping import estimates_at
+from rmg_dsl.stats.grouping import estimates_at_level
 from rmg_dsl.stats.intervals import Clusters, ColumnStatistic
-from rmg_dsl.stats.label_scale import check_alike
+from rmg_dsl.stats.label_scale import check_same_kind
 from rmg_dsl.stats.ratings import as_rows, categories_or_none, numbers_or_none
-from rmg_dsl.stats.undefined import by_name
+from rmg_dsl.stats.undefined import use_column_names
 
 AGREEMENT_COLUMNS = ("raters", "statistic", "n", "value", "low", "high", "why")
-MOST_RATIOS = 1000  # distinct values: `ratio` takes the square of their number
+MAX_RATIO_VALUES = 1000  # distinct values: `ratio` takes the square of their number
 _CORRELATIONS: Mapping[str, ColumnStatistic] = {
     "pearson": pearson,
     "spearman": spearman,
@@ -36,13 +36,13 @@ _CORRELATIONS: Mapping[str, ColumnStatistic] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Comparable:
+class RatingProperties:
     """What some ratings are: categories (of these labels, where they are known), numbers, one above the other."""
 
-    categorical: bool
-    numeric: bool
-    ordered: bool = True
-    ratio: bool = False
+    is_categorical: bool
+    is_numeric: bool
+    is_ordered: bool = True
+    is_ratio: bool = False
     labels: Sequence[object] | None = None
 
     @classmethod
@@ -51,10 +51,10 @@ class Comparable:
         columns: Sequence[Ratings],
         labels: Sequence[object] | None = None,
         ordered: bool = True,
-    ) -> Comparable:
+    ) -> RatingProperties:
         """What the ratings themselves say. Raises ValueError where they are neither categories nor numbers.
 
-        >>> Comparable.of([[1, 2.5], [2, None]]).categorical, Comparable.of([["a"], ["b"]]).numeric
+        >>> RatingProperties.of([[1, 2.5], [2, None]]).is_categorical, RatingProperties.of([["a"], ["b"]]).is_numeric
         (False, False)
         """
         categorical = labels is not None or categories_or_none(chain(*columns)) is not None
@@ -62,43 +62,45 @@ class Comparable:
         if not categorical and numbers is None:
             raise ValueError("ratings are numbers, or texts and whole numbers; these are neither")
         distinct = set(numbers or ())
-        ratio = min(distinct, default=0.0) >= 0 and len(distinct) <= MOST_RATIOS
+        ratio = min(distinct, default=0.0) >= 0 and len(distinct) <= MAX_RATIO_VALUES
         return cls(categorical, numbers is not None, ordered, ratio, labels)
 
-    def of_two(self) -> dict[str, ColumnStatistic]:
+    def pair_statistics(self) -> dict[str, ColumnStatistic]:
         """The statistics of two raters, by name."""
         wanted: dict[str, ColumnStatistic] = {}
-        if self.categorical:
+        if self.is_categorical:
             wanted |= {
                 "accuracy": partial(accuracy, labels=self.labels),
                 "kappa": partial(kappa, labels=self.labels),
             }
-        if self.categorical and self.ordered and (self.numeric or self.labels is not None):
+        if self.is_categorical and self.is_ordered and (self.is_numeric or self.labels is not None):
             wanted["weighted_kappa"] = partial(weighted_kappa, labels=self.labels)
             wanted["weighted_kappa_linear"] = partial(
                 weighted_kappa, weights="linear", labels=self.labels
             )
-        return wanted | (self.correlations() if self.ordered else {})
+        return wanted | (self.correlations() if self.is_ordered else {})
 
-    def of_all(self) -> dict[str, ColumnStatistic]:
+    def joint_statistics(self) -> dict[str, ColumnStatistic]:
         """The statistics of two raters or more together, by name."""
         nominal, places = (
             partial(alpha, labels=self.labels),
             partial(alpha, level="ordinal", labels=self.labels),
         )
-        wanted: dict[str, ColumnStatistic] = {"alpha_nominal": nominal} if self.categorical else {}
-        if self.ordered and (self.numeric or self.labels is not None):
+        wanted: dict[str, ColumnStatistic] = (
+            {"alpha_nominal": nominal} if self.is_categorical else {}
+        )
+        if self.is_ordered and (self.is_numeric or self.labels is not None):
             wanted["alpha_ordinal"] = places
-        if self.ordered and self.numeric:
+        if self.is_ordered and self.is_numeric:
             wanted["alpha_interval"] = partial(alpha, level="interval")
-            wanted |= {"alpha_ratio": partial(alpha, level="ratio")} if self.ratio else {}
+            wanted |= {"alpha_ratio": partial(alpha, level="ratio")} if self.is_ratio else {}
         return wanted | (
-            {"fleiss": partial(fleiss, labels=self.labels)} if self.categorical else {}
+            {"fleiss": partial(fleiss, labels=self.labels)} if self.is_categorical else {}
         )
 
     def correlations(self) -> dict[str, ColumnStatistic]:
         """What says whether numbers rise together, whatever their scales are."""
-        return dict(_CORRELATIONS) if self.numeric else {}
+        return dict(_CORRELATIONS) if self.is_numeric else {}
 
 
 def agreement_table(
@@ -107,7 +109,7 @@ def agreement_table(
     labels: Sequence[object] | None = None,
     ordered: bool = True,
     clusters: Clusters | None = None,
-    level: Level = "pooled",
+    level: ValidationLevel = "pooled",
     seed: int = 0,
 ) -> list[dict[str, Any]]:
     """Every agreement that the columns allow, of each two and of all together, with the rows and the 95 % bounds.
@@ -127,21 +129,25 @@ def agreement_table(
     """
     if len(columns) < 2:
         raise ValueError("agreement is between two columns or more")
-    check_alike([*columns.values()], [*columns])
+    check_same_kind([*columns.values()], [*columns])
     jobs = [(names, True) for names in combinations(columns, 2)] + [(tuple(columns), False)]
     found: list[dict[str, Any]] = []
     for names, pair in jobs:
         together = [columns[name] for name in names]
-        wanted = wanted_at(level, Comparable.of(together, labels, ordered), pair=pair)
-        estimates = estimates_at(level, wanted, as_rows(together), clusters, seed=seed)
+        wanted = statistics_at_level(
+            level, RatingProperties.of(together, labels, ordered), pair=pair
+        )
+        estimates = estimates_at_level(level, wanted, as_rows(together), clusters, seed=seed)
         for name, each in estimates.items():
             about = {"raters": ", ".join(names), "statistic": name}
-            found.append({**about, **each._asdict(), "why": by_name(each.why, names)})
+            found.append({**about, **each._asdict(), "why": use_column_names(each.why, names)})
     return found
 
 
-def wanted_at(level: Level, kinds: Comparable, *, pair: bool) -> dict[str, ColumnStatistic]:
+def statistics_at_level(
+    level: ValidationLevel, kinds: RatingProperties, *, pair: bool
+) -> dict[str, ColumnStatistic]:
     """The statistics that make sense at a level: means of groups are numbers that only rise and fall together."""
     if level == "system":
         return kinds.correlations() if pair else {}
-    return kinds.of_two() if pair else kinds.of_all()
+    return kinds.pair_statistics() if pair else kinds.joint_statistics()

@@ -7,9 +7,9 @@ from typing import Any
 
 from rmg_dsl.ir.types import Type
 from rmg_dsl.scales import Labels, Scale, Whole, YesNo
-from rmg_dsl.stats.ratings import is_gap
+from rmg_dsl.stats.ratings import is_missing_rating
 
-MOST_LEVELS = 1000
+MAX_SCALE_LEVELS = 1000
 
 
 def labels_of(scale: Scale | None) -> tuple[float | str, ...] | None:
@@ -19,7 +19,7 @@ def labels_of(scale: Scale | None) -> tuple[float | str, ...] | None:
     ((1, 2, 3), (0, 1), None)
     """
     match scale:
-        case Whole(low, high) if high - low < MOST_LEVELS:
+        case Whole(low, high) if high - low < MAX_SCALE_LEVELS:
             return scale.levels
         case YesNo():
             return (0, 1)
@@ -31,10 +31,10 @@ def labels_of(scale: Scale | None) -> tuple[float | str, ...] | None:
             return None
 
 
-def as_scored(column: Sequence[object], scale: Scale | None) -> Sequence[object]:
+def words_to_values(column: Sequence[object], scale: Scale | None) -> Sequence[object]:
     """Words that a scale gives a value, as that value: people write the word, the judge's score is its value.
 
-    >>> as_scored(["good", 0, None], Labels(("good", "bad"), (1, 0)))
+    >>> words_to_values(["good", 0, None], Labels(("good", "bad"), (1, 0)))
     [1, 0, None]
     """
     if not isinstance(scale, Labels) or scale.values is None:
@@ -43,20 +43,25 @@ def as_scored(column: Sequence[object], scale: Scale | None) -> Sequence[object]
     return [values.get(value, value) if isinstance(value, str) else value for value in column]
 
 
-def first_off(column: Iterable[object], kind: Type) -> object:
+def first_off_scale(column: Iterable[object], kind: Type) -> object:
     """The first rating that a type of values does not hold; None where all are on it.
 
-    >>> from rmg_dsl.ir.types import of_scale
-    >>> first_off([3, None, 7], of_scale(Whole(1, 5))), first_off([3, 5.0], of_scale(Whole(1, 5)))
+    >>> from rmg_dsl.ir.types import type_of_scale
+    >>> first_off_scale([3, None, 7], type_of_scale(Whole(1, 5))), first_off_scale([3, 5.0], type_of_scale(Whole(1, 5)))
     (7, None)
     """
     offered: tuple[float | str, ...] | None = labels_of(kind.scale) or kind.labels or None
     return next(
-        (value for value in column if not is_gap(value) and not _is_on(value, kind, offered)), None
+        (
+            value
+            for value in column
+            if not is_missing_rating(value) and not _is_on_scale(value, kind, offered)
+        ),
+        None,
     )
 
 
-def _is_on(value: Any, kind: Type, offered: tuple[float | str, ...] | None) -> bool:
+def _is_on_scale(value: Any, kind: Type, offered: tuple[float | str, ...] | None) -> bool:
     if offered is not None:
         return value in offered
     return kind.kind != "number" or (
@@ -64,27 +69,31 @@ def _is_on(value: Any, kind: Type, offered: tuple[float | str, ...] | None) -> b
     )
 
 
-def shown(value: object) -> str:
+def format_rating(value: object) -> str:
     """A rating in a message: a number without a point that says nothing, a text in quotes.
 
-    >>> shown(7.0), shown("n/a")
+    >>> format_rating(7.0), format_rating("n/a")
     ('7', '"n/a"')
     """
     return f"{value:g}" if isinstance(value, int | float) else f'"{value}"'
 
 
-def check_alike(columns: Sequence[Iterable[object]], names: Sequence[str]) -> None:
+def check_same_kind(columns: Sequence[Iterable[object]], names: Sequence[str]) -> None:
     """Raise ValueError where one column holds nothing but texts and another one nothing but numbers.
 
     Such raters can never agree, so that what they have in common would be 0 or less and say nothing.
 
-    >>> check_alike([[1, 2], ["1", None]], ["judge", "person"])
+    >>> check_same_kind([[1, 2], ["1", None]], ["judge", "person"])
     Traceback (most recent call last):
     ...
     ValueError: `judge` has numbers and `person` has texts: they can never agree
     """
     kinds = [
-        {"texts" if isinstance(value, str) else "numbers" for value in c if not is_gap(value)}
+        {
+            "texts" if isinstance(value, str) else "numbers"
+            for value in c
+            if not is_missing_rating(value)
+        }
         for c in columns
     ]
     known = [(name, found) for name, found in zip(names, kinds, strict=True) if found]

@@ -9,38 +9,46 @@ from typing import Any
 from rmg_dsl.ir.expr import Statistic
 from rmg_dsl.results import Estimate
 from rmg_dsl.stats import agreement, statistics
-from rmg_dsl.stats.intervals import ColumnStatistic, estimates
-from rmg_dsl.stats.label_scale import as_scored, check_alike, first_off, labels_of, shown
+from rmg_dsl.stats.intervals import ColumnStatistic, compute_estimates
+from rmg_dsl.stats.label_scale import (
+    check_same_kind,
+    first_off_scale,
+    format_rating,
+    labels_of,
+    words_to_values,
+)
 from rmg_dsl.stats.ratings import as_rows
-from rmg_dsl.stats.undefined import by_name
+from rmg_dsl.stats.undefined import use_column_names
 
 Columns = Sequence[Sequence[Any]]
 
-_OF_NUMBERS = ("pearson", "spearman", "kendall")
+_NUMERIC_STATISTICS = ("pearson", "spearman", "kendall")
 
 
 def estimate_of_columns(term: Statistic, columns: Columns) -> Estimate:
     """The statistic of these columns with its bounds; raises ValueError where they cannot be compared."""
     given = (
-        columns if len(columns) == 1 or term.function in _OF_NUMBERS else _comparable(term, columns)
+        columns
+        if len(columns) == 1 or term.function in _NUMERIC_STATISTICS
+        else _ratings_on_scale(term, columns)
     )
-    found = estimates({"it": _statistic(term)}, as_rows(given))["it"]
-    return found._replace(why=by_name(found.why, term.names))
+    found = compute_estimates({"it": _statistic_function(term)}, as_rows(given))["it"]
+    return found._replace(why=use_column_names(found.why, term.names))
 
 
-def _comparable(term: Statistic, columns: Columns) -> Columns:
+def _ratings_on_scale(term: Statistic, columns: Columns) -> Columns:
     """The ratings of all on one scale; raises ValueError for what can never agree."""
-    scored = [as_scored(column, term.type.scale) for column in columns]
-    check_alike(scored, term.names)
+    scored = [words_to_values(column, term.type.scale) for column in columns]
+    check_same_kind(scored, term.names)
     for name, column in zip(term.names, scored, strict=True):
-        if (off := first_off(column, term.type)) is not None:
+        if (off := first_off_scale(column, term.type)) is not None:
             raise ValueError(
-                f"`{name}` holds {shown(off)}, which is not on {term.type.scale or term.type}"
+                f"`{name}` holds {format_rating(off)}, which is not on {term.type.scale or term.type}"
             )
     return scored
 
 
-def _statistic(term: Statistic) -> ColumnStatistic:
+def _statistic_function(term: Statistic) -> ColumnStatistic:
     options: dict[str, Any] = dict(term.options)
     if term.function == "median":
         return statistics.median
@@ -52,4 +60,4 @@ def _statistic(term: Statistic) -> ColumnStatistic:
     return partial(_STATISTICS[term.function], **options)
 
 
-_STATISTICS: Mapping[str, ColumnStatistic] = {each.__name__: each for each in agreement.RECIPES}
+_STATISTICS: Mapping[str, ColumnStatistic] = {each.__name__: each for each in agreement.ESTIMATORS}

@@ -19,14 +19,14 @@ _NO_ROW = "no row has a value for it"
 def estimate_of(term: Statistic, columns: Columns) -> Estimate:
     """What a function says of these columns: one for each argument, None where a row has no value of it.
 
-    >>> from rmg_dsl.ir.expr import Column
-    >>> estimate_of(Statistic("kappa", (Column("a"), Column("b")), ("a", "b")), [["x", "y"], ["x", "x"]]).value
+    >>> from rmg_dsl.ir.expr import ColumnRef
+    >>> estimate_of(Statistic("kappa", (ColumnRef("a"), ColumnRef("b")), ("a", "b")), [["x", "y"], ["x", "x"]]).value
     0.0
 
     Raises ValueError where the ratings cannot be compared: words beside numbers, one that is not on the scale.
     """
-    if term.function in _DIRECT:
-        return _DIRECT[term.function](columns[0], term.type)
+    if term.function in _ONE_PASS_STATISTICS:
+        return _ONE_PASS_STATISTICS[term.function](columns[0], term.type)
     # What compares raters takes its time to be loaded, and most gates are means and shares.
     from rmg_dsl.stats.over_columns import estimate_of_columns
 
@@ -36,25 +36,27 @@ def estimate_of(term: Statistic, columns: Columns) -> Estimate:
 # ── of one column, in one pass ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _mean(values: Sequence[float], kind: Type) -> Estimate:
+def _estimate_mean(values: Sequence[float], kind: Type) -> Estimate:
     """A mean never lies off the scale, so neither do its bounds."""
     found = statistics.mean_interval(values)
     inside = Interval(max(found.low, kind.low), min(found.high, kind.high)) if found else None
-    return _one(statistics.mean(values), inside, len(values))
+    return _bounded_estimate(statistics.mean(values), inside, len(values))
 
 
-def _share(flags: Sequence[float], _: Type) -> Estimate:
+def _estimate_share(flags: Sequence[float], _: Type) -> Estimate:
     hits, n = int(sum(flags)), len(flags)
-    return _one(statistics.share(flags), statistics.share_interval(hits, n), n)  # type: ignore[arg-type] # 1.0 is true
+    return _bounded_estimate(statistics.share(flags), statistics.share_interval(hits, n), n)  # type: ignore[arg-type] # 1.0 is true
 
 
-def _count(flags: Sequence[float], _: Type) -> Estimate:
+def _estimate_count(flags: Sequence[float], _: Type) -> Estimate:
     hits, n = int(sum(flags)), len(flags)
     share = statistics.share_interval(hits, n)
-    return _one(hits if n else None, Interval(share.low * n, share.high * n) if share else None, n)
+    return _bounded_estimate(
+        hits if n else None, Interval(share.low * n, share.high * n) if share else None, n
+    )
 
 
-def _one(value: float | None, found: Interval | None, n: int) -> Estimate:
+def _bounded_estimate(value: float | None, found: Interval | None, n: int) -> Estimate:
     if value is None:
         return Estimate(n, None, why=_NO_ROW)
     if found is None:
@@ -66,9 +68,9 @@ def _one(value: float | None, found: Interval | None, n: int) -> Estimate:
     return Estimate(n, value, min(found.low, value), max(found.high, value))
 
 
-_DIRECT: Mapping[str, Callable[[Sequence[Any], Type], Estimate]] = {
-    "mean": _mean,
-    "share": _share,
-    "count": _count,
-    "unscored": _share,
+_ONE_PASS_STATISTICS: Mapping[str, Callable[[Sequence[Any], Type], Estimate]] = {
+    "mean": _estimate_mean,
+    "share": _estimate_share,
+    "count": _estimate_count,
+    "unscored": _estimate_share,
 }

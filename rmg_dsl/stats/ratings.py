@@ -10,19 +10,19 @@ Category = int | str
 Rating = bool | int | float | str | None
 
 
-def is_gap(value: object) -> bool:
+def is_missing_rating(value: object) -> bool:
     """Is there no rating? None is a gap, and so is NaN, which is how frames write one.
 
-    >>> is_gap(None), is_gap(float("nan")), is_gap(0), is_gap("")
+    >>> is_missing_rating(None), is_missing_rating(float("nan")), is_missing_rating(0), is_missing_rating("")
     (True, True, False, False)
     """
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def category(value: object) -> Category:
+def rating_as_category(value: object) -> Category:
     """The category that a rating names: a bool counts as 1 or 0, a whole float as its whole number, a text as itself.
 
-    >>> category(True), category(4.0), category("good"), category("1") == category(1)
+    >>> rating_as_category(True), rating_as_category(4.0), rating_as_category("good"), rating_as_category("1") == rating_as_category(1)
     (1, 4, 'good', False)
 
     A text never equals a number. Anything else, as the mean 3.33 of several draws, is a `ValueError`.
@@ -34,10 +34,10 @@ def category(value: object) -> Category:
     raise ValueError(f"a category is a whole number, a bool or a text, and {value!r} is none")
 
 
-def number(value: object) -> float:
+def rating_as_number(value: object) -> float:
     """A rating as a number; a bool counts as 1 or 0.
 
-    >>> number(True), number(3)
+    >>> rating_as_number(True), rating_as_number(3)
     (1.0, 3.0)
 
     A text, an infinity or a number too large for a float is a `ValueError`.
@@ -53,16 +53,16 @@ def number(value: object) -> float:
     return read
 
 
-def in_order(categories: Iterable[Category]) -> list[Category]:
+def sort_categories(categories: Iterable[Category]) -> list[Category]:
     """Distinct categories in one order whatever order they came in: numbers by size, then texts by their letters.
 
-    >>> in_order(["b", 10, 9, "a", 9])
+    >>> sort_categories(["b", 10, 9, "a", 9])
     [9, 10, 'a', 'b']
     """
-    return sorted(set(categories), key=place_in_order)
+    return sorted(set(categories), key=category_sort_key)
 
 
-def place_in_order(value: Any) -> tuple[bool, Any]:
+def category_sort_key(value: Any) -> tuple[bool, Any]:
     return isinstance(value, str), value
 
 
@@ -76,7 +76,9 @@ def categories_or_none(values: Iterable[object]) -> list[Category] | None:
     can never agree: a text never equals a number.
     """
     try:
-        return in_order(category(value) for value in values if not is_gap(value))
+        return sort_categories(
+            rating_as_category(value) for value in values if not is_missing_rating(value)
+        )
     except ValueError:
         return None
 
@@ -88,23 +90,23 @@ def numbers_or_none(values: Iterable[object]) -> list[float] | None:
     ([2.0, 1.0], None)
     """
     try:
-        return [number(value) for value in values if not is_gap(value)]
+        return [rating_as_number(value) for value in values if not is_missing_rating(value)]
     except ValueError:
         return None
 
 
-def in_places(row: Sequence[object], labels: Sequence[object]) -> list[int | None]:
+def label_indexes(row: Sequence[object], labels: Sequence[object]) -> list[int | None]:
     """The row with each rating replaced by its place among the labels of the scale, from 0.
 
-    >>> in_places(["ok", None, "good"], ["bad", "ok", "good"])
+    >>> label_indexes(["ok", None, "good"], ["bad", "ok", "good"])
     [1, None, 2]
 
     A rating that is no label of the scale is a `ValueError`.
     """
-    return [None if is_gap(value) else _place_of(value, labels) for value in row]
+    return [None if is_missing_rating(value) else _label_index(value, labels) for value in row]
 
 
-def _place_of(value: object, labels: Sequence[object]) -> int:
+def _label_index(value: object, labels: Sequence[object]) -> int:
     try:
         return labels.index(value)
     except ValueError:

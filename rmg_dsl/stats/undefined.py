@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rmg_dsl.stats import agreement
-from rmg_dsl.stats.estimators import Table
+from rmg_dsl.stats.estimators import CellTable
 
 _CORRELATIONS = (agreement.pearson, agreement.spearman, agreement.kendall)
 
 
-def why_undefined(statistic: Callable[..., Any], table: Table) -> str:
+def why_undefined(statistic: Callable[..., Any], table: CellTable) -> str:
     """What the rows lack for a statistic that they do not define.
 
     >>> from rmg_dsl.stats import estimators
-    >>> rows = estimators.Distinct.of([(1, 5), (2, 5)])
-    >>> why_undefined(agreement.pearson, estimators.tabled(recipes.pearson(), rows))
+    >>> rows = estimators.DistinctRows.of([(1, 5), (2, 5)])
+    >>> why_undefined(agreement.pearson, estimators.tabulate_cells(estimators.pearson_estimator(), rows))
     'the second one does not vary'
     """
     if not table.n:
@@ -40,10 +40,10 @@ def why_undefined(statistic: Callable[..., Any], table: Table) -> str:
 _SIDES = ("the first one", "the second one")
 
 
-def by_name(why: str, names: Sequence[str]) -> str:
+def use_column_names(why: str, names: Sequence[str]) -> str:
     """A reason that speaks of two columns, in their names.
 
-    >>> by_name("the second one does not vary", ["judge", "human"])
+    >>> use_column_names("the second one does not vary", ["judge", "human"])
     '`human` does not vary'
     """
     for side, name in zip(_SIDES, names, strict=False):

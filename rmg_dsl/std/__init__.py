@@ -7,10 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rmg_dsl.checker import Function, functions_of
+from rmg_dsl.checker import Function, signatures_of
 from rmg_dsl.diagnostics import Source
 from rmg_dsl.syntax import nodes, parse
-from rmg_dsl.syntax.disk_cache import kept, private_file
+from rmg_dsl.syntax.disk_cache import load_or_make, private_file
 from rmg_dsl.syntax.grammar import parser_version
 
 FILES = ("graders.rmg", "functions.rmg")
@@ -20,10 +20,12 @@ FILES = ("graders.rmg", "functions.rmg")
 def library(name: str) -> nodes.Module:
     """A file of the standard library, parsed; it ships with the package, so a mistake in it is a bug of ours."""
     text = (Path(__file__).parent / name).read_text("utf-8")
-    return kept(private_file("std", parser_version(), text), lambda: _parsed(name, text))
+    return load_or_make(
+        private_file("std", parser_version(), text), lambda: _parse_library(name, text)
+    )
 
 
-def _parsed(name: str, text: str) -> nodes.Module:
+def _parse_library(name: str, text: str) -> nodes.Module:
     parsed = parse(Source.of(text, f"std/{name}"))
     assert not parsed.diagnostics, parsed.diagnostics
     return parsed.module
@@ -32,7 +34,7 @@ def _parsed(name: str, text: str) -> nodes.Module:
 @cache
 def functions() -> Mapping[str, Function]:
     """The signatures of all built-in functions, by name."""
-    return functions_of(library("functions.rmg"))
+    return signatures_of(library("functions.rmg"))
 
 
 def implementations() -> dict[str, Callable[..., Any]]:
@@ -48,10 +50,12 @@ def implementations() -> dict[str, Callable[..., Any]]:
     found = {
         name: getattr(room, name) for room in rooms for name in functions() if hasattr(room, name)
     }
-    return {name: _reading_text(functions()[name], function) for name, function in found.items()}
+    return {
+        name: _with_text_arguments(functions()[name], function) for name, function in found.items()
+    }
 
 
-def _reading_text(function: Function, run: Callable[..., Any]) -> Callable[..., Any]:
+def _with_text_arguments(function: Function, run: Callable[..., Any]) -> Callable[..., Any]:
     """The function with numbers read as the text that they print as, and lists refused, wherever it wants text."""
     places = tuple(i for i, parameter in enumerate(function.parameters) if parameter.type == "text")
     if not places:
@@ -62,7 +66,7 @@ def _reading_text(function: Function, run: Callable[..., Any]) -> Callable[..., 
             if type(arguments[place]) is not str:
                 return run(
                     *(
-                        _text(a, function.name) if i in places else a
+                        _text_argument(a, function.name) if i in places else a
                         for i, a in enumerate(arguments)
                     )
                 )
@@ -71,7 +75,7 @@ def _reading_text(function: Function, run: Callable[..., Any]) -> Callable[..., 
     return call
 
 
-def _text(value: Any, name: str) -> str:
+def _text_argument(value: Any, name: str) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -11,7 +11,7 @@ from rmg_dsl.std import alignment
 
 class _Kernels(NamedTuple):
     edit_distance: Callable[[Any, Any], int]
-    shared_in_order: Callable[[Any, Any], int]
+    lcs_length: Callable[[Any, Any], int]
 
 
 @cache
@@ -20,24 +20,24 @@ def _kernels() -> _Kernels:
     try:
         from rapidfuzz.distance import LCSseq, Levenshtein
     except ImportError:
-        return _Kernels(alignment.edit_distance, alignment.shared_in_order)
+        return _Kernels(alignment.bit_parallel_edit_distance, alignment.bit_parallel_lcs_length)
     # Words are told apart by their hashes of 64 bits, which differ from one process to the next.
     return _Kernels(Levenshtein.distance, LCSseq.similarity)
 
 
-def edit_distance(left: str, right: str) -> int:
+def text_edit_distance(left: str, right: str) -> int:
     """The fewest insertions, deletions and substitutions of one character that make one text the other.
 
-    >>> edit_distance("kitten", "sitting")
+    >>> text_edit_distance("kitten", "sitting")
     3
     """
     return _kernels().edit_distance(left, right)
 
 
-def shared_in_order(left: Sequence[str], right: Sequence[str]) -> int:
+def word_lcs_length(left: Sequence[str], right: Sequence[str]) -> int:
     """How many words both have in the same order, gaps allowed.
 
-    >>> shared_in_order(["a", "b", "c"], ["a", "x", "c"])
+    >>> word_lcs_length(["a", "b", "c"], ["a", "x", "c"])
     2
     """
-    return _kernels().shared_in_order(left, right)
+    return _kernels().lcs_length(left, right)

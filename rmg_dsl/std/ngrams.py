@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from math import exp, log
 from typing import TypeVar
 
-from rmg_dsl.std.tokens import chinese_tokens, holds_han_or_kana, mteval_tokens
+from rmg_dsl.std.tokens import chinese_tokens, has_han_or_kana, mteval_tokens
 
 Item = TypeVar("Item", bound=Hashable)
 
@@ -30,7 +30,7 @@ def bleu(response: str, reference: str) -> float:
     0 where either text has no tokens, both empty included, or no token is shared. A short response is punished by
     the brevity penalty, so the arguments are not interchangeable. NFC and NFD differ. Source: Papineni et al. 2002.
     """
-    tokens = chinese_tokens if holds_han_or_kana(reference) else mteval_tokens
+    tokens = chinese_tokens if has_han_or_kana(reference) else mteval_tokens
     ours, theirs = tokens(response), tokens(reference)
     logs = _smoothed_log_precisions(ours, theirs)
     if not logs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from rmg_dsl.std.fast import edit_distance, shared_in_order
+from rmg_dsl.std.fast import text_edit_distance, word_lcs_length
 from rmg_dsl.std.ngrams import shared_count, token_ngrams
 from rmg_dsl.std.tokens import squad_words, unicode_words
 
@@ -49,7 +49,7 @@ def rouge_l(response: str, reference: str) -> float:
     those of `rouge_1`. 0 where either text has no word, both included.
     """
     ours, theirs = unicode_words(response), unicode_words(reference)
-    return _f_measure(shared_in_order(ours, theirs), len(ours), len(theirs))
+    return _f_measure(word_lcs_length(ours, theirs), len(ours), len(theirs))
 
 
 def _rouge_n(response: str, reference: str, order: int) -> float:
@@ -92,7 +92,7 @@ def levenshtein(response: str, reference: str) -> float:
     NFD differ, and one visible emoji may be several. The time grows with the product of the lengths that differ.
     """
     longest = max(len(response), len(reference))
-    return 1 - edit_distance(response, reference) / longest if longest else 1.0
+    return 1 - text_edit_distance(response, reference) / longest if longest else 1.0
 
 
 def jaccard(response: str, reference: str) -> float:

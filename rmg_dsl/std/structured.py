@@ -21,7 +21,7 @@ def json_valid(text: str) -> bool:
     order mark are not. A key may come twice. What nests deeper than Python can follow (about 1,000 levels) counts as
     not valid.
     """
-    return _parsed(text) is not _INVALID
+    return _parse_json_text(text) is not _INVALID_JSON
 
 
 def json_equal(response: object, reference: object) -> bool:
@@ -37,43 +37,43 @@ def json_equal(response: object, reference: object) -> bool:
     are compared exactly, others as 64-bit floats; strings by code point; of a repeated key the last one counts.
     """
     left, right = (
-        _parsed(side) if isinstance(side, str) else side for side in (response, reference)
+        _parse_json_text(side) if isinstance(side, str) else side for side in (response, reference)
     )
-    if left is _INVALID or right is _INVALID:
+    if left is _INVALID_JSON or right is _INVALID_JSON:
         return False
     pending = [(left, right)]  # a list, not recursion: nesting that could be parsed can be compared
     while pending:
         pair = pending.pop()
-        if not _alike_outside(*pair):
+        if not _equal_shallowly(*pair):
             return False
-        pending.extend(_inner_pairs(*pair))
+        pending.extend(_child_pairs(*pair))
     return True
 
 
-_INVALID = object()  # what no text can mean; None is JSON's null
+_INVALID_JSON = object()  # what no text can mean; None is JSON's null
 _DIGITS_FOR_INT = 640  # the least that Python lets a program set as its limit for int(); beyond it Decimal is exact too
 
 
-def _parsed(text: str) -> object:
+def _parse_json_text(text: str) -> object:
     try:
-        return json.loads(text, parse_constant=_refuse, parse_int=_whole_number)
+        return json.loads(text, parse_constant=_reject_constant, parse_int=_parse_whole_number)
     except (json.JSONDecodeError, _NotJson, RecursionError):
-        return _INVALID
+        return _INVALID_JSON
 
 
 class _NotJson(ValueError):
     """Raised for NaN and the infinities, which Python's parser would let pass."""
 
 
-def _refuse(constant: str) -> object:
+def _reject_constant(constant: str) -> object:
     raise _NotJson(constant)
 
 
-def _whole_number(digits: str) -> int | Decimal:
+def _parse_whole_number(digits: str) -> int | Decimal:
     return int(digits) if len(digits) <= _DIGITS_FOR_INT else Decimal(digits)
 
 
-def _alike_outside(left: object, right: object) -> bool:
+def _equal_shallowly(left: object, right: object) -> bool:
     """Whether two values agree as far as one can see without looking into their items."""
     match left, right:
         case dict(), dict():
@@ -84,7 +84,7 @@ def _alike_outside(left: object, right: object) -> bool:
             return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
 
 
-def _inner_pairs(left: object, right: object) -> Iterator[tuple[object, object]]:
+def _child_pairs(left: object, right: object) -> Iterator[tuple[object, object]]:
     match left, right:
         case dict(), dict():
             yield from ((value, right[key]) for key, value in left.items())
@@ -143,16 +143,16 @@ def last_number(value: str | float) -> float | None:
     """
     if isinstance(value, str):
         found = [*_NUMBER.finditer(value)]
-        return _finite(_spelled_for_python(found[-1])) if found else None
-    return _finite(value)
+        return _finite_float(_float_literal(found[-1])) if found else None
+    return _finite_float(value)
 
 
-def _spelled_for_python(found: re.Match[str]) -> str:
+def _float_literal(found: re.Match[str]) -> str:
     sign = "-" if found["sign"] in ("-", "−") else ""
     return sign + found["size"].replace(",", "") + (found["power"] or "")
 
 
-def _finite(value: str | float) -> float | None:
+def _finite_float(value: str | float) -> float | None:
     try:
         number = float(value)
     except (

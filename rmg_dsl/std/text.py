@@ -86,7 +86,7 @@ def contains_all(text: str, parts: Sequence[str], ignore_case: bool = False) -> 
 
     True where the list is empty. A text in the place of the list is a TypeError: its letters are not parts.
     """
-    return all(contains(text, part, ignore_case) for part in _listed(parts))
+    return all(contains(text, part, ignore_case) for part in _require_list(parts))
 
 
 def contains_any(text: str, parts: Sequence[str], ignore_case: bool = False) -> bool:
@@ -97,10 +97,10 @@ def contains_any(text: str, parts: Sequence[str], ignore_case: bool = False) -> 
 
     False where the list is empty. A text in the place of the list is a TypeError: its letters are not parts.
     """
-    return any(contains(text, part, ignore_case) for part in _listed(parts))
+    return any(contains(text, part, ignore_case) for part in _require_list(parts))
 
 
-def _listed(parts: Sequence[str]) -> Sequence[str]:
+def _require_list(parts: Sequence[str]) -> Sequence[str]:
     if isinstance(parts, str):
         raise TypeError(f"wants a list of texts, got the text {parts!r}: write [{parts!r}]")
     return parts
@@ -170,13 +170,13 @@ def exact(response: str | float, reference: str | float) -> bool:
     texts. A bool is 1 or 0, as elsewhere in the language.
     """
     if isinstance(response, str) and not isinstance(reference, str):
-        return _spells(response, reference)
+        return _text_equals_number(response, reference)
     if isinstance(reference, str) and not isinstance(response, str):
-        return _spells(reference, response)
+        return _text_equals_number(reference, response)
     return bool(response == reference)
 
 
-def _spells(text: str, number: float) -> bool:
+def _text_equals_number(text: str, number: float) -> bool:
     text = text.strip()
     if _WHOLE.fullmatch(text):  # a long identifier must not lose its last digits in a float
         return Decimal(text) == number
@@ -193,11 +193,11 @@ def exact_ci(response: str | float, reference: str | float) -> bool:
     inside count. With a number on either side it is `exact`.
     """
     if isinstance(response, str) and isinstance(reference, str):
-        return _folded(response) == _folded(reference)
+        return _normalize_caseless(response) == _normalize_caseless(reference)
     return exact(response, reference)
 
 
-def _folded(text: str) -> str:
+def _normalize_caseless(text: str) -> str:
     return normalize("NFD", normalize("NFD", text.strip()).casefold())
 
 
@@ -212,10 +212,10 @@ def join(items: Sequence[str | float | None], separator: str = "\n") -> str:
     """
     if isinstance(items, str):
         raise TypeError(f"join wants a list, got the text {items!r}")
-    return separator.join(_item(item, place) for place, item in enumerate(items))
+    return separator.join(_item_text(item, place) for place, item in enumerate(items))
 
 
-def _item(value: object, place: int) -> str:
+def _item_text(value: object, place: int) -> str:
     if value is None or value != value:  # NaN is the null that does not equal itself
         raise ValueError(f"item {place} of the list is null")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -238,16 +238,16 @@ def transcript(messages: Sequence[Mapping[str, object]]) -> str:
     their type in brackets. Tool calls follow as `[name(arguments)]`. An empty list is the empty text. A message with no
     role, or with neither content nor tool calls, is a ValueError; content or calls of another shape are a TypeError.
     """
-    return "\n".join(_turn(message, place) for place, message in enumerate(messages))
+    return "\n".join(_transcript_turn(message, place) for place, message in enumerate(messages))
 
 
-def _turn(message: Mapping[str, object], place: int) -> str:
+def _transcript_turn(message: Mapping[str, object], place: int) -> str:
     role, content, calls = message.get("role"), message.get("content"), message.get("tool_calls")
     if not isinstance(role, str):
         raise ValueError(f"message {place} has no role")
     if content is None and not calls:
         raise ValueError(f"message {place} has no content")
-    lines = [*_content_lines(content, place), *_call_lines(calls or [], place)]
+    lines = [*_content_lines(content, place), *_tool_call_lines(calls or [], place)]
     return f"{role}: " + "\n".join(lines)
 
 
@@ -258,14 +258,14 @@ def _content_lines(content: object, place: int) -> list[str]:
         case str():
             return [content]
         case list() | tuple():
-            return [_part(part, place) for part in content]
+            return [_content_part_text(part, place) for part in content]
         case _:
             raise TypeError(
                 f"the content of message {place} is a {type(content).__name__}, not a text or a list of parts"
             )
 
 
-def _part(part: object, place: int) -> str:
+def _content_part_text(part: object, place: int) -> str:
     match part:
         case str():
             return part
@@ -279,15 +279,15 @@ def _part(part: object, place: int) -> str:
             )
 
 
-def _call_lines(calls: object, place: int) -> list[str]:
+def _tool_call_lines(calls: object, place: int) -> list[str]:
     match calls:
         case list() | tuple():
-            return [_call(call, place) for call in calls]
+            return [_tool_call_text(call, place) for call in calls]
         case _:
             raise TypeError(f"the tool calls of message {place} are no list")
 
 
-def _call(call: object, place: int) -> str:
+def _tool_call_text(call: object, place: int) -> str:
     match call:
         case {"function": {"name": str(name), "arguments": arguments}}:
             return f"[{name}({arguments})]"

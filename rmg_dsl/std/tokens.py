@@ -13,7 +13,7 @@ _HAN_AND_KANA = (
 _HAN_OR_KANA = re.compile(f"[{_HAN_AND_KANA}]")
 # Scripts that put no space between words: the above, then Thai, Lao, Myanmar and Khmer, letters and marks. Their digits
 # are left out on purpose, so that a number stays one token. Korean has spaces and is not here.
-_UNSPACED = re.compile(
+_UNSPACED_SCRIPTS = re.compile(
     f"[{_HAN_AND_KANA}\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u1000-\u103f\u1050-\u108f\u1780-\u17d3]"
 )
 # Soft hyphens, joiners, direction marks, variation selectors, tags: nobody sees them, so they must not part two words.
@@ -21,7 +21,7 @@ _INVISIBLE = re.compile(
     "[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
 )
 _ASCII_WORD = re.compile("[a-z0-9]+")
-_WORD_KINDS = re.compile("UM*|L[LM]*")
+_WORD_CLASSES = re.compile("UM*|L[LM]*")
 
 
 def unicode_words(text: str) -> list[str]:
@@ -41,14 +41,16 @@ def unicode_words(text: str) -> list[str]:
     if text.isascii():
         return _ASCII_WORD.findall(text.lower())
     folded = _INVISIBLE.sub("", normalize("NFC", normalize("NFD", text).casefold()))
-    kinds = folded.translate({ord(character): _kind(character) for character in set(folded)})
-    return [folded[found.start() : found.end()] for found in _WORD_KINDS.finditer(kinds)]
+    kinds = folded.translate(
+        {ord(character): _character_class(character) for character in set(folded)}
+    )
+    return [folded[found.start() : found.end()] for found in _WORD_CLASSES.finditer(kinds)]
 
 
-def _kind(character: str) -> str:
+def _character_class(character: str) -> str:
     """L: part of a word. U: a word alone. M: a mark, which goes on with what it follows. Else a separator."""
     sort = category(character)
-    if _UNSPACED.match(character) and sort[0] in "LMN":
+    if _UNSPACED_SCRIPTS.match(character) and sort[0] in "LMN":
         return "U"
     if sort[0] == "M":
         return "M"
@@ -80,7 +82,7 @@ def squad_words(text: str) -> list[str]:
             if mark in punctuation or category(mark)[0] == "P"
         }
     )
-    return _UNSPACED.sub(r" \g<0> ", _ARTICLE.sub(" ", bare)).split()
+    return _UNSPACED_SCRIPTS.sub(r" \g<0> ", _ARTICLE.sub(" ", bare)).split()
 
 
 _SYMBOL = re.compile(r"[!-&(-+/:-@\[-`{-~]")
@@ -102,10 +104,10 @@ def mteval_tokens(text: str) -> list[str]:
     line = text.rstrip().replace("<skipped>", "").replace("-\n", "").replace("\n", " ")
     for entity, character in _ENTITIES:
         line = line.replace(entity, character)
-    return _parted(f" {line} ")
+    return _split_mteval(f" {line} ")
 
 
-def _parted(line: str) -> list[str]:
+def _split_mteval(line: str) -> list[str]:
     line = _SYMBOL.sub(r" \g<0> ", line)
     line = _STOP_AFTER_TEXT.sub(r"\1 \2 ", line)
     line = _STOP_BEFORE_TEXT.sub(r" \1 \2", line)
@@ -114,17 +116,17 @@ def _parted(line: str) -> list[str]:
 
 # What sacrebleu's `zh` sets apart. U+2001 to U+2A6D (quotes, dashes, arrows) is a slip in its table of Extension B,
 # kept because equal scores are the point. The second line is ours: kana.
-_SET_APART = re.compile(
+_ZH_SINGLE_TOKENS = re.compile(
     "[\u2001-\u2a6d\u2e80-\u2fdf\u2ff0-\u303f\u3100-\u312f\u31a0-\u31bf\u31c0-\u31ef\u3200-\u33ff\u3400-\u4db5"
     "\u3041-\u30ff\u31f0-\u31ff"
     "\u4e00-\u9fbb\uf900-\ufa2d\ufa30-\ufa6a\ufa70-\ufad9\ufe10-\ufe1f\ufe30-\ufe4f\uff00-\uffef]"
 )
 
 
-def holds_han_or_kana(text: str) -> bool:
+def has_han_or_kana(text: str) -> bool:
     """Say whether a text is, at least in part, Chinese or Japanese.
 
-    >>> holds_han_or_kana("in 東京"), holds_han_or_kana("서울에서")
+    >>> has_han_or_kana("in 東京"), has_han_or_kana("서울에서")
     (True, False)
     """
     return _HAN_OR_KANA.search(text) is not None
@@ -138,4 +140,4 @@ def chinese_tokens(text: str) -> list[str]:
 
     Without kana the result is sacrebleu's. With kana, sacrebleu's `zh` would leave whole phrases as one token.
     """
-    return _parted(_SET_APART.sub(r" \g<0> ", text.strip()))
+    return _split_mteval(_ZH_SINGLE_TOKENS.sub(r" \g<0> ", text.strip()))

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from rmg_dsl.api import PlanView, Result
     from rmg_dsl.api.sources import Spec
-    from rmg_dsl.plan import Loops
+    from rmg_dsl.plan import LoopMode
 
-NAME = "rmg"
+ACCESSOR_NAME = "rmg"
 
 
 class Accessor:
@@ -35,7 +35,7 @@ class Accessor:
 
     def score(self, spec: Spec, **options: Any) -> DataFrame:
         """A new frame with the graders' and aggregates' columns; `refine` declarations are left out."""
-        return self._graded(spec, "leave", options).df
+        return self._grade_frame(spec, "leave", options).df
 
     def refine(self, spec: Spec, **options: Any) -> DataFrame:
         """A new frame with what the `refine` declarations come to; nothing is graded that these do not need.
@@ -54,15 +54,15 @@ class Accessor:
 
     def grade(self, spec: Spec, **options: Any) -> Result:
         """The whole result: frame, summary, failures, usage."""
-        return self._graded(spec, "run", options)
+        return self._grade_frame(spec, "run", options)
 
     def plan(self, spec: Spec, **options: Any) -> PlanView:
         """The steps, and how many calls this frame costs."""
-        from rmg_dsl.api import plan
+        from rmg_dsl.api import plan_view
 
-        return plan(spec, self._frame, **options)
+        return plan_view(spec, self._frame, **options)
 
-    def _graded(self, spec: Spec, loops: Loops, options: dict[str, Any]) -> Result:
+    def _grade_frame(self, spec: Spec, loops: LoopMode, options: dict[str, Any]) -> Result:
         from rmg_dsl.api import Options, prepare, run_job
 
         return run_job(prepare(spec, self._frame, Options.of(options), loops=loops))
@@ -72,22 +72,22 @@ def register() -> None:
     """Give every frame its accessor: now if pandas is loaded, else in the moment that it is."""
     pandas = sys.modules.get("pandas")
     if pandas is not None and hasattr(pandas, "api"):
-        _register_with(pandas)
-    elif not any(isinstance(finder, _WhenImported) for finder in sys.meta_path):
-        finder: MetaPathFinder = _WhenImported()  # type: ignore[assignment] # a finder by its method: the base class would load half of importlib
+        _attach_accessor(pandas)
+    elif not any(isinstance(finder, _PandasImportFinder) for finder in sys.meta_path):
+        finder: MetaPathFinder = _PandasImportFinder()  # type: ignore[assignment] # a finder by its method: the base class would load half of importlib
         sys.meta_path.insert(0, finder)
 
 
-def _register_with(pandas: ModuleType) -> None:
-    if not hasattr(pandas.DataFrame, NAME):
-        pandas.api.extensions.register_dataframe_accessor(NAME)(Accessor)
+def _attach_accessor(pandas: ModuleType) -> None:
+    if not hasattr(pandas.DataFrame, ACCESSOR_NAME):
+        pandas.api.extensions.register_dataframe_accessor(ACCESSOR_NAME)(Accessor)
 
 
-class _WhenImported:
+class _PandasImportFinder:
     """Waits for the import of pandas, lets it happen as it would, then registers and is gone."""
 
     def __init__(self) -> None:
-        self._asking = False
+        self._is_searching = False
 
     def find_spec(
         self,
@@ -95,22 +95,22 @@ class _WhenImported:
         path: Sequence[str] | None,  # noqa: ARG002 - the import system's signature
         target: ModuleType | None = None,  # noqa: ARG002 - the import system's signature
     ) -> ModuleSpec | None:
-        if name != "pandas" or self._asking:
+        if name != "pandas" or self._is_searching:
             return None
         # Many libraries only look whether pandas could be imported: the finder stays until it really is.
-        self._asking = True
+        self._is_searching = True
         try:
             from importlib.util import find_spec
 
             spec = find_spec(name)
         finally:
-            self._asking = False
+            self._is_searching = False
         if spec is not None and spec.loader is not None:
-            spec.loader = _ThenRegister(spec.loader, self)  # type: ignore[assignment,arg-type] # by their methods, as above
+            spec.loader = _RegisteringLoader(spec.loader, self)  # type: ignore[assignment,arg-type] # by their methods, as above
         return spec
 
 
-class _ThenRegister:
+class _RegisteringLoader:
     """Pandas' own loader, with one step after it."""
 
     def __init__(self, loader: Loader, finder: MetaPathFinder) -> None:
@@ -127,6 +127,6 @@ class _ThenRegister:
         assert module.__spec__ is not None
         module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
-        _register_with(module)
+        _attach_accessor(module)
         if self._finder in sys.meta_path:
             sys.meta_path.remove(self._finder)

@@ -7,7 +7,7 @@ from argparse import Namespace
 from rmg_dsl.config import Settings
 from rmg_dsl.errors import UsageError
 from rmg_dsl.models import FILE_NAME, CacheError, ReplyCache
-from rmg_dsl.surfaces.terminal import DONE, put
+from rmg_dsl.surfaces.terminal import EXIT_OK, write_stdout
 
 _MB = 1_000_000
 
@@ -16,15 +16,15 @@ def cache(chosen: Namespace) -> int:
     """Tell what is there, or remove what was not used for longest, or all of it."""
     replies = ReplyCache(Settings.of().cache_dir / FILE_NAME)
     try:
-        put(_done(replies, chosen))
+        write_stdout(_run_cache_action(replies, chosen))
     except CacheError as error:
         raise UsageError(str(error)) from None
     finally:
         replies.close()
-    return DONE
+    return EXIT_OK
 
 
-def _done(replies: ReplyCache, chosen: Namespace) -> str:
+def _run_cache_action(replies: ReplyCache, chosen: Namespace) -> str:
     match chosen.action:
         case "prune":
             return f"{replies.prune(int(chosen.most * _MB)):,} replies removed"

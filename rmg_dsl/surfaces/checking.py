@@ -12,78 +12,87 @@ from typing import TypeVar
 
 import rmg_dsl
 from rmg_dsl import api
-from rmg_dsl.diagnostics import Diagnostic, Fix, Source, errors_in
-from rmg_dsl.diagnostics.render import as_github, as_json, as_sarif
+from rmg_dsl.diagnostics import Diagnostic, Fix, Source, has_errors
+from rmg_dsl.diagnostics.render import render_github, render_json, render_sarif
 from rmg_dsl.errors import UsageError
-from rmg_dsl.surfaces.terminal import DONE, FAILED, WRONG, put, say, show_diagnostics
+from rmg_dsl.surfaces.terminal import (
+    EXIT_BAD_INPUT,
+    EXIT_CHECK_FAILED,
+    EXIT_OK,
+    print_diagnostics,
+    write_stderr,
+    write_stdout,
+)
 from rmg_dsl.syntax import parse
 
-Found = TypeVar("Found")
-_MOST_ROUNDS = 10
+FileOutcome = TypeVar("FileOutcome")
+_MAX_FIX_ROUNDS = 10
 
 
 def check(chosen: Namespace) -> int:
     """Every mistake of every spec, in one run."""
-    read, unread = _each(chosen.specs, lambda path: _checked(path, chosen))
+    read, unread = _for_each_file(chosen.specs, lambda path: _check_file(path, chosen))
     # Two specs may import the same file: its mistakes are told once.
     found = list(
         {(d.source.name, d.span, d.code, d.message): d for each in read for d in each}.values()
     )
-    _report(found, chosen.format)
+    _write_report(found, chosen.format)
     if unread:
-        return WRONG
-    return FAILED if any(d.severity != "note" for d in found) else DONE
+        return EXIT_BAD_INPUT
+    return EXIT_CHECK_FAILED if any(d.severity != "note" for d in found) else EXIT_OK
 
 
-def _each(paths: Iterable[str], work: Callable[[str], Found]) -> tuple[list[Found], int]:
+def _for_each_file(
+    paths: Iterable[str], work: Callable[[str], FileOutcome]
+) -> tuple[list[FileOutcome], int]:
     """What comes of every file that can be read, and how many cannot: these are told, and keep nobody waiting."""
-    found: list[Found] = []
+    found: list[FileOutcome] = []
     unread = 0
     for path in paths:
         try:
             found.append(work(path))
         except UsageError as error:
             unread += 1
-            say(f"rmg: {error}")
+            write_stderr(f"rmg: {error}")
     return found, unread
 
 
-def _checked(path: str, chosen: Namespace) -> tuple[Diagnostic, ...]:
+def _check_file(path: str, chosen: Namespace) -> tuple[Diagnostic, ...]:
     if chosen.fix:
-        _fix(path, chosen.data)
+        _fix_file(path, chosen.data)
     return api.check(Path(path), chosen.data)
 
 
-def _report(found: Sequence[Diagnostic], form: str) -> None:
+def _write_report(found: Sequence[Diagnostic], form: str) -> None:
     match form:
         case "json":
-            put(json.dumps(as_json(found), ensure_ascii=False))
+            write_stdout(json.dumps(render_json(found), ensure_ascii=False))
         case "sarif":
-            put(json.dumps(as_sarif(found, rmg_dsl.__version__), ensure_ascii=False))
+            write_stdout(json.dumps(render_sarif(found, rmg_dsl.__version__), ensure_ascii=False))
         case "github":
-            put(as_github(found)) if found else None
+            write_stdout(render_github(found)) if found else None
         case _:
-            show_diagnostics(found, sys.stdout)
+            print_diagnostics(found, sys.stdout)
 
 
 # ── fixes ──
 
 
-def _fix(path: str, data: str | None) -> None:
+def _fix_file(path: str, data: str | None) -> None:
     """Apply the fixes that leave no choice; those of one round can open the way for more."""
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(_MAX_FIX_ROUNDS):
         source = api.read_source(path)
         chosen = chosen_fixes(
             [d for d in api.check(Path(path), data) if d.source.name == source.name]
         )
-        text = fixed(source, chosen)
+        text = apply_fixes(source, chosen)
         if text == source.text:
             return
-        _write(path, text)
+        _write_source(path, text)
         for fix in chosen:
             before = source.text[fix.span.start : fix.span.end]
             line = source.position(fix.span.start).line
-            say(
+            write_stderr(
                 f"{path}:{line}: `{before}` is now `{fix.text.strip()}`"
                 if before
                 else f"{path}:{line}: added `{fix.text.strip()}`"
@@ -96,33 +105,33 @@ def chosen_fixes(diagnostics: Iterable[Diagnostic]) -> list[Fix]:
     for diagnostic in diagnostics:
         fixes = list(dict.fromkeys(Fix(fix.span, fix.text) for fix in diagnostic.fixes))
         new = [fix for fix in fixes if fix not in chosen]
-        if not _collide(fixes) and not _collide([*chosen, *new]):
+        if not _fixes_overlap(fixes) and not _fixes_overlap([*chosen, *new]):
             chosen += new
     return chosen
 
 
-def fixed(source: Source, chosen: Iterable[Fix]) -> str:
+def apply_fixes(source: Source, chosen: Iterable[Fix]) -> str:
     """The text with these fixes, if it can still be read then."""
     text = source.text
     for fix in sorted(chosen, reverse=True):
         text = text[: fix.span.start] + fix.text + text[fix.span.end :]
-    return text if _still_reads(source, text) else source.text
+    return text if _still_parses(source, text) else source.text
 
 
-def _collide(fixes: Iterable[Fix]) -> bool:
+def _fixes_overlap(fixes: Iterable[Fix]) -> bool:
     """Do two of them want the same place? Then they are alternatives, and a person has to choose."""
     spans = sorted(fix.span for fix in fixes)
     return any(one == other or one.end > other.start for one, other in pairwise(spans))
 
 
-def _still_reads(source: Source, text: str) -> bool:
+def _still_parses(source: Source, text: str) -> bool:
     """A text that could be parsed can still be."""
-    return errors_in(parse(source).diagnostics) or not errors_in(
+    return has_errors(parse(source).diagnostics) or not has_errors(
         parse(Source(source.name, text)).diagnostics
     )
 
 
-def _write(path: str, text: str) -> None:
+def _write_source(path: str, text: str) -> None:
     """With the line ends and the byte-order mark that the file has."""
     from rmg_dsl.tables import write_text
 
@@ -136,38 +145,38 @@ def _write(path: str, text: str) -> None:
 
 def fmt(chosen: Namespace) -> int:
     """The one layout, written back; `--check` only tells."""
-    codes, unread = _each(chosen.files, lambda path: _format(path, chosen))
-    return WRONG if unread else max(codes, default=DONE)
+    codes, unread = _for_each_file(chosen.files, lambda path: _format_file(path, chosen))
+    return EXIT_BAD_INPUT if unread else max(codes, default=EXIT_OK)
 
 
-def _format(path: str, chosen: Namespace) -> int:
+def _format_file(path: str, chosen: Namespace) -> int:
     from rmg_dsl.syntax import format_source
     from rmg_dsl.syntax.reindent import reindent
 
-    source = _stdin() if path == "-" else api.read_source(path)
+    source = _read_stdin() if path == "-" else api.read_source(path)
     parsed = parse(Source(source.name, reindent(source.text) if chosen.reindent else source.text))
-    if errors_in(parsed.diagnostics):
-        show_diagnostics(parsed.diagnostics)
-        return FAILED
+    if has_errors(parsed.diagnostics):
+        print_diagnostics(parsed.diagnostics)
+        return EXIT_CHECK_FAILED
     formatted = format_source(parsed)
     same = formatted == (source.text if path == "-" else Path(path).read_bytes().decode("utf-8"))
     if chosen.check:
-        say(f"{source.name} would change") if not same else None
-        return DONE if same else FAILED
-    _put_formatted(path, formatted, same)
-    return DONE
+        write_stderr(f"{source.name} would change") if not same else None
+        return EXIT_OK if same else EXIT_CHECK_FAILED
+    _write_formatted(path, formatted, same)
+    return EXIT_OK
 
 
-def _put_formatted(path: str, formatted: str, same: bool) -> None:
+def _write_formatted(path: str, formatted: str, same: bool) -> None:
     from rmg_dsl.tables import write_text
 
     if path == "-":
-        put(formatted) if formatted else None
+        write_stdout(formatted) if formatted else None
     elif not same:
         write_text(path, formatted)
 
 
-def _stdin() -> Source:
+def _read_stdin() -> Source:
     try:
         return Source.of(sys.stdin.buffer.read().decode("utf-8"), "<stdin>")
     except UnicodeDecodeError as error:

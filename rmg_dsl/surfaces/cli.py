@@ -14,12 +14,12 @@ from typing import TypeAlias
 import rmg_dsl
 from rmg_dsl.errors import ModelError, RmgError, SpecError
 from rmg_dsl.surfaces.terminal import (
-    IMPOSSIBLE,
-    INTERRUPTED,
-    WRONG,
+    EXIT_BAD_INPUT,
+    EXIT_INTERRUPTED,
+    EXIT_RUN_FAILED,
     escape_unprintable,
-    say,
-    show_diagnostics,
+    print_diagnostics,
+    write_stderr,
 )
 
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     escape_unprintable()
     # A start makes many objects and no garbage, and a look at a spec ends before there is any; a run turns it on again.
     gc.disable()
-    chosen = _parser().parse_args(arguments)
+    chosen = _build_parser().parse_args(arguments)
     try:
         # Loaded only now: a check does not wait for what only a run needs.
         room = import_module(f"rmg_dsl.surfaces.{chosen.room}")
@@ -37,17 +37,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = getattr(room, chosen.word)(chosen)
         sys.stdout.flush()
     except SpecError as error:
-        show_diagnostics(error.diagnostics)
-        code = WRONG
+        print_diagnostics(error.diagnostics)
+        code = EXIT_BAD_INPUT
     except RmgError as error:
-        say(_told(error))
-        code = IMPOSSIBLE if isinstance(error, ModelError) else WRONG
+        write_stderr(_error_line(error))
+        code = EXIT_RUN_FAILED if isinstance(error, ModelError) else EXIT_BAD_INPUT
     except BrokenPipeError:
         # Whoever read our output has seen enough; nothing is left to say, and Python must not try to flush it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 128 + signal.SIGPIPE
     except KeyboardInterrupt:
-        code = INTERRUPTED
+        code = EXIT_INTERRUPTED
     finally:
         # What is alive now lives until the process ends, and need not be looked through on the way out.
         gc.freeze()
@@ -55,11 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _told(error: RmgError) -> str:
+def _error_line(error: RmgError) -> str:
     return f"rmg: {error}" + (f" (rmg explain {error.code})" if error.code else "")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="rmg",
         description="Grade what models write, by a small declarative spec.",
@@ -72,14 +72,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_fmt(words)
     _add_plan(words)
     _add_render(words)
-    _add_small(words)
+    _add_small_commands(words)
     return parser
 
 
-Words: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Subcommands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def _add(words: Words, room: str, name: str, help: str) -> argparse.ArgumentParser:
+def _add_command(words: Subcommands, room: str, name: str, help: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = words.add_parser(
         name, help=help, description=help, allow_abbrev=False
     )
@@ -87,8 +87,8 @@ def _add(words: Words, room: str, name: str, help: str) -> argparse.ArgumentPars
     return parser
 
 
-def _add_run(words: Words) -> None:
-    run = _add(words, "running", "run", "Grade the rows of DATA by SPEC.")
+def _add_run(words: Subcommands) -> None:
+    run = _add_command(words, "running", "run", "Grade the rows of DATA by SPEC.")
     run.add_argument("spec", metavar="SPEC", help="a .rmg file")
     run.add_argument(
         "data", metavar="DATA", help="csv, tsv, jsonl, json or parquet; - reads standard input"
@@ -101,7 +101,7 @@ def _add_run(words: Words) -> None:
         metavar="FILE",
         help="write the graded rows (csv, tsv, jsonl, json, parquet) or a report (html); may be repeated",
     )
-    _add_choices(run)
+    _add_run_options(run)
     run.add_argument(
         "--concurrency", type=int, metavar="N", help="calls in flight at once, for each model"
     )
@@ -126,7 +126,7 @@ def _add_run(words: Words) -> None:
     run.add_argument("--json", action="store_true", help="the summary as JSON on standard output")
 
 
-def _add_choices(parser: argparse.ArgumentParser) -> None:
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         action="append",
@@ -163,8 +163,10 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_check(words: Words) -> None:
-    check = _add(words, "checking", "check", "Report every mistake in a spec; nothing is run.")
+def _add_check(words: Subcommands) -> None:
+    check = _add_command(
+        words, "checking", "check", "Report every mistake in a spec; nothing is run."
+    )
     check.add_argument("specs", nargs="+", metavar="SPEC")
     check.add_argument("--data", metavar="FILE", help="check against the columns of this table too")
     check.add_argument("--format", choices=("text", "json", "github", "sarif"), default="text")
@@ -178,8 +180,8 @@ def _add_check(words: Words) -> None:
     check.add_argument("--fix", action="store_true", help="apply the offered fixes to the files")
 
 
-def _add_fmt(words: Words) -> None:
-    fmt = _add(words, "checking", "fmt", "Rewrite specs in the one layout.")
+def _add_fmt(words: Subcommands) -> None:
+    fmt = _add_command(words, "checking", "fmt", "Rewrite specs in the one layout.")
     fmt.add_argument("files", nargs="+", metavar="FILE", help="- formats standard input")
     fmt.add_argument(
         "--check", action="store_true", help="write nothing; exit 1 if a file would change"
@@ -187,8 +189,8 @@ def _add_fmt(words: Words) -> None:
     fmt.add_argument("--reindent", action="store_true", help="rebuild lost indentation first")
 
 
-def _add_plan(words: Words) -> None:
-    plan = _add(
+def _add_plan(words: Subcommands) -> None:
+    plan = _add_command(
         words,
         "showing",
         "plan",
@@ -196,12 +198,14 @@ def _add_plan(words: Words) -> None:
     )
     plan.add_argument("spec", metavar="SPEC")
     plan.add_argument("data", nargs="?", metavar="DATA")
-    _add_choices(plan)
+    _add_run_options(plan)
     plan.add_argument("--json", action="store_true", help="the counts as JSON")
 
 
-def _add_render(words: Words) -> None:
-    render = _add(words, "showing", "render", "Show the exact messages that a row would send.")
+def _add_render(words: Subcommands) -> None:
+    render = _add_command(
+        words, "showing", "render", "Show the exact messages that a row would send."
+    )
     render.add_argument("spec", metavar="SPEC")
     render.add_argument("data", metavar="DATA")
     render.add_argument(
@@ -218,15 +222,15 @@ def _add_render(words: Words) -> None:
     render.add_argument("--json", action="store_true", help="the messages as JSON")
 
 
-def _add_small(words: Words) -> None:
-    explain = _add(words, "showing", "explain", "The long text of a diagnostic's code.")
+def _add_small_commands(words: Subcommands) -> None:
+    explain = _add_command(words, "showing", "explain", "The long text of a diagnostic's code.")
     explain.add_argument("code", metavar="CODE")
-    std = _add(words, "showing", "std", "The standard library, as source.")
+    std = _add_command(words, "showing", "std", "The standard library, as source.")
     std.add_argument("name", nargs="?", metavar="NAME")
-    ast = _add(words, "showing", "ast", "The tree of a spec, with places.")
+    ast = _add_command(words, "showing", "ast", "The tree of a spec, with places.")
     ast.add_argument("spec", metavar="SPEC")
     ast.add_argument("--json", action="store_true", help="as JSON (the only form there is)")
-    cache = _add(
+    cache = _add_command(
         words, "caching", "cache", "The reply cache: how much it holds; less of it; none of it."
     )
     cache.add_argument("action", choices=("info", "prune", "clear"))
@@ -237,7 +241,9 @@ def _add_small(words: Words) -> None:
         metavar="MB",
         help="prune: keep so much, the latest used",
     )
-    demo = _add(words, "running", "demo", "Grade the shipped example; needs no key and no network.")
+    demo = _add_command(
+        words, "running", "demo", "Grade the shipped example; needs no key and no network."
+    )
     demo.add_argument(
         "--model", metavar="PROVIDER/NAME", help="ask a real judge instead of the embedded baseline"
     )

@@ -6,15 +6,15 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import Any
 
-from rmg_dsl.api.options import Options, Written
+from rmg_dsl.api.options import Options, RawParam
 from rmg_dsl.errors import UsageError
 
 
-def options_of(chosen: Namespace, **more: Any) -> Options:
+def options_from_arguments(chosen: Namespace, **more: Any) -> Options:
     """The options that the flags ask for."""
     return Options(
-        model=models_of(chosen.model),
-        params=params_of(chosen.set),
+        model=parse_model_flags(chosen.model),
+        params=parse_param_flags(chosen.set),
         limit=chosen.limit,
         sample=chosen.sample,
         seed=chosen.seed,
@@ -25,10 +25,10 @@ def options_of(chosen: Namespace, **more: Any) -> Options:
     )
 
 
-def models_of(given: Sequence[str]) -> str | dict[str, str] | None:
+def parse_model_flags(given: Sequence[str]) -> str | dict[str, str] | None:
     """`--model PROVIDER/NAME` replaces the default, `--model NAME=PROVIDER/NAME` a declared one.
 
-    >>> models_of(["openai/a"]), models_of(["strong=openai/b", "openai/a"])
+    >>> parse_model_flags(["openai/a"]), parse_model_flags(["strong=openai/b", "openai/a"])
     ('openai/a', {'strong': 'openai/b', '': 'openai/a'})
     """
     named: dict[str, str] = {}
@@ -45,16 +45,16 @@ def models_of(given: Sequence[str]) -> str | dict[str, str] | None:
     return named.get("") if named.keys() <= {""} else named
 
 
-def params_of(given: Sequence[str]) -> dict[str, Written]:
+def parse_param_flags(given: Sequence[str]) -> dict[str, RawParam]:
     """`--set PARAM=VALUE`, the values as they were typed.
 
-    >>> params_of(["floor=3.5"])
+    >>> parse_param_flags(["floor=3.5"])
     {'floor': '3.5'}
     """
-    found: dict[str, Written] = {}
+    found: dict[str, RawParam] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise UsageError(f"`--set {text}`: write `--set PARAM=VALUE`")
-        found[name.strip()] = Written(value.strip())
+        found[name.strip()] = RawParam(value.strip())
     return found

@@ -14,7 +14,7 @@ from rmg_dsl.errors import RmgError, UsageError
 
 if TYPE_CHECKING:
     from rmg_dsl.api import Options, PlanView, Result, Suite
-    from rmg_dsl.api.preparing import Job
+    from rmg_dsl.api.preparing import GradingJob
     from rmg_dsl.diagnostics import Source
     from rmg_dsl.surfaces.option_line import OptionLine
 
@@ -45,28 +45,28 @@ Options:
 """
 
 
-def load(shell: Shell) -> None:
+def register_magics(shell: Shell) -> None:
     """Give the shell its magics; nothing else happens: no thread, no network, no model."""
     from IPython.core.magic import needs_local_scope, no_var_expand
 
-    from rmg_dsl.surfaces.option_line import GRADE, RMG, described
+    from rmg_dsl.surfaces.option_line import GRADE_FLAGS, RMG_FLAGS, describe_flags
 
     def grade(
         line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
     ) -> object:
-        return _plainly(shell, lambda: _grade(shell, line, cell, local_ns))
+        return _run_without_frames(shell, lambda: _grade(shell, line, cell, local_ns))
 
     def rmg(line: str, cell: str) -> object:
-        return _plainly(shell, lambda: _rmg(shell, line, cell))
+        return _run_without_frames(shell, lambda: _compile_cell(shell, line, cell))
 
-    grade.__doc__ = _GRADE_HELP + described(GRADE.values())
-    rmg.__doc__ = _RMG_HELP + described(RMG.values())
+    grade.__doc__ = _GRADE_HELP + describe_flags(GRADE_FLAGS.values())
+    rmg.__doc__ = _RMG_HELP + describe_flags(RMG_FLAGS.values())
     # Else IPython would put values in the place of `{x}` and `$x` before the line comes here.
     shell.register_magic_function(no_var_expand(needs_local_scope(grade)), "line_cell", "grade")
     shell.register_magic_function(no_var_expand(rmg), "cell", "rmg")
 
 
-def _plainly(shell: Shell, work: Callable[[], object]) -> object:
+def _run_without_frames(shell: Shell, work: Callable[[], object]) -> object:
     """A mistake of the author's is told in its own words; Python's frames are for mistakes of ours."""
     failed: BaseException
     try:
@@ -82,20 +82,20 @@ def _plainly(shell: Shell, work: Callable[[], object]) -> object:
 # ── %%rmg ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _rmg(shell: Shell, line: str, cell: str) -> Suite:
+def _compile_cell(shell: Shell, line: str, cell: str) -> Suite:
     from rmg_dsl.api.suites import suite_of
-    from rmg_dsl.surfaces.notebook import show_diagnostics
-    from rmg_dsl.surfaces.option_line import RMG, read_line
+    from rmg_dsl.surfaces.notebook import display_diagnostics
+    from rmg_dsl.surfaces.option_line import RMG_FLAGS, parse_option_line
 
-    chosen = read_line(line, RMG, "%%rmg")
+    chosen = parse_option_line(line, RMG_FLAGS, "%%rmg")
     if chosen.rest:
         raise UsageError(
             f"`%%rmg` takes no data: `%%rmg -o NAME` keeps the suite, `%%grade {chosen.rest}` grades"
         )
-    name = _name_to_keep(chosen)
+    name = _variable_name(chosen)
     suite = suite_of(_cell_source(shell, cell))
-    show_diagnostics(suite.diagnostics)
-    _keep(shell, name, suite)
+    display_diagnostics(suite.diagnostics)
+    _assign_variable(shell, name, suite)
     return suite
 
 
@@ -103,122 +103,128 @@ def _rmg(shell: Shell, line: str, cell: str) -> Suite:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _GradeRequest:
     """A `%grade` whose line has been read: nothing has been run yet."""
 
     spec: Suite
     data: object
     options: Options
     line: OptionLine
-    name: str | None
+    result_name: str | None
 
 
 def _grade(
     shell: Shell, line: str, cell: str | None, local_ns: Mapping[str, Any] | None
 ) -> Result | PlanView | None:
-    asked = _asked(shell, line, cell, {**shell.user_ns, **(local_ns or {})})
+    asked = _read_grade_request(shell, line, cell, {**shell.user_ns, **(local_ns or {})})
     if asked.data is None:
-        return _plan(asked)
-    return _run(shell, asked)
+        return _plan_request(asked)
+    return _run_request(shell, asked)
 
 
-def _asked(shell: Shell, line: str, cell: str | None, names: dict[str, Any]) -> _Asked:
+def _read_grade_request(
+    shell: Shell, line: str, cell: str | None, names: dict[str, Any]
+) -> _GradeRequest:
     from rmg_dsl.api import Options
-    from rmg_dsl.surfaces.option_line import GRADE, options_of, read_line
+    from rmg_dsl.surfaces.option_line import GRADE_FLAGS, options_from_line, parse_option_line
 
     magic = "%grade" if cell is None else "%%grade"
-    chosen = read_line(line, GRADE, magic)
-    name = _name_to_keep(chosen)
+    chosen = parse_option_line(line, GRADE_FLAGS, magic)
+    name = _variable_name(chosen)
     source, rest = (
         _file_source(chosen.rest, names)
         if cell is None
         else (_cell_source(shell, cell), chosen.rest)
     )
-    options = Options.of({**options_of(chosen, names), "progress": _wanted(shell, chosen)})
-    return _Asked(_unchecked(source), _evaluated(rest, names), options, chosen, name)
+    options = Options.of(
+        {**options_from_line(chosen, names), "progress": _progress_option(shell, chosen)}
+    )
+    return _GradeRequest(
+        _suite_from_source(source), _evaluate_data(rest, names), options, chosen, name
+    )
 
 
-def _wanted(shell: Shell, chosen: OptionLine) -> bool | None:
+def _progress_option(shell: Shell, chosen: OptionLine) -> bool | None:
     """Progress is shown at once in a cell, on a terminal as ever, and not where the line says `--quiet`."""
     if "--quiet" in chosen:
         return False
     return True if getattr(shell, "kernel", None) is not None else None
 
 
-def _name_to_keep(line: OptionLine) -> str | None:
-    name = line.one("-o")
+def _variable_name(line: OptionLine) -> str | None:
+    name = line.single_value("-o")
     if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):
         raise UsageError(f"`-o {name}`: a name for a variable is wanted, such as `-o scored`")
     return name
 
 
-def _plan(asked: _Asked) -> PlanView:
+def _plan_request(asked: _GradeRequest) -> PlanView:
     """Without rows: everything that can be said about the spec, and the plan."""
     from rmg_dsl.api import plan_of
-    from rmg_dsl.surfaces.notebook import show_diagnostics
+    from rmg_dsl.surfaces.notebook import display_diagnostics
 
     view = plan_of(asked.spec, None, asked.options)
-    show_diagnostics(asked.spec.diagnostics)
+    display_diagnostics(asked.spec.diagnostics)
     return view
 
 
-def _run(shell: Shell, asked: _Asked) -> Result | PlanView | None:
+def _run_request(shell: Shell, asked: _GradeRequest) -> Result | PlanView | None:
     from rmg_dsl.api import prepare
-    from rmg_dsl.api.planning import bill_of
-    from rmg_dsl.api.results import PAGES
+    from rmg_dsl.api.planning import estimate_job
+    from rmg_dsl.api.results import PAGE_ENDINGS
     from rmg_dsl.tables import check_writable
 
-    for path in asked.line.all("--save"):
-        check_writable(path, also=PAGES)
+    for path in asked.line.all_values("--save"):
+        check_writable(path, also=PAGE_ENDINGS)
     job = prepare(asked.spec, asked.data, asked.options)
     quiet = "--quiet" in asked.line
-    _remark(job, quiet)
+    _show_warnings(job, quiet)
     if "--dry-run" in asked.line:
-        return bill_of(job)
-    result = _finished(job)
-    _keep(shell, asked.name, result)
+        return estimate_job(job)
+    result = _run_interruptibly(job)
+    _assign_variable(shell, asked.result_name, result)
     if result.interrupted:
         # A cell that ended well would let the next ones of "Run All" go on with half a result.
         shell.displayhook(result)
-        raise KeyboardInterrupt(_where(asked.name))
-    _save(shell, result, asked.line.all("--save"))
-    return None if quiet and asked.name else result
+        raise KeyboardInterrupt(_interrupt_message(asked.result_name))
+    _save_rows(shell, result, asked.line.all_values("--save"))
+    return None if quiet and asked.result_name else result
 
 
-def _where(name: str | None) -> str:
+def _interrupt_message(name: str | None) -> str:
     kept = (
         f"`{name}` has them" if name else "they are in `_`; give the result a name with `-o NAME`"
     )
     return f"the run was interrupted; the finished rows are kept: {kept}"
 
 
-def _remark(job: Job, quiet: bool) -> None:
+def _show_warnings(job: GradingJob, quiet: bool) -> None:
     """Doubts about the spec and the data, which stop nothing."""
-    from rmg_dsl.surfaces.notebook import show_diagnostics
-    from rmg_dsl.surfaces.terminal import say
+    from rmg_dsl.surfaces.notebook import display_diagnostics
+    from rmg_dsl.surfaces.terminal import write_stderr
 
     if not quiet:
-        show_diagnostics(d for d in job.suite.diagnostics if d.severity == "warning")
+        display_diagnostics(d for d in job.suite.diagnostics if d.severity == "warning")
         if job.table.count == 0:
-            say("the data has no rows: there is nothing to grade (rmg explain RMG504)")
+            write_stderr("the data has no rows: there is nothing to grade (rmg explain RMG504)")
 
 
-def _finished(job: Job) -> Result:
+def _run_interruptibly(job: GradingJob) -> Result:
     """Run on the bridge: this thread waits, draws, and hears the interrupt."""
     from rmg_dsl.api import run_job
-    from rmg_dsl.api.grading import stopper
+    from rmg_dsl.api.grading import stop_handler
     from rmg_dsl.surfaces.notebook import Interruptible
 
-    with Interruptible(stopper(job, hurried=True)):
+    with Interruptible(stop_handler(job, hurried=True)):
         return run_job(job, stop_on_interrupt=False)
 
 
-def _keep(shell: Shell, name: str | None, value: object) -> None:
+def _assign_variable(shell: Shell, name: str | None, value: object) -> None:
     if name is not None:
         shell.push({name: value})
 
 
-def _save(shell: Shell, result: Result, paths: Sequence[str]) -> None:
+def _save_rows(shell: Shell, result: Result, paths: Sequence[str]) -> None:
     """Write the rows; where that fails they are shown, so that what was paid for is not lost with the cell."""
     saved = False
     try:
@@ -268,19 +274,19 @@ def _file_source(rest: str, names: Mapping[str, object]) -> tuple[Source, str]:
     return read_source(Path(word)), rest[found.end() :] if found else ""
 
 
-def _unchecked(source: Source) -> Suite:
+def _suite_from_source(source: Source) -> Suite:
     """A suite that may have mistakes: they are told once, with those that only the data shows."""
-    from rmg_dsl.api.sources import checked
+    from rmg_dsl.api.sources import run_checker
     from rmg_dsl.api.suites import Suite
 
-    found = checked(source)
-    return Suite(found.checked, found.diagnostics)
+    found = run_checker(source)
+    return Suite(found.suite, found.diagnostics)
 
 
 # ── the data ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _evaluated(text: str, names: dict[str, Any]) -> object:
+def _evaluate_data(text: str, names: dict[str, Any]) -> object:
     """The value of the expression; none where there is none."""
     text = text.strip()
     if not text or text.startswith("#"):
@@ -291,7 +297,7 @@ def _evaluated(text: str, names: dict[str, Any]) -> object:
     except (SyntaxError, ValueError) as error:
         reason = getattr(error, "msg", "") or str(error)
         raise UsageError(f"the data is no Python expression: {reason}: `{text}`") from None
-    value = _value(code, text, names)
+    value = _evaluate_code(code, text, names)
     if value is None:
         raise UsageError(
             f"`{text}` is None; the data is a frame, a list of dicts, or the path of a file in quotes"
@@ -304,25 +310,25 @@ def _refuse_file(text: str) -> None:
         raise UsageError(f'the data is a Python expression: a file stands in quotes, "{text}"')
 
 
-def _value(code: Any, text: str, names: dict[str, Any]) -> object:
+def _evaluate_code(code: Any, text: str, names: dict[str, Any]) -> object:
     try:
         return eval(code, names)  # the author's own words, as if they stood in a cell
     except NameError as error:
         # Only a name of the line itself: what goes wrong inside of what it calls is Python's to tell.
-        if _is_deep(error):
+        if _is_raised_deeper(error):
             raise
-        unknown = _unknown_name(error.name or text, names)
+        unknown = _unknown_name_message(error.name or text, names)
     raise UsageError(unknown)
 
 
-def _is_deep(error: NameError) -> bool:
+def _is_raised_deeper(error: NameError) -> bool:
     here = error.__traceback__
     line = here.tb_next if here else None
     return line is None or line.tb_next is not None
 
 
-def _unknown_name(name: str, names: Mapping[str, object]) -> str:
-    from rmg_dsl.suggest import likely
+def _unknown_name_message(name: str, names: Mapping[str, object]) -> str:
+    from rmg_dsl.suggest import suggest_name
 
-    close = likely(name, [each for each in names if not each.startswith("_")])
+    close = suggest_name(name, [each for each in names if not each.startswith("_")])
     return f"there is no variable `{name}`" + (f": did you mean `{close}`?" if close else "")

@@ -10,18 +10,18 @@ from typing import Any, Self
 
 from rmg_dsl.config import Settings
 from rmg_dsl.diagnostics import Diagnostic
-from rmg_dsl.diagnostics.render import as_html, as_text, visible
+from rmg_dsl.diagnostics.render import printable_text, render_html, render_text
 from rmg_dsl.errors import RmgError, SpecError
-from rmg_dsl.surfaces.terminal import counted
+from rmg_dsl.surfaces.terminal import severity_counts
 
 
-def show_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
+def display_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
     """Doubts and remarks about a spec that runs all the same, above what it gives."""
     from IPython.display import display
 
     found = tuple(diagnostics)
     if found:
-        display({"text/plain": as_text(found), "text/html": as_html(found)}, raw=True)  # type: ignore[no-untyped-call] # IPython has no types
+        display({"text/plain": render_text(found), "text/html": render_html(found)}, raw=True)  # type: ignore[no-untyped-call] # IPython has no types
 
 
 # ── an interrupt ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -35,7 +35,7 @@ class Interruptible:
 
     def __init__(self, stop: Callable[[], None]) -> None:
         self._stop = stop
-        self._before: Any = None
+        self._previous_handler: Any = None
 
     def __enter__(self) -> Self:
         before = signal.getsignal(signal.SIGINT)
@@ -44,11 +44,11 @@ class Interruptible:
             before not in (None, signal.SIG_IGN)
             and threading.current_thread() is threading.main_thread()
         ):
-            self._before = before
-            signal.signal(signal.SIGINT, self._first)
+            self._previous_handler = before
+            signal.signal(signal.SIGINT, self._on_first_interrupt)
         return self
 
-    def _first(self, _number: int, _frame: FrameType | None) -> None:
+    def _on_first_interrupt(self, _number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         self._stop()
 
@@ -58,8 +58,8 @@ class Interruptible:
         found: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        if self._previous_handler is not None:
+            signal.signal(signal.SIGINT, self._previous_handler)
 
 
 # ── a mistake ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -71,16 +71,16 @@ def without_frames(error: BaseException, *, colour: bool) -> BaseException:
     >>> without_frames(RmgError("there is no such row"), colour=False)._render_traceback_()
     ['RmgError: there is no such row']
     """
-    shown = _shown(error, colour).split("\n")
+    shown = _error_display_text(error, colour).split("\n")
     error.__cause__ = error.__context__ = error.__traceback__ = None
     # IPython asks the exception itself; an ExceptionGroup in its context would be shown instead.
     error._render_traceback_ = lambda: shown  # type: ignore[attr-defined] # IPython looks for it
     return error
 
 
-def _shown(error: BaseException, colour: bool) -> str:
+def _error_display_text(error: BaseException, colour: bool) -> str:
     if isinstance(error, SpecError):
         found = [d for d in error.diagnostics if isinstance(d, Diagnostic) and d.severity != "note"]
-        return f"{as_text(found, colour=colour and Settings.of().colour)}\n\n{counted(found)}"
+        return f"{render_text(found, colour=colour and Settings.of().colour)}\n\n{severity_counts(found)}"
     more = f" (rmg explain {error.code})" if isinstance(error, RmgError) and error.code else ""
-    return visible(f"{type(error).__name__}: {error}{more}".removesuffix(": "), keep="\n")
+    return printable_text(f"{type(error).__name__}: {error}{more}".removesuffix(": "), keep="\n")

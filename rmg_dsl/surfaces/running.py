@@ -15,35 +15,47 @@ from pathlib import Path
 from types import FrameType
 
 from rmg_dsl import api
-from rmg_dsl.api.grading import stopper
-from rmg_dsl.api.planning import bill_of
-from rmg_dsl.api.preparing import Job
-from rmg_dsl.api.results import PAGES, Finished, check_by
+from rmg_dsl.api.grading import stop_handler
+from rmg_dsl.api.planning import estimate_job
+from rmg_dsl.api.preparing import GradingJob
+from rmg_dsl.api.results import PAGE_ENDINGS, FinishedRun, check_summary_column
 from rmg_dsl.errors import UsageError
-from rmg_dsl.surfaces.cli_options import options_of
-from rmg_dsl.surfaces.terminal import DONE, FAILED, IMPOSSIBLE, INTERRUPTED, put, say, show
+from rmg_dsl.surfaces.cli_options import options_from_arguments
+from rmg_dsl.surfaces.terminal import (
+    EXIT_CHECK_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_RUN_FAILED,
+    write_stderr,
+    write_stdout,
+    write_visible,
+)
 from rmg_dsl.tables import check_writable
 
 
 def run(chosen: Namespace) -> int:
     """Grade; write the rows and the summary."""
-    job = _prepared(chosen)
+    job = _prepare_job(chosen)
     if chosen.dry_run:
-        planned = bill_of(job)
-        put(json.dumps(planned.as_json(), ensure_ascii=False) if chosen.json else str(planned))
-        return DONE
+        planned = estimate_job(job)
+        write_stdout(
+            json.dumps(planned.as_json(), ensure_ascii=False) if chosen.json else str(planned)
+        )
+        return EXIT_OK
     if job.table.count == 0:
-        say("rmg: warning: the data has no rows: there is nothing to grade (rmg explain RMG504)")
+        write_stderr(
+            "rmg: warning: the data has no rows: there is nothing to grade (rmg explain RMG504)"
+        )
     with first_interrupt_stops(job):
         result = api.run_stream(job, chosen.output, chosen.by)
-    _show(result, chosen)
+    _print_result(result, chosen)
     return _exit_code(result)
 
 
-def _prepared(chosen: Namespace) -> Job:
+def _prepare_job(chosen: Namespace) -> GradingJob:
     """The job, and everything that could go wrong after it tried before it."""
     for path in chosen.output:
-        check_writable(path, also=PAGES)
+        check_writable(path, also=PAGE_ENDINGS)
         if _same_file(path, chosen.data):
             raise UsageError(f"-o {path} would overwrite the data; give the results another name")
     if chosen.allow_python:
@@ -51,7 +63,7 @@ def _prepared(chosen: Namespace) -> Job:
     progress = False if chosen.quiet else None
     if chosen.no_cache and chosen.refresh:
         raise UsageError("`--no-cache` and `--refresh` ask for two things: leave one out")
-    options = options_of(
+    options = options_from_arguments(
         chosen,
         concurrency=chosen.concurrency,
         budget=chosen.budget,
@@ -61,7 +73,7 @@ def _prepared(chosen: Namespace) -> Job:
     )
     job = api.prepare(Path(chosen.spec), chosen.data, options)
     if chosen.by:
-        check_by(job.table, chosen.by)
+        check_summary_column(job.table, chosen.by)
     return job
 
 
@@ -70,11 +82,11 @@ def _same_file(one: str, other: str) -> bool:
 
 
 @contextmanager
-def first_interrupt_stops(job: Job) -> Iterator[None]:
+def first_interrupt_stops(job: GradingJob) -> Iterator[None]:
     """The first Ctrl-C ends the job, and what is finished is still written; the second one leaves at once."""
-    stop = stopper(job)
+    stop = stop_handler(job)
 
-    def first(_number: int, _frame: FrameType | None) -> None:
+    def on_first_interrupt(_number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         # Past Python's own buffer, which the interrupted line may be writing to.
         os.write(
@@ -88,50 +100,50 @@ def first_interrupt_stops(job: Job) -> Iterator[None]:
     if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
         yield
         return
-    signal.signal(signal.SIGINT, first)
+    signal.signal(signal.SIGINT, on_first_interrupt)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def _exit_code(result: Finished) -> int:
+def _exit_code(result: FinishedRun) -> int:
     if result.interrupted:
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
     if result.stopped or result.every_row_failed:
-        return IMPOSSIBLE
-    return DONE if result.holds else FAILED
+        return EXIT_RUN_FAILED
+    return EXIT_OK if result.holds else EXIT_CHECK_FAILED
 
 
-def _show(result: Finished, chosen: Namespace) -> None:
+def _print_result(result: FinishedRun, chosen: Namespace) -> None:
     if result.stopped:
-        say(f"rmg: the run ended early: {result.stopped}")
+        write_stderr(f"rmg: the run ended early: {result.stopped}")
     elif result.nothing_scored:
-        say(f"rmg: no row could be graded: {result.first_failure}")
+        write_stderr(f"rmg: no row could be graded: {result.first_failure}")
     if chosen.json:
-        put(json.dumps(result.as_json(), ensure_ascii=False))
+        write_stdout(json.dumps(result.as_json(), ensure_ascii=False))
     elif not chosen.quiet:
         for name, group in result.groups():
-            show(f"{chosen.by} = {name}\n{group}\n")
-        show(result.overview)
+            write_visible(f"{chosen.by} = {name}\n{group}\n")
+        write_visible(result.overview)
     elif not result.holds:
-        say("\n".join(str(verdict) for verdict in result.gates if not verdict.holds))
+        write_stderr("\n".join(str(verdict) for verdict in result.gates if not verdict.holds))
 
 
 def demo(chosen: Namespace) -> int:
     """The shipped example, from inside the package."""
     folder = files("rmg_dsl") / "examples"
     with as_file(folder / "support.rmg") as spec, as_file(folder / "support.csv") as data:
-        put(spec.read_text("utf-8"))
+        write_stdout(spec.read_text("utf-8"))
         job = api.prepare(spec, str(data), api.Options(model=chosen.model))
         with first_interrupt_stops(job):
             result = api.run_job(job, stop_on_interrupt=False)
-        put(result.glance())
+        write_stdout(result.glance())
     if result.stopped:
-        say(f"rmg: the run ended early: {result.stopped}")
-    show(result.overview)
+        write_stderr(f"rmg: the run ended early: {result.stopped}")
+    write_visible(result.overview)
     if chosen.model is None:
-        put(
+        write_stdout(
             "\nThis was the embedded word-overlap baseline. A real judge: rmg demo --model openai/gpt-6-luna"
         )
     return _exit_code(result)

@@ -9,41 +9,47 @@ from pathlib import Path
 from typing import Any
 
 from rmg_dsl import api
-from rmg_dsl.diagnostics import Source, Span, codes, errors_in
+from rmg_dsl.diagnostics import Source, Span, codes, has_errors
 from rmg_dsl.errors import UsageError
-from rmg_dsl.surfaces.cli_options import options_of, params_of
-from rmg_dsl.surfaces.terminal import DONE, FAILED, put, show, show_diagnostics
+from rmg_dsl.surfaces.cli_options import options_from_arguments, parse_param_flags
+from rmg_dsl.surfaces.terminal import (
+    EXIT_CHECK_FAILED,
+    EXIT_OK,
+    print_diagnostics,
+    write_stdout,
+    write_visible,
+)
 from rmg_dsl.syntax import nodes, parse
 
 
 def plan(chosen: Namespace) -> int:
     """The steps, and the calls they cost."""
-    found = api.plan_of(Path(chosen.spec), chosen.data, options_of(chosen))
-    put(json.dumps(found.as_json(), ensure_ascii=False) if chosen.json else str(found))
-    return DONE
+    found = api.plan_of(Path(chosen.spec), chosen.data, options_from_arguments(chosen))
+    write_stdout(json.dumps(found.as_json(), ensure_ascii=False) if chosen.json else str(found))
+    return EXIT_OK
 
 
 def render(chosen: Namespace) -> int:
     """The exact messages of one row."""
     found = api.messages_of(
-        Path(chosen.spec), chosen.data, chosen.row, chosen.grader, params_of(chosen.set)
+        Path(chosen.spec), chosen.data, chosen.row, chosen.grader, parse_param_flags(chosen.set)
     )
     if chosen.json:
-        put(json.dumps(found, ensure_ascii=False))
-        return DONE
+        write_stdout(json.dumps(found, ensure_ascii=False))
+        return EXIT_OK
     for asked in found:
-        put(f"── {asked['grader'] or 'a part of another grader'} ──")
+        write_stdout(f"── {asked['grader'] or 'a part of another grader'} ──")
         if asked["status"] != "ok":
-            show(f"not asked: {asked['status']}: {asked['message']}\n")
+            write_visible(f"not asked: {asked['status']}: {asked['message']}\n")
         for message in asked["messages"]:
-            show(f"[{message['role']}]\n{message['content']}\n")
+            write_visible(f"[{message['role']}]\n{message['content']}\n")
     if not found:
-        put(
+        write_stdout(
             f"`{chosen.grader}` asks no model: it is code"
             if chosen.grader
             else "this spec asks no model: it is code"
         )
-    return DONE
+    return EXIT_OK
 
 
 def explain(chosen: Namespace) -> int:
@@ -52,8 +58,8 @@ def explain(chosen: Namespace) -> int:
     row = codes().get(f"RMG{digits}")
     if row is None:
         raise UsageError(f"there is no diagnostic {chosen.code}; codes look like RMG401")
-    put(f"{row.code} ({row.severity}): {row.title}\n\n{row.text}")
-    return DONE
+    write_stdout(f"{row.code} ({row.severity}): {row.title}\n\n{row.text}")
+    return EXIT_OK
 
 
 # ── the standard library ──
@@ -65,8 +71,8 @@ def std(chosen: Namespace) -> int:
 
     modules = [library.library(name) for name in library.FILES]
     if chosen.name is None:
-        put("\n\n".join(module.source.text.strip() for module in modules))
-        return DONE
+        write_stdout("\n\n".join(module.source.text.strip() for module in modules))
+        return EXIT_OK
     wanted = chosen.name.removeprefix("std.")
     for module in modules:
         for declared in module.declarations:
@@ -74,12 +80,12 @@ def std(chosen: Namespace) -> int:
                 isinstance(declared, nodes.GraderDecl | nodes.InternalDecl)
                 and declared.name.id == wanted
             ):
-                put(_with_doc(module.source.text, declared.span, declared.doc))
-                return DONE
+                write_stdout(_source_with_doc(module.source.text, declared.span, declared.doc))
+                return EXIT_OK
     raise UsageError(f"the standard library has no `{wanted}`; `rmg std` shows all of it")
 
 
-def _with_doc(text: str, span: Span, doc: str) -> str:
+def _source_with_doc(text: str, span: Span, doc: str) -> str:
     above = "".join(f"## {line}".rstrip() + "\n" for line in doc.split("\n")) if doc else ""
     return above + text[span.start : span.end]
 
@@ -91,14 +97,14 @@ def ast(chosen: Namespace) -> int:
     """The tree as JSON."""
     source = api.read_source(chosen.spec)
     parsed = parse(source)
-    put(json.dumps(_tree(parsed.module, source), ensure_ascii=False))
-    if errors_in(parsed.diagnostics):
-        show_diagnostics(parsed.diagnostics)
-        return FAILED
-    return DONE
+    write_stdout(json.dumps(_node_as_json(parsed.module, source), ensure_ascii=False))
+    if has_errors(parsed.diagnostics):
+        print_diagnostics(parsed.diagnostics)
+        return EXIT_CHECK_FAILED
+    return EXIT_OK
 
 
-def _tree(node: object, source: Source) -> Any:
+def _node_as_json(node: object, source: Source) -> Any:
     if isinstance(node, Span):
         start, end = source.position(node.start), source.position(node.end)
         return {
@@ -110,8 +116,8 @@ def _tree(node: object, source: Source) -> Any:
     if isinstance(node, Source):
         return node.name
     if isinstance(node, tuple):
-        return [_tree(item, source) for item in node]
+        return [_node_as_json(item, source) for item in node]
     if is_dataclass(node):
         kind = {"node": nodes.published_name(node)}
-        return kind | {f.name: _tree(getattr(node, f.name), source) for f in fields(node)}
+        return kind | {f.name: _node_as_json(getattr(node, f.name), source) for f in fields(node)}
     return node

@@ -9,25 +9,25 @@ from typing import IO
 
 from rmg_dsl.config import Settings
 from rmg_dsl.diagnostics import Diagnostic
-from rmg_dsl.diagnostics.render import as_text, visible
+from rmg_dsl.diagnostics.render import printable_text, render_text
 
 # Done; a gate or a check fails; a wrong command line, spec or data; the run could not be done; Ctrl-C.
-DONE, FAILED, WRONG, IMPOSSIBLE, INTERRUPTED = 0, 1, 2, 3, 130
+EXIT_OK, EXIT_CHECK_FAILED, EXIT_BAD_INPUT, EXIT_RUN_FAILED, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
 
-def say(text: str) -> None:
+def write_stderr(text: str) -> None:
     """A word to the person at the terminal: standard error. What rows and servers say in it paints no terminal."""
-    print(visible(text, keep="\n"), file=sys.stderr)
+    print(printable_text(text, keep="\n"), file=sys.stderr)
 
 
-def put(text: str) -> None:
+def write_stdout(text: str) -> None:
     """What was asked for, as it is: standard output."""
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
 
 
-def show(text: str) -> None:
+def write_visible(text: str) -> None:
     """The same for people to read: what rows and servers say in it paints no terminal."""
-    put(visible(text, keep="\n"))
+    write_stdout(printable_text(text, keep="\n"))
 
 
 def escape_unprintable() -> None:
@@ -37,16 +37,16 @@ def escape_unprintable() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def show_diagnostics(diagnostics: Iterable[object], stream: IO[str] | None = None) -> None:
+def print_diagnostics(diagnostics: Iterable[object], stream: IO[str] | None = None) -> None:
     """Diagnostics with their places, coloured on a terminal that has not asked for none."""
     out = stream or sys.stderr
     found = [d for d in diagnostics if isinstance(d, Diagnostic)]
     if found:
-        out.write(as_text(found, colour=out.isatty() and Settings.of().colour) + "\n")
-        out.write(f"\n{counted(found)}\n")
+        out.write(render_text(found, colour=out.isatty() and Settings.of().colour) + "\n")
+        out.write(f"\n{severity_counts(found)}\n")
 
 
-def counted(found: Iterable[Diagnostic]) -> str:
+def severity_counts(found: Iterable[Diagnostic]) -> str:
     """`2 errors, 1 warning`."""
     by_severity = [d.severity for d in found]
     parts = [(by_severity.count(kind), kind) for kind in ("error", "warning", "note")]

@@ -12,53 +12,53 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 
 from rmg_dsl.diagnostics import Diagnostic, Fix, Source, Span, diagnose
 
-Kind = Literal["head", "setting", "field", "criterion"]
+LineKind = Literal["head", "setting", "field", "criterion"]
 # What stands above a line of each kind, so that the parser reads it alone.
-BEFORE: Mapping[Kind, str] = {
+CONTEXT_BEFORE: Mapping[LineKind, str] = {
     "head": "",
     "setting": "grader x:\n    ",
     "field": "fields:\n    ",
     "criterion": "grader x:\n    rubric:\n        ",
 }
-_TEXT = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'")
+_STRING_TOKEN = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'")
 
 
 @dataclass(frozen=True)
-class Misread:
+class BadLine:
     """A line's text, which starts at `start` in the source, and the offset in it where the parser stopped."""
 
     source: Source
-    kind: Kind
+    kind: LineKind
     start: int
     text: str
-    stopped: int
+    parser_offset: int
     failure: UnexpectedInput
 
     @property
-    def at(self) -> int:
+    def offset(self) -> int:
         """Where it stopped, inside the written text."""
-        return min(max(0, self.stopped), len(self.text))
+        return min(max(0, self.parser_offset), len(self.text))
 
     @cached_property
     def rest(self) -> str:
-        return self.text[self.at :]
+        return self.text[self.offset :]
 
     @cached_property
     def before(self) -> str:
-        return self.text[: self.at]
+        return self.text[: self.offset]
 
     @property
-    def written(self) -> int:
+    def end_before(self) -> int:
         """Where the last thing before that ends."""
         return len(self.before.rstrip())
 
     @property
-    def token(self) -> str:
+    def token_type(self) -> str:
         """The kind of the token that stood there."""
         return str(self.failure.token.type) if isinstance(self.failure, UnexpectedToken) else ""
 
     @property
-    def expected(self) -> frozenset[str]:
+    def expected_terminals(self) -> frozenset[str]:
         if isinstance(self.failure, UnexpectedToken):
             return frozenset(self.failure.accepts or self.failure.expected or ())
         if isinstance(self.failure, UnexpectedCharacters):
@@ -66,38 +66,38 @@ class Misread:
         return frozenset()
 
     @cached_property
-    def depth(self) -> int:
+    def bracket_depth(self) -> int:
         """How many brackets are open where it stopped."""
-        plain = _TEXT.sub("", self.before)
+        plain = _STRING_TOKEN.sub("", self.before)
         return sum((c in "([") - (c in ")]") for c in plain)
 
     @cached_property
-    def in_value(self) -> bool:
+    def is_in_value(self) -> bool:
         """Did it stop to the right of the `=` that gives the line its value, or in a condition?"""
         if self.kind == "head" and re.match(r"require\b", self.text):
-            return self.at > len("require")
+            return self.offset > len("require")
         sign = re.match(r"[^\"'(\[=]*?(?:->[^=]*?(?:\([^)]*\)[^=]*?)?)?=(?!=)", self.text)
-        return sign is not None and self.at >= sign.end()
+        return sign is not None and self.offset >= sign.end()
 
     def span(self, start: int, end: int) -> Span:
         start = min(start, max(0, len(self.text) - 1))
         return Span(self.start + start, self.start + max(start + 1, end))
 
-    def point(self, at: int) -> Span:
+    def empty_span(self, at: int) -> Span:
         """The empty place in front of a character: where something can be added."""
         return Span(self.start + at, self.start + at)
 
-    def say(
+    def diagnose_at(
         self, code: str, message: str, span: Span, help: str = "", fix: Fix | None = None
     ) -> Diagnostic:
         return diagnose(code, message, self.source, span, help=help, fixes=[fix] if fix else [])
 
-    def write(
+    def diagnose_with_fix(
         self, code: str, message: str, start: int, end: int, text: str, help: str = ""
     ) -> Diagnostic:
         """A mistake between two places, and what to write there instead."""
         span = self.span(start, end)
-        return self.say(
+        return self.diagnose_at(
             code,
             message,
             span,
@@ -106,4 +106,4 @@ class Misread:
         )
 
 
-Rule: TypeAlias = Callable[[Misread], Diagnostic | None]
+ErrorRule: TypeAlias = Callable[[BadLine], Diagnostic | None]

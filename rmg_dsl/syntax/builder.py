@@ -10,14 +10,14 @@ from lark import Token, Tree
 
 from rmg_dsl.diagnostics import Diagnostic, Fix, Source, Span, diagnose
 from rmg_dsl.syntax import nodes
-from rmg_dsl.syntax.strings import UnknownEscape, value_of
+from rmg_dsl.syntax.strings import UnknownEscape, string_value
 
 MAX_DEPTH = 60
 MAX_DIGITS = 300
-_RANGE = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)\.\.(\d{1,20}(?:\.\d{1,20})?)")
+_QUOTED_RANGE = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)\.\.(\d{1,20}(?:\.\d{1,20})?)")
 
 
-class TooDeep(Exception):
+class NestingError(Exception):
     """Expressions nested deeper than anyone reads; `offset` is where the deepest one starts."""
 
     def __init__(self, offset: int) -> None:
@@ -29,10 +29,12 @@ def check_depth(tree: Tree[Token], shift: int) -> None:
     """Refuse a tree that recursion could not walk; iterative, so it cannot fail itself."""
     level: list[Tree[Token]] = [tree]
     for _ in range(MAX_DEPTH):
-        level = [child for node in level for child in _parts(node) if isinstance(child, Tree)]
+        level = [
+            child for node in level for child in _tree_children(node) if isinstance(child, Tree)
+        ]
         if not level:
             return
-    raise TooDeep((level[0].meta.start_pos if not level[0].meta.empty else 0) + shift)
+    raise NestingError((level[0].meta.start_pos if not level[0].meta.empty else 0) + shift)
 
 
 class Builder:
@@ -49,7 +51,7 @@ class Builder:
     def build(self, tree: Any) -> Any:
         return getattr(self, tree.data)(tree)
 
-    def all(self, trees: Iterable[Any]) -> tuple[Any, ...]:
+    def build_all(self, trees: Iterable[Any]) -> tuple[Any, ...]:
         return tuple(self.build(t) for t in trees if isinstance(t, Tree))
 
     def span(self, tree: Tree[Token] | Token) -> Span:
@@ -65,127 +67,137 @@ class Builder:
             )
         return name
 
-    def ending(self, tree: Tree[Token], last: Any) -> Span:
+    def span_through(self, tree: Tree[Token], last: Any) -> Span:
         """From the first token to the end of the last node: without the line break and the blanks after it."""
         return Span(self.span(tree).start, last.span.end)
 
     # ── declarations ──
 
     def edition(self, tree: Tree[Token]) -> nodes.Edition:
-        number = _parts(tree)[1]
+        number = _tree_children(tree)[1]
         return nodes.Edition(
-            int(self._value(number)), Span(self.span(tree).start, self.span(number).end)
+            int(self._number_value(number)), Span(self.span(tree).start, self.span(number).end)
         )
 
     def import_(self, tree: Tree[Token]) -> nodes.ImportDecl:
-        path, *names = self.all(_parts(tree))
-        return nodes.ImportDecl(path, tuple(names), self.ending(tree, names[-1]))
+        path, *names = self.build_all(_tree_children(tree))
+        return nodes.ImportDecl(path, tuple(names), self.span_through(tree, names[-1]))
 
     def imported(self, tree: Tree[Token]) -> nodes.Imported:
-        name, _, alias = _parts(tree)
+        name, _, alias = _tree_children(tree)
         return nodes.Imported(
             self.name_of(name), self.name_of(alias) if alias else None, self.span(tree)
         )
 
     def param(self, tree: Tree[Token]) -> nodes.ParamDecl:
-        value = self.build(_parts(tree)[2])
-        return nodes.ParamDecl(self._named(tree), value, self.ending(tree, value))
+        value = self.build(_tree_children(tree)[2])
+        return nodes.ParamDecl(self._declared_name(tree), value, self.span_through(tree, value))
 
     def model(self, tree: Tree[Token]) -> nodes.ModelDecl:
-        value = self.build(_parts(tree)[2])
-        return nodes.ModelDecl(self._named(tree), value, self.ending(tree, value))
+        value = self.build(_tree_children(tree)[2])
+        return nodes.ModelDecl(self._declared_name(tree), value, self.span_through(tree, value))
 
     def fields(self, tree: Tree[Token]) -> nodes.FieldsDecl:
-        found = self.all(_parts(tree))
-        return nodes.FieldsDecl(found, self.ending(tree, found[-1]))
+        found = self.build_all(_tree_children(tree))
+        return nodes.FieldsDecl(found, self.span_through(tree, found[-1]))
 
     def field(self, tree: Tree[Token]) -> nodes.FieldDecl:
-        value = self.build(_parts(tree)[1])
-        return nodes.FieldDecl(self.name_of(_parts(tree)[0]), value, self.ending(tree, value))
+        value = self.build(_tree_children(tree)[1])
+        return nodes.FieldDecl(
+            self.name_of(_tree_children(tree)[0]), value, self.span_through(tree, value)
+        )
 
     def grader(self, tree: Tree[Token]) -> nodes.GraderDecl:
-        _, _, scale, body = _parts(tree)
+        _, _, scale, body = _tree_children(tree)
         built = self.build(body)
         return nodes.GraderDecl(
-            self._named(tree), self.build(scale) if scale else None, built, self.ending(tree, built)
+            self._declared_name(tree),
+            self.build(scale) if scale else None,
+            built,
+            self.span_through(tree, built),
         )
 
     def pairwise(self, tree: Tree[Token]) -> nodes.PairwiseDecl:
-        return nodes.PairwiseDecl(*self._with_block(tree))
+        return nodes.PairwiseDecl(*self._name_body_span(tree))
 
     def ranking(self, tree: Tree[Token]) -> nodes.RankingDecl:
-        return nodes.RankingDecl(*self._with_block(tree))
+        return nodes.RankingDecl(*self._name_body_span(tree))
 
     def refine(self, tree: Tree[Token]) -> nodes.RefineDecl:
-        return nodes.RefineDecl(*self._with_block(tree))
+        return nodes.RefineDecl(*self._name_body_span(tree))
 
     def aggregate(self, tree: Tree[Token]) -> nodes.AggregateDecl:
-        return nodes.AggregateDecl(*self._with_block(tree))
+        return nodes.AggregateDecl(*self._name_body_span(tree))
 
     def require(self, tree: Tree[Token]) -> nodes.RequireDecl:
-        (condition,) = self.all(_parts(tree))
-        return nodes.RequireDecl(condition, self.ending(tree, condition))
+        (condition,) = self.build_all(_tree_children(tree))
+        return nodes.RequireDecl(condition, self.span_through(tree, condition))
 
     def validate(self, tree: Tree[Token]) -> nodes.ValidateDecl:
-        parts = self.all(_parts(tree))
+        parts = self.build_all(_tree_children(tree))
         body = parts[-1] if isinstance(parts[-1], nodes.Block) else None
         columns = parts[:-1] if body else parts
-        return nodes.ValidateDecl(self._named(tree), columns, body, self.ending(tree, parts[-1]))
+        return nodes.ValidateDecl(
+            self._declared_name(tree), columns, body, self.span_through(tree, parts[-1])
+        )
 
     def internal(self, tree: Tree[Token]) -> nodes.InternalDecl:
-        *parameters, result = [child for child in _parts(tree)[2:] if child is not None]
+        *parameters, result = [child for child in _tree_children(tree)[2:] if child is not None]
         built = self.build(result) if isinstance(result, Tree) else self.name_of(result)
         return nodes.InternalDecl(
-            self._named(tree), self.all(parameters), built, self.ending(tree, built)
+            self._declared_name(tree),
+            self.build_all(parameters),
+            built,
+            self.span_through(tree, built),
         )
 
     def parameter(self, tree: Tree[Token]) -> nodes.ParameterNode:
-        star, name, kind, default = _parts(tree)
+        star, name, kind, default = _tree_children(tree)
         value = self.build(default) if isinstance(default, Tree) else None
         return nodes.ParameterNode(
             self.name_of(name), self.name_of(kind), value, star is not None, self.span(tree)
         )
 
-    def _named(self, tree: Tree[Token]) -> nodes.NameNode:
-        return self.name_of(_parts(tree)[1])
+    def _declared_name(self, tree: Tree[Token]) -> nodes.NameNode:
+        return self.name_of(_tree_children(tree)[1])
 
-    def _with_block(self, tree: Tree[Token]) -> tuple[nodes.NameNode, Any, Span]:
-        body = self.build(_parts(tree)[2])
-        return self._named(tree), body, self.ending(tree, body)
+    def _name_body_span(self, tree: Tree[Token]) -> tuple[nodes.NameNode, Any, Span]:
+        body = self.build(_tree_children(tree)[2])
+        return self._declared_name(tree), body, self.span_through(tree, body)
 
     # ── blocks ──
 
     def one_line(self, tree: Tree[Token]) -> nodes.Expr:
-        (value,) = self.all(_parts(tree))
+        (value,) = self.build_all(_tree_children(tree))
         expr: nodes.Expr = value
         return expr
 
     def block(self, tree: Tree[Token]) -> nodes.Block:
-        lines = self.all(_parts(tree))
-        return nodes.Block(lines, self.ending(tree, lines[-1]))
+        lines = self.build_all(_tree_children(tree))
+        return nodes.Block(lines, self.span_through(tree, lines[-1]))
 
     def setting(self, tree: Tree[Token]) -> nodes.SettingLine:
-        key, value, _, when = _parts(tree)
+        key, value, _, when = _tree_children(tree)
         built, condition = self.build(value), self.build(when) if when else None
         return nodes.SettingLine(
-            self.name_of(key), built, condition, self.ending(tree, condition or built)
+            self.name_of(key), built, condition, self.span_through(tree, condition or built)
         )
 
     def rubric(self, tree: Tree[Token]) -> nodes.Rubric:
-        criteria = self.all(_parts(tree))
-        return nodes.Rubric(criteria, None, self.ending(tree, criteria[-1]))
+        criteria = self.build_all(_tree_children(tree))
+        return nodes.Rubric(criteria, None, self.span_through(tree, criteria[-1]))
 
     def rubric_from(self, tree: Tree[Token]) -> nodes.Rubric:
-        (source,) = self.all(_parts(tree))
-        return nodes.Rubric((), source, self.ending(tree, source))
+        (source,) = self.build_all(_tree_children(tree))
+        return nodes.Rubric((), source, self.span_through(tree, source))
 
     def criterion(self, tree: Tree[Token]) -> nodes.CriterionLine:
-        level, text = self.all(_parts(tree))
-        first = _parts(tree)[0]
+        level, text = self.build_all(_tree_children(tree))
+        first = _tree_children(tree)[0]
         signed = (
             isinstance(first, Tree) and first.data == "signed" and first.children[0] is not None
         )
-        return nodes.CriterionLine(level, signed, text, self.ending(tree, text))
+        return nodes.CriterionLine(level, signed, text, self.span_through(tree, text))
 
     def veto(self, tree: Tree[Token]) -> nodes.NameNode:
         return nodes.NameNode("veto", self.span(tree))
@@ -193,17 +205,17 @@ class Builder:
     # ── scales ──
 
     def scale(self, tree: Tree[Token]) -> nodes.ScaleNode:
-        kind, lower = _parts(tree)
+        kind, lower = _tree_children(tree)
         return nodes.ScaleNode(self.build(kind), lower is not None, self.span(tree))
 
     def range(self, tree: Tree[Token]) -> nodes.Range:
-        low, high = self.all(_parts(tree))
+        low, high = self.build_all(_tree_children(tree))
         span = self.span(tree)
         if self.source.text[low.span.end : high.span.start + 1] == "...":
-            high = self._three_points(low, high, span)
+            high = self._correct_three_dots(low, high, span)
         return nodes.Range(low, high, span)
 
-    def _three_points(
+    def _correct_three_dots(
         self, low: nodes.NumberNode, high: nodes.NumberNode, span: Span
     ) -> nodes.NumberNode:
         """`1...5` would be a scale from 1 to 0.5, and nobody means that."""
@@ -214,7 +226,7 @@ class Builder:
         self.mistakes.append(
             diagnose("RMG121", message, self.source, span, help=f"write `{meant}`", fixes=[fix])
         )
-        return nodes.NumberNode(_number(digits), high.span)
+        return nodes.NumberNode(_parse_number(digits), high.span)
 
     def yes_no(self, tree: Tree[Token]) -> nodes.BoolScale:
         return nodes.BoolScale(self.span(tree))
@@ -223,11 +235,11 @@ class Builder:
         return nodes.PointsScale(self.span(tree))
 
     def labels(self, tree: Tree[Token]) -> nodes.LabelScale | nodes.Range:
-        labels, span = self.all(_parts(tree)), self.span(tree)
-        quoted = _RANGE.fullmatch(labels[0].value) if len(labels) == 1 else None
+        labels, span = self.build_all(_tree_children(tree)), self.span(tree)
+        quoted = _QUOTED_RANGE.fullmatch(labels[0].value) if len(labels) == 1 else None
         if quoted is None:
             return nodes.LabelScale(labels, span)
-        low, high = (nodes.NumberNode(_number(digits), span) for digits in quoted.groups())
+        low, high = (nodes.NumberNode(_parse_number(digits), span) for digits in quoted.groups())
         fix = Fix(span, quoted.group(), f"write `{quoted.group()}`")
         help = f"write `{quoted.group()}`"
         message = "a range stands without quotes; in quotes it would be a single label"
@@ -235,51 +247,51 @@ class Builder:
         return nodes.Range(low, high, span)
 
     def values(self, tree: Tree[Token]) -> nodes.ValueScale:
-        return nodes.ValueScale(self.all(_parts(tree)), self.span(tree))
+        return nodes.ValueScale(self.build_all(_tree_children(tree)), self.span(tree))
 
     def valued(self, tree: Tree[Token]) -> tuple[nodes.TextNode, nodes.NumberNode]:
-        label, value = self.all(_parts(tree))
+        label, value = self.build_all(_tree_children(tree))
         return label, value
 
     # ── expressions ──
 
     def number(self, tree: Tree[Token]) -> nodes.NumberNode:
-        sign, digits = _parts(tree)
-        value = self._value(digits)
+        sign, digits = _tree_children(tree)
+        value = self._number_value(digits)
         return nodes.NumberNode(-value if sign == "-" else value, self.span(tree))
 
     signed = number
 
     def plain(self, tree: Tree[Token]) -> nodes.NumberNode:
-        return nodes.NumberNode(self._value(_parts(tree)[0]), self.span(tree))
+        return nodes.NumberNode(self._number_value(_tree_children(tree)[0]), self.span(tree))
 
-    def _value(self, token: Token) -> int | float:
+    def _number_value(self, token: Token) -> int | float:
         if len(token) > MAX_DIGITS:
             message = f"a number of {len(token):,} digits"
             self.mistakes.append(
                 diagnose("RMG120", message, self.source, self.span(token), help="write it as 1e30")
             )
             return 0
-        return _number(str(token))
+        return _parse_number(str(token))
 
     def name(self, tree: Tree[Token]) -> nodes.NameNode:
-        return self.name_of(_parts(tree)[0])
+        return self.name_of(_tree_children(tree)[0])
 
     def truth(self, tree: Tree[Token]) -> nodes.TruthNode:
-        return nodes.TruthNode(str(_parts(tree)[0]) == "True", self.span(tree))
+        return nodes.TruthNode(str(_tree_children(tree)[0]) == "True", self.span(tree))
 
     def none(self, tree: Tree[Token]) -> nodes.NothingNode:
         return nodes.NothingNode(self.span(tree))
 
     def text(self, tree: Tree[Token]) -> nodes.TextNode:
-        token, span = str(_parts(tree)[0]), self.span(tree)
+        token, span = str(_tree_children(tree)[0]), self.span(tree)
         try:
-            return nodes.TextNode(value_of(token), token, span)
+            return nodes.TextNode(string_value(token), token, span)
         except UnknownEscape as escape:
-            self._unknown_escape(escape, span)
+            self._report_unknown_escape(escape, span)
             return nodes.TextNode(token, token, span)
 
-    def _unknown_escape(self, escape: UnknownEscape, span: Span) -> None:
+    def _report_unknown_escape(self, escape: UnknownEscape, span: Span) -> None:
         at = span.start + escape.offset
         fix = Fix(Span(at, at + 1), "\\\\", "double the backslash")
         help = 'write two backslashes for one, or put r before the string: r"…" keeps them all'
@@ -289,62 +301,62 @@ class Builder:
         )
 
     def list(self, tree: Tree[Token]) -> nodes.ListNode:
-        return nodes.ListNode(self.all(_parts(tree)), self.span(tree))
+        return nodes.ListNode(self.build_all(_tree_children(tree)), self.span(tree))
 
     def attribute(self, tree: Tree[Token]) -> nodes.AttributeNode:
-        base, key = _parts(tree)
+        base, key = _tree_children(tree)
         return nodes.AttributeNode(self.build(base), self.name_of(key), self.span(tree))
 
     def item(self, tree: Tree[Token]) -> nodes.ItemNode:
-        base, index = self.all(_parts(tree))
+        base, index = self.build_all(_tree_children(tree))
         return nodes.ItemNode(base, index, self.span(tree))
 
     def call(self, tree: Tree[Token]) -> nodes.CallNode:
-        function, *arguments = self.all(_parts(tree))
+        function, *arguments = self.build_all(_tree_children(tree))
         return nodes.CallNode(function, tuple(arguments), self.span(tree))
 
     def argument(self, tree: Tree[Token]) -> nodes.ArgumentNode:
-        first, *more = self.all(_parts(tree))
+        first, *more = self.build_all(_tree_children(tree))
         return nodes.ArgumentNode(
             more[0] if more else first, first if more else None, self.span(tree)
         )
 
     def sign(self, tree: Tree[Token]) -> nodes.Expr:
-        sign, operand = _parts(tree)
+        sign, operand = _tree_children(tree)
         return nodes.SignNode(str(sign), self.build(operand), self.span(tree))
 
     def arithmetic(self, tree: Tree[Token]) -> nodes.ArithmeticNode:
-        return nodes.ArithmeticNode(*self._chain(tree))
+        return nodes.ArithmeticNode(*self._operand_chain(tree))
 
     def comparison(self, tree: Tree[Token]) -> nodes.ComparisonNode:
-        return nodes.ComparisonNode(*self._chain(tree))
+        return nodes.ComparisonNode(*self._operand_chain(tree))
 
-    def _chain(self, tree: Tree[Token]) -> tuple[Any, tuple[tuple[str, Any], ...], Span]:
-        first, *rest = _parts(tree)
+    def _operand_chain(self, tree: Tree[Token]) -> tuple[Any, tuple[tuple[str, Any], ...], Span]:
+        first, *rest = _tree_children(tree)
         operators = ["not in" if isinstance(o, Tree) else str(o) for o in rest[::2]]
-        operands = self.all(rest[1::2])
+        operands = self.build_all(rest[1::2])
         return self.build(first), tuple(zip(operators, operands, strict=True)), self.span(tree)
 
     def either(self, tree: Tree[Token]) -> nodes.LogicNode:
-        return nodes.LogicNode("or", self.all(_parts(tree)), self.span(tree))
+        return nodes.LogicNode("or", self.build_all(_tree_children(tree)), self.span(tree))
 
     def both(self, tree: Tree[Token]) -> nodes.LogicNode:
-        return nodes.LogicNode("and", self.all(_parts(tree)), self.span(tree))
+        return nodes.LogicNode("and", self.build_all(_tree_children(tree)), self.span(tree))
 
     def not_(self, tree: Tree[Token]) -> nodes.NotNode:
-        (operand,) = self.all(_parts(tree))
+        (operand,) = self.build_all(_tree_children(tree))
         return nodes.NotNode(operand, self.span(tree))
 
     def if_else(self, tree: Tree[Token]) -> nodes.IfElseNode:
-        then, condition, otherwise = self.all(_parts(tree))
+        then, condition, otherwise = self.build_all(_tree_children(tree))
         return nodes.IfElseNode(then, condition, otherwise, self.span(tree))
 
 
-def _parts(tree: Tree[Token]) -> list[Any]:
+def _tree_children(tree: Tree[Token]) -> list[Any]:
     """What stands below a rule: which of it is a token and which a tree, the grammar says."""
     return tree.children
 
 
-def _number(digits: str) -> int | float:
+def _parse_number(digits: str) -> int | float:
     text = digits.replace("_", "")
     return int(text) if text.isdigit() else float(text)

@@ -16,7 +16,7 @@ from typing import TypeVar
 from rmg_dsl.config import Settings
 
 Made = TypeVar("Made")
-_UNREADABLE = (
+_LOAD_ERRORS = (
     OSError,
     EOFError,
     ValueError,
@@ -50,19 +50,19 @@ def _is_private(folder: Path) -> bool:
     return state.st_uid == os.getuid() and not shared and os.access(folder, os.W_OK)
 
 
-def kept(place: Path | None, make: Callable[[], Made]) -> Made:
+def load_or_make(place: Path | None, make: Callable[[], Made]) -> Made:
     """What the file holds, or what `make` makes, which is then kept; a file that cannot be read is made anew."""
     if place is None:
         return make()
     try:
         found: Made = pickle.loads(place.read_bytes())
-    except _UNREADABLE:
+    except _LOAD_ERRORS:
         found = make()
-        _keep(place, found)
+        _write_pickle(place, found)
     return found
 
 
-def _keep(place: Path, made: object) -> None:
+def _write_pickle(place: Path, made: object) -> None:
     """Written beside and moved into place, so that no other process reads a half."""
     with contextlib.suppress(OSError, RecursionError):
         handle, beside = mkstemp(dir=place.parent)

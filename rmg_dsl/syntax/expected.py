@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 from lark.exceptions import UnexpectedInput
 
-from rmg_dsl.syntax.bad_line import BEFORE, Kind
+from rmg_dsl.syntax.bad_line import CONTEXT_BEFORE, LineKind
 from rmg_dsl.syntax.grammar import grammar
-from rmg_dsl.syntax.keywords import by_terminal
+from rmg_dsl.syntax.keywords import keywords_by_terminal
 from rmg_dsl.syntax.layout import LayoutError
 
-_LAYOUT = frozenset({"_NL", "_INDENT", "_DEDENT"})
+_LAYOUT_TERMINALS = frozenset({"_NL", "_INDENT", "_DEDENT"})
 
 
-class Piece(NamedTuple):
+class LineToken(NamedTuple):
     """A token of the grammar as it was read: the terminal's name, and the text."""
 
     type: str
@@ -23,36 +23,38 @@ class Piece(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
+class ExpectedNext:
     """The pieces of a line so far, and what the grammar takes after them: words of its own, a name, a text."""
 
-    pieces: tuple[Piece, ...]
-    words: tuple[str, ...]
-    name: bool
-    text: bool
+    tokens: tuple[LineToken, ...]
+    keywords: tuple[str, ...]
+    allows_name: bool
+    allows_string: bool
 
 
-def ahead(kind: Kind, line: str) -> Ahead | None:
+def expected_next(kind: LineKind, line: str) -> ExpectedNext | None:
     """What may follow a line of this kind; none where what is written cannot be read.
 
-    >>> ahead("head", "grader clarity -> 1..5").words
+    >>> expected_next("head", "grader clarity -> 1..5").keywords
     ('lower',)
-    >>> ahead("criterion", "").words
+    >>> expected_next("criterion", "").keywords
     ('veto', 'True', 'False')
-    >>> ahead("head", "grader = 5") is None
+    >>> expected_next("head", "grader = 5") is None
     True
     """
-    state = grammar().parse_interactive(f"\n{BEFORE[kind]}{line}")
-    pieces: list[Piece] = []
+    state = grammar().parse_interactive(f"\n{CONTEXT_BEFORE[kind]}{line}")
+    pieces: list[LineToken] = []
     try:
         for token in state.lexer_thread.lex(state.parser_state):  # type: ignore[no-untyped-call] # lark's own
             if token.type == "_DEDENT":  # the text ends here, and its blocks do not
                 break
             state.feed_token(token)
-            if token.type not in _LAYOUT and (token.start_pos or 0) > len(BEFORE[kind]):
-                pieces.append(Piece(token.type, str(token)))
+            if token.type not in _LAYOUT_TERMINALS and (token.start_pos or 0) > len(
+                CONTEXT_BEFORE[kind]
+            ):
+                pieces.append(LineToken(token.type, str(token)))
     except (UnexpectedInput, LayoutError):
         return None
     accepted: set[str] = state.accepts()  # type: ignore[no-untyped-call] # lark's own
-    words = tuple(word for terminal, word in by_terminal().items() if terminal in accepted)
-    return Ahead(tuple(pieces), words, "NAME" in accepted, "STRING" in accepted)
+    words = tuple(word for terminal, word in keywords_by_terminal().items() if terminal in accepted)
+    return ExpectedNext(tuple(pieces), words, "NAME" in accepted, "STRING" in accepted)

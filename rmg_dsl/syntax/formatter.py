@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from rmg_dsl.diagnostics import Source, Span, errors_in
+from rmg_dsl.diagnostics import Source, Span, has_errors
 from rmg_dsl.syntax import nodes
-from rmg_dsl.syntax.doc import STEP, beside, comment_lines, laid_out
-from rmg_dsl.syntax.parser import Parsed, parse
-from rmg_dsl.syntax.printer import Writer
+from rmg_dsl.syntax.doc import INDENT_WIDTH, comment_lines, render_doc, trailing_comments
+from rmg_dsl.syntax.parser import ParseResult, parse
+from rmg_dsl.syntax.printer import NodePrinter
 from rmg_dsl.syntax.strings import SINGLE, TRIPLE
 
 _LEXEME = re.compile(
@@ -37,20 +37,23 @@ def format_text(text: str) -> str:
     Raises `ValueError` for a text with mistakes.
     """
     parsed = parse(text)
-    if errors_in(parsed.diagnostics):
+    if has_errors(parsed.diagnostics):
         raise ValueError("a text with mistakes has no layout")
     return format_source(parsed)
 
 
-def format_source(parsed: Parsed) -> str:
+def format_source(parsed: ParseResult) -> str:
     r"""The text of a spec that was read without errors, in its one layout; whether there were any, the caller checks.
 
     >>> format_source(parse("param a=1\n\n\n\nparam b   = 1_000"))
     'param a = 1\nparam b = 1000\n'
     """
-    assert not errors_in(parsed.diagnostics), "a text with mistakes has no layout"
+    assert not has_errors(parsed.diagnostics), "a text with mistakes has no layout"
     statements, last_words = _statements(parsed.module)
-    chunks = [_chunk(parsed.module.source, group) for group in _declarations(statements)]
+    chunks = [
+        _format_declaration(parsed.module.source, group)
+        for group in _group_by_declaration(statements)
+    ]
     text = "".join(
         _gap_between(above, below) + below.text
         for above, below in pairwise([None, *chunks])
@@ -68,7 +71,7 @@ class _Statement:
     level: int
     span: Span
     above: list[nodes.Comment] = field(default_factory=list)
-    inside: list[nodes.Comment] = field(default_factory=list)
+    inside_brackets: list[nodes.Comment] = field(default_factory=list)
     beside: list[nodes.Comment] = field(default_factory=list)
     below: list[tuple[int, nodes.Comment]] = field(default_factory=list)
 
@@ -90,7 +93,7 @@ def logical_lines(text: str) -> Iterator[Span]:
         yield Span(start, end)
 
 
-def _written(module: nodes.Module) -> Iterator[tuple[object, int]]:
+def _nodes_with_lines(module: nodes.Module) -> Iterator[tuple[object, int]]:
     """The nodes that stand on a line of their own, and their levels."""
     for declaration in (*([module.edition] if module.edition else []), *module.declarations):
         yield declaration, 0
@@ -107,7 +110,7 @@ def _statements(module: nodes.Module) -> tuple[list[_Statement], list[nodes.Comm
     places = logical_lines(module.source.text)
     statements = [
         _Statement(node, level, span)
-        for (node, level), span in zip(_written(module), places, strict=True)
+        for (node, level), span in zip(_nodes_with_lines(module), places, strict=True)
     ]
     starts = [statement.span.start for statement in statements]
     gaps: list[list[nodes.Comment]] = [[] for _ in range(len(statements) + 1)]
@@ -115,17 +118,17 @@ def _statements(module: nodes.Module) -> tuple[list[_Statement], list[nodes.Comm
         before = bisect_right(starts, comment.span.start)
         statement = statements[before - 1] if before else None
         if statement and comment.span.start < statement.span.end:
-            statement.inside.append(comment)
+            statement.inside_brackets.append(comment)
         elif statement and not comment.alone:
             statement.beside.append(comment)
         else:
             gaps[before].append(comment)
     for at in range(len(statements)):
-        _settle(gaps[at], statements, at, module.source)
-    return statements, _settle(gaps[-1], statements, len(statements), module.source)
+        _assign_gap_comments(gaps[at], statements, at, module.source)
+    return statements, _assign_gap_comments(gaps[-1], statements, len(statements), module.source)
 
 
-def _settle(
+def _assign_gap_comments(
     gap: Sequence[nodes.Comment], statements: Sequence[_Statement], at: int, source: Source
 ) -> list[nodes.Comment]:
     """Give the comments between two lines to the next one, but those that end a block to the line before."""
@@ -149,16 +152,16 @@ def _settle(
 
 
 @dataclass(frozen=True, slots=True)
-class _Chunk:
+class _FormattedDeclaration:
     """A printed declaration; those of one `family` that take `alone` one line stand together."""
 
     text: str
-    family: str
-    alone: bool
-    commented: bool
+    keyword: str
+    is_one_line: bool
+    has_comments: bool
 
 
-def _declarations(statements: Iterable[_Statement]) -> list[list[_Statement]]:
+def _group_by_declaration(statements: Iterable[_Statement]) -> list[list[_Statement]]:
     groups: list[list[_Statement]] = []
     for statement in statements:
         if statement.level == 0:
@@ -167,46 +170,57 @@ def _declarations(statements: Iterable[_Statement]) -> list[list[_Statement]]:
     return groups
 
 
-def _gap_between(above: _Chunk | None, below: _Chunk) -> str:
+def _gap_between(above: _FormattedDeclaration | None, below: _FormattedDeclaration) -> str:
     if above is None:
         return ""
-    together = above.alone and below.alone and above.family == below.family and not below.commented
+    together = (
+        above.is_one_line
+        and below.is_one_line
+        and above.keyword == below.keyword
+        and not below.has_comments
+    )
     return "" if together else "\n"
 
 
-def _chunk(source: Source, statements: Sequence[_Statement]) -> _Chunk:
-    printed = [_printed(statement) for statement in statements]
+def _format_declaration(source: Source, statements: Sequence[_Statement]) -> _FormattedDeclaration:
+    printed = [_format_statement(statement) for statement in statements]
     lines = [line for _, own in printed for line in own]
-    comments = _heading(source, statements[0], printed[0][0])
+    comments = _header_lines(source, statements[0], printed[0][0])
     text = "".join(f"{line}\n" for line in [*comments, *lines])
     family = lines[0].partition(" ")[0]
-    return _Chunk(text, family, len(lines) == 1 and "\n" not in lines[0], bool(comments))
+    return _FormattedDeclaration(
+        text, family, len(lines) == 1 and "\n" not in lines[0], bool(comments)
+    )
 
 
-def _printed(statement: _Statement) -> tuple[list[nodes.Comment], list[str]]:
+def _format_statement(statement: _Statement) -> tuple[list[nodes.Comment], list[str]]:
     """The comments that found no bracket to stand in, and the lines of a statement with the comments below it."""
-    homes, strays = _homes(statement)
-    indent = STEP * statement.level
-    text = laid_out(Writer(homes).statement(statement.node), indent) + beside(statement.beside)
+    homes, strays = _comments_by_bracket(statement)
+    indent = INDENT_WIDTH * statement.level
+    text = render_doc(NodePrinter(homes).statement(statement.node), indent) + trailing_comments(
+        statement.beside
+    )
     above = comment_lines([*statement.above, *strays], indent) if statement.level else []
     below = [
         line
         for level in (2, 1)
-        for line in comment_lines([c for at, c in statement.below if at == level], STEP * level)
+        for line in comment_lines(
+            [c for at, c in statement.below if at == level], INDENT_WIDTH * level
+        )
     ]
     return strays, [*above, text, *below]
 
 
-def _heading(source: Source, head: _Statement, strays: Sequence[nodes.Comment]) -> list[str]:
+def _header_lines(source: Source, head: _Statement, strays: Sequence[nodes.Comment]) -> list[str]:
     """The comments above a declaration: its documentation stays right above it, and nothing else becomes part of it."""
-    count = _documentation(source, head)
+    count = _count_doc_comments(source, head)
     docs = comment_lines(head.above[len(head.above) - count :], 0)
     plain = comment_lines([*head.above[: len(head.above) - count], *strays], 0)
     apart = plain and (docs or plain[-1].startswith("##") or isinstance(head.node, nodes.Edition))
     return [*plain, *([""] if apart else []), *docs]
 
 
-def _documentation(source: Source, head: _Statement) -> int:
+def _count_doc_comments(source: Source, head: _Statement) -> int:
     """How many of the comments above a declaration document it: `##` in column 1, line by line right above."""
     line = source.position(head.span.start).line
     for count, comment in enumerate(reversed(head.above)):
@@ -216,12 +230,14 @@ def _documentation(source: Source, head: _Statement) -> int:
     return len(head.above)
 
 
-def _homes(statement: _Statement) -> tuple[dict[Span, list[nodes.Comment]], list[nodes.Comment]]:
+def _comments_by_bracket(
+    statement: _Statement,
+) -> tuple[dict[Span, list[nodes.Comment]], list[nodes.Comment]]:
     """The comments inside a statement: by the innermost bracket around each, and those that stand in none."""
     homes: dict[Span, list[nodes.Comment]] = {}
     strays: list[nodes.Comment] = []
-    brackets = list(_brackets(statement.node)) if statement.inside else []
-    for comment in statement.inside:
+    brackets = list(_bracket_spans(statement.node)) if statement.inside_brackets else []
+    for comment in statement.inside_brackets:
         around = [b for b in brackets if b[0] <= comment.span.start < b[1].end]
         if around:
             homes.setdefault(max(around)[1], []).append(comment)
@@ -230,9 +246,9 @@ def _homes(statement: _Statement) -> tuple[dict[Span, list[nodes.Comment]], list
     return homes, strays
 
 
-def _brackets(node: object) -> Iterator[tuple[int, Span]]:
+def _bracket_spans(node: object) -> Iterator[tuple[int, Span]]:
     """What can be broken below a node: where its bracket may open, and its span."""
-    for below in nodes.walk(node):
+    for below in nodes.walk_nodes(node):
         match below:
             case nodes.CallNode():
                 yield below.function.span.end, below.span

@@ -14,10 +14,10 @@ from rmg_dsl.syntax.grammar import grammar
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Keywords:
     """Every word that the grammar knows, each once: `inside` are those of no other kind, such as `when`.
 
-    >>> words().constants, "grader" in words().declarations, "points" in words().scale
+    >>> grammar_keywords().constants, "grader" in grammar_keywords().declarations, "points" in grammar_keywords().scale
     (('True', 'False', 'None'), True, True)
     """
 
@@ -28,7 +28,7 @@ class Words:
     constants: tuple[str, ...]
 
     @property
-    def reserved(self) -> tuple[str, ...]:
+    def reserved_words(self) -> tuple[str, ...]:
         """The words that can never be names."""
         return (*self.operators, *self.constants)
 
@@ -38,18 +38,18 @@ class Words:
 
 
 @cache
-def words() -> Words:
+def grammar_keywords() -> Keywords:
     """The words of the grammar, in its order."""
-    known = by_terminal()
+    known = keywords_by_terminal()
     name = next(t.pattern for t in grammar().terminals if t.name == "NAME").to_regexp()
-    declarations = _among(_starting("_declaration") | _starting("edition"))
-    scale = _among(_below("scale"))
+    declarations = _keywords_of(_first_terminals("_declaration") | _first_terminals("edition"))
+    scale = _keywords_of(_reachable_terminals("scale"))
     reserved = [word for word in known.values() if not re.fullmatch(name, word)]
     inside = tuple(
         word for word in known.values() if word not in {*declarations, *scale, *reserved}
     )
     operators = tuple(word for word in reserved if word[0].islower())
-    return Words(
+    return Keywords(
         declarations,
         inside,
         scale,
@@ -59,10 +59,10 @@ def words() -> Words:
 
 
 @cache
-def by_terminal() -> Mapping[str, str]:
+def keywords_by_terminal() -> Mapping[str, str]:
     """The terminals that stand for words, with their words.
 
-    >>> by_terminal()["GRADER"], "LPAR" in by_terminal()
+    >>> keywords_by_terminal()["GRADER"], "LPAR" in keywords_by_terminal()
     ('grader', False)
     """
     patterns = ((terminal.name, terminal.pattern) for terminal in grammar().terminals)
@@ -73,24 +73,24 @@ def by_terminal() -> Mapping[str, str]:
     }
 
 
-def _among(terminals: Iterable[str]) -> tuple[str, ...]:
+def _keywords_of(terminals: Iterable[str]) -> tuple[str, ...]:
     wanted = set(terminals)
-    return tuple(word for terminal, word in by_terminal().items() if terminal in wanted)
+    return tuple(word for terminal, word in keywords_by_terminal().items() if terminal in wanted)
 
 
 def _expansions(rules: set[str]) -> Iterator[Sequence[Symbol]]:
     return (rule.expansion for rule in grammar().rules if str(rule.origin.name) in rules)
 
 
-def _starting(rule: str) -> set[str]:
+def _first_terminals(rule: str) -> set[str]:
     """The terminals that a rule can start with."""
     found: set[str] = set()
     for first, *_ in _expansions({rule}):
-        found |= {first.name} if isinstance(first, Terminal) else _starting(str(first.name))
+        found |= {first.name} if isinstance(first, Terminal) else _first_terminals(str(first.name))
     return found
 
 
-def _below(rule: str) -> set[str]:
+def _reachable_terminals(rule: str) -> set[str]:
     """The terminals of a rule and of all rules that it names."""
     found: set[str] = set()
     seen: set[str] = set()

@@ -31,26 +31,26 @@ class Layout:
             if token.type == "_NL":
                 if not depth:
                     yield token
-                    yield from _shift(stack, token)
+                    yield from _indent_change_tokens(stack, token)
                 continue
             depth += (token.type in _OPENING) - (token.type in _CLOSING)
             yield token
         if last is not None:
-            yield from _close(stack, 0, last)
+            yield from _dedent_tokens(stack, 0, last)
 
 
-def _shift(stack: list[int], newline: Token) -> Iterator[Token]:
+def _indent_change_tokens(stack: list[int], newline: Token) -> Iterator[Token]:
     indent = _indent_after(newline)
     if indent > stack[-1]:
         stack.append(indent)
         yield Token.new_borrow_pos("_INDENT", "", newline)
         return
-    yield from _close(stack, indent, newline)
+    yield from _dedent_tokens(stack, indent, newline)
     if indent != stack[-1]:
         raise LayoutError(newline.end_pos or 0)
 
 
-def _close(stack: list[int], indent: int, at: Token) -> Iterator[Token]:
+def _dedent_tokens(stack: list[int], indent: int, at: Token) -> Iterator[Token]:
     while stack[-1] > indent:
         stack.pop()
         yield Token.new_borrow_pos("_DEDENT", "", at)

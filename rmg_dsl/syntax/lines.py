@@ -39,8 +39,8 @@ _TRIPLE = re.compile(TRIPLE, re.S)
 _SINGLE = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'')
 _PLAIN = re.compile(r"[^\"'#()\[\]\n]+")
 _OPENS_TEXT = re.compile(r"[=:(,\[][ \t]*r?$")
-_WANTS_TEXT = re.compile(r"=[ \t]*(?:\"\"?|''?)?$")
-_CLOSER = {"(": ")", "[": "]"}
+_TEXT_EXPECTED = re.compile(r"=[ \t]*(?:\"\"?|''?)?$")
+_CLOSING_BRACKET = {"(": ")", "[": "]"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def split_lines(source: Source) -> tuple[list[LogicalLine], list[Diagnostic]]:
     scanner = _Scanner(source)
     lines: list[LogicalLine] = []
     while (line := scanner.next_line()) is not None:
-        orphan = scanner.take_orphan()
+        orphan = scanner.take_unopened_text()
         while orphan and lines and lines[-1].start > orphan.start:
             lines.pop()
         if orphan and lines:
@@ -73,26 +73,26 @@ class _Scanner:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.text = source.text
-        self.at = 0
+        self.position = 0
         self.mistakes: list[Diagnostic] = []
-        self._orphan: Span | None = None
+        self._unopened_text: Span | None = None
 
     def next_line(self) -> LogicalLine | None:
-        while self.at < len(self.text):
-            start = self.at
+        while self.position < len(self.text):
+            start = self.position
             blanks = _BLANKS.match(self.text, start)
             assert blanks is not None
             if self.text[blanks.end() : blanks.end() + 1] in ("", "\n", "#"):
-                self.at = self._line_end(start) + 1
+                self.position = self._line_end(start) + 1
                 continue
             self._check_tabs(start, blanks.group())
-            line = self._logical(blanks.end(), len(blanks.group().expandtabs(4)))
+            line = self._scan_line(blanks.end(), len(blanks.group().expandtabs(4)))
             return replace(line, tabs="\t" in blanks.group())
         return None
 
-    def take_orphan(self) -> Span | None:
+    def take_unopened_text(self) -> Span | None:
         """Where the line just read closes a text that was never opened: from the end of the line that wanted it."""
-        orphan, self._orphan = self._orphan, None
+        orphan, self._unopened_text = self._unopened_text, None
         return orphan
 
     def _check_tabs(self, start: int, blanks: str) -> None:
@@ -109,82 +109,82 @@ class _Scanner:
             diagnose(code, message, self.source, span, help=help, fixes=[fix] if fix else [])
         )
 
-    def _logical(self, start: int, indent: int) -> LogicalLine:
-        self.at = start
+    def _scan_line(self, start: int, indent: int) -> LogicalLine:
+        self.position = start
         open_brackets: list[int] = []
         end = start
         readable = True
-        while self.at < len(self.text):
-            char = self.text[self.at]
+        while self.position < len(self.text):
+            char = self.text[self.position]
             if char == "\n":
-                if not open_brackets or self._breaks_off(end, indent):
+                if not open_brackets or self._statement_starts_below(end, indent):
                     break
-                self.at += 1
+                self.position += 1
             elif char == "#":
-                self.at = self._line_end(self.at)
+                self.position = self._line_end(self.position)
             elif char in "\"'":
-                readable = self._string(start, indent) and readable
-                end = self.at
+                readable = self._scan_string(start, indent) and readable
+                end = self.position
             elif char in "()[]":
-                readable = self._bracket(open_brackets) and readable
-                self.at += 1
-                end = self.at
+                readable = self._scan_bracket(open_brackets) and readable
+                self.position += 1
+                end = self.position
             else:
-                end = self._plain()
+                end = self._scan_plain()
         if open_brackets and readable:
-            self._unclosed_bracket(open_brackets[-1])
+            self._report_unclosed_bracket(open_brackets[-1])
             readable = False
-        self.at = self._line_end(self.at) + 1
+        self.position = self._line_end(self.position) + 1
         return LogicalLine(start, max(end, start), indent, readable)
 
-    def _breaks_off(self, end: int, indent: int) -> bool:
+    def _statement_starts_below(self, end: int, indent: int) -> bool:
         """Inside brackets: does the next line begin something new, so that the bracket is never closed?
 
         A line that ends in a colon opens a block, so what is indented below it is the block's.
         """
-        at = self.at + 1
-        if self._fresh_statement(at, indent):
+        at = self.position + 1
+        if self._starts_statement(at, indent):
             return True
         key = _KEY_LINE.match(self.text, at) if self.text[end - 1 : end] == ":" else None
         return key is not None and key.group(1) in BLOCK_KEYS
 
-    def _plain(self) -> int:
-        run = _PLAIN.match(self.text, self.at)
+    def _scan_plain(self) -> int:
+        run = _PLAIN.match(self.text, self.position)
         assert run is not None
-        self.at = run.end()
-        return self.at - (len(run.group()) - len(run.group().rstrip()))
+        self.position = run.end()
+        return self.position - (len(run.group()) - len(run.group().rstrip()))
 
     # ── strings ──
 
-    def _string(self, start: int, indent: int) -> bool:
+    def _scan_string(self, start: int, indent: int) -> bool:
         """Step over a string; where it never ends, say so and stop where the next statement begins."""
-        triple = self.text.startswith(('"""', "'''"), self.at)
-        found = (_TRIPLE if triple else _SINGLE).match(self.text, self.at)
-        if found and not (triple and self._swallows(found.start(), found.end(), indent)):
-            self.at = found.end()
+        triple = self.text.startswith(('"""', "'''"), self.position)
+        found = (_TRIPLE if triple else _SINGLE).match(self.text, self.position)
+        if found and not (triple and self._swallows_statement(found.start(), found.end(), indent)):
+            self.position = found.end()
             return True
         if triple:
-            self._unclosed_block(start, indent)
+            self._report_unclosed_block(start, indent)
             return False
-        if _curly_before(self.text[start : self.at]):
-            self.at += 1
+        if _has_curly_quote(self.text[start : self.position]):
+            self.position += 1
             return True
-        self._unclosed_text(start)
+        self._report_unclosed_string(start)
         return False
 
-    def _swallows(self, start: int, end: int, indent: int) -> bool:
+    def _swallows_statement(self, start: int, end: int, indent: int) -> bool:
         """Do the closing quotes in truth open another text, with a new statement in between?"""
         before = self.text[self.text.rfind("\n", 0, end) + 1 : end - 3]
         at = self._line_end(start) + 1
         if at >= end or not _OPENS_TEXT.search(before):
             return False
         while at < end:
-            if self._fresh_statement(at, indent):
+            if self._starts_statement(at, indent):
                 return True
             at = self._line_end(at) + 1
         return False
 
-    def _fresh_statement(self, at: int, indent: int) -> bool:
+    def _starts_statement(self, at: int, indent: int) -> bool:
         if HEAD.match(self.text, at):
             return True
         key = _KEY_LINE.match(self.text, at)
@@ -192,27 +192,27 @@ class _Scanner:
             return False
         return len(self.text[at : key.start(1)].expandtabs(4)) <= indent
 
-    def _unclosed_block(self, start: int, indent: int) -> None:
+    def _report_unclosed_block(self, start: int, indent: int) -> None:
         """A text of several lines without its closing quotes, or closing quotes without a text."""
-        quotes = self.text[self.at : self.at + 3]
-        wanting = self._line_that_wants_text(start) if self.at == start else None
+        quotes = self.text[self.position : self.position + 3]
+        wanting = self._line_without_opening_quotes(start) if self.position == start else None
         if wanting is not None:
             span = Span(wanting - 1, wanting)
             message = f"the text below this line has no opening {quotes}"
             self._report("RMG106", message, span, f"write {quotes} at the end of this line")
-            self.at = self._line_end(self.at)
-            self._orphan = Span(wanting - 1, self.at)
+            self.position = self._line_end(self.position)
+            self._unopened_text = Span(wanting - 1, self.position)
             return
         message = f"the text that starts here has no closing {quotes}"
         self._report(
             "RMG106",
             message,
-            Span(self.at, self.at + 3),
+            Span(self.position, self.position + 3),
             f"write {quotes} on a line of its own below the text",
         )
-        self.at = self._resume(indent)
+        self.position = self._next_statement_offset(indent)
 
-    def _line_that_wants_text(self, at: int) -> int | None:
+    def _line_without_opening_quotes(self, at: int) -> int | None:
         """The end of the line above, of the same statement, that ends in `=` or in too few quotes."""
         for _ in range(200):
             end = self.text.rfind("\n", 0, at)
@@ -220,15 +220,15 @@ class _Scanner:
                 return None
             at = self.text.rfind("\n", 0, end) + 1
             line = self.text[at:end].rstrip()
-            if _WANTS_TEXT.search(line):
+            if _TEXT_EXPECTED.search(line):
                 return at + len(line)
             if HEAD.match(self.text, at) or '"""' in line or "'''" in line:
                 return None
         return None
 
-    def _resume(self, indent: int) -> int:
-        at = self._line_end(self.at) + 1
-        while at < len(self.text) and not self._fresh_statement(at, indent):
+    def _next_statement_offset(self, indent: int) -> int:
+        at = self._line_end(self.position) + 1
+        while at < len(self.text) and not self._starts_statement(at, indent):
             at = self._line_end(at) + 1
         return min(at - 1, len(self.text))
 
@@ -236,11 +236,11 @@ class _Scanner:
         found = self.text.find("\n", at)
         return len(self.text) if found < 0 else found
 
-    def _unclosed_text(self, start: int) -> None:
+    def _report_unclosed_string(self, start: int) -> None:
         """A `"` without a partner on its line: a quote inside the text, a text of several lines, or a slip."""
-        quote = self.text[self.at]
-        inner = self._ended_inside_a_word(start)
-        below = self._closed_below(quote)
+        quote = self.text[self.position]
+        inner = self._quote_inside_word(start)
+        below = self._closing_quote_below(quote)
         if inner is not None:
             other = '"' if self.text[inner] == "'" else "'"
             help = f"write \\{self.text[inner]} for a quote inside a text, or put the text between {other} and {other}"
@@ -252,19 +252,19 @@ class _Scanner:
                 else f"write {quote} where the text ends, on this line"
             )
             message = f"the text that starts here has no closing {quote}"
-            self._report("RMG106", message, Span(self.at, self.at + 1), help)
-        self.at = below or self._line_end(self.at)
+            self._report("RMG106", message, Span(self.position, self.position + 1), help)
+        self.position = below or self._line_end(self.position)
 
-    def _ended_inside_a_word(self, start: int) -> int | None:
+    def _quote_inside_word(self, start: int) -> int | None:
         """The quote earlier on this line after which a word goes on, as in 'it's'."""
-        for found in _SINGLE.finditer(self.text, start, self.at):
+        for found in _SINGLE.finditer(self.text, start, self.position):
             if self.text[found.end() : found.end() + 1].isalpha():
                 return found.end() - 1
         return None
 
-    def _closed_below(self, quote: str) -> int | None:
+    def _closing_quote_below(self, quote: str) -> int | None:
         """The end of the quote that ends a text of several lines, when only text lies in between."""
-        at = self._line_end(self.at) + 1
+        at = self._line_end(self.position) + 1
         for _ in range(60):
             end = self._line_end(at)
             line = self.text[at:end]
@@ -283,36 +283,38 @@ class _Scanner:
             at = end + 1
         return None
 
-    def _bracket(self, open_brackets: list[int]) -> bool:
+    def _scan_bracket(self, open_brackets: list[int]) -> bool:
         """Keep the brackets that are open; false where one is closed by another kind's."""
-        bracket = self.text[self.at]
-        if bracket in _CLOSER:
-            open_brackets.append(self.at)
+        bracket = self.text[self.position]
+        if bracket in _CLOSING_BRACKET:
+            open_brackets.append(self.position)
             return True
         if not open_brackets:
             return True
         opening = self.text[open_brackets[-1]]
-        if _CLOSER[opening] == bracket:
+        if _CLOSING_BRACKET[opening] == bracket:
             open_brackets.pop()
             return True
-        if any(_CLOSER[self.text[at]] == bracket for at in open_brackets):
-            self._unclosed_bracket(open_brackets.pop())
-            while _CLOSER[self.text[open_brackets.pop()]] != bracket:
+        if any(_CLOSING_BRACKET[self.text[at]] == bracket for at in open_brackets):
+            self._report_unclosed_bracket(open_brackets.pop())
+            while _CLOSING_BRACKET[self.text[open_brackets.pop()]] != bracket:
                 pass
             return False
-        span = Span(self.at, self.at + 1)
-        fix = Fix(span, _CLOSER[opening], f"write `{_CLOSER[opening]}`")
+        span = Span(self.position, self.position + 1)
+        fix = Fix(span, _CLOSING_BRACKET[opening], f"write `{_CLOSING_BRACKET[opening]}`")
         message = f"`{bracket}` does not close the `{opening}` before it"
-        self._report("RMG109", message, span, f"write `{_CLOSER[opening]}`, or remove it", fix)
+        self._report(
+            "RMG109", message, span, f"write `{_CLOSING_BRACKET[opening]}`, or remove it", fix
+        )
         open_brackets.pop()
         return False
 
-    def _unclosed_bracket(self, at: int) -> None:
+    def _report_unclosed_bracket(self, at: int) -> None:
         bracket = self.text[at]
-        help = f"add the missing `{_CLOSER[bracket]}`"
+        help = f"add the missing `{_CLOSING_BRACKET[bracket]}`"
         self._report("RMG109", f"`{bracket}` is never closed", Span(at, at + 1), help)
 
 
-def _curly_before(text: str) -> bool:
+def _has_curly_quote(text: str) -> bool:
     """Curly quotes earlier on the line: what follows is a word's apostrophe, and the curly ones are the mistake."""
     return any(quote in text for quote in "“”„‘’")

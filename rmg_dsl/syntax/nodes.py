@@ -4,7 +4,7 @@ Module ── Declaration ── Block ── Setting | Rubric
               │                      │
               └──────────── Expr ────┘
 
-Nodes have no equality of their own: two are compared by `meaning`, without their places. (A class with less generated
+Nodes have no equality of their own: two are compared by `node_meaning`, without their places. (A class with less generated
 code is also made in half the time, and every start of `rmg` makes all of them.)
 """
 
@@ -296,7 +296,7 @@ class Imported:
     span: Span
 
     @property
-    def local(self) -> NameNode:
+    def local_name(self) -> NameNode:
         return self.alias or self.name
 
 
@@ -524,7 +524,7 @@ def published_name(node: object) -> str:
     return _PUBLISHED_NAMES.get(name, name.removesuffix("Decl").removesuffix("Node"))
 
 
-def children(node: object) -> Iterator[object]:
+def node_children(node: object) -> Iterator[object]:
     """The nodes right below one, in the order in which they were written."""
     for f in fields(node):  # type: ignore[arg-type] # every node is a dataclass
         yield from _nodes_in(getattr(node, f.name))
@@ -538,26 +538,26 @@ def _nodes_in(value: object) -> Iterator[object]:
         yield value
 
 
-def walk(node: object) -> Iterator[object]:
+def walk_nodes(node: object) -> Iterator[object]:
     """A node and all below it, depth first."""
     yield node
-    for child in children(node):
-        yield from walk(child)
+    for child in node_children(node):
+        yield from walk_nodes(child)
 
 
-def meaning(node: object) -> object:
+def node_meaning(node: object) -> object:
     """A node without its places: two texts mean the same when this is equal.
 
     >>> from rmg_dsl.syntax import parse
-    >>> meaning(parse("param a=1").module) == meaning(parse("param  a = 1  # one").module)
+    >>> node_meaning(parse("param a=1").module) == node_meaning(parse("param  a = 1  # one").module)
     True
     """
     if isinstance(node, Span | Source | Comment):
         return None
     if isinstance(node, tuple):
-        return tuple(meaning(item) for item in node if not isinstance(item, Comment))
+        return tuple(node_meaning(item) for item in node if not isinstance(item, Comment))
     if isinstance(node, TextNode):
         return ("Text", node.value)
     if hasattr(node, "__dataclass_fields__"):
-        return (type(node).__name__, *(meaning(getattr(node, f.name)) for f in fields(node)))  # type: ignore[arg-type] # as above
+        return (type(node).__name__, *(node_meaning(getattr(node, f.name)) for f in fields(node)))  # type: ignore[arg-type] # as above
     return (type(node).__name__, node)

@@ -9,27 +9,29 @@ from typing import Any, TypeVar
 
 from lark.exceptions import UnexpectedInput
 
-from rmg_dsl.diagnostics import Diagnostic, Source, Span, diagnose, in_order
+from rmg_dsl.diagnostics import Diagnostic, Source, Span, diagnose, sort_diagnostics
 from rmg_dsl.syntax import nodes
-from rmg_dsl.syntax.builder import Builder, TooDeep, check_depth
+from rmg_dsl.syntax.builder import Builder, NestingError, check_depth
 from rmg_dsl.syntax.grammar import grammar
 from rmg_dsl.syntax.layout import LayoutError
 from rmg_dsl.syntax.strings import TRIPLE
 
-_TOKEN = re.compile(rf'{TRIPLE}|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*', re.S)
+_STRING_OR_COMMENT = re.compile(
+    rf'{TRIPLE}|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*', re.S
+)
 
 Documented = TypeVar("Documented", bound=nodes.Declaration | nodes.Edition)
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParseResult:
     """A tree, whole or in part, and what is wrong with the text it came from."""
 
     module: nodes.Module
     diagnostics: tuple[Diagnostic, ...]
 
 
-def parse(source: Source | str) -> Parsed:
+def parse(source: Source | str) -> ParseResult:
     """Parse a spec; never raises. Mistakes come back as diagnostics beside the part of the tree that could be read.
 
     >>> parse("param floor = 3.5").module.declarations[0].name.id
@@ -44,42 +46,42 @@ def parse(source: Source | str) -> Parsed:
         builder = Builder(source, -1)
         tree = grammar().parse(f"\n{source.text}\n")
         check_depth(tree, -1)
-        found, mistakes = list(builder.all(tree.children)), builder.mistakes
-    except (UnexpectedInput, LayoutError, TooDeep) as failure:
+        found, mistakes = list(builder.build_all(tree.children)), builder.mistakes
+    except (UnexpectedInput, LayoutError, NestingError) as failure:
         # Loaded for a broken text only: most are sound.
         from rmg_dsl.syntax.recovery import recover
 
         found, mistakes = recover(source)
         if not mistakes:
-            mistakes = [_unlocated(source, failure)]
-    return Parsed(_module(source, found, comments), in_order(mistakes))
+            mistakes = [_whole_text_diagnostic(source, failure)]
+    return ParseResult(_module(source, found, comments), sort_diagnostics(mistakes))
 
 
-def _unlocated(source: Source, failure: Exception) -> Diagnostic:
+def _whole_text_diagnostic(source: Source, failure: Exception) -> Diagnostic:
     """Line by line nothing is wrong: then it is the layout, or the nesting, at the place where the parser stopped."""
-    if isinstance(failure, TooDeep):
+    if isinstance(failure, NestingError):
         message, code = "this is nested too deeply to be read", "RMG125"
     elif isinstance(failure, LayoutError):
         message, code = "this line's indentation fits no line above it", "RMG107"
     else:
         message, code = "this cannot be read here", "RMG101"
     at: int = getattr(failure, "offset", None) or getattr(failure, "pos_in_stream", None) or 0
-    at = min(max(0, at - (not isinstance(failure, TooDeep))), max(0, len(source.text) - 1))
+    at = min(max(0, at - (not isinstance(failure, NestingError))), max(0, len(source.text) - 1))
     return diagnose(code, message, source, Span(at, at + 1))
 
 
 def _module(
     source: Source, found: Iterable[Any], comments: tuple[nodes.Comment, ...]
 ) -> nodes.Module:
-    docs = _docs(source, comments)
-    documented = [_with_doc(source, node, docs) for node in found]
+    docs = _docs_by_line(source, comments)
+    documented = [_attach_doc(source, node, docs) for node in found]
     edition = next((n for n in documented if isinstance(n, nodes.Edition)), None)
     declarations = tuple(n for n in documented if not isinstance(n, nodes.Edition))
     return nodes.Module(source, edition, declarations, comments, edition.doc if edition else "")
 
 
 def _comments(source: Source) -> Iterable[nodes.Comment]:
-    for found in _TOKEN.finditer(source.text):
+    for found in _STRING_OR_COMMENT.finditer(source.text):
         if found.group().startswith("#"):
             line = source.line_span(found.start())
             alone = not source.text[line.start : found.start()].strip()
@@ -90,7 +92,7 @@ def _comments(source: Source) -> Iterable[nodes.Comment]:
             )
 
 
-def _docs(source: Source, comments: tuple[nodes.Comment, ...]) -> dict[int, str]:
+def _docs_by_line(source: Source, comments: tuple[nodes.Comment, ...]) -> dict[int, str]:
     """Documentation by the line below it: the `##` lines that stand right above."""
     docs: dict[int, str] = {}
     for comment in comments:
@@ -101,6 +103,6 @@ def _docs(source: Source, comments: tuple[nodes.Comment, ...]) -> dict[int, str]
     return docs
 
 
-def _with_doc(source: Source, node: Documented, docs: dict[int, str]) -> Documented:
+def _attach_doc(source: Source, node: Documented, docs: dict[int, str]) -> Documented:
     doc = docs.get(source.position(node.span.start).line, "")
     return replace(node, doc=doc) if doc else node

@@ -10,8 +10,8 @@ from typing import assert_never
 
 from rmg_dsl.diagnostics import Span
 from rmg_dsl.syntax import nodes
-from rmg_dsl.syntax.doc import Doc, Group, Part, Piece, TextBlock
-from rmg_dsl.syntax.strings import STRING, characters, is_block, value_of
+from rmg_dsl.syntax.doc import BracketGroup, BracketPart, Doc, Piece, TextBlock
+from rmg_dsl.syntax.strings import STRING, characters, is_block, string_value
 
 
 def string_piece(token: str) -> str | TextBlock:
@@ -23,16 +23,16 @@ def string_piece(token: str) -> str | TextBlock:
     prefix = "r" if token.startswith("r") else ""
     bare = token[len(prefix) :]
     if not is_block(token):
-        return _first_equal(token, f'{prefix}"{bare[1:-1]}"')
+        return _first_equivalent(token, f'{prefix}"{bare[1:-1]}"')
     content = bare[3:-3].rstrip(" \t")
     if "\n" not in token:
-        return _first_equal(token, f'{prefix}"{content}"', f'{prefix}"""{content}"""')
-    lines = _dedented(token)
+        return _first_equivalent(token, f'{prefix}"{content}"', f'{prefix}"""{content}"""')
+    lines = _block_lines(token)
     quotes = bare[:3] if '"""' in "\n".join(lines) and bare[0] == "'" else '"""'
     return TextBlock(prefix + quotes, lines) if lines else f'{prefix}""'
 
 
-def _dedented(token: str) -> tuple[str, ...]:
+def _block_lines(token: str) -> tuple[str, ...]:
     """The lines of a block as written: read as a raw string, it keeps its escapes. Idle line joins at the top go."""
     raw = token.startswith("r")
     lines = "".join(c.text for c in characters(token if raw else f"r{token}")).split("\n")
@@ -41,25 +41,25 @@ def _dedented(token: str) -> tuple[str, ...]:
     return tuple(lines) if any(lines) else ()
 
 
-def _first_equal(token: str, *others: str) -> str:
+def _first_equivalent(token: str, *others: str) -> str:
     """The first way to write a string that is one token and means the same."""
     return next(
-        (t for t in others if STRING.fullmatch(t) and value_of(t) == value_of(token)), token
+        (t for t in others if STRING.fullmatch(t) and string_value(t) == string_value(token)), token
     )
 
 
-def _number(value: int | float) -> str:
+def _number_text(value: int | float) -> str:
     if isinstance(value, float) and math.isinf(value):
         return "1e999" if value > 0 else "-1e999"
     return repr(value)
 
 
-def _signed(value: int | float) -> str:
-    text = _number(value)
+def _signed_text(value: int | float) -> str:
+    text = _number_text(value)
     return text if text.startswith("-") else f"+{text}"
 
 
-def _level(expr: nodes.Expr) -> int:
+def _precedence(expr: nodes.Expr) -> int:
     """How tightly an expression binds, as in the grammar."""
     match expr:
         case nodes.IfElseNode():
@@ -96,10 +96,10 @@ def _is_literal(expr: nodes.Expr) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Writer:
+class NodePrinter:
     """Writes nodes as pieces; `homes` holds the comments of each bracket."""
 
-    homes: Mapping[Span, list[nodes.Comment]]
+    bracket_comments: Mapping[Span, list[nodes.Comment]]
 
     def statement(self, node: object) -> Doc:
         """The line of a node: of a block its head only."""
@@ -137,7 +137,7 @@ class Writer:
             case nodes.RequireDecl():
                 return ("require ", *self.expr(node.condition))
             case nodes.ValidateDecl():
-                columns = joined((self.expr(column) for column in node.columns), ", ")
+                columns = join_docs((self.expr(column) for column in node.columns), ", ")
                 return (f"validate {node.name.id} against ", *columns, ":" if node.body else "")
             case nodes.InternalDecl():
                 return self.internal(node)
@@ -170,7 +170,7 @@ class Writer:
 
     def criterion_level(self, node: nodes.CriterionLine) -> Doc:
         if node.signed and isinstance(node.level, nodes.NumberNode):
-            return (_signed(node.level.value),)
+            return (_signed_text(node.level.value),)
         return self.expr(node.level)
 
     def scale(self, scale: nodes.ScaleNode) -> Doc:
@@ -186,16 +186,16 @@ class Writer:
     ) -> Doc:
         match kind:
             case nodes.Range():
-                return (f"{_number(kind.low.value)}..{_number(kind.high.value)}",)
+                return (f"{_number_text(kind.low.value)}..{_number_text(kind.high.value)}",)
             case nodes.BoolScale():
                 return ("bool",)
             case nodes.PointsScale():
                 return ("points",)
             case nodes.LabelScale():
-                return joined(((string_piece(label.token),) for label in kind.labels), " | ")
+                return join_docs(((string_piece(label.token),) for label in kind.labels), " | ")
             case nodes.ValueScale():
                 pairs: list[Doc] = [
-                    (string_piece(t.token), f"={_number(n.value)}") for t, n in kind.pairs
+                    (string_piece(t.token), f"={_number_text(n.value)}") for t, n in kind.pairs
                 ]
                 spans = [Span(t.span.start, n.span.end) for t, n in kind.pairs]
                 return (self.group("(", pairs, spans, ")", kind.span, separator=" |", ends=False),)
@@ -206,15 +206,15 @@ class Writer:
 
     def expr(self, expr: nodes.Expr, tightness: int = 0) -> Doc:
         """An expression where one that binds at least that tightly may stand; any other one gets brackets."""
-        doc = self.bare(expr)
-        return doc if _level(expr) >= tightness else ("(", *doc, ")")
+        doc = self.unbracketed_expr(expr)
+        return doc if _precedence(expr) >= tightness else ("(", *doc, ")")
 
-    def bare(self, expr: nodes.Expr) -> Doc:
+    def unbracketed_expr(self, expr: nodes.Expr) -> Doc:
         match expr:
             case nodes.NameNode():
                 return (expr.id,)
             case nodes.NumberNode():
-                return (_number(expr.value),)
+                return (_number_text(expr.value),)
             case nodes.TextNode():
                 return (string_piece(expr.token),)
             case nodes.TruthNode():
@@ -235,7 +235,7 @@ class Writer:
                 )
                 return (*self.expr(expr.function, 8), group)
             case nodes.AttributeNode() | nodes.ItemNode():
-                return self.reached(expr)
+                return self.access(expr)
             case nodes.SignNode() | nodes.ArithmeticNode() | nodes.ComparisonNode():
                 return self.operation(expr)
             case nodes.LogicNode() | nodes.NotNode() | nodes.IfElseNode():
@@ -253,7 +253,7 @@ class Writer:
             *self.expr(node.value),
         )
 
-    def reached(self, node: nodes.AttributeNode | nodes.ItemNode) -> Doc:
+    def access(self, node: nodes.AttributeNode | nodes.ItemNode) -> Doc:
         if isinstance(node, nodes.ItemNode):
             return (*self.expr(node.base, 8), "[", *self.expr(node.index), "]")
         tightness = 10 if isinstance(node.base, nodes.NumberNode) else 8
@@ -262,7 +262,7 @@ class Writer:
     def operation(self, node: nodes.SignNode | nodes.ArithmeticNode | nodes.ComparisonNode) -> Doc:
         if isinstance(node, nodes.SignNode):
             return (node.sign, *self.expr(node.operand, 7))
-        tightness = _level(node) + 1
+        tightness = _precedence(node) + 1
         rest = [
             (f" {operator} ", *self.expr(operand, tightness)) for operator, operand in node.rest
         ]
@@ -271,8 +271,9 @@ class Writer:
     def logic(self, node: nodes.LogicNode | nodes.NotNode | nodes.IfElseNode) -> Doc:
         match node:
             case nodes.LogicNode():
-                return joined(
-                    (self.expr(part, _level(node) + 1) for part in node.parts), f" {node.word} "
+                return join_docs(
+                    (self.expr(part, _precedence(node) + 1) for part in node.parts),
+                    f" {node.word} ",
                 )
             case nodes.NotNode():
                 return ("not ", *self.expr(node.operand, 3))
@@ -297,12 +298,12 @@ class Writer:
         place: Span,
         separator: str = ",",
         ends: bool = True,
-    ) -> Group:
+    ) -> BracketGroup:
         """A bracket with its comments: above the part that follows, beside the one they stand behind, or at its end."""
         above: list[list[nodes.Comment]] = [[] for _ in range(len(docs) + 1)]
         beside: list[list[nodes.Comment]] = [[] for _ in docs]
         starts = [span.start for span in spans]
-        for comment in self.homes.get(place, ()):
+        for comment in self.bracket_comments.get(place, ()):
             last = bisect_right(starts, comment.span.start) - 1
             if last >= 0 and comment.span.start < spans[last].end:
                 above[last].append(comment)
@@ -310,11 +311,13 @@ class Writer:
                 beside[last].append(comment)
             else:
                 above[last + 1].append(comment)
-        parts = (Part(d, tuple(a), tuple(b)) for d, a, b in zip(docs, above, beside, strict=False))
-        return Group(opening, tuple(parts), tuple(above[-1]), closing, separator, ends)
+        parts = (
+            BracketPart(d, tuple(a), tuple(b)) for d, a, b in zip(docs, above, beside, strict=False)
+        )
+        return BracketGroup(opening, tuple(parts), tuple(above[-1]), closing, separator, ends)
 
 
-def joined(docs: Iterable[Doc], separator: str) -> Doc:
+def join_docs(docs: Iterable[Doc], separator: str) -> Doc:
     pieces: list[Piece] = []
     for doc in docs:
         pieces += [separator, *doc] if pieces else doc

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from rmg_dsl.diagnostics import Source, Span
-from rmg_dsl.syntax.doc import STEP, TextBlock, block_text
+from rmg_dsl.syntax.doc import INDENT_WIDTH, TextBlock, block_text
 from rmg_dsl.syntax.formatter import logical_lines
 from rmg_dsl.syntax.lines import KEYWORDS
 from rmg_dsl.syntax.printer import string_piece
@@ -33,26 +33,26 @@ def reindent(text: str) -> str:
     """
     text = "\n" + Source.of(text).text
     places = list(logical_lines(text))
-    levels = _levels(text[place.start : place.end] for place in places)
+    levels = _line_levels(text[place.start : place.end] for place in places)
     out, last = "", Span(0, 0)
     for before, place, level in zip([last, *places], places, levels, strict=False):
-        indent = STEP * level
-        out += _between(text[before.end : place.start], indent) + " " * indent
-        out += _moved(text[place.start : place.end], indent)
+        indent = INDENT_WIDTH * level
+        out += _reindent_gap(text[before.end : place.start], indent) + " " * indent
+        out += _reindent_statement(text[place.start : place.end], indent)
         last = place
-    return (out + _between(text[last.end :], 0))[1:]
+    return (out + _reindent_gap(text[last.end :], 0))[1:]
 
 
-def _levels(lines: Iterable[str]) -> Iterator[int]:
+def _line_levels(lines: Iterable[str]) -> Iterator[int]:
     """How deep each line stands; one that ends with a colon opens the next level."""
     opened = 0
     for line in lines:
-        level = _level(line, opened)
+        level = _line_level(line, opened)
         yield level
         opened = level + 1 if line.endswith(":") or (level and _RUBRIC.match(line)) else level
 
 
-def _level(line: str, opened: int) -> int:
+def _line_level(line: str, opened: int) -> int:
     word = _WORD.match(line)
     setting = _SETTING.match(line)
     if word and word.group() in KEYWORDS and not setting:
@@ -60,7 +60,7 @@ def _level(line: str, opened: int) -> int:
     return min(opened, 1 if setting or _RUBRIC.match(line) else 2)
 
 
-def _between(gap: str, indent: int) -> str:
+def _reindent_gap(gap: str, indent: int) -> str:
     """The rest of a statement's last line, then the blank lines and comments up to the next statement."""
     first, *lines = gap.split("\n")
     return "\n".join(
@@ -68,14 +68,16 @@ def _between(gap: str, indent: int) -> str:
     )
 
 
-def _moved(statement: str, indent: int) -> str:
+def _reindent_statement(statement: str, indent: int) -> str:
     """A statement whose text blocks stand below its new indent; what they mean is left alone."""
-    return _COMMENT_OR_STRING.sub(lambda found: _in_place(found.group(), indent), statement)
+    return _COMMENT_OR_STRING.sub(lambda found: _reindent_string(found.group(), indent), statement)
 
 
-def _in_place(token: str, indent: int) -> str:
+def _reindent_string(token: str, indent: int) -> str:
     """A text block moved; its quotes stay, for what is wrong elsewhere may hang on them."""
     piece = string_piece(token) if "\n" in token and is_block(token) else token
     if isinstance(piece, str):
         return token
-    return block_text(TextBlock(token[: 3 + token.startswith("r")], piece.lines), indent + STEP)
+    return block_text(
+        TextBlock(token[: 3 + token.startswith("r")], piece.lines), indent + INDENT_WIDTH
+    )

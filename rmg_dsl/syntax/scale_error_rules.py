@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from rmg_dsl.diagnostics import Diagnostic
-from rmg_dsl.syntax.bad_line import Misread
+from rmg_dsl.syntax.bad_line import BadLine
 
 _NUMBER = r"-?(?:\d+(?:\.(?!\.)\d*)?|\.\d+)"
 _TEXT = r"\"[^\"\n]*\"|'[^'\n]*'"
@@ -15,14 +15,14 @@ _SCALE = re.compile(
     rf"|\(\s*{_PAIR}(?:\s*\|\s*{_PAIR})*\s*\)|(?:{_TEXT})(?!\s*=\s*\d)(?:\s*\|\s*(?:{_TEXT}))*)(?:\s*lower\b)?"
 )
 _GRADER = re.compile(r"grader\s+\w+\s*")
-_KINDS = '`1..5`, `0.0..1.0`, `bool`, `"good" | "bad"`, `("bad"=0 | "good"=1)` or `points`'
+_SCALE_FORMS = '`1..5`, `0.0..1.0`, `bool`, `"good" | "bad"`, `("bad"=0 | "good"=1)` or `points`'
 _OTHER_ARROW = re.compile(
     r"=>|→|–>|—>|-->|->>|>|-(?!>)|:(?=\s*\S)"
     rf"|=(?=\s*(?:{_NUMBER}\s*\.\.\s*{_NUMBER}|bool\b|points\b)\s*(?:lower\s*)?[=:])"
 )
 
 
-def arrow(m: Misread) -> Diagnostic | None:
+def missing_arrow(m: BadLine) -> Diagnostic | None:
     """`grader x 1..5`, `grader x => 1..5`, `grader x: 1..5 = …`: a scale without its arrow."""
     name = _GRADER.match(m.text)
     if not name or m.text.startswith("->", name.end()):
@@ -30,8 +30,8 @@ def arrow(m: Misread) -> Diagnostic | None:
     sign = _OTHER_ARROW.match(m.text, name.end())
     start = sign.end() if sign else name.end()
     start += len(m.text[start:]) - len(m.text[start:].lstrip())
-    found = _SCALE.match(m.text, start) or _SHAPES.match(m.text, start)
-    if not found or m.at > found.end() + 1 or not _is_scale(m, found):
+    found = _SCALE.match(m.text, start) or _SCALE_LIKE.match(m.text, start)
+    if not found or m.offset > found.end() + 1 or not _is_scale(m, found):
         return None
     at = sign.start() if sign else name.end()
     message = "the scale of a grader stands after `->`"
@@ -40,10 +40,10 @@ def arrow(m: Misread) -> Diagnostic | None:
     written = "-> " if not sign else "->"
     if sign is None:
         end = at
-    return m.write("RMG104", message, at, end, written, help)
+    return m.diagnose_with_fix("RMG104", message, at, end, written, help)
 
 
-def _is_scale(m: Misread, found: re.Match[str]) -> bool:
+def _is_scale(m: BadLine, found: re.Match[str]) -> bool:
     """A text alone may be a prompt, and a number alone a value: then it is `=` that is missing."""
     rest = m.text[found.end() :].lstrip()
     text = found.group()
@@ -52,41 +52,41 @@ def _is_scale(m: Misread, found: re.Match[str]) -> bool:
     )
 
 
-def scale(m: Misread) -> Diagnostic | None:
+def malformed_scale(m: BadLine) -> Diagnostic | None:
     """Whatever stands after the arrow and is no scale."""
     head = re.match(r"grader\s+\w+\s*->\s*", m.text)
-    if not head or m.at < head.end():
+    if not head or m.offset < head.end():
         return None
     fine = _SCALE.match(m.text, head.end())
     if fine is not None and fine.group().strip():
         return _after_scale(m, head.end(), fine)
-    written = _SHAPES.match(m.text, head.end())
-    if written is None or m.at > written.end() + 1:
+    written = _SCALE_LIKE.match(m.text, head.end())
+    if written is None or m.offset > written.end() + 1:
         return None
-    return _advice(m, written)
+    return _suggest_scale(m, written)
 
 
-def _after_scale(m: Misread, start: int, fine: re.Match[str]) -> Diagnostic | None:
+def _after_scale(m: BadLine, start: int, fine: re.Match[str]) -> Diagnostic | None:
     """The scale is one, and what follows it is not what may follow."""
     end = fine.end()
     tail = m.text[end:]
     direction = re.match(r"\s*[,(]?\s*lower(?:\s+is\s+better|_is_better|=True)?\s*\)?", tail)
-    if direction and m.at <= end + direction.end():
+    if direction and m.offset <= end + direction.end():
         written = f"{fine.group()} lower"
-        return m.write(
+        return m.diagnose_with_fix(
             "RMG121", "`lower` stands right after the scale", start, end + direction.end(), written
         )
     listed = re.match(rf"(?:\s*[,/]\s*(?:{_TEXT}))+", tail)
-    if listed and m.at <= end + 1:
-        return _as_labels(m, start, end + listed.end())
+    if listed and m.offset <= end + 1:
+        return _suggest_labels(m, start, end + listed.end())
     valued = re.match(rf"\s*=\s*{_NUMBER}\s*(?:[|,]\s*{_PAIR}\s*)+", tail)
     if valued:
-        return _as_values(m, start, end + valued.end())
+        return _suggest_values(m, start, end + valued.end())
     return None
 
 
 _WORDS = r"[^\W\d]\w*"
-_SHAPES = re.compile(
+_SCALE_LIKE = re.compile(
     rf"(?P<pair>(?:range|int|float|Range|Likert)?[\[(]?\s*(?P<low>{_NUMBER})\s*(?:-|–|—|to\b|,|:|\.\.\.|…|/|;|\.\.)\s*(?P<high>{_NUMBER})\s*[\])]?)"
     rf"|(?P<typed>(?:int|float|number|integer|real|score|str|text|string|label|range|boolean|Bool|Boolean|yes_?no|yes/no|binary)\b(?:\s*\([^)]*\))?)"
     rf"|(?P<turned>lower\s+(?:{_SCALE.pattern}))"
@@ -98,7 +98,7 @@ _SHAPES = re.compile(
 )
 
 
-def _advice(m: Misread, written: re.Match[str]) -> Diagnostic:
+def _suggest_scale(m: BadLine, written: re.Match[str]) -> Diagnostic:
     start, end = written.start(), written.start() + len(written.group().rstrip())
     text = m.text[start:end]
     if written.group("pair"):
@@ -106,31 +106,37 @@ def _advice(m: Misread, written: re.Match[str]) -> Diagnostic:
         better = f"{low}..{high}"
         if text.startswith("float") and "." not in better.replace("..", ""):
             better = f"{low}.0..{high}.0"
-        return m.write(
+        return m.diagnose_with_fix(
             "RMG121", f"a scale from {low} to {high} is written `{better}`", start, end, better
         )
     if written.group("texts"):
-        return _as_labels(m, start, end)
+        return _suggest_labels(m, start, end)
     if written.group("values"):
-        return _as_values(m, start, end)
+        return _suggest_values(m, start, end)
     if written.group("words"):
         labels = " | ".join(f'"{word}"' for word in re.findall(r"\w+", text))
-        return m.write("RMG111", "labels are quoted", start, end, labels)
+        return m.diagnose_with_fix("RMG111", "labels are quoted", start, end, labels)
     if written.group("turned"):
         better = text.removeprefix("lower").strip() + " lower"
-        return m.write("RMG121", "`lower` stands after the scale", start, end, better)
+        return m.diagnose_with_fix("RMG121", "`lower` stands after the scale", start, end, better)
     if re.match(r"[Bb]ool|yes|binary", text):
-        return m.write("RMG121", "yes or no is the scale `bool`", start, end, "bool")
-    return m.say("RMG121", f"`{text}` is no scale", m.span(start, end), f"a scale is {_KINDS}")
+        return m.diagnose_with_fix("RMG121", "yes or no is the scale `bool`", start, end, "bool")
+    return m.diagnose_at(
+        "RMG121", f"`{text}` is no scale", m.span(start, end), f"a scale is {_SCALE_FORMS}"
+    )
 
 
-def _as_labels(m: Misread, start: int, end: int) -> Diagnostic:
+def _suggest_labels(m: BadLine, start: int, end: int) -> Diagnostic:
     labels = " | ".join(re.findall(_TEXT, m.text[start:end]))
-    return m.write("RMG121", "labels stand apart by `|`, without brackets", start, end, labels)
+    return m.diagnose_with_fix(
+        "RMG121", "labels stand apart by `|`, without brackets", start, end, labels
+    )
 
 
-def _as_values(m: Misread, start: int, end: int) -> Diagnostic:
+def _suggest_values(m: BadLine, start: int, end: int) -> Diagnostic:
     found = re.findall(rf"({_TEXT})\s*[=:]\s*({_NUMBER})", m.text[start:end])
     labels = " | ".join(f"{label}={value}" for label, value in found)
     message = "labels with values stand in brackets, apart by `|`"
-    return m.write("RMG121", message, start, start + len(m.text[start:end].rstrip()), f"({labels})")
+    return m.diagnose_with_fix(
+        "RMG121", message, start, start + len(m.text[start:end].rstrip()), f"({labels})"
+    )

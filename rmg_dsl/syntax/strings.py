@@ -11,7 +11,7 @@ SINGLE = r'"(?!"")(?:[^"\\\n]|\\.)*"' + r"|'(?!'')(?:[^'\\\n]|\\.)*'"
 STRING = re.compile(rf"(?:(?<!\w)r)?(?:{TRIPLE}|{SINGLE})", re.S)
 
 _QUOTES = re.compile(r"(r?)(\"\"\"|'''|\"|')", re.S)
-_SIMPLE = {
+_SIMPLE_ESCAPES = {
     "\\": "\\",
     "'": "'",
     '"': '"',
@@ -44,16 +44,16 @@ class UnknownEscape(ValueError):
         self.text = text
 
 
-def value_of(token: str) -> str:
+def string_value(token: str) -> str:
     r"""What a string token means: dedented where it is a block, its escapes replaced.
 
-    >>> value_of('"a\\tb"'), value_of('r"\\d+"')
+    >>> string_value('"a\\tb"'), string_value('r"\\d+"')
     ('a\tb', '\\d+')
-    >>> value_of('\"\"\"\n    Q: {{ query }}\n      A\n    \"\"\"')
+    >>> string_value('\"\"\"\n    Q: {{ query }}\n      A\n    \"\"\"')
     'Q: {{ query }}\n  A'
     """
     if "\\" not in token and not is_block(token):
-        return token[_prefix(token) : -1]
+        return token[_opening_length(token) : -1]
     return "".join(c.text for c in characters(token))
 
 
@@ -62,7 +62,7 @@ def characters(token: str) -> list[Character]:
 
     Raises `UnknownEscape` at a backslash that Python would only warn about.
     """
-    start = _prefix(token)
+    start = _opening_length(token)
     quote = 3 if is_block(token) else 1
     body = [Character(c, start + i) for i, c in enumerate(token[start:-quote])]
     if is_block(token):
@@ -75,7 +75,7 @@ def is_block(token: str) -> bool:
     return token.lstrip("r")[:3] in ('"""', "'''")
 
 
-def _prefix(token: str) -> int:
+def _opening_length(token: str) -> int:
     opening = _QUOTES.match(token)
     assert opening is not None
     return opening.end()
@@ -83,19 +83,19 @@ def _prefix(token: str) -> int:
 
 def _dedent(body: list[Character]) -> list[Character]:
     """Drop the first line break, the common indent and trailing blanks; the closing quotes' line counts as a line."""
-    lines = _lines(body)
-    starts_below = len(lines) > 1 and not _written(lines[0])
+    lines = _split_characters(body)
+    starts_below = len(lines) > 1 and not _has_text(lines[0])
     rest = lines[1:]
-    indents = [_indent(line) for line in rest if _written(line)]
-    if rest and not _written(rest[-1]):
+    indents = [_indent(line) for line in rest if _has_text(line)]
+    if rest and not _has_text(rest[-1]):
         indents.append(len(rest[-1]))
     margin = min(indents, default=0)
     kept = [] if starts_below else [lines[0]]
     kept += [line[min(margin, _indent(line)) :] for line in rest]
-    return _join([_rstrip(line) for line in kept])
+    return _join_lines([_rstrip(line) for line in kept])
 
 
-def _lines(body: list[Character]) -> list[list[Character]]:
+def _split_characters(body: list[Character]) -> list[list[Character]]:
     lines: list[list[Character]] = [[]]
     for character in body:
         lines[-1].append(character)
@@ -107,7 +107,7 @@ def _lines(body: list[Character]) -> list[list[Character]]:
     ]
 
 
-def _written(line: list[Character]) -> bool:
+def _has_text(line: list[Character]) -> bool:
     return any(not c.text.isspace() for c in line)
 
 
@@ -123,7 +123,7 @@ def _rstrip(line: list[Character]) -> list[Character]:
     return text + ends
 
 
-def _join(lines: list[list[Character]]) -> list[Character]:
+def _join_lines(lines: list[list[Character]]) -> list[Character]:
     joined = [c for line in lines for c in line]
     while joined and joined[-1].text in " \t\n":
         joined.pop()
@@ -137,7 +137,7 @@ def _unescape(body: list[Character]) -> list[Character]:
     while (found := text.find("\\", at)) >= 0:
         out += body[at:found]
         escape = _ESCAPE.match(text, found)
-        meant = _meant(escape) if escape else None
+        meant = _escaped_character(escape) if escape else None
         if meant is None or escape is None:
             raise UnknownEscape(body[found].origin, text[found : found + 2])
         if meant:
@@ -146,11 +146,11 @@ def _unescape(body: list[Character]) -> list[Character]:
     return out + body[at:]
 
 
-def _meant(escape: re.Match[str]) -> str | None:
+def _escaped_character(escape: re.Match[str]) -> str | None:
     """The character an escape stands for; empty for a joined line; none where there is no such character."""
     simple, joined, octal, *hexes, name = escape.groups()
     if simple:
-        return _SIMPLE[simple]
+        return _SIMPLE_ESCAPES[simple]
     if joined:
         return ""
     if name:

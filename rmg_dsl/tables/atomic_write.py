@@ -14,7 +14,7 @@ from zlib import crc32
 
 from rmg_dsl.errors import DataError, UsageError
 from rmg_dsl.tables.inputs import FORMATS, format_of
-from rmg_dsl.tables.parquet_files import pyarrow
+from rmg_dsl.tables.parquet_files import import_pyarrow
 
 if sys.platform != "win32":
     import fcntl
@@ -22,7 +22,7 @@ if sys.platform != "win32":
 _FRESH_SECONDS = 60
 
 
-class Replacement:
+class AtomicFile:
     """A file to write bytes to, beside the one whose place it takes when it is whole."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -31,23 +31,23 @@ class Replacement:
         folder, name = os.path.split(self._target)
         ours = f".rmg-{crc32(os.fsencode(name)):08x}-"
         self._temporary = os.path.join(folder, f"{ours}{secrets.token_hex(8)}.tmp")
-        with told(self.path):
-            _sweep(folder, ours)
+        with translate_os_errors(self.path):
+            _remove_abandoned(folder, ours)
             # Not a private temporary file: the umask decides who may read it.
             self.stream = cast(IO[bytes], open(self._temporary, "x+b"))  # noqa: SIM115 - closed by `finish` or `drop`
         with suppress(OSError):  # a disk without locks
-            _lock(self.stream)
+            _lock_file(self.stream)
 
     def finish(self) -> None:
         """See to it that every byte is on the disk."""
-        with told(self.path):
+        with translate_os_errors(self.path):
             self.stream.flush()
             os.fsync(self.stream.fileno())
             self.stream.close()
 
-    def take_place(self) -> None:
+    def replace_target(self) -> None:
         """Become the file of that name."""
-        with told(self.path):
+        with translate_os_errors(self.path):
             if os.path.exists(self._target):
                 shutil.copymode(self._target, self._temporary)
             os.replace(self._temporary, self._target)
@@ -60,7 +60,7 @@ class Replacement:
             os.unlink(self._temporary)
 
 
-def _sweep(folder: str, ours: str) -> None:
+def _remove_abandoned(folder: str, ours: str) -> None:
     """Remove what runs that were killed have left of the same file: such a file may be as large as the rows are."""
     with os.scandir(folder) as entries:
         left = [
@@ -77,20 +77,20 @@ def _is_abandoned(path: str) -> bool:
     """Whether nobody holds it; for a minute it may be one that somebody has not locked yet."""
     try:
         with open(path, "rb") as stream:
-            _lock(stream)
+            _lock_file(stream)
             return time.time() - os.fstat(stream.fileno()).st_mtime > _FRESH_SECONDS
     except OSError:
         return False
 
 
-def _lock(stream: IO[bytes]) -> None:
+def _lock_file(stream: IO[bytes]) -> None:
     """Hold a file as long as it is open. Raises OSError where another process does."""
     if sys.platform != "win32":  # which lets nobody remove a file that is open
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
-def told(path: str) -> Iterator[None]:
+def translate_os_errors(path: str) -> Iterator[None]:
     """What the system says of a file, as an error that names it."""
     try:
         yield
@@ -99,17 +99,17 @@ def told(path: str) -> Iterator[None]:
 
 
 @contextmanager
-def replacing(paths: Sequence[str | os.PathLike[str]]) -> Iterator[list[Replacement]]:
+def replace_files(paths: Sequence[str | os.PathLike[str]]) -> Iterator[list[AtomicFile]]:
     """Files to write bytes to, which take the paths' places when all went well; else nothing has changed."""
-    files: list[Replacement] = []
+    files: list[AtomicFile] = []
     try:
         for path in paths:
-            files.append(Replacement(path))  # noqa: PERF401 - those that were opened before one fails are dropped
+            files.append(AtomicFile(path))  # noqa: PERF401 - those that were opened before one fails are dropped
         yield files
         for file in files:
             file.finish()
         for file in files:
-            file.take_place()
+            file.replace_target()
     finally:
         for file in files:
             file.drop()
@@ -124,7 +124,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     ...     pathlib.Path(folder, "report.html").read_text(encoding="utf-8")
     '<p>Zoë</p>'
     """
-    with replacing([path]) as (file,), told(file.path):
+    with replace_files([path]) as (file,), translate_os_errors(file.path):
         file.stream.write(text.encode("utf-8", "backslashreplace"))
 
 
@@ -143,7 +143,7 @@ def check_writable(path: str | os.PathLike[str], also: Sequence[str] = ()) -> No
     if os.path.splitext(name)[1].lower() not in also:
         _check_format(name, also)
     target = os.path.realpath(os.path.expanduser(name))
-    if problem := _obstacle(target, os.path.dirname(name) or "."):
+    if problem := _why_unwritable(target, os.path.dirname(name) or "."):
         raise DataError(f"{name}: cannot be written: {problem}")
 
 
@@ -153,10 +153,10 @@ def _check_format(name: str, also: Sequence[str]) -> None:
             f"{name!r} does not end in {', '.join([*FORMATS, *also])}; give it one of these endings"
         )
     if format_of(name) == "parquet":
-        pyarrow()
+        import_pyarrow()
 
 
-def _obstacle(target: str, folder: str) -> str | None:
+def _why_unwritable(target: str, folder: str) -> str | None:
     parent = os.path.dirname(target)
     if os.path.isdir(target):
         return "this is a folder"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tempfile import TemporaryFile
 from typing import IO
 
-_BLOCK = 2**14
+_BLOCK_FLOATS = 2**14
 
 
 class FloatsOnDisk:
@@ -23,38 +23,38 @@ class FloatsOnDisk:
     """
 
     def __init__(self) -> None:
-        self._fresh = array("d")
+        self._unspilled = array("d")
         self._file: IO[bytes] | None = None
         self._blocks = 0
         self._has_disk = True
 
     def append(self, value: float) -> None:
         """One more. Raises OverflowError where no float holds it."""
-        self._fresh.append(value)
-        if len(self._fresh) % _BLOCK == 0 and self._has_disk:
-            self._put_away()
+        self._unspilled.append(value)
+        if len(self._unspilled) % _BLOCK_FLOATS == 0 and self._has_disk:
+            self._spill_block()
 
-    def _put_away(self) -> None:
+    def _spill_block(self) -> None:
         try:
             if self._file is None:
                 self._file = TemporaryFile(buffering=0)  # noqa: SIM115 - closed when nobody holds it any more
                 weakref.finalize(self, self._file.close)
-            self._file.seek(self._blocks * self._fresh.itemsize * _BLOCK)
-            if self._file.write(self._fresh) < len(self._fresh) * self._fresh.itemsize:
+            self._file.seek(self._blocks * self._unspilled.itemsize * _BLOCK_FLOATS)
+            if self._file.write(self._unspilled) < len(self._unspilled) * self._unspilled.itemsize:
                 raise OSError("the disk is full")
         except OSError:
             self._has_disk = False
             return
         self._blocks += 1
-        self._fresh = array("d")
+        self._unspilled = array("d")
 
     def __len__(self) -> int:
-        return self._blocks * _BLOCK + len(self._fresh)
+        return self._blocks * _BLOCK_FLOATS + len(self._unspilled)
 
     def __iter__(self) -> Iterator[float]:
-        size = _BLOCK * self._fresh.itemsize
+        size = _BLOCK_FLOATS * self._unspilled.itemsize
         for block in range(self._blocks):
             assert self._file is not None
             self._file.seek(block * size)
             yield from array("d", self._file.read(size))
-        yield from self._fresh
+        yield from self._unspilled

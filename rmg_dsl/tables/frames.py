@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rmg_dsl.errors import DataError
 from rmg_dsl.results import Status
-from rmg_dsl.tables.rows import Row, Table, quoted, repeated
-from rmg_dsl.tables.values import plain, writable_text
+from rmg_dsl.tables.rows import Row, Table, quote_names, repeated_names
+from rmg_dsl.tables.values import to_plain, writable_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind: TypeAlias = Literal["number", "integer", "bool", "text", "status", "any"]
+ColumnKind: TypeAlias = Literal["number", "integer", "bool", "text", "status", "any"]
 _DTYPES = {"number": "Float64", "integer": "Int64", "bool": "boolean", "text": "string"}
 STATUSES = tuple(status.value for status in Status)
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ColumnData:
     """The values of one column, None where there is none, and what they are: it decides the dtype.
 
     `number` is Float64, `integer` Int64, `bool` boolean and `text` string, each with `pd.NA` for None; `status` is a
     categorical with every status, in their order; `any` is object, the values as they are.
     """
 
-    kind: Kind
+    kind: ColumnKind
     values: list[Any]
 
 
@@ -48,39 +48,39 @@ def frame_table(frame: pd.DataFrame, name: str = "the frame") -> Table:
     odd = [label for label in labels if not isinstance(label, str)]
     if odd:
         raise DataError(
-            f"{name}: column names must be text, these are not: {quoted(odd[:5])}; {_rename(odd)}"
+            f"{name}: column names must be text, these are not: {quote_names(odd[:5])}; {_rename_advice(odd)}"
         )
     columns = tuple(str(label) for label in labels)
-    if twice := repeated(columns):
+    if twice := repeated_names(columns):
         raise DataError(
-            f"{name}: the columns {quoted(twice)} stand more than once; give each a name of its own"
+            f"{name}: the columns {quote_names(twice)} stand more than once; give each a name of its own"
         )
 
     def rows() -> Iterator[Row]:
         for cells in frame.itertuples(index=False, name=None):
-            yield dict(zip(columns, map(plain, cells), strict=True))
+            yield dict(zip(columns, map(to_plain, cells), strict=True))
 
     walk = rows if columns else lambda: iter([{} for _ in range(len(frame))])
     return Table(columns, walk, len(frame), frame, name)
 
 
-def _rename(odd: Sequence[object]) -> str:
+def _rename_advice(odd: Sequence[object]) -> str:
     if isinstance(odd[0], tuple):
         return 'for two levels write frame.columns = ["_".join(map(str, names)) for names in frame.columns]'
     return "write frame.columns = frame.columns.astype(str)"
 
 
-def take(origin: object, places: Sequence[int]) -> object:
+def take_pandas_rows(origin: object, places: Sequence[int]) -> object:
     """The rows of a frame at these places, in this order; of anything else nothing."""
     return origin.iloc[list(places)] if is_frame(origin) else None  # type: ignore[attr-defined] # a frame, by `is_frame`
 
 
-def to_frame(table: Table, new_columns: Mapping[str, Column]) -> pd.DataFrame:
+def to_pandas_frame(table: Table, new_columns: Mapping[str, ColumnData]) -> pd.DataFrame:
     """A new frame: the table's columns, then the new ones; the input is left as it was.
 
-    >>> from rmg_dsl.tables import Column, open_table, to_frame
+    >>> from rmg_dsl.tables import ColumnData, open_table
     >>> table = open_table([{"answer": "yes"}, {"answer": "no"}])
-    >>> to_frame(table, {"relevance": Column("number", [4.0, None])})
+    >>> to_pandas_frame(table, {"relevance": ColumnData("number", [4.0, None])})
       answer  relevance
     0    yes        4.0
     1     no       <NA>
@@ -91,24 +91,24 @@ def to_frame(table: Table, new_columns: Mapping[str, Column]) -> pd.DataFrame:
     """
     refuse_clash(table, new_columns)
     if not is_frame(table.origin):
-        return _framed({**_input_columns(table), **new_columns})
+        return _build_frame({**_input_columns(table), **new_columns})
     frame: pd.DataFrame = table.origin.copy(deep=False)  # type: ignore[attr-defined] # a frame, by `is_frame`
-    return _widened(frame, new_columns) if new_columns else frame
+    return _append_columns(frame, new_columns) if new_columns else frame
 
 
-def refuse_clash(table: Table, new_columns: Mapping[str, Column]) -> None:
+def refuse_clash(table: Table, new_columns: Mapping[str, ColumnData]) -> None:
     """No new column takes the place of one that is there."""
     if clash := [name for name in new_columns if name in set(table.columns)]:
         raise DataError(
-            f"{table.name} has the columns {quoted(clash)} already; rename them, or give a prefix"
+            f"{table.name} has the columns {quote_names(clash)} already; rename them, or give a prefix"
         )
 
 
-def _widened(frame: pd.DataFrame, new_columns: Mapping[str, Column]) -> pd.DataFrame:
+def _append_columns(frame: pd.DataFrame, new_columns: Mapping[str, ColumnData]) -> pd.DataFrame:
     """All at once: columns added one by one leave a frame that pandas calls fragmented."""
     import pandas as pd
 
-    added = pd.DataFrame({name: _array(column) for name, column in new_columns.items()})
+    added = pd.DataFrame({name: _pandas_array(column) for name, column in new_columns.items()})
     if len(added) != len(frame):
         raise DataError(f"the new columns have {len(added)} values for {len(frame)} rows")
     added.index = frame.index
@@ -118,24 +118,24 @@ def _widened(frame: pd.DataFrame, new_columns: Mapping[str, Column]) -> pd.DataF
     return wide
 
 
-def _framed(columns: Mapping[str, Column], count: int | None = None) -> pd.DataFrame:
+def _build_frame(columns: Mapping[str, ColumnData], count: int | None = None) -> pd.DataFrame:
     import pandas as pd
 
     lengths = {len(column.values) for column in columns.values()}
     rows = max(lengths, default=0) if count is None else count
-    arrays = {writable_text(name): _array(column) for name, column in columns.items()}
+    arrays = {writable_text(name): _pandas_array(column) for name, column in columns.items()}
     return pd.DataFrame(arrays, index=pd.RangeIndex(rows), columns=pd.Index(list(arrays)))
 
 
-def _input_columns(table: Table) -> dict[str, Column]:
+def _input_columns(table: Table) -> dict[str, ColumnData]:
     values: dict[str, list[Any]] = {name: [] for name in table.columns}
     for row in table.rows():
         for name, column in values.items():
             column.append(row[name])
-    return {name: Column(kind_of(column), column) for name, column in values.items()}
+    return {name: ColumnData(kind_of(column), column) for name, column in values.items()}
 
 
-def kind_of(values: Sequence[Any]) -> Kind:
+def kind_of(values: Sequence[Any]) -> ColumnKind:
     """The kind that holds all of these plain values exactly.
 
     >>> kind_of([1, None]), kind_of([1, 2.5]), kind_of(["a"]), kind_of([True]), kind_of([1, "a"]), kind_of([None])
@@ -156,12 +156,12 @@ def _is_exact(value: Any) -> bool:
     return not isinstance(value, int) or abs(value) <= 2**53
 
 
-def _array(column: Column) -> Any:
+def _pandas_array(column: ColumnData) -> Any:
     import pandas as pd
 
     if column.kind == "any":
         return pd.Series(column.values, dtype="object")
-    values = [plain(value) for value in column.values]
+    values = [to_plain(value) for value in column.values]
     match column.kind:
         case "status":
             return pd.Categorical(values, categories=_categories(values))
@@ -186,7 +186,7 @@ def _categories(values: Sequence[Any]) -> list[str]:
 def records_to_frame(
     rows: Sequence[Mapping[str, Any]],
     columns: Sequence[str],
-    kinds: Mapping[str, Kind] | None = None,
+    kinds: Mapping[str, ColumnKind] | None = None,
 ) -> pd.DataFrame:
     """A frame of these columns from records, for tables such as the summary; what a record lacks is `pd.NA`.
 
@@ -197,14 +197,15 @@ def records_to_frame(
 
     A column without a kind gets the one that fits its values, text where there are none.
     """
-    values = {name: [plain(row.get(name)) for row in rows] for name in columns}
+    values = {name: [to_plain(row.get(name)) for row in rows] for name in columns}
     chosen = kinds or {}
-    return _framed(
-        {name: Column(chosen.get(name) or _kind(v), v) for name, v in values.items()}, len(rows)
+    return _build_frame(
+        {name: ColumnData(chosen.get(name) or _kind_or_text(v), v) for name, v in values.items()},
+        len(rows),
     )
 
 
-def _kind(values: Sequence[Any]) -> Kind:
+def _kind_or_text(values: Sequence[Any]) -> ColumnKind:
     return "text" if all(value is None for value in values) else kind_of(values)
 
 
@@ -218,5 +219,5 @@ def saved_frame(table: Table) -> pd.DataFrame:
             else set()
         )
         if held and held <= set(STATUSES):
-            columns[name] = Column("status", column.values)
-    return _framed(columns, table.count)
+            columns[name] = ColumnData("status", column.values)
+    return _build_frame(columns, table.count)

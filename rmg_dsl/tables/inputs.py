@@ -25,7 +25,7 @@ FORMATS = {
 }
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BOM = b"\xef\xbb\xbf"
-_BLOCK, _IN_MEMORY = 2**16, 2**24
+_BLOCK_BYTES, _MAX_MEMORY_BYTES = 2**16, 2**24
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Input:
     name: str
     open: Callable[[], BinaryIO]
 
-    def fault(self, problem: str, line: int | None = None) -> DataError:
+    def data_error(self, problem: str, line: int | None = None) -> DataError:
         """The error for a mistake in these bytes, with its line where there is one."""
         return DataError(
             f"{self.name}: {problem}" if line is None else f"{self.name}:{line}: {problem}"
@@ -73,11 +73,11 @@ def file_input(path: str | os.PathLike[str]) -> Input:
         ) from None
     except OSError as error:
         raise DataError(f"{name}: cannot be read: {error.strerror}") from error
-    found = Input(name, partial(_opened, real))
-    return _not_empty(found, empty)
+    found = Input(name, partial(_open_binary, real))
+    return _refuse_empty(found, empty)
 
 
-def _opened(path: str) -> BinaryIO:
+def _open_binary(path: str) -> BinaryIO:
     return open(path, "rb")
 
 
@@ -86,8 +86,8 @@ def stdin_input(stdin: IO[str] | IO[bytes] | None) -> tuple[str, Input]:
 
     `[` is JSON, `{` is JSON lines, a parquet file shows its own mark, anything else is CSV.
     """
-    kept = _Kept()
-    for block in _blocks(sys.stdin.buffer if stdin is None else stdin):
+    kept = _ReplayBuffer()
+    for block in _byte_blocks(sys.stdin.buffer if stdin is None else stdin):
         kept.add(block)
     found = Input("<stdin>", kept.open)
     with found.open() as stream:
@@ -95,20 +95,20 @@ def stdin_input(stdin: IO[str] | IO[bytes] | None) -> tuple[str, Input]:
     kind = {b"[": "json", b"{": "jsonl"}.get(
         start[:1], "parquet" if start[:4] == b"PAR1" else "csv"
     )
-    return kind, _not_empty(found, not start)
+    return kind, _refuse_empty(found, not start)
 
 
-def _blocks(stream: IO[str] | IO[bytes]) -> Iterator[bytes]:
-    while block := stream.read(_BLOCK):
+def _byte_blocks(stream: IO[str] | IO[bytes]) -> Iterator[bytes]:
+    while block := stream.read(_BLOCK_BYTES):
         yield block if isinstance(block, bytes) else block.encode("utf-8", "surrogatepass")
 
 
-class _Kept:
+class _ReplayBuffer:
     """Bytes that came once: few of them in memory, more in a file that is gone with this object."""
 
     def __init__(self) -> None:
-        self._file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed when nobody holds it any more
-        self._busy = threading.Lock()
+        self._file = SpooledTemporaryFile(max_size=_MAX_MEMORY_BYTES)  # noqa: SIM115 - closed when nobody holds it any more
+        self._buffer_lock = threading.Lock()
         weakref.finalize(self, self._file.close)
 
     def add(self, block: bytes) -> None:
@@ -116,23 +116,23 @@ class _Kept:
 
     def open(self) -> BinaryIO:
         """A walk of its own over all of them."""
-        return cast(BinaryIO, io.BufferedReader(_Walk(self)))
+        return cast(BinaryIO, io.BufferedReader(_ReplayStream(self)))
 
     def read(self, start: int, count: int) -> bytes:
-        with self._busy:
+        with self._buffer_lock:
             self._file.seek(start)
             return self._file.read(count)
 
-    def end(self) -> int:
-        with self._busy:
+    def byte_count(self) -> int:
+        with self._buffer_lock:
             return self._file.seek(0, io.SEEK_END)
 
 
-class _Walk(io.RawIOBase):
+class _ReplayStream(io.RawIOBase):
     """A place in bytes that several walks share."""
 
-    def __init__(self, kept: _Kept) -> None:
-        self._kept, self._place = kept, 0
+    def __init__(self, kept: _ReplayBuffer) -> None:
+        self._buffer, self._position = kept, 0
 
     def readable(self) -> bool:
         return True
@@ -141,51 +141,55 @@ class _Walk(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._kept.end()}
-        self._place = bases[whence] + offset
-        return self._place
+        bases = {
+            io.SEEK_SET: 0,
+            io.SEEK_CUR: self._position,
+            io.SEEK_END: self._buffer.byte_count(),
+        }
+        self._position = bases[whence] + offset
+        return self._position
 
     def readinto(self, buffer: Any) -> int:
-        block = self._kept.read(self._place, len(buffer))
+        block = self._buffer.read(self._position, len(buffer))
         buffer[: len(block)] = block
-        self._place += len(block)
+        self._position += len(block)
         return len(block)
 
 
-def _not_empty(found: Input, empty: bool) -> Input:
+def _refuse_empty(found: Input, empty: bool) -> Input:
     if empty:
-        raise found.fault("the file is empty; a table needs a header or at least one row")
+        raise found.data_error("the file is empty; a table needs a header or at least one row")
     return found
 
 
-def decoded(found: Input, line: int, raw: bytes) -> str:
+def decode_line(found: Input, line: int, raw: bytes) -> str:
     """One line of bytes as text; bytes that are not UTF-8 are a `DataError` that names the line."""
     try:
         return raw.removeprefix(_BOM).decode("utf-8") if line == 1 else raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _not_utf8(found, line, raw, error) from None
+        raise _utf8_error(found, line, raw, error) from None
 
 
-def _not_utf8(found: Input, line: int, raw: bytes, error: UnicodeDecodeError) -> DataError:
+def _utf8_error(found: Input, line: int, raw: bytes, error: UnicodeDecodeError) -> DataError:
     guess = "utf-16" if raw.startswith(_UTF16) else "cp1252"
-    return found.fault(
+    return found.data_error(
         f"byte {error.object[error.start]:#04x} is not UTF-8 text; save the file as UTF-8, or read it with pandas "
         f'(encoding="{guess}", say) and pass the frame',
         line,
     )
 
 
-def undecodable(found: Input) -> DataError:
+def find_utf8_error(found: Input) -> DataError:
     """The error for the first line that is not UTF-8, found by a walk of its own, because decoders read ahead."""
     with found.open() as stream:
         for line, raw in enumerate(stream, 1):
             try:
-                decoded(found, line, raw)
+                decode_line(found, line, raw)
             except DataError as error:
                 return error
-    return found.fault("the file is not UTF-8 text, or it changed while it was read")
+    return found.data_error("the file is not UTF-8 text, or it changed while it was read")
 
 
-def text_of(found: Input) -> IO[str]:
+def open_text(found: Input) -> IO[str]:
     """The bytes as text, a byte order mark dropped, line breaks as they are."""
     return cast(IO[str], io.TextIOWrapper(found.open(), encoding="utf-8-sig", newline=""))

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from rmg_dsl.tables.inputs import Input, decoded, text_of, undecodable
+from rmg_dsl.tables.inputs import Input, decode_line, find_utf8_error, open_text
 from rmg_dsl.tables.rows import Row, Table, union
-from rmg_dsl.tables.values import finite
+from rmg_dsl.tables.values import replace_infinities
 
 _CONSTANTS = {"NaN": None, "Infinity": float("inf"), "-Infinity": float("-inf")}
 _DECODER = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__)
@@ -27,13 +27,15 @@ def read_jsonl(found: Input) -> Table:
     Columns stand in the order in which they are first seen; a row that lacks one has None there. Blank lines are
     skipped. A line that is broken or no object is a `DataError` that names it.
     """
-    columns, count = _census(_objects(found))
+    columns, count = _collect_columns(_json_line_rows(found))
     if not count:
-        raise found.fault("the file is empty; a table needs at least one row")
-    return Table(columns, lambda: aligned(_objects(found), columns), count, name=found.name)
+        raise found.data_error("the file is empty; a table needs at least one row")
+    return Table(
+        columns, lambda: align_rows(_json_line_rows(found), columns), count, name=found.name
+    )
 
 
-def _census(rows: Iterable[Row]) -> tuple[tuple[str, ...], int]:
+def _collect_columns(rows: Iterable[Row]) -> tuple[tuple[str, ...], int]:
     seen: dict[str, None] = {}
     count = 0
     for row in rows:
@@ -43,25 +45,25 @@ def _census(rows: Iterable[Row]) -> tuple[tuple[str, ...], int]:
     return tuple(seen), count
 
 
-def aligned(rows: Iterable[Row], columns: tuple[str, ...]) -> Iterator[Row]:
+def align_rows(rows: Iterable[Row], columns: tuple[str, ...]) -> Iterator[Row]:
     """Rows with every column, in order, None where there is nothing.
 
-    >>> list(aligned([{"b": 1}], ("a", "b")))
+    >>> list(align_rows([{"b": 1}], ("a", "b")))
     [{'a': None, 'b': 1}]
     """
     for row in rows:
         yield row if (*row,) == columns else {name: row.get(name) for name in columns}
 
 
-def _objects(found: Input) -> Iterator[Row]:
+def _json_line_rows(found: Input) -> Iterator[Row]:
     with found.open() as stream:
         for line, raw in enumerate(stream, 1):
-            text = decoded(found, line, raw).strip()
+            text = decode_line(found, line, raw).strip()
             if text:
-                yield _object(found, line, text)
+                yield _parse_json_line(found, line, text)
 
 
-def _object(found: Input, line: int, text: str) -> Row:
+def _parse_json_line(found: Input, line: int, text: str) -> Row:
     try:
         item, end = _DECODER.raw_decode(text)
         if end != len(text):
@@ -72,59 +74,61 @@ def _object(found: Input, line: int, text: str) -> Row:
             if line == 1 and text[0] == "["
             else ""
         )
-        raise found.fault(
+        raise found.data_error(
             f"broken JSON: {error.msg} at column {error.colno}{advice}", line
         ) from None
     except (
         ValueError,
         RecursionError,
     ) as error:  # an integer of thousands of digits, brackets a thousand deep
-        raise found.fault(f"JSON that cannot be read: {error}", line) from None
+        raise found.data_error(f"JSON that cannot be read: {error}", line) from None
     if not isinstance(item, dict):
         advice = "; a file with one list of objects ends in .json" if isinstance(item, list) else ""
-        raise found.fault(f"this line is {_kind(item)}, not an object{advice}", line)
+        raise found.data_error(f"this line is {_json_kind(item)}, not an object{advice}", line)
     return item
 
 
-def _kind(item: Any) -> str:
+def _json_kind(item: Any) -> str:
     return _KINDS.get(type(item).__name__, "an object" if isinstance(item, dict) else "null")
 
 
 def read_json(found: Input) -> Table:
     """A file that holds one list of objects as a table; unlike the other formats it is read whole."""
-    rows = _listed(found, _parsed(found))
+    rows = _require_object_list(found, _parse_json_file(found))
     columns = union(rows)
-    return Table(columns, lambda: aligned(rows, columns), len(rows), name=found.name)
+    return Table(columns, lambda: align_rows(rows, columns), len(rows), name=found.name)
 
 
-def _parsed(found: Input) -> Any:
+def _parse_json_file(found: Input) -> Any:
     try:
-        with text_of(found) as stream:
+        with open_text(found) as stream:
             text = stream.read()
     except UnicodeDecodeError:
-        raise undecodable(found) from None
+        raise find_utf8_error(found) from None
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         lines = error.msg == "Extra data" and text.lstrip()[:1] == "{"
         advice = "; a file with one object per line ends in .jsonl" if lines else ""
-        raise found.fault(
+        raise found.data_error(
             f"broken JSON: {error.msg} at column {error.colno}{advice}", error.lineno
         ) from None
     except (ValueError, RecursionError) as error:
-        raise found.fault(f"JSON that cannot be read: {error}") from None
+        raise found.data_error(f"JSON that cannot be read: {error}") from None
 
 
-def _listed(found: Input, data: Any) -> list[Row]:
+def _require_object_list(found: Input, data: Any) -> list[Row]:
     if not isinstance(data, list):
-        raise found.fault(f"the file holds {_kind(data)}, not a list of objects{_inner(data)}")
+        raise found.data_error(
+            f"the file holds {_json_kind(data)}, not a list of objects{_object_list_advice(data)}"
+        )
     for place, item in enumerate(data, 1):
         if not isinstance(item, dict):
-            raise found.fault(f"item {place} of the list is {_kind(item)}, not an object")
+            raise found.data_error(f"item {place} of the list is {_json_kind(item)}, not an object")
     return data
 
 
-def _inner(data: Any) -> str:
+def _object_list_advice(data: Any) -> str:
     lists = (
         [key for key, item in data.items() if isinstance(item, list)]
         if isinstance(data, dict)
@@ -142,19 +146,19 @@ def json_text(value: Any) -> str:
     '{"name": "Zoë", "score": null}'
     """
     try:
-        return _encoded(value)
+        return _encode_json(value)
     except ValueError:
-        return _encoded(finite(value))
+        return _encode_json(replace_infinities(value))
 
 
 # One encoder for all: `json.dumps` with settings of its own makes a new one for each call.
-_encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode
+_encode_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode
 
 
-class LinesText:
+class JsonLinesText:
     """JSON lines as text, batch by batch: one object per line.
 
-    >>> LinesText().rows([{"a": 1}, {"a": None}])
+    >>> JsonLinesText().rows([{"a": 1}, {"a": None}])
     '{"a": 1}\\n{"a": null}\\n'
     """
 
@@ -165,10 +169,10 @@ class LinesText:
         return "".join([f"{json_text(row)}\n" for row in rows])
 
 
-class ListText:
+class JsonListText:
     """JSON as text, batch by batch: one list, one object per line inside it.
 
-    >>> text = ListText()
+    >>> text = JsonListText()
     >>> text.rows([{"a": 1}]) + text.rows([{"a": 2}]) + text.tail
     '[\\n{"a": 1},\\n{"a": 2}\\n]\\n'
     """
@@ -176,14 +180,14 @@ class ListText:
     head = ""
 
     def __init__(self) -> None:
-        self._before = "["
+        self._separator = "["
 
     def rows(self, rows: Iterable[Mapping[str, Any]]) -> str:
         """At least one object, and before each what separates it from the one before."""
-        text = self._before + ",".join([f"\n{json_text(row)}" for row in rows])
-        self._before = ","
+        text = self._separator + ",".join([f"\n{json_text(row)}" for row in rows])
+        self._separator = ","
         return text
 
     @property
     def tail(self) -> str:
-        return "[]\n" if self._before == "[" else "\n]\n"
+        return "[]\n" if self._separator == "[" else "\n]\n"

@@ -12,15 +12,15 @@ from rmg_dsl.tables.csv_files import read_csv
 from rmg_dsl.tables.frames import frame_table, is_frame, saved_frame
 from rmg_dsl.tables.inputs import Input, file_input, format_of, stdin_input
 from rmg_dsl.tables.json_files import read_json, read_jsonl
-from rmg_dsl.tables.other_frames import is_other_frame, other_table
+from rmg_dsl.tables.other_frames import is_other_frame, other_frame_table
 from rmg_dsl.tables.parquet_files import read_parquet
-from rmg_dsl.tables.rows import Row, Table, quoted, union
-from rmg_dsl.tables.values import plain
+from rmg_dsl.tables.rows import Row, Table, quote_names, union
+from rmg_dsl.tables.values import to_plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_READERS: Mapping[str, Callable[[Input], Table]] = {
+_READERS_BY_FORMAT: Mapping[str, Callable[[Input], Table]] = {
     "csv": read_csv,
     "tsv": partial(read_csv, delimiter="\t"),
     "jsonl": read_jsonl,
@@ -49,7 +49,7 @@ def open_table(data: Any, *, stdin: IO[str] | IO[bytes] | None = None) -> Table:
     if is_frame(data):
         return frame_table(data)
     if is_other_frame(data):
-        return other_table(data)
+        return other_frame_table(data)
     if isinstance(data, str | os.PathLike):
         return _file_table(os.fspath(cast("str | os.PathLike[str]", data)), stdin)
     if isinstance(data, Mapping):
@@ -60,12 +60,14 @@ def open_table(data: Any, *, stdin: IO[str] | IO[bytes] | None = None) -> Table:
         return data
     if not isinstance(data, Iterable) or isinstance(data, bytes | bytearray):
         raise UsageError(
-            f"the data is {type(data).__name__}; give a frame, a list of dicts, or a path{_advice(data)}"
+            f"the data is {type(data).__name__}; give a frame, a list of dicts, or a path{_conversion_advice(data)}"
         )
-    return _rows_table(data if isinstance(data, list | tuple) else list(data), _advice(data))
+    return _rows_table(
+        data if isinstance(data, list | tuple) else list(data), _conversion_advice(data)
+    )
 
 
-def _advice(data: object) -> str:
+def _conversion_advice(data: object) -> str:
     for method in ("to_pandas", "to_frame"):
         if hasattr(data, method):
             return f"; .{method}() of it makes a frame"
@@ -78,7 +80,7 @@ def _file_table(path: str, stdin: IO[str] | IO[bytes] | None) -> Table:
     else:
         kind = format_of(path)
         found = file_input(path)
-    return _READERS[kind](found)
+    return _READERS_BY_FORMAT[kind](found)
 
 
 def _rows_table(data: Iterable[Any], advice: str) -> Table:
@@ -88,12 +90,12 @@ def _rows_table(data: Iterable[Any], advice: str) -> Table:
             raise DataError(f"row {place} of the data is {type(row).__name__}, not a dict{advice}")
     columns: tuple[Any, ...] = union(rows)
     if odd := [name for name in columns if not isinstance(name, str)]:
-        raise DataError(f"the keys of the rows must be text, these are not: {quoted(odd[:5])}")
+        raise DataError(f"the keys of the rows must be text, these are not: {quote_names(odd[:5])}")
 
-    def aligned() -> Iterable[Row]:
-        return ({name: plain(row.get(name)) for name in columns} for row in rows)
+    def plain_rows() -> Iterable[Row]:
+        return ({name: to_plain(row.get(name)) for name in columns} for row in rows)
 
-    return Table(columns, lambda: iter(aligned()), len(rows), name="the list of rows")
+    return Table(columns, lambda: iter(plain_rows()), len(rows), name="the list of rows")
 
 
 def read_frame(path: str | os.PathLike[str]) -> pd.DataFrame:

@@ -11,9 +11,9 @@ from typing import Any
 
 from rmg_dsl.errors import UsageError
 from rmg_dsl.tables import frames
-from rmg_dsl.tables.frames import Column
+from rmg_dsl.tables.frames import ColumnData
 from rmg_dsl.tables.rows import Row, Table
-from rmg_dsl.tables.values import plain, writable_text
+from rmg_dsl.tables.values import to_plain, writable_text
 
 _LIBRARIES = ("polars", "pyarrow")
 
@@ -32,7 +32,7 @@ def is_other_frame(data: object) -> bool:
     )
 
 
-def other_table(data: Any, name: str = "the frame") -> Table:
+def other_frame_table(data: Any, name: str = "the frame") -> Table:
     """Such a frame as a table. Raises UsageError for one that is not computed yet, and where narwhals is missing."""
     if hasattr(data, "collect"):
         raise UsageError(
@@ -41,41 +41,41 @@ def other_table(data: Any, name: str = "the frame") -> Table:
     kept = (
         data.clone() if hasattr(data, "clone") else data
     )  # what is done to a frame later is no matter of the run's
-    frame = _wrapped(kept)
+    frame = _to_narwhals(kept)
     columns = tuple(frame.columns)
 
     def rows() -> Iterator[Row]:
         for cells in frame.iter_rows():
-            yield dict(zip(columns, map(plain, cells), strict=True))
+            yield dict(zip(columns, map(to_plain, cells), strict=True))
 
     return Table(columns, rows, len(frame), kept, name)
 
 
-def take(origin: object, places: Sequence[int]) -> object:
+def take_rows(origin: object, places: Sequence[int]) -> object:
     """The rows of a frame at these places, in this order; of anything else nothing."""
     return (
-        _wrapped(origin)[list(places)].to_native()
+        _to_narwhals(origin)[list(places)].to_native()
         if is_other_frame(origin)
-        else frames.take(origin, places)
+        else frames.take_pandas_rows(origin, places)
     )
 
 
-def to_frame(table: Table, new_columns: Mapping[str, Column]) -> Any:
+def to_frame(table: Table, new_columns: Mapping[str, ColumnData]) -> Any:
     """A new frame of the kind that the rows came from, of pandas where they came from none: see `frames.to_frame`.
 
     Another library's has the same columns; a status is an enum where there are enums, what holds lists or objects of
     several kinds is JSON text.
     """
     if not is_other_frame(table.origin):
-        return frames.to_frame(table, new_columns)
+        return frames.to_pandas_frame(table, new_columns)
     frames.refuse_clash(table, new_columns)
-    frame = _wrapped(table.origin)
+    frame = _to_narwhals(table.origin)
     return frame.with_columns(
         *(_series(frame, name, column) for name, column in new_columns.items())
     ).to_native()
 
 
-def _wrapped(data: object) -> Any:
+def _to_narwhals(data: object) -> Any:
     try:
         import narwhals as nw
     except ImportError:
@@ -86,7 +86,7 @@ def _wrapped(data: object) -> Any:
     return nw.from_native(data, eager_only=True)
 
 
-def _series(frame: Any, name: str, column: Column) -> Any:
+def _series(frame: Any, name: str, column: ColumnData) -> Any:
     import narwhals as nw
 
     kinds = {
@@ -96,23 +96,23 @@ def _series(frame: Any, name: str, column: Column) -> Any:
         "text": nw.String,
         "any": nw.String,
     }
-    kind: Any = kinds.get(column.kind) or _status(frame)
+    kind: Any = kinds.get(column.kind) or _status_dtype(frame)
     return nw.new_series(
         name,
-        [_held(value, column.kind) for value in column.values],
+        [_series_value(value, column.kind) for value in column.values],
         kind,
         backend=frame.implementation,
     )
 
 
-def _status(frame: Any) -> Any:
+def _status_dtype(frame: Any) -> Any:
     import narwhals as nw
 
     return nw.Enum(frames.STATUSES) if frame.implementation.is_polars() else nw.String
 
 
-def _held(value: Any, kind: frames.Kind) -> Any:
-    value = plain(value)
+def _series_value(value: Any, kind: frames.ColumnKind) -> Any:
+    value = to_plain(value)
     if value is None or kind in ("integer", "bool"):
         return value
     if kind == "number":

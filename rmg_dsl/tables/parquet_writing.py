@@ -12,18 +12,18 @@ from itertools import islice
 from tempfile import TemporaryFile
 from typing import IO, Any, BinaryIO, cast
 
-from rmg_dsl.tables.frames import Kind
+from rmg_dsl.tables.frames import ColumnKind
 from rmg_dsl.tables.inputs import Input
 from rmg_dsl.tables.json_files import json_text
-from rmg_dsl.tables.parquet_files import JSON_MARK, parquet_rows, pyarrow
+from rmg_dsl.tables.parquet_files import JSON_MARK, import_pyarrow, parquet_rows
 from rmg_dsl.tables.rows import Row
 from rmg_dsl.tables.values import writable_text
 
 _GROUP_ROWS, _GROUP_BYTES = 10_000, 2**25
-_MERGED_ROWS = 1_000
-_MOST_PARTS = 16
-_EXACT = 2**53  # beyond it a float skips integers
-_FIRST: Mapping[Kind, type] = {
+_MERGE_BATCH_ROWS = 1_000
+_MAX_PARTS = 16
+_MAX_EXACT_INTEGER = 2**53  # beyond it a float skips integers
+_INITIAL_TYPES: Mapping[ColumnKind, type] = {
     "number": float,
     "integer": int,
     "bool": bool,
@@ -42,81 +42,83 @@ class ParquetWriter:
     """
 
     def __init__(
-        self, stream: IO[bytes], columns: Sequence[str], kinds: Mapping[str, Kind]
+        self, stream: IO[bytes], columns: Sequence[str], kinds: Mapping[str, ColumnKind]
     ) -> None:
-        self._pa = pyarrow()
+        self._pa = import_pyarrow()
         self._stream = stream
-        self._held = {name: _Held.of(kinds.get(name, "any")) for name in columns}
-        self._parts: list[IO[bytes]] = []
-        self._group = _Group(self._pa, stream, self._schema())
+        self._profiles = {name: _ColumnProfile.for_kind(kinds.get(name, "any")) for name in columns}
+        self._spilled_files: list[IO[bytes]] = []
+        self._group = _RowGroupWriter(self._pa, stream, self._schema())
 
     def write(self, rows: Sequence[Row]) -> None:
         """Take at least one row."""
         cells = list(zip(*(row.values() for row in rows), strict=True))
-        for held, column in zip(self._held.values(), cells, strict=True):
-            held.take(self._pa, column)
+        for held, column in zip(self._profiles.values(), cells, strict=True):
+            held.observe(self._pa, column)
         schema = self._schema()
         if not schema.equals(self._group.schema, check_metadata=True):
-            self._set_aside()
-            self._group = _Group(self._pa, self._stream, schema)
+            self._spill_written_rows()
+            self._group = _RowGroupWriter(self._pa, self._stream, schema)
         self._group.add(cells, len(rows))
 
     def close(self) -> None:
         """Write what stands at the end of the file."""
-        if not self._parts:
+        if not self._spilled_files:
             self._group.close()
             return
-        self._set_aside()
+        self._spill_written_rows()
         self._merge_into(self._stream)
 
     def drop(self) -> None:
         """Let go of everything, finished or not."""
         with suppress(Exception):  # pyarrow writes the end of a file that nobody wants any more
             self._group.drop()
-        for part in self._parts:
+        for part in self._spilled_files:
             part.close()
 
     def _schema(self) -> Any:
-        return self._pa.schema([held.field(self._pa, name) for name, held in self._held.items()])
+        return self._pa.schema(
+            [held.arrow_field(self._pa, name) for name, held in self._profiles.items()]
+        )
 
     # ── columns that became wider ──
 
-    def _set_aside(self) -> None:
+    def _spill_written_rows(self) -> None:
         """Keep what was written so far, and begin the file anew."""
-        if not self._group.rows:
+        if not self._group.written_row_count:
             return
         self._group.close()
-        self._parts.append(self._scratch())
+        self._spilled_files.append(self._scratch_file())
         self._stream.seek(0)
-        shutil.copyfileobj(self._stream, self._parts[-1])
+        shutil.copyfileobj(self._stream, self._spilled_files[-1])
         self._stream.seek(0)
         self._stream.truncate()
-        if len(self._parts) > _MOST_PARTS:
-            one = self._scratch()
+        if len(self._spilled_files) > _MAX_PARTS:
+            one = self._scratch_file()
             self._merge_into(one)
-            self._parts = [one]
+            self._spilled_files = [one]
 
-    def _scratch(self) -> IO[bytes]:
+    def _scratch_file(self) -> IO[bytes]:
         """A file without a name beside the target, where there is room for all the rows."""
         return TemporaryFile(dir=os.path.dirname(self._stream.name))
 
     def _merge_into(self, stream: IO[bytes]) -> None:
-        group = _Group(self._pa, stream, self._schema())
-        rows = self._rows_so_far()
-        while batch := list(islice(rows, _MERGED_ROWS)):
+        group = _RowGroupWriter(self._pa, stream, self._schema())
+        rows = self._spilled_rows()
+        while batch := list(islice(rows, _MERGE_BATCH_ROWS)):
             group.add(list(zip(*(row.values() for row in batch), strict=True)), len(batch))
         group.close()
 
-    def _rows_so_far(self) -> Iterator[Row]:
-        for part in self._parts:
+    def _spilled_rows(self) -> Iterator[Row]:
+        for part in self._spilled_files:
             yield from parquet_rows(Input("what was written so far", partial(cast, BinaryIO, part)))
 
 
-class _Group:
+class _RowGroupWriter:
     """A parquet file of one schema; batches are gathered into row groups of some thousand rows."""
 
     def __init__(self, pa: Any, stream: IO[bytes], schema: Any) -> None:
-        self.schema, self.rows = schema, 0
+        self.schema, self.written_row_count = schema, 0
         self._pa, self._stream = pa, stream
         self._writer: Any = None
         self._batches: list[Any] = []
@@ -124,11 +126,11 @@ class _Group:
     def add(self, cells: Sequence[Sequence[Any]], count: int) -> None:
         """Take some rows, column by column."""
         arrays = [
-            _array(self._pa, field, column)
+            _arrow_array(self._pa, field, column)
             for field, column in zip(self.schema, cells, strict=True)
         ]
         self._batches.append(self._pa.RecordBatch.from_arrays(arrays, schema=self.schema))
-        self.rows += count
+        self.written_row_count += count
         gathered = (
             sum(batch.num_rows for batch in self._batches),
             sum(batch.nbytes for batch in self._batches),
@@ -155,7 +157,7 @@ class _Group:
             self._batches = []
 
 
-def _array(pa: Any, field: Any, cells: Sequence[Any]) -> Any:
+def _arrow_array(pa: Any, field: Any, cells: Sequence[Any]) -> Any:
     if JSON_MARK in (field.metadata or {}):
         return pa.array(
             [None if value is None else writable_text(json_text(value)) for value in cells],
@@ -173,20 +175,20 @@ def _array(pa: Any, field: Any, cells: Sequence[Any]) -> Any:
 
 
 @dataclass(slots=True)
-class _Held:
+class _ColumnProfile:
     """What a column has held so far, which decides its type; `nested` is that of its lists and objects, if any."""
 
     kinds: set[type] = field(default_factory=set)
     lowest: int = 0
     highest: int = 0
-    nested: Any = None
-    exact: bool = True
+    nested_type: Any = None
+    is_exact: bool = True
 
     @classmethod
-    def of(cls, kind: Kind) -> _Held:
-        return cls({_FIRST[kind]} if kind in _FIRST else set())
+    def for_kind(cls, kind: ColumnKind) -> _ColumnProfile:
+        return cls({_INITIAL_TYPES[kind]} if kind in _INITIAL_TYPES else set())
 
-    def take(self, pa: Any, cells: Iterable[Any]) -> None:
+    def observe(self, pa: Any, cells: Iterable[Any]) -> None:
         """Look at more values."""
         values = [value for value in cells if value is not None]
         kinds = set(map(type, values))
@@ -194,24 +196,26 @@ class _Held:
         if int in kinds:
             whole = [value for value in values if type(value) is int]
             self.lowest, self.highest = min(self.lowest, *whole), max(self.highest, *whole)
-        if kinds and self.kinds <= {list, dict} and self.exact:
-            self._nest(pa, values)
+        if kinds and self.kinds <= {list, dict} and self.is_exact:
+            self._observe_nested(pa, values)
 
-    def _nest(self, pa: Any, values: list[Any]) -> None:
-        array = _same(pa, values, self.nested)
-        self.exact = array is not None and (self.nested is not None or _fits(pa, array.type))
-        self.nested = array.type if self.exact else None
+    def _observe_nested(self, pa: Any, values: list[Any]) -> None:
+        array = _exact_arrow_array(pa, values, self.nested_type)
+        self.is_exact = array is not None and (
+            self.nested_type is not None or _is_storable_type(pa, array.type)
+        )
+        self.nested_type = array.type if self.is_exact else None
 
-    def field(self, pa: Any, name: str) -> Any:
+    def arrow_field(self, pa: Any, name: str) -> Any:
         """The column of a schema."""
-        found = self._type(pa)
+        found = self._arrow_type(pa)
         return (
             pa.field(name, pa.string(), metadata={JSON_MARK: b"1"})
             if found is None
             else pa.field(name, found)
         )
 
-    def _type(self, pa: Any) -> Any:
+    def _arrow_type(self, pa: Any) -> Any:
         """A column without a value is text, which reads back as None."""
         if self.kinds <= {str}:
             return pa.string()
@@ -219,12 +223,16 @@ class _Held:
             return pa.bool_()
         if self.kinds == {int} and self.lowest >= -(2**63) and self.highest < 2**63:
             return pa.int64()
-        if self.kinds <= {int, float} and self.lowest >= -_EXACT and self.highest <= _EXACT:
+        if (
+            self.kinds <= {int, float}
+            and self.lowest >= -_MAX_EXACT_INTEGER
+            and self.highest <= _MAX_EXACT_INTEGER
+        ):
             return pa.float64()
-        return self.nested if self.kinds <= {list, dict} else None
+        return self.nested_type if self.kinds <= {list, dict} else None
 
 
-def _same(pa: Any, values: list[Any], kind: Any) -> Any:
+def _exact_arrow_array(pa: Any, values: list[Any], kind: Any) -> Any:
     """The values as an array that gives them back exactly, or None."""
     try:
         array = pa.array(values, type=kind)
@@ -233,10 +241,14 @@ def _same(pa: Any, values: list[Any], kind: Any) -> Any:
     return array if json_text(array.to_pylist()) == json_text(values) else None
 
 
-def _fits(pa: Any, kind: Any) -> bool:
+def _is_storable_type(pa: Any, kind: Any) -> bool:
     """Parquet has no object without keys, and no type for lists that are always empty."""
     if pa.types.is_struct(kind):
         return kind.num_fields > 0 and all(
-            _fits(pa, kind.field(place).type) for place in range(kind.num_fields)
+            _is_storable_type(pa, kind.field(place).type) for place in range(kind.num_fields)
         )
-    return _fits(pa, kind.value_type) if pa.types.is_list(kind) else not pa.types.is_null(kind)
+    return (
+        _is_storable_type(pa, kind.value_type)
+        if pa.types.is_list(kind)
+        else not pa.types.is_null(kind)
+    )

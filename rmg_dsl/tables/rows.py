@@ -43,10 +43,10 @@ def union(rows: Iterable[Iterable[str]]) -> tuple[str, ...]:
     return tuple(seen)
 
 
-def repeated(names: Iterable[str]) -> tuple[str, ...]:
+def repeated_names(names: Iterable[str]) -> tuple[str, ...]:
     """The names that stand more than once, each named once.
 
-    >>> repeated(["a", "b", "a", "a"])
+    >>> repeated_names(["a", "b", "a", "a"])
     ('a',)
     """
     seen: set[str] = set()
@@ -58,10 +58,10 @@ def repeated(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(twice)
 
 
-def quoted(names: Iterable[object]) -> str:
+def quote_names(names: Iterable[object]) -> str:
     """Names for a message.
 
-    >>> quoted(["a", "b"])
+    >>> quote_names(["a", "b"])
     '`a`, `b`'
     """
     return ", ".join(f"`{name}`" for name in names)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from rmg_dsl.errors import UsageError
-from rmg_dsl.tables.other_frames import take
+from rmg_dsl.tables.other_frames import take_rows
 from rmg_dsl.tables.rows import Row, Table
 
 
@@ -22,7 +22,7 @@ def limit_rows(table: Table, limit: int | None) -> Table:
         return table
     if limit < 0:
         raise UsageError(f"limit = {limit}: a number of rows is 0 or more")
-    origin = take(table.origin, range(min(limit, table.count or 0)))
+    origin = take_rows(table.origin, range(min(limit, table.count or 0)))
     count = None if table.count is None else limit
     return Table(table.columns, lambda: islice(table.rows(), limit), count, origin, table.name)
 
@@ -46,11 +46,15 @@ def sample_rows(table: Table, n: int | None, seed: int) -> Table:
         return table
     places = sorted(random.Random(seed).sample(range(count), n))
     return Table(
-        table.columns, lambda: _at(table, places), n, take(table.origin, places), table.name
+        table.columns,
+        lambda: _rows_at(table, places),
+        n,
+        take_rows(table.origin, places),
+        table.name,
     )
 
 
-def _at(table: Table, places: list[int]) -> Iterator[Row]:
+def _rows_at(table: Table, places: list[int]) -> Iterator[Row]:
     wanted = frozenset(places)
     # Not beyond the last one: the rest of a long file need not be read.
     walk = islice(enumerate(table.rows()), places[-1] + 1 if places else 0)

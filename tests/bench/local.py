@@ -85,7 +85,7 @@ def store(count: int = 30_000) -> None:
     import asyncio
 
     from rmg_dsl.messages import Message, Question, Request
-    from rmg_dsl.models import Cached, Endpoint, OpenAIChat, ReplyCache, ScriptedModel
+    from rmg_dsl.models import CachedModel, Endpoint, OpenAIChat, ReplyCache, ScriptedModel
     from rmg_dsl.scales import Whole
     from tests.bench.server import BODY
 
@@ -101,11 +101,11 @@ def store(count: int = 30_000) -> None:
     with tempfile.TemporaryDirectory() as folder:
         cache = ReplyCache(Path(folder) / "replies")
         chat = OpenAIChat(Endpoint("http://h/v1"), "m")
-        model = Cached(ScriptedModel({}), cache, chat.identity)
+        model = CachedModel(ScriptedModel({}), cache, chat.cache_key)
 
         def put_all() -> None:
             for request in requests:
-                cache.put(chat.identity(request) or b"", BODY)
+                cache.put(chat.cache_key(request) or b"", BODY)
             cache.close()
 
         async def get_all() -> None:
