@@ -33,25 +33,25 @@ class JudgingChecker:
     expressions: ExpressionChecker
 
     def apply_settings(
-        self, scoring: JudgeScoring, found: Mapping[str, nodes.SettingLine], scope: Scope
+        self, scoring: JudgeScoring, settings: Mapping[str, nodes.SettingLine], scope: Scope
     ) -> JudgeScoring:
         """The grader as these keys want it asked; what they leave out stays as it is."""
         scoring = replace(
             scoring,
-            samples=_samples(found.get("samples"), scoring),
-            pool=_pool(found.get("pool"), scoring),
-            logprobs=_logprobs(found.get("logprobs"), scoring),
-            generator=_generator(found.get("generator"), scoring),
+            samples=_samples(settings.get("samples"), scoring),
+            pool=_pool(settings.get("pool"), scoring),
+            logprobs=_logprobs(settings.get("logprobs"), scoring),
+            generator=_generator(settings.get("generator"), scoring),
         )
-        if "escalate" in found:
+        if "escalate" in settings:
             scoring = replace(
-                scoring, escalation=self._escalation(found["escalate"], scoring, scope)
+                scoring, escalation=self._escalation(settings["escalate"], scoring, scope)
             )
-        _check_escalation_condition(scoring, found, scope)
-        _check_logprobs(scoring, found.get("logprobs") or found.get("pool"), scope)
-        check_samples(scoring, found.get("samples"), scope)
-        _check_pool(scoring, found.get("pool"), scope)
-        check_generator(scoring, found.get("generator") or found.get("model"), scope)
+        _check_escalation_condition(scoring, settings, scope)
+        _check_logprobs(scoring, settings.get("logprobs") or settings.get("pool"), scope)
+        check_samples(scoring, settings.get("samples"), scope)
+        _check_pool(scoring, settings.get("pool"), scope)
+        check_generator(scoring, settings.get("generator") or settings.get("model"), scope)
         return scoring
 
     def _escalation(
@@ -133,23 +133,24 @@ def _check_repeated_models(
     jurors: Iterable[ModelUse], setting: nodes.SettingLine, scoring: JudgeScoring, scope: Scope
 ) -> None:
     """Who was asked once and is asked once more says the same again."""
-    asked = (
+    first_panel = (
         {(use.name, use.settings) for use in scoring.panel if use.name}
         if scoring.samples == 1
         else set()
     )
-    again = next((use for use in jurors if (use.name, use.settings) in asked), None)
+    again = next((use for use in jurors if (use.name, use.settings) in first_panel), None)
     if again is not None:
         message = f"`{again.label}` has been asked already, and would say the same again"
         scope.report("RMG327", message, setting.span, help="escalate to a model that knows more")
 
 
 def _check_escalation_condition(
-    scoring: JudgeScoring, found: Mapping[str, nodes.SettingLine], scope: Scope
+    scoring: JudgeScoring, settings: Mapping[str, nodes.SettingLine], scope: Scope
 ) -> None:
     """One draw has neither spread nor confidence, and words without an order are not apart."""
     setting = next(
-        (found[key] for key in ("escalate", "samples", "model", "logprobs") if key in found), None
+        (settings[key] for key in ("escalate", "samples", "model", "logprobs") if key in settings),
+        None,
     )
     if scoring.escalation is None or setting is None or scope.default_model_file.has_broken:
         return

@@ -46,7 +46,7 @@ def family_of(name: str) -> str:
     """
     for part in reversed(name.lower().split("/")):
         words = [
-            word for found in _WORD.findall(part) for word in (found, found.rstrip("0123456789"))
+            word for match in _WORD.findall(part) for word in (match, match.rstrip("0123456789"))
         ]
         family = next((_FAMILY_OF[word] for word in words if word in _FAMILY_OF), "")
         if family:

@@ -83,18 +83,18 @@ class ModelTable:
         return self._resolve_model_name(value, scope) or _RUN_DEFAULT
 
     def _resolve_model_name(self, value: nodes.NameNode, scope: Scope) -> PanelMembers:
-        found = scope.file.find(value.id)
-        declared = found.file.declarations[found.name] if found else None
-        if found is None or not isinstance(declared, nodes.ModelDecl):
+        target = scope.file.find(value.id)
+        declared = target.file.declarations[target.name] if target else None
+        if target is None or not isinstance(declared, nodes.ModelDecl):
             if not isinstance(declared, nodes.Broken) and not scope.file.is_incomplete:
                 self._report_unknown_model(value, scope, declared is not None)
             return ()
         scope.state.mark_used(scope.file, value.id)
-        scope.state.mark_used(found.file, found.name)
+        scope.state.mark_used(target.file, target.name)
         is_default = value.id == "judge" or (
-            len(self.declared_models(scope.file)) == 1 and found.file is scope.file
+            len(self.declared_models(scope.file)) == 1 and target.file is scope.file
         )
-        return self.resolve_model(found.file, found.name, is_default)
+        return self.resolve_model(target.file, target.name, is_default)
 
     def _report_unknown_model(self, value: nodes.NameNode, scope: Scope, other_kind: bool) -> None:
         names = self.declared_models(scope.file)
@@ -264,16 +264,16 @@ class ModelTable:
             settings[key] = value
 
     def _check_panel(self, call: nodes.CallNode, scope: Scope) -> PanelMembers:
-        found: list[ModelUse] = []
+        members: list[ModelUse] = []
         for argument in call.arguments:
             for use in self._check_member(argument, scope):
-                self._check_duplicate_member(use, found, argument, scope)
-                found += [] if use in found else [use]
+                self._check_duplicate_member(use, members, argument, scope)
+                members += [] if use in members else [use]
         if len(call.arguments) < 2:
             scope.report(
                 "RMG312", "a panel has two judges or more", call.span, help="write `panel(a, b, c)`"
             )
-        return tuple(found)
+        return tuple(members)
 
     @staticmethod
     def _check_duplicate_member(
@@ -308,8 +308,8 @@ def _literal_value(node: nodes.Expr, scope: Scope) -> float | int | bool | str |
         case nodes.SignNode("-", nodes.NumberNode(value)):
             return -value
         case nodes.NameNode(name):
-            found = scope.file.find(name)
-            declared = found.file.declarations[found.name] if found else None
+            target = scope.file.find(name)
+            declared = target.file.declarations[target.name] if target else None
             if not isinstance(declared, nodes.ParamDecl):
                 return None
             scope.state.mark_used(scope.file, name)

@@ -55,15 +55,15 @@ class ComparisonChecker:
 
     def check_pairwise(self, declared: nodes.PairwiseDecl, scope: Scope) -> PairwiseScoring | None:
         """Which of two fields is better; none where it cannot be said what is compared, or by which question."""
-        found = _check_plain_settings(declared.body, "pairwise", scope)
-        sides = self._check_sides(found.get("compare"), scope)
+        settings = _check_plain_settings(declared.body, "pairwise", scope)
+        sides = self._check_sides(settings.get("compare"), scope)
         texts = self._check_templates(
-            found,
+            settings,
             replace(scope, local_names=dict(zip(SIDES, sides or (UNKNOWN, UNKNOWN), strict=True))),
         )
-        _check_both_shown(found.get("prompt"), scope)
-        _check_orders(found, scope)
-        jurors = self._panel_members(found, scope)
+        _check_both_shown(settings.get("prompt"), scope)
+        _check_orders(settings, scope)
+        jurors = self._panel_members(settings, scope)
         if sides is None or "prompt" not in texts:
             return None
         names = merge_templates(texts)
@@ -75,14 +75,14 @@ class ComparisonChecker:
             tuple((name, value) for name, value in names.constants if name not in SIDES),
             tuple(name for name in names.needs if name not in SIDES),
             jurors,
-            swap=bool(_comparison_setting(found, "swap", True)),
-            decide=cast(DecisionRule, _comparison_setting(found, "decide", "agree")),
-            samples=int(_comparison_setting(found, "samples", 1)),
-            logprobs=bool(_comparison_setting(found, "logprobs", False)),
-            generator=str(_comparison_setting(found, "generator", "")),
+            swap=bool(_comparison_setting(settings, "swap", True)),
+            decide=cast(DecisionRule, _comparison_setting(settings, "decide", "agree")),
+            samples=int(_comparison_setting(settings, "samples", 1)),
+            logprobs=bool(_comparison_setting(settings, "logprobs", False)),
+            generator=str(_comparison_setting(settings, "generator", "")),
         )
-        check_samples(compared, found.get("samples"), scope)
-        check_generator(compared, found.get("generator"), scope)
+        check_samples(compared, settings.get("samples"), scope)
+        check_generator(compared, settings.get("generator"), scope)
         return compared
 
     def _check_sides(
@@ -101,8 +101,8 @@ class ComparisonChecker:
 
     def _check_field(self, node: nodes.Expr, scope: Scope) -> TypedTerm:
         """A value of the row that a judge is shown: never a score."""
-        found = self.expressions.check(node, scope)
-        if any(True for _ in expr.scorings_in(found.term)):
+        typed = self.expressions.check(node, scope)
+        if any(True for _ in expr.scorings_in(typed.term)):
             text = scope.source_text(node)
             help = "a judge is never shown scores; `by = …` of a ranking, or an aggregate, puts them together"
             scope.report(
@@ -111,22 +111,22 @@ class ComparisonChecker:
                 node.span,
                 help=help,
             )
-        return found
+        return typed
 
-    def _check_templates(self, found: Settings, scope: Scope) -> dict[str, CheckedTemplate]:
+    def _check_templates(self, settings: Settings, scope: Scope) -> dict[str, CheckedTemplate]:
         texts: dict[str, CheckedTemplate] = {}
         for key in ("prompt", "system"):
-            value = found[key].value if key in found else None
+            value = settings[key].value if key in settings else None
             if isinstance(value, nodes.TextNode):
                 texts[key] = check_template(value, self.expressions, scope, f"the {key}")
             elif value is not None:
-                report_unquoted_text(found[key], scope)
+                report_unquoted_text(settings[key], scope)
         return texts
 
-    def _panel_members(self, found: Settings, scope: Scope) -> tuple[ModelUse, ...]:
+    def _panel_members(self, settings: Settings, scope: Scope) -> tuple[ModelUse, ...]:
         return (
-            self.models.resolve_setting(found["model"], scope)
-            if "model" in found
+            self.models.resolve_setting(settings["model"], scope)
+            if "model" in settings
             else self.models.default_model(scope)
         )
 
@@ -136,13 +136,15 @@ class ComparisonChecker:
         self, declared: nodes.RankingDecl, scope: Scope
     ) -> tuple[RankingScoring, Type] | None:
         """The rows of a group in order, or the items of a list; none where it is not said by what."""
-        found = _check_plain_settings(declared.body, "ranking", scope)
-        group = self._check_group(found["group"].value, scope) if "group" in found else None
-        among = self._check_field(found["among"].value, scope).term if "among" in found else None
+        settings = _check_plain_settings(declared.body, "ranking", scope)
+        group = self._check_group(settings["group"].value, scope) if "group" in settings else None
+        among = (
+            self._check_field(settings["among"].value, scope).term if "among" in settings else None
+        )
         way = (
-            self._check_by_key(found, among, scope)
-            if "by" in found
-            else self._check_by_judge(declared, found, among, scope)
+            self._check_by_key(settings, among, scope)
+            if "by" in settings
+            else self._check_by_judge(declared, settings, among, scope)
         )
         if way is None:
             return None
@@ -155,8 +157,8 @@ class ComparisonChecker:
 
     def _check_group(self, node: nodes.Expr, scope: Scope) -> Term:
         """What the rows of a group share: known before anybody is asked, so that the calls are too."""
-        found = self.expressions.check(node, scope)
-        if any(True for _ in expr.scorings_in(found.term)):
+        typed = self.expressions.check(node, scope)
+        if any(True for _ in expr.scorings_in(typed.term)):
             help = "group by a column, or by an expression over columns in a `fields:` line"
             scope.report(
                 "RMG218",
@@ -164,22 +166,22 @@ class ComparisonChecker:
                 node.span,
                 help=help,
             )
-        return found.term
+        return typed.term
 
     def _check_by_key(
-        self, found: Settings, among: Term | None, scope: Scope
+        self, settings: Settings, among: Term | None, scope: Scope
     ) -> ScoreRanking | PairwiseRanking | None:
-        setting = found["by"]
+        setting = settings["by"]
         named = self.find_grader_reference(setting.value, scope)
         if named is not None and named[0] is None:
             return None
         scoring = self.book.scoring(named[0].scoring) if named and named[0] else None
         pairs = isinstance(scoring, PairwiseScoring)
         for key in ("prompt", "system", "model", *(() if pairs else ("among",))):
-            if key in found:
+            if key in settings:
                 message = f"{scope.owner} ranks by a judge or by a score, not by both"
                 help = "keep `by`, or `among` and `prompt`"
-                scope.report("RMG115", message, found[key].key.span, help=help)
+                scope.report("RMG115", message, settings[key].key.span, help=help)
         if isinstance(scoring, PairwiseScoring):
             return PairwiseRanking(scoring.sides[0] if among is None else among, scoring)
         return self._check_by_score(setting.value, scope)
@@ -201,19 +203,19 @@ class ComparisonChecker:
         return ScoreRanking(kind.term, kind.type.direction < 0)
 
     def _check_by_judge(
-        self, declared: nodes.RankingDecl, found: Settings, among: Term | None, scope: Scope
+        self, declared: nodes.RankingDecl, settings: Settings, among: Term | None, scope: Scope
     ) -> ListwiseRanking | None:
-        texts = self._check_templates(found, scope)
+        texts = self._check_templates(settings, scope)
         if among is None or "prompt" not in texts:
-            _report_missing_ranking_keys(declared, found, scope)
+            _report_missing_ranking_keys(declared, settings, scope)
             return None
-        _check_no_candidate_shown(found["prompt"], among, texts["prompt"], scope)
+        _check_no_candidate_shown(settings["prompt"], among, texts["prompt"], scope)
         names = merge_templates(texts)
         system = texts["system"].text if "system" in texts else ""
-        judges = self._panel_members(found, scope)
+        judges = self._panel_members(settings, scope)
         if len(judges) > 1:
             help = "name one of its members, or rank by a grader of the panel: `by = …`"
-            span = found["model"].span if "model" in found else declared.name.span
+            span = settings["model"].span if "model" in settings else declared.name.span
             scope.report("RMG322", f"{scope.owner} asks one judge, not a panel", span, help=help)
         return ListwiseRanking(
             among,
@@ -232,17 +234,17 @@ class ComparisonChecker:
 def _check_plain_settings(
     block: nodes.Block, kind: str, scope: Scope
 ) -> dict[str, nodes.SettingLine]:
-    found = check_settings(block, kind, scope)
-    for key, setting in found.items():
+    settings = check_settings(block, kind, scope)
+    for key, setting in settings.items():
         check_plain_value(setting, KEYS[kind][key], scope)
-    return found
+    return settings
 
 
 def _comparison_setting(
-    found: Settings, key: str, default: float | int | bool | str
+    settings: Settings, key: str, default: float | int | bool | str
 ) -> float | int | bool | str:
     """A plain value; of a wrong one, which is reported by now, the default."""
-    value = found[key].value if key in found else None
+    value = settings[key].value if key in settings else None
     if isinstance(value, nodes.NameNode):
         return value.id if value.id in KEYS["pairwise"][key].words else default
     if isinstance(value, nodes.NumberNode | nodes.TruthNode | nodes.TextNode) and isinstance(
@@ -261,21 +263,23 @@ def _check_both_shown(setting: nodes.SettingLine | None, scope: Scope) -> None:
         scope.report("RMG320", message, prompt.span, help="put in `{{ a }}` and `{{ b }}`")
 
 
-def _check_orders(found: Settings, scope: Scope) -> None:
+def _check_orders(settings: Settings, scope: Scope) -> None:
     """What makes one decision of two orders has nothing to do where only one is asked."""
-    decide = _comparison_setting(found, "decide", "first_only")
-    if not _comparison_setting(found, "swap", True) and decide != "first_only":
+    decide = _comparison_setting(settings, "decide", "first_only")
+    if not _comparison_setting(settings, "swap", True) and decide != "first_only":
         help = "leave `decide` out, or ask in both orders"
-        scope.report("RMG322", "`swap = False` asks in one order", found["decide"].span, help=help)
+        scope.report(
+            "RMG322", "`swap = False` asks in one order", settings["decide"].span, help=help
+        )
 
 
 def _report_missing_ranking_keys(
-    declared: nodes.RankingDecl, found: Settings, scope: Scope
+    declared: nodes.RankingDecl, settings: Settings, scope: Scope
 ) -> None:
     """A ranking without `by` wants the candidates and a question about them."""
     if not is_fully_read(declared.body, "ranking"):
         return
-    missing = [key for key in ("among", "prompt") if key not in found]
+    missing = [key for key in ("among", "prompt") if key not in settings]
     if len(missing) == 2:
         help = "add `by = reward`, or `among = …` and `prompt = …`"
         scope.report(

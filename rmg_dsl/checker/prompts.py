@@ -33,23 +33,23 @@ def check_template(
     node: nodes.TextNode, expressions: ExpressionChecker, scope: Scope, what: str = "the prompt"
 ) -> CheckedTemplate:
     """Resolve the names of a template; `scope.words` are names that the key itself gives, such as `a` and `b`."""
-    found = outline(node.value)
-    for objection in found.problems:
+    outlined = outline(node.value)
+    for objection in outlined.problems:
         span = _line_span(node, objection.line)
         if objection.code == "RMG402" and _looks_like_format(node.value):
             _report_format_template(node, scope, what)
         else:
             scope.report(objection.code, objection.message, span, help=objection.help)
-    _check_braces(node, found.variables, scope, what)
+    _check_braces(node, outlined.variables, scope, what)
     bound: list[tuple[str, Term]] = []
     constants: list[tuple[str, float | int | bool | str]] = []
-    for variable in found.variables:
+    for variable in outlined.variables:
         _bind_variable(variable, node, expressions, scope, what, bound, constants)
     needs = tuple(
-        v.name for v in found.variables if not v.optional and v.name not in dict(constants)
+        v.name for v in outlined.variables if not v.optional and v.name not in dict(constants)
     )
     if what in ("the prompt", "the system") and not scope.file.is_library:
-        _check_prompt_prefix(node, found.variables, constants, scope)
+        _check_prompt_prefix(node, outlined.variables, constants, scope)
     return CheckedTemplate(node.value, tuple(bound), tuple(constants), needs)
 
 
@@ -71,13 +71,13 @@ def _bind_variable(
     span = name_span(node, variable)
     scope.rebindable_names.add(variable.name)
     place = replace(scope, allows_missing=True) if variable.optional else scope
-    found = _template_name_term(variable.name, span, expressions, place, what)
-    if found is None:
+    term = _template_name_term(variable.name, span, expressions, place, what)
+    if term is None:
         return
-    if isinstance(found, Constant) and found.value is not None:
-        constants.append((variable.name, found.value))
+    if isinstance(term, Constant) and term.value is not None:
+        constants.append((variable.name, term.value))
     else:
-        bound.append((variable.name, found))
+        bound.append((variable.name, term))
 
 
 def _template_name_term(
@@ -89,15 +89,15 @@ def _template_name_term(
     if rebound is not None:
         return rebound.term
     root = scope.state.root
-    found = scope.file.find(name)
-    if found is None or not isinstance(found.file.declarations[found.name], nodes.ParamDecl):
+    target = scope.file.find(name)
+    if target is None or not isinstance(target.file.declarations[target.name], nodes.ParamDecl):
         own = (
-            found
-            if found and not isinstance(found.file.declarations[found.name], nodes.FieldDecl)
+            target
+            if target and not isinstance(target.file.declarations[target.name], nodes.FieldDecl)
             else None
         )
-        found = root.find_field(name) or own
-    declared = found.file.declarations[found.name] if found else None
+        target = root.find_field(name) or own
+    declared = target.file.declarations[target.name] if target else None
     match declared:
         case nodes.FieldDecl() | nodes.ParamDecl():
             return expressions.check(nodes.NameNode(name, span), scope).term
@@ -134,15 +134,15 @@ def name_span(node: nodes.TextNode, variable: Variable) -> Span:
     lines = node.value.split("\n")
     start = sum(len(line) + 1 for line in lines[: variable.line - 1])
     pattern = re.compile(rf"(?<![\w.]){re.escape(variable.name)}(?!\w)")
-    for found in pattern.finditer(node.value, start):
+    for match in pattern.finditer(node.value, start):
         opened = max(
-            node.value.rfind("{{", 0, found.start()), node.value.rfind("{%", 0, found.start())
+            node.value.rfind("{{", 0, match.start()), node.value.rfind("{%", 0, match.start())
         )
         closed = max(
-            node.value.rfind("}}", 0, found.start()), node.value.rfind("%}", 0, found.start())
+            node.value.rfind("}}", 0, match.start()), node.value.rfind("%}", 0, match.start())
         )
         if opened > closed:
-            return source_span(node, found.start(), found.end())
+            return source_span(node, match.start(), match.end())
     return _line_span(node, variable.line)
 
 
@@ -175,14 +175,14 @@ def _check_braces(
     node: nodes.TextNode, variables: Iterable[Variable], scope: Scope, what: str
 ) -> None:
     """`{query}`: a mistake where the prompt has no `{{ }}`, a doubt where the name is known, else text."""
-    found = single_braces(node.value)
-    if not found:
+    braces = single_braces(node.value)
+    if not braces:
         return
     if _looks_like_format(node.value):
         _report_format_template(node, scope, what)
         return
-    known = _known_names(scope) | {v.name for v in variables}
-    for name, start, end in found:
+    known_names = _known_names(scope) | {v.name for v in variables}
+    for name, start, end in braces:
         span = source_span(node, start, end)
         fix = Fix(span, f"{{{{ {name} }}}}", f"write `{{{{ {name} }}}}`")
         help = f"a value is put in by two braces: `{{{{ {name} }}}}`"
@@ -194,7 +194,7 @@ def _check_braces(
                 help=help,
                 fixes=[fix],
             )
-        elif name in known:
+        elif name in known_names:
             message = f"`{{{name}}}` is plain text here, and `{name}` is a field"
             scope.report("RMG403", message, span, help=help, fixes=[fix], severity="warning")
 
@@ -231,17 +231,20 @@ def _check_prompt_prefix(
     scope: Scope,
 ) -> None:
     """Row data before a long constant part: the provider cannot reuse what it has read of the prompt."""
-    found = find_row_data(node.value, {v.name for v in variables} - set(dict(constants)))
-    if found and found.constant_after >= MIN_CACHEABLE_LENGTH:
+    row_data = find_row_data(node.value, {v.name for v in variables} - set(dict(constants)))
+    if row_data and row_data.constant_after >= MIN_CACHEABLE_LENGTH:
         _report_row_data_first(
-            node, found, scope, "put the constant part first: providers read it once for all rows"
+            node,
+            row_data,
+            scope,
+            "put the constant part first: providers read it once for all rows",
         )
 
 
 def _report_row_data_first(
-    node: nodes.TextNode, found: RowDataPosition, scope: Scope, help: str
+    node: nodes.TextNode, row_data: RowDataPosition, scope: Scope, help: str
 ) -> None:
-    span = source_span(node, found.start, found.end)
+    span = source_span(node, row_data.start, row_data.end)
     scope.report("RMG407", "the row's data stands before a long constant part", span, help=help)
 
 
@@ -252,15 +255,15 @@ def check_system_prefix(
     if "system" not in texts or "prompt" not in texts or scope.file.is_library:
         return
     node, names = texts["system"], {name for name, _ in templates["system"].bindings}
-    found = find_row_data(node.value, names)
-    if found is None or found.constant_after >= MIN_CACHEABLE_LENGTH:
+    row_data = find_row_data(node.value, names)
+    if row_data is None or row_data.constant_after >= MIN_CACHEABLE_LENGTH:
         return
     own = {name for name, _ in templates["prompt"].bindings}
     prompt = find_row_data(texts["prompt"].value, own)
     constant = max(prompt.start, prompt.constant_after) if prompt else len(texts["prompt"].value)
     if constant >= MIN_CACHEABLE_LENGTH:
         help = "put the row's data into the prompt, behind what is constant: `system` is read first"
-        _report_row_data_first(node, found, scope, help)
+        _report_row_data_first(node, row_data, scope, help)
 
 
 def merge_templates(templates: Mapping[str, CheckedTemplate]) -> CheckedTemplate:

@@ -76,8 +76,8 @@ class RefineChecker:
         """What the loop leaves behind; nothing where something is wrong with it."""
         scope = Scope(self.state, file, f"refine `{declared.name.id}`")
         before = len(self.state.diagnostics)
-        found = check_settings(declared.body, "refine", scope)
-        loop = self._check_loop(declared, found, scope)
+        settings = check_settings(declared.body, "refine", scope)
+        loop = self._check_loop(declared, settings, scope)
         if loop is None or any(d.severity == "error" for d in self.state.diagnostics[before:]):
             return RefineOutputs()
         return self._refine_outputs(loop, declared, scope)
@@ -115,35 +115,45 @@ class RefineChecker:
         return RefineOutputs(tuple(outputs), words)
 
     def _check_loop(
-        self, declared: nodes.RefineDecl, found: Mapping[str, nodes.SettingLine], scope: Scope
+        self, declared: nodes.RefineDecl, settings: Mapping[str, nodes.SettingLine], scope: Scope
     ) -> RefineScoring | None:
         name = declared.name.id
         current = self._expressions.check(
-            declared.name, replace(scope, allows_missing="draft" in found)
+            declared.name, replace(scope, allows_missing="draft" in settings)
         ).term
         drafting = replace(
             scope, bindings=((name, TypedTerm(LoopVariable("draft"), ANY)),), rebindable_names=set()
         )
-        for key, setting in found.items():
+        for key, setting in settings.items():
             if key != "feedback":
                 check_plain_value(setting, KEYS["refine"][key], scope)
         until = (
-            self._until_conditions(found["until"], scope, drafting) if "until" in found else None
-        )
-        by = self._check_by(declared, found, scope, drafting)
-        guards = self._check_grader_list(found.get("guard"), "guard", scope, drafting)
-        holdout = (
-            self._check_loop_grader(found["holdout"].value, "holdout", scope, drafting)
-            if "holdout" in found
+            self._until_conditions(settings["until"], scope, drafting)
+            if "until" in settings
             else None
         )
-        feedback = self._feedback_graders(found.get("feedback"), scope, drafting)
-        improve = self._improve_prompt(declared, found, scope, drafting)
-        draft = self._writer_prompt({"prompt": found["draft"]}, scope) if "draft" in found else None
-        writer = self._writer_model(found.get("model"), scope)
+        by = self._check_by(declared, settings, scope, drafting)
+        guards = self._check_grader_list(settings.get("guard"), "guard", scope, drafting)
+        holdout = (
+            self._check_loop_grader(settings["holdout"].value, "holdout", scope, drafting)
+            if "holdout" in settings
+            else None
+        )
+        feedback = self._feedback_graders(settings.get("feedback"), scope, drafting)
+        improve = self._improve_prompt(declared, settings, scope, drafting)
+        draft = (
+            self._writer_prompt({"prompt": settings["draft"]}, scope)
+            if "draft" in settings
+            else None
+        )
+        writer = self._writer_model(settings.get("model"), scope)
         if by is None:
             return None
-        duel = self._pairwise_by(found["by"].value, by, scope, drafting) if "by" in found else None
+        duel = (
+            self._pairwise_by(settings["by"].value, by, scope, drafting)
+            if "by" in settings
+            else None
+        )
         needed = self._component_graders(by, scope, drafting)
         return RefineScoring(
             name,
@@ -158,23 +168,23 @@ class RefineChecker:
             holdout,
             feedback or needed or (duel or by,),
             needed,
-            _integer_setting(found.get("rounds")) or DEFAULT_ROUNDS,
-            _integer_setting(found.get("patience")),
-            _name_setting(found.get("keep")) == "last",
+            _integer_setting(settings.get("rounds")) or DEFAULT_ROUNDS,
+            _integer_setting(settings.get("patience")),
+            _name_setting(settings.get("keep")) == "last",
         )
 
     def _writer_model(self, setting: nodes.SettingLine | None, scope: Scope) -> ModelUse:
-        found = (
+        models = (
             self.models.resolve_setting(setting, scope)
             if setting
             else self.models.default_model(scope)
         )
-        if len(found) > 1 and setting:
+        if len(models) > 1 and setting:
             help = "name one of its models: a text is written by one"
             scope.report(
                 "RMG322", "a panel judges, and writes nothing", setting.value.span, help=help
             )
-        elif len(found) > 1:
+        elif len(models) > 1:
             help = "say who writes: `model = NAME`"
             at = scope.file.declarations.get("judge")
             span = at.span if at is not None else Span(0, 1)
@@ -184,29 +194,29 @@ class RefineChecker:
                 span,
                 help=help,
             )
-        return found[0]
+        return models[0]
 
     # ── what is watched ──
 
     def _check_by(
         self,
         declared: nodes.RefineDecl,
-        found: Mapping[str, nodes.SettingLine],
+        settings: Mapping[str, nodes.SettingLine],
         scope: Scope,
         drafting: Scope,
     ) -> LoopGrader | None:
         """What to improve: `by`, or the one score that `until` is about."""
-        if "by" in found:
-            by = self._check_loop_grader(found["by"].value, "by", scope, drafting)
-            at = found["by"].value
-        elif "until" in found:
+        if "by" in settings:
+            by = self._check_loop_grader(settings["by"].value, "by", scope, drafting)
+            at = settings["by"].value
+        elif "until" in settings:
             named = [
                 n
-                for n in nodes.walk_nodes(found["until"].value)
+                for n in nodes.walk_nodes(settings["until"].value)
                 if isinstance(n, nodes.NameNode) and _names_a_score(n, scope)
             ]
             if len({node.id for node in named}) != 1:
-                self._report_ambiguous_until(found["until"].value, named, scope)
+                self._report_ambiguous_until(settings["until"].value, named, scope)
                 return None
             by, at = self._check_loop_grader(named[0], "until", scope, drafting), named[0]
         else:
@@ -315,10 +325,10 @@ class RefineChecker:
             help = f"write `{key} = [harmlessness]`"
             scope.report("RMG322", f"`{key}` is a list of graders", setting.value.span, help=help)
             return ()
-        found = (
+        graders = (
             self._check_loop_grader(item, key, scope, drafting) for item in setting.value.items
         )
-        return tuple(watched for watched in found if watched)
+        return tuple(watched for watched in graders if watched)
 
     def _feedback_graders(
         self, setting: nodes.SettingLine | None, scope: Scope, drafting: Scope
@@ -331,8 +341,8 @@ class RefineChecker:
         items = (
             setting.value.items if isinstance(setting.value, nodes.ListNode) else (setting.value,)
         )
-        found = (self._check_loop_grader(item, "feedback", scope, drafting) for item in items)
-        return tuple(watched for watched in found if watched)
+        graders = (self._check_loop_grader(item, "feedback", scope, drafting) for item in items)
+        return tuple(watched for watched in graders if watched)
 
     def _component_graders(
         self, by: LoopGrader, scope: Scope, drafting: Scope
@@ -342,15 +352,15 @@ class RefineChecker:
         read = reachable_from(
             [by.draft_scoring], lambda number: scoring_dependencies(scorings[number])
         )
-        found: list[LoopGrader] = []
+        components: list[LoopGrader] = []
         for name, declared in scope.file.declarations.items():
             if not isinstance(declared, nodes.GraderDecl):
                 continue
             first = self.graders.resolve(QualifiedName(scope.file, name))
             later = self.graders.resolve(QualifiedName(scope.file, name), drafting.bindings)
             if first and later and later.scoring in read:
-                found.append(LoopGrader(name, first.scoring, later.scoring, first.type))
-        return tuple(found)
+                components.append(LoopGrader(name, first.scoring, later.scoring, first.type))
+        return tuple(components)
 
     def _until_conditions(
         self, setting: nodes.SettingLine, scope: Scope, drafting: Scope
@@ -362,34 +372,34 @@ class RefineChecker:
             if isinstance(node, nodes.ComparisonNode)
             for side in (node.first, *(operand for _, operand in node.rest))
         ]
-        known = [self._expressions.check_score_name(side, scope, owner) for side in sides]
-        if not all(known):
+        are_scores = [self._expressions.check_score_name(side, scope, owner) for side in sides]
+        if not all(are_scores):
             return None
-        found = self._expressions.check_condition(setting.value, scope)
-        unknown = any(term == UNKNOWN.term for term in expr.walk_terms(found.term))
-        if not any(True for _ in expr.scorings_in(found.term)):
+        typed = self._expressions.check_condition(setting.value, scope)
+        unknown = any(term == UNKNOWN.term for term in expr.walk_terms(typed.term))
+        if not any(True for _ in expr.scorings_in(typed.term)):
             if not unknown and not scope.file.is_incomplete:
                 help = "name a grader or an aggregate: `until = reward >= 4`"
                 scope.report("RMG215", f"{owner} names no score", setting.value.span, help=help)
             return None
-        return found.term, self._expressions.check_condition(setting.value, drafting).term
+        return typed.term, self._expressions.check_condition(setting.value, drafting).term
 
     # ── what is written ──
 
     def _improve_prompt(
         self,
         declared: nodes.RefineDecl,
-        found: Mapping[str, nodes.SettingLine],
+        settings: Mapping[str, nodes.SettingLine],
         scope: Scope,
         drafting: Scope,
     ) -> WriterPrompt:
-        own = {key: found[key] for key in ("prompt", "system") if key in found}
+        own = {key: settings[key] for key in ("prompt", "system") if key in settings}
         words = replace(drafting, local_names=_LOOP_NAMES)
-        if "prompt" in found:
-            self._check_feedback(found["prompt"], scope)
+        if "prompt" in settings:
+            self._check_feedback(settings["prompt"], scope)
             return self._writer_prompt(own, words)
-        seen = drafting.rebindable_names - {drafting.bindings[0][0]}
-        shown = [name for name in _WRITER_FIELDS if name in seen]
+        read_names = drafting.rebindable_names - {drafting.bindings[0][0]}
+        shown = [name for name in _WRITER_FIELDS if name in read_names]
         return self._default_improve_prompt(own, shown, words, declared.name.span)
 
     @staticmethod
@@ -407,10 +417,14 @@ class RefineChecker:
     ) -> WriterPrompt:
         """The prompt that is used where the author gives none: the constant part, what it is about, text, feedback."""
         name = scope.bindings[0][0]
-        parts = [_IMPROVE_INSTRUCTIONS, *(f"{each}:\n{{{{ {each} }}}}\n" for each in shown)]
+        parts = [
+            _IMPROVE_INSTRUCTIONS,
+            *(f"{field_name}:\n{{{{ {field_name} }}}}\n" for field_name in shown),
+        ]
         parts += [f"Text:\n{{{{ {name} }}}}\n", "Feedback:\n{{ feedback }}"]
         bound = {
-            each: self._expressions.check(nodes.NameNode(each, at), scope).term for each in shown
+            field_name: self._expressions.check(nodes.NameNode(field_name, at), scope).term
+            for field_name in shown
         }
         bound |= {name: LoopVariable("draft"), "feedback": LoopVariable("feedback")}
         system = self._writer_prompt(own, scope) if own else None
@@ -422,9 +436,11 @@ class RefineChecker:
             (name, *(system.needs if system else ())),
         )
 
-    def _writer_prompt(self, found: Mapping[str, nodes.SettingLine], scope: Scope) -> WriterPrompt:
+    def _writer_prompt(
+        self, settings: Mapping[str, nodes.SettingLine], scope: Scope
+    ) -> WriterPrompt:
         checked: dict[str, CheckedTemplate] = {}
-        for key, setting in found.items():
+        for key, setting in settings.items():
             if isinstance(setting.value, nodes.TextNode):
                 checked[key] = check_template(
                     setting.value, self._expressions, scope, f"the {setting.key.id}"
@@ -441,9 +457,9 @@ class RefineChecker:
 
 
 def _names_a_score(node: nodes.NameNode, scope: Scope) -> bool:
-    found = scope.file.find(node.id)
+    target = scope.file.find(node.id)
     scores = nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | nodes.RankingDecl
-    return found is not None and isinstance(found.file.declarations[found.name], scores)
+    return target is not None and isinstance(target.file.declarations[target.name], scores)
 
 
 def _integer_setting(setting: nodes.SettingLine | None) -> int | None:

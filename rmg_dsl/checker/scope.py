@@ -101,8 +101,8 @@ class SpecFile:
         """The file in which a name is declared, through imports."""
         if name in self.declarations:
             return QualifiedName(self, name)
-        found = self.imports.get(name)
-        return found.file.find(found.name) if found else None
+        target = self.imports.get(name)
+        return target.file.find(target.name) if target else None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
