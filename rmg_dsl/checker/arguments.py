@@ -116,7 +116,7 @@ def _is_quoted_column(value: nodes.Expr, parameter: FunctionParameter, scope: Sc
         return False
     known = scope.state.universe.columns or frozenset()
     root = scope.state.root.find(value.value)
-    declared = root is not None and isinstance(root.file.declarations[root.name], nodes.FieldDecl)
+    declared = root is not None and isinstance(root.declaration, nodes.FieldDecl)
     return (
         declared
         or value.value in known

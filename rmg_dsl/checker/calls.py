@@ -201,7 +201,7 @@ def _check_passed_call(
 def _is_damaged(operand: nodes.Expr, scope: Scope) -> bool:
     """Is it a grader with a line that could not be read, which may be its `pass`?"""
     found = scope.file.find(operand.id) if isinstance(operand, nodes.NameNode) else None
-    body = getattr(found.file.declarations[found.name], "body", None) if found else None
+    body = getattr(found.declaration, "body", None) if found else None
     return isinstance(body, nodes.Block) and body.damaged
 
 

@@ -100,7 +100,7 @@ class ExpressionChecker:
         if bound is not None:
             return self._check_place(bound, node, scope)
         found = scope.file.find(node.id)
-        if found is None or isinstance(found.file.declarations[found.name], nodes.FieldDecl):
+        if found is None or isinstance(found.declaration, nodes.FieldDecl):
             found = scope.state.root.find_field(node.id)
         if found is not None:
             scope.state.mark_used(scope.file, node.id)
@@ -126,7 +126,7 @@ class ExpressionChecker:
     def _check_declared_name(
         self, node: nodes.NameNode, found: QualifiedName, scope: Scope
     ) -> TypedTerm:
-        declared = found.file.declarations[found.name]
+        declared = found.declaration
         scope.state.mark_used(found.file, found.name)
         match declared:
             case nodes.ParamDecl():
@@ -206,7 +206,7 @@ class ExpressionChecker:
         found = scope.file.find(name) or scope.state.root.find(name)
         if found is None:
             return "column"
-        declared = found.file.declarations[found.name]
+        declared = found.declaration
         kind = nodes.keyword_of(declared)
         line = found.file.source.position(declared.span.start).line
         place = (
@@ -570,7 +570,7 @@ def score_names(scope: Scope) -> list[str]:
     return [
         name
         for name, at in zip(scope.file.names(), found, strict=True)
-        if at and isinstance(at.file.declarations[at.name], kinds)
+        if at and isinstance(at.declaration, kinds)
     ]
 
 

@@ -72,7 +72,7 @@ class GraderResolver:
 
         `home` is the file that uses a grader of the standard library: its default model is asked.
         """
-        declared = found.file.declarations[found.name]
+        declared = found.declaration
         if not isinstance(
             declared,
             nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | nodes.RankingDecl,
@@ -100,7 +100,7 @@ class GraderResolver:
         )
         at = loop.index(first)
         shown = " → ".join(f"`{n}`" for n in [*loop[at:-1], *loop[:at], first])
-        declared = found.file.declarations.get(first) or found.file.declarations[found.name]
+        declared = found.file.declarations.get(first) or found.declaration
         assert not isinstance(declared, nodes.Broken)
         scope = Scope(self.book, found.file, "")
         scope.report(
@@ -303,9 +303,7 @@ class GraderResolver:
             found = find_library_grader(target, scope)
             if found is None:
                 return None, QualifiedName(scope.file, "")
-        if found is None or not isinstance(
-            found.file.declarations[found.name], ScoringDecl | nodes.Broken
-        ):
+        if found is None or not isinstance(found.declaration, ScoringDecl | nodes.Broken):
             return None
         if isinstance(target, nodes.NameNode):
             self.book.mark_used(scope.file, target.id)

@@ -62,7 +62,7 @@ class RefineOutputs:
 
 @dataclass(frozen=True, slots=True)
 class RefineChecker:
-    """Checks the refine declarations of a spec, and says what each leaves behind."""
+    """Checks the `refine` declarations of a spec, and lists their outputs."""
 
     state: CheckState
     models: ModelTable
@@ -73,7 +73,7 @@ class RefineChecker:
         return self.graders.expressions
 
     def check(self, declared: nodes.RefineDecl, file: SpecFile) -> RefineOutputs:
-        """What the loop leaves behind; nothing where something is wrong with it."""
+        """The outputs of a loop; none if it has an error."""
         scope = Scope(self.state, file, f"refine `{declared.name.id}`")
         before = len(self.state.diagnostics)
         settings = check_settings(declared.body, "refine", scope)
@@ -103,9 +103,11 @@ class RefineChecker:
             words[f"{loop.name}_{part}"] = TypedTerm(
                 ScoreRef(number_of(LoopOutputScoring(number_of_loop, part))), kind
             )
-        # A duel says how one draft compares with another, and nothing of one alone.
+        # A pairwise compares two drafts and scores neither, so it has no before and after.
         scored = [] if loop.is_pairwise else [loop.by]
-        for watched in (*scored, *([loop.holdout] if loop.holdout else [])):
+        if loop.holdout:
+            scored.append(loop.holdout)
+        for watched in scored:
             kind = watched.type
             for part in ("before", "after"):
                 number_of_part = number_of(LoopOutputScoring(number_of_loop, part, watched))
@@ -127,33 +129,26 @@ class RefineChecker:
         for key, setting in settings.items():
             if key != "feedback":
                 check_plain_value(setting, KEYS["refine"][key], scope)
-        until = (
-            self._until_conditions(settings["until"], scope, drafting)
-            if "until" in settings
-            else None
-        )
+        until = None
+        if "until" in settings:
+            until = self._until_conditions(settings["until"], scope, drafting)
         by = self._check_by(declared, settings, scope, drafting)
         guards = self._check_grader_list(settings.get("guard"), "guard", scope, drafting)
-        holdout = (
-            self._check_loop_grader(settings["holdout"].value, "holdout", scope, drafting)
-            if "holdout" in settings
-            else None
-        )
+        holdout = None
+        if "holdout" in settings:
+            value = settings["holdout"].value
+            holdout = self._check_loop_grader(value, "holdout", scope, drafting)
         feedback = self._feedback_graders(settings.get("feedback"), scope, drafting)
         improve = self._improve_prompt(declared, settings, scope, drafting)
-        draft = (
-            self._writer_prompt({"prompt": settings["draft"]}, scope)
-            if "draft" in settings
-            else None
-        )
+        draft = None
+        if "draft" in settings:
+            draft = self._writer_prompt({"prompt": settings["draft"]}, scope)
         writer = self._writer_model(settings.get("model"), scope)
         if by is None:
             return None
-        duel = (
-            self._pairwise_by(settings["by"].value, by, scope, drafting)
-            if "by" in settings
-            else None
-        )
+        duel = None
+        if "by" in settings:
+            duel = self._pairwise_by(settings["by"].value, by, scope, drafting)
         needed = self._component_graders(by, scope, drafting)
         return RefineScoring(
             name,
@@ -174,29 +169,23 @@ class RefineChecker:
         )
 
     def _writer_model(self, setting: nodes.SettingLine | None, scope: Scope) -> ModelUse:
-        models = (
-            self.models.resolve_setting(setting, scope)
-            if setting
-            else self.models.default_model(scope)
-        )
+        if setting:
+            models = self.models.resolve_setting(setting, scope)
+        else:
+            models = self.models.default_model(scope)
         if len(models) > 1 and setting:
             help = "name one of its models: a text is written by one"
-            scope.report(
-                "RMG322", "a panel judges, and writes nothing", setting.value.span, help=help
-            )
+            message = "a panel judges, and writes nothing"
+            scope.report("RMG322", message, setting.value.span, help=help)
         elif len(models) > 1:
             help = "say who writes: `model = NAME`"
-            at = scope.file.declarations.get("judge")
-            span = at.span if at is not None else Span(0, 1)
-            scope.report(
-                "RMG322",
-                f"the default model is a panel, and {scope.owner} needs one writer",
-                span,
-                help=help,
-            )
+            judge = scope.file.declarations.get("judge")
+            span = judge.span if judge is not None else Span(0, 1)
+            message = f"the default model is a panel, and {scope.owner} needs one writer"
+            scope.report("RMG322", message, span, help=help)
         return models[0]
 
-    # ── what is watched ──
+    # ── the graders of a loop ──
 
     def _check_by(
         self,
@@ -205,7 +194,7 @@ class RefineChecker:
         scope: Scope,
         drafting: Scope,
     ) -> LoopGrader | None:
-        """What to improve: `by`, or the one score that `until` is about."""
+        """The score to improve: `by`, or the only score in `until`."""
         if "by" in settings:
             by = self._check_loop_grader(settings["by"].value, "by", scope, drafting)
             at = settings["by"].value
@@ -230,7 +219,10 @@ class RefineChecker:
                 )
             return None
         if by is not None and by.row_scoring == by.draft_scoring:
-            message = f"`{scope.source_text(at)}` does not look at `{declared.name.id}`: no draft could make it better"
+            message = (
+                f"`{scope.source_text(at)}` does not look at `{declared.name.id}`: "
+                "no draft could make it better"
+            )
             help = f"name a grader or an aggregate that reads `{declared.name.id}`"
             scope.report("RMG322", message, at.span, help=help)
             return None
@@ -239,7 +231,7 @@ class RefineChecker:
     def _pairwise_by(
         self, node: nodes.Expr, by: LoopGrader, scope: Scope, drafting: Scope
     ) -> LoopGrader | None:
-        """A pairwise of `[response, best]`: each draft has to beat the best one before it."""
+        """A pairwise of `[response, best]`, in which each draft must beat the best one before it; else None."""
         compared = self.state.scoring(by.draft_scoring)
         if not isinstance(compared, PairwiseScoring):
             return None
@@ -275,7 +267,7 @@ class RefineChecker:
     def _check_loop_grader(
         self, node: nodes.Expr, key: str, scope: Scope, drafting: Scope
     ) -> LoopGrader | None:
-        """A score of the row and of a draft in its place; none where it is none, which is reported."""
+        """Resolve a score for the row and for a draft; reports anything that is no score and returns None."""
         if not self._expressions.check_score_name(node, scope, f"`{key}` of {scope.owner}"):
             return None
         first = self._expressions.check(node, scope)
@@ -309,11 +301,7 @@ class RefineChecker:
             return None
         later = self._expressions.check(node, drafting).term
         assert isinstance(later, expr.ScoreRef)
-        name = (
-            node.id
-            if isinstance(node, nodes.NameNode)
-            else " ".join(scope.source_text(node).split())
-        )
+        name = " ".join(scope.source_text(node).split())
         return LoopGrader(name, first.term.scoring, later.scoring, first.type)
 
     def _check_grader_list(
@@ -333,21 +321,23 @@ class RefineChecker:
     def _feedback_graders(
         self, setting: nodes.SettingLine | None, scope: Scope, drafting: Scope
     ) -> tuple[LoopGrader, ...]:
-        """The graders whose words the writer gets; none for `reasons`, which are those of all that `by` needs."""
-        if setting is None or (
-            isinstance(setting.value, nodes.NameNode) and setting.value.id == "reasons"
-        ):
+        """The graders of `feedback = [...]`; none for `reasons`, which means all graders that `by` needs."""
+        if setting is None:
             return ()
-        items = (
-            setting.value.items if isinstance(setting.value, nodes.ListNode) else (setting.value,)
-        )
+        match setting.value:
+            case nodes.NameNode("reasons"):
+                return ()
+            case nodes.ListNode(items):
+                pass
+            case single:
+                items = (single,)
         graders = (self._check_loop_grader(item, "feedback", scope, drafting) for item in items)
         return tuple(watched for watched in graders if watched)
 
     def _component_graders(
         self, by: LoopGrader, scope: Scope, drafting: Scope
     ) -> tuple[LoopGrader, ...]:
-        """The declared graders that `by` needs, or is: their reasons say what to improve."""
+        """The declared graders that `by` needs or is. Their reasons say what to improve."""
         scorings = list(self.state.scorings)
         read = reachable_from(
             [by.draft_scoring], lambda number: scoring_dependencies(scorings[number])
@@ -384,7 +374,7 @@ class RefineChecker:
             return None
         return typed.term, self._expressions.check_condition(setting.value, drafting).term
 
-    # ── what is written ──
+    # ── the prompts of the writer ──
 
     def _improve_prompt(
         self,
@@ -415,7 +405,7 @@ class RefineChecker:
     def _default_improve_prompt(
         self, own: Mapping[str, nodes.SettingLine], shown: list[str], scope: Scope, at: Span
     ) -> WriterPrompt:
-        """The prompt that is used where the author gives none: the constant part, what it is about, text, feedback."""
+        """The default prompt: instructions, the fields that graders read, the text, the feedback."""
         name = scope.bindings[0][0]
         parts = [
             _IMPROVE_INSTRUCTIONS,
@@ -459,17 +449,20 @@ class RefineChecker:
 def _names_a_score(node: nodes.NameNode, scope: Scope) -> bool:
     target = scope.file.find(node.id)
     scores = nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | nodes.RankingDecl
-    return target is not None and isinstance(target.file.declarations[target.name], scores)
+    return target is not None and isinstance(target.declaration, scores)
 
 
 def _integer_setting(setting: nodes.SettingLine | None) -> int | None:
-    value = setting.value if setting else None
-    return (
-        value.value
-        if isinstance(value, nodes.NumberNode) and isinstance(value.value, int)
-        else None
-    )
+    match setting:
+        case nodes.SettingLine(value=nodes.NumberNode(int(value))):
+            return value
+        case _:
+            return None
 
 
 def _name_setting(setting: nodes.SettingLine | None) -> str:
-    return setting.value.id if setting and isinstance(setting.value, nodes.NameNode) else ""
+    match setting:
+        case nodes.SettingLine(value=nodes.NameNode(name)):
+            return name
+        case _:
+            return ""

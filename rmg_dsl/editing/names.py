@@ -65,7 +65,7 @@ class SpecNames:
         for name in (*root.declarations, *root.imports):
             found = root.find(name)
             if found is not None and name != self.hidden_name:
-                yield name, found, found.file.declarations[found.name]
+                yield name, found, found.declaration
 
     def declaration_offers(self, *kinds: str) -> list[Offer]:
         """The declarations of these kinds; a broken one is what its first word says."""
