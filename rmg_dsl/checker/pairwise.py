@@ -1,4 +1,4 @@
-"""`pairwise` and `ranking`: which of two is better, and which order the rows of a group are in."""
+"""Check `pairwise`, which compares two fields, and `ranking`, which orders the rows of a group."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ SHARE = number_type(0, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class ComparisonChecker:
-    """Checks comparisons; `grader_alone` gives the grader that an expression is, where it is nothing but one."""
+    """Checks comparisons. `find_grader_reference` returns the grader that an expression names alone, if any."""
 
-    book: CheckState
+    state: CheckState
     models: ModelTable
     expressions: ExpressionChecker
     find_grader_reference: FindGraderReference
@@ -54,27 +54,25 @@ class ComparisonChecker:
     # ── two fields ──
 
     def check_pairwise(self, declared: nodes.PairwiseDecl, scope: Scope) -> PairwiseScoring | None:
-        """Which of two fields is better; none where it cannot be said what is compared, or by which question."""
+        """Resolve a comparison of two fields; None if the fields or the prompt are missing or wrong."""
         settings = _check_plain_settings(declared.body, "pairwise", scope)
         sides = self._check_sides(settings.get("compare"), scope)
-        texts = self._check_templates(
-            settings,
-            replace(scope, local_names=dict(zip(SIDES, sides or (UNKNOWN, UNKNOWN), strict=True))),
-        )
+        side_names = dict(zip(SIDES, sides or (UNKNOWN, UNKNOWN), strict=True))
+        texts = self._check_templates(settings, replace(scope, local_names=side_names))
         _check_both_shown(settings.get("prompt"), scope)
         _check_orders(settings, scope)
-        jurors = self._panel_members(settings, scope)
+        panel = self._panel_members(settings, scope)
         if sides is None or "prompt" not in texts:
             return None
         names = merge_templates(texts)
         compared = PairwiseScoring(
             texts["prompt"].text,
-            texts["system"].text if "system" in texts else "",
+            _system_text(texts),
             (sides[0].term, sides[1].term),
             tuple((name, term) for name, term in names.bindings if name not in SIDES),
             tuple((name, value) for name, value in names.constants if name not in SIDES),
             tuple(name for name in names.needs if name not in SIDES),
-            jurors,
+            panel,
             swap=bool(_comparison_setting(settings, "swap", True)),
             decide=cast(DecisionRule, _comparison_setting(settings, "decide", "agree")),
             samples=int(_comparison_setting(settings, "samples", 1)),
@@ -88,7 +86,7 @@ class ComparisonChecker:
     def _check_sides(
         self, setting: nodes.SettingLine | None, scope: Scope
     ) -> tuple[TypedTerm, TypedTerm] | None:
-        """What `{{ a }}` and `{{ b }}` show."""
+        """The values of `{{ a }}` and `{{ b }}`."""
         if setting is None:
             return None
         value = setting.value
@@ -100,11 +98,14 @@ class ComparisonChecker:
         return one, other
 
     def _check_field(self, node: nodes.Expr, scope: Scope) -> TypedTerm:
-        """A value of the row that a judge is shown: never a score."""
+        """Check a value that the judge sees. It must not be a score."""
         typed = self.expressions.check(node, scope)
         if any(True for _ in expr.scorings_in(typed.term)):
             text = scope.source_text(node)
-            help = "a judge is never shown scores; `by = …` of a ranking, or an aggregate, puts them together"
+            help = (
+                "a judge is never shown scores; `by = …` of a ranking, or an aggregate, "
+                "puts them together"
+            )
             scope.report(
                 "RMG405",
                 f"`{text}` is a score, and {scope.owner} shows fields",
@@ -124,28 +125,27 @@ class ComparisonChecker:
         return texts
 
     def _panel_members(self, settings: Settings, scope: Scope) -> tuple[ModelUse, ...]:
-        return (
-            self.models.resolve_setting(settings["model"], scope)
-            if "model" in settings
-            else self.models.default_model(scope)
-        )
+        if "model" in settings:
+            return self.models.resolve_setting(settings["model"], scope)
+        return self.models.default_model(scope)
 
     # ── the rows of a group ──
 
     def check_ranking(
         self, declared: nodes.RankingDecl, scope: Scope
     ) -> tuple[RankingScoring, Type] | None:
-        """The rows of a group in order, or the items of a list; none where it is not said by what."""
+        """Resolve the ranking of a group or of a list; None if its criterion is missing or wrong."""
         settings = _check_plain_settings(declared.body, "ranking", scope)
-        group = self._check_group(settings["group"].value, scope) if "group" in settings else None
-        among = (
-            self._check_field(settings["among"].value, scope).term if "among" in settings else None
-        )
-        way = (
-            self._check_by_key(settings, among, scope)
-            if "by" in settings
-            else self._check_by_judge(declared, settings, among, scope)
-        )
+        group = among = None
+        if "group" in settings:
+            group = self._check_group(settings["group"].value, scope)
+        if "among" in settings:
+            among = self._check_field(settings["among"].value, scope).term
+        way: ScoreRanking | PairwiseRanking | ListwiseRanking | None
+        if "by" in settings:
+            way = self._check_by_key(settings, among, scope)
+        else:
+            way = self._check_by_judge(declared, settings, among, scope)
         if way is None:
             return None
         if group is None and among is None and is_fully_read(declared.body, "ranking"):
@@ -156,7 +156,7 @@ class ComparisonChecker:
         return RankingScoring(group, way), LIST if group is None else SHARE
 
     def _check_group(self, node: nodes.Expr, scope: Scope) -> Term:
-        """What the rows of a group share: known before anybody is asked, so that the calls are too."""
+        """The value that the rows of a group share. It must be known before the run, so it is no score."""
         typed = self.expressions.check(node, scope)
         if any(True for _ in expr.scorings_in(typed.term)):
             help = "group by a column, or by an expression over columns in a `fields:` line"
@@ -175,15 +175,19 @@ class ComparisonChecker:
         named = self.find_grader_reference(setting.value, scope)
         if named is not None and named[0] is None:
             return None
-        scoring = self.book.scoring(named[0].scoring) if named and named[0] else None
-        pairs = isinstance(scoring, PairwiseScoring)
-        for key in ("prompt", "system", "model", *(() if pairs else ("among",))):
+        scoring = self.state.scoring(named[0].scoring) if named and named[0] else None
+        excluded = ["prompt", "system", "model"]
+        if not isinstance(scoring, PairwiseScoring):
+            excluded.append("among")
+        for key in excluded:
             if key in settings:
                 message = f"{scope.owner} ranks by a judge or by a score, not by both"
                 help = "keep `by`, or `among` and `prompt`"
                 scope.report("RMG115", message, settings[key].key.span, help=help)
         if isinstance(scoring, PairwiseScoring):
-            return PairwiseRanking(scoring.sides[0] if among is None else among, scoring)
+            if among is None:
+                among = scoring.sides[0]
+            return PairwiseRanking(among, scoring)
         return self._check_by_score(setting.value, scope)
 
     def _check_by_score(self, value: nodes.Expr, scope: Scope) -> ScoreRanking | None:
@@ -191,11 +195,9 @@ class ComparisonChecker:
             return None
         kind = self.expressions.check(value, scope)
         if not kind.type.is_numeric:
-            help = (
-                'give the labels values: `("bad"=0 | "good"=1)`'
-                if kind.type.kind == "label"
-                else ""
-            )
+            help = ""
+            if kind.type.kind == "label":
+                help = 'give the labels values: `("bad"=0 | "good"=1)`'
             self.expressions.report_wrong_type(
                 "RMG302", value, kind.type, "rows are ranked by a number", scope, help
             )
@@ -211,7 +213,6 @@ class ComparisonChecker:
             return None
         _check_no_candidate_shown(settings["prompt"], among, texts["prompt"], scope)
         names = merge_templates(texts)
-        system = texts["system"].text if "system" in texts else ""
         judges = self._panel_members(settings, scope)
         if len(judges) > 1:
             help = "name one of its members, or rank by a grader of the panel: `by = …`"
@@ -220,7 +221,7 @@ class ComparisonChecker:
         return ListwiseRanking(
             among,
             texts["prompt"].text,
-            system,
+            _system_text(texts),
             names.bindings,
             names.constants,
             names.needs,
@@ -228,7 +229,7 @@ class ComparisonChecker:
         )
 
 
-# ── one key at a time ────────────────────────────────────────────────────────────────────────────────────────────
+# ── single keys ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _check_plain_settings(
@@ -240,31 +241,39 @@ def _check_plain_settings(
     return settings
 
 
+def _system_text(templates: Mapping[str, CheckedTemplate]) -> str:
+    if "system" not in templates:
+        return ""
+    return templates["system"].text
+
+
 def _comparison_setting(
     settings: Settings, key: str, default: float | int | bool | str
 ) -> float | int | bool | str:
-    """A plain value; of a wrong one, which is reported by now, the default."""
-    value = settings[key].value if key in settings else None
-    if isinstance(value, nodes.NameNode):
-        return value.id if value.id in KEYS["pairwise"][key].words else default
-    if isinstance(value, nodes.NumberNode | nodes.TruthNode | nodes.TextNode) and isinstance(
-        value.value, type(default)
-    ):
-        return value.value
+    """The value of a key; the default if it is absent or wrong, which has been reported."""
+    if key not in settings:
+        return default
+    match settings[key].value:
+        case nodes.NameNode(word) if word in KEYS["pairwise"][key].words:
+            return word
+        case nodes.NumberNode(value) | nodes.TruthNode(value) | nodes.TextNode(value):
+            if isinstance(value, type(default)):
+                return value
     return default
 
 
 def _check_both_shown(setting: nodes.SettingLine | None, scope: Scope) -> None:
-    prompt = setting.value if setting is not None else None
-    if isinstance(prompt, nodes.TextNode) and not {*SIDES} <= {
-        v.name for v in outline(prompt.value).variables
-    }:
+    if setting is None or not isinstance(setting.value, nodes.TextNode):
+        return
+    prompt = setting.value
+    shown = {variable.name for variable in outline(prompt.value).variables}
+    if not shown.issuperset(SIDES):
         message = f"the prompt of {scope.owner} does not show both answers"
         scope.report("RMG320", message, prompt.span, help="put in `{{ a }}` and `{{ b }}`")
 
 
 def _check_orders(settings: Settings, scope: Scope) -> None:
-    """What makes one decision of two orders has nothing to do where only one is asked."""
+    """Report `decide` beside `swap = False`: it combines two orders, and there is only one."""
     decide = _comparison_setting(settings, "decide", "first_only")
     if not _comparison_setting(settings, "swap", True) and decide != "first_only":
         help = "leave `decide` out, or ask in both orders"
@@ -276,7 +285,7 @@ def _check_orders(settings: Settings, scope: Scope) -> None:
 def _report_missing_ranking_keys(
     declared: nodes.RankingDecl, settings: Settings, scope: Scope
 ) -> None:
-    """A ranking without `by` wants the candidates and a question about them."""
+    """Report the keys that a ranking without `by` needs: the candidates and the prompt."""
     if not is_fully_read(declared.body, "ranking"):
         return
     missing = [key for key in ("among", "prompt") if key not in settings]
@@ -295,12 +304,14 @@ def _report_missing_ranking_keys(
 def _check_no_candidate_shown(
     setting: nodes.SettingLine, among: Term, prompt: CheckedTemplate, scope: Scope
 ) -> None:
-    """The prompt is one for all candidates: it cannot show one of them."""
+    """Report a prompt that shows one candidate: it is one question about all of them."""
     shown = {name for name, term in prompt.bindings if term == among}
     for variable in outline(prompt.text).variables:
         if variable.name in shown and isinstance(setting.value, nodes.TextNode):
-            help = (
-                f"leave `{{{{ {variable.name} }}}}` out: all candidates are listed below the prompt"
+            tag = f"`{{{{ {variable.name} }}}}`"
+            help = f"leave {tag} out: all candidates are listed below the prompt"
+            message = (
+                f"the prompt of {scope.owner} shows one candidate, "
+                "and is a question about all of them"
             )
-            message = f"the prompt of {scope.owner} shows one candidate, and is a question about all of them"
             scope.report("RMG409", message, name_span(setting.value, variable), help=help)
