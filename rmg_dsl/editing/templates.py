@@ -10,7 +10,7 @@ from rmg_dsl.editing.cursor import Cursor
 from rmg_dsl.editing.names import Offer, SpecNames
 from rmg_dsl.prompts.sandbox import FILTERS, LOOP_ATTRIBUTES
 from rmg_dsl.prompts.template import TESTS
-from rmg_dsl.syntax.declarations import keys_of
+from rmg_dsl.syntax.declarations import declarations, keys_of
 from rmg_dsl.syntax.expected import ExpectedNext, expected_next
 
 _OPENING = re.compile(r"\{\{-?|\{%-?|\{#")
@@ -64,7 +64,8 @@ def _is_template(cursor: Cursor, seen: ExpectedNext | None) -> bool:
     if seen is None or not seen.tokens or seen.tokens[-1].type != "EQUAL":
         return False
     if cursor.kind == "head":
-        return seen.tokens[0].text == "grader" and not open_calls(seen.tokens)
+        spec = declarations().get(seen.tokens[0].text)
+        return spec is not None and bool(spec.text_key) and not open_calls(seen.tokens)
     key = keys_of(cursor.owner).get(seen.tokens[0].text)
     return key is not None and key.shape == "prompt"
 
