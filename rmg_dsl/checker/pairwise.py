@@ -8,7 +8,7 @@ from typing import cast
 
 from rmg_dsl.checker.expressions import UNKNOWN, ExpressionChecker
 from rmg_dsl.checker.judging import check_generator, check_samples
-from rmg_dsl.checker.keys import KEYS, check_plain_value, check_settings, is_fully_read
+from rmg_dsl.checker.keys import check_plain_value, check_settings, is_fully_read
 from rmg_dsl.checker.models import ModelTable
 from rmg_dsl.checker.prompts import (
     CheckedTemplate,
@@ -32,6 +32,7 @@ from rmg_dsl.ir.scoring import (
 from rmg_dsl.ir.types import LIST, Type, number_type
 from rmg_dsl.prompts.template import outline
 from rmg_dsl.syntax import nodes
+from rmg_dsl.syntax.declarations import keys_of
 
 FindGraderReference = Callable[
     [nodes.Expr, Scope], tuple[ResolvedGrader | None, QualifiedName] | None
@@ -237,7 +238,7 @@ def _check_plain_settings(
 ) -> dict[str, nodes.SettingLine]:
     settings = check_settings(block, kind, scope)
     for key, setting in settings.items():
-        check_plain_value(setting, KEYS[kind][key], scope)
+        check_plain_value(setting, keys_of(kind)[key], scope)
     return settings
 
 
@@ -254,7 +255,7 @@ def _comparison_setting(
     if key not in settings:
         return default
     match settings[key].value:
-        case nodes.NameNode(word) if word in KEYS["pairwise"][key].words:
+        case nodes.NameNode(word) if word in keys_of("pairwise")[key].words:
             return word
         case nodes.NumberNode(value) | nodes.TruthNode(value) | nodes.TextNode(value):
             if isinstance(value, type(default)):

@@ -20,6 +20,8 @@ CONTEXT_BEFORE: Mapping[LineKind, str] = {
     "field": "fields:\n    ",
     "criterion": "grader x:\n    rubric:\n        ",
 }
+# The `=` that gives the line its value: not one inside of a text, a bracket or a scale.
+_VALUE_SIGN = re.compile(r"[^\"'(\[=]*?(?:->[^=]*?(?:\([^)]*\)[^=]*?)?)?=(?!=)")
 _STRING_TOKEN = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'")
 
 
@@ -76,8 +78,17 @@ class BadLine:
         """Did it stop to the right of the `=` that gives the line its value, or in a condition?"""
         if self.kind == "head" and re.match(r"require\b", self.text):
             return self.offset > len("require")
-        sign = re.match(r"[^\"'(\[=]*?(?:->[^=]*?(?:\([^)]*\)[^=]*?)?)?=(?!=)", self.text)
+        sign = _VALUE_SIGN.match(self.text)
         return sign is not None and self.offset >= sign.end()
+
+    @property
+    def value_start(self) -> int | None:
+        """Where the value begins that stands after `=`; none without one."""
+        sign = _VALUE_SIGN.match(self.text)
+        if sign is None:
+            return None
+        value = self.text[sign.end() :]
+        return len(self.text) - len(value.lstrip())
 
     def span(self, start: int, end: int) -> Span:
         start = min(start, max(0, len(self.text) - 1))

@@ -22,6 +22,11 @@ def spec_text() -> str:
     return _grammar_file("SPEC.md").read_text("utf-8")
 
 
+def declarations_text() -> str:
+    """The text of `declarations.toml`: every declaration, and the keys of its block."""
+    return _grammar_file("declarations.toml").read_text("utf-8")
+
+
 def _grammar_file(name: str) -> Path:
     package = Path(__file__).parents[1]
     places = (package / "grammar" / name, package.parent / "grammar" / name)

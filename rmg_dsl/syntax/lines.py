@@ -6,32 +6,22 @@ import re
 from dataclasses import dataclass, replace
 
 from rmg_dsl.diagnostics import Diagnostic, Fix, Source, Span, diagnose
+from rmg_dsl.syntax.declarations import block_keys, declarations, word_pattern
 from rmg_dsl.syntax.strings import TRIPLE
 
-KEYWORDS = (
-    "rmg",
-    "from",
-    "param",
-    "model",
-    "fields",
-    "grader",
-    "pairwise",
-    "ranking",
-    "aggregate",
-    "refine",
-    "require",
-    "validate",
-    "internal",
-)
-BLOCK_KEYS = frozenset(
-    "prompt system model rubric samples pool logprobs escalate generator score missing compare swap decide group among "
-    "by until rounds keep patience guard holdout feedback draft level pass".split()
-)
+# What may follow the name in a real head. Prose that starts with a keyword rarely goes on like this.
 _AFTER_NAME = r"(?=[ \t]*(?:$|\n|\#|[=:>(\[|→-]|[\"'“\d]|against\b|\w+\.\w|\w+\())"
-HEAD = re.compile(
-    rf"(?:param|model|grader|pairwise|ranking|aggregate|refine|validate)[ \t]+[^\W\d]\w*+{_AFTER_NAME}"
-    r"|fields[ \t]*:|rmg[ \t]+\d|from[ \t]+[\"']|require[ \t]+(?:not\b|[\w.]+[ \t]*[(<>=!])"
-)
+
+
+def _head_pattern() -> str:
+    """The start of a line that is certainly a declaration, whatever follows on it."""
+    table = declarations().values()
+    named = word_pattern(spec.keyword for spec in table if spec.has_name)
+    nameless = word_pattern(spec.keyword + spec.start for spec in table if spec.start)
+    return rf"(?:{named})[ \t]+[^\W\d]\w*+{_AFTER_NAME}|{nameless}"
+
+
+HEAD = re.compile(_head_pattern())
 CRITERION = re.compile(r"(?:[+-]?\d[\w.]*|\"[^\"\n]*\"|'[^'\n]*'|True|False|veto)[ \t]*:")
 _KEY_LINE = re.compile(r"[ \t]*([^\W\d]\w*)[ \t]*(?:=(?!=)|:)")
 _BLANKS = re.compile(r"[ \t\f]*")
@@ -146,7 +136,7 @@ class _Scanner:
         if self._starts_statement(at, indent):
             return True
         key = _KEY_LINE.match(self.text, at) if self.text[end - 1 : end] == ":" else None
-        return key is not None and key.group(1) in BLOCK_KEYS
+        return key is not None and key.group(1) in block_keys()
 
     def _scan_plain(self) -> int:
         run = _PLAIN.match(self.text, self.position)
@@ -188,7 +178,7 @@ class _Scanner:
         if HEAD.match(self.text, at):
             return True
         key = _KEY_LINE.match(self.text, at)
-        if not key or indent == 0 or key.group(1) not in BLOCK_KEYS:
+        if not key or indent == 0 or key.group(1) not in block_keys():
             return False
         return len(self.text[at : key.start(1)].expandtabs(4)) <= indent
 

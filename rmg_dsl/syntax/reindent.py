@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from rmg_dsl.diagnostics import Source, Span
+from rmg_dsl.syntax.declarations import keywords
 from rmg_dsl.syntax.doc import INDENT_WIDTH, TextBlock, block_text
 from rmg_dsl.syntax.formatter import logical_lines
-from rmg_dsl.syntax.lines import KEYWORDS
 from rmg_dsl.syntax.printer import string_piece
 from rmg_dsl.syntax.strings import STRING, is_block
 
@@ -55,7 +55,7 @@ def _line_levels(lines: Iterable[str]) -> Iterator[int]:
 def _line_level(line: str, opened: int) -> int:
     word = _WORD.match(line)
     setting = _SETTING.match(line)
-    if word and word.group() in KEYWORDS and not setting:
+    if word and word.group() in keywords() and not setting:
         return 0
     return min(opened, 1 if setting or _RUBRIC.match(line) else 2)
 
