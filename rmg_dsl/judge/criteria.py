@@ -35,8 +35,8 @@ def row_criteria(rubric: object) -> tuple[PointsCriterion, ...]:
     >>> row_criteria([{"criterion": "Names the limit", "points": 5}])
     (PointsCriterion(points=5, text='Names the limit'),)
 
-    The value is a list of objects with `criterion` and `points`, a number or "veto", or that list as
-    JSON text. Raises MissingInput where it, or a part of it, is null or blank, and BadRubric for
+    The value is a list of objects with `criterion` and `points`, a number or "veto", or that list
+    as JSON text. Raises MissingInput where it, or a part of it, is null or blank, and BadRubric for
     anything else that is not a rubric.
     """
     if is_blank(rubric):

@@ -1,4 +1,4 @@
-"""Which of two texts is better: the question in one or both orders, and one decision from all answers."""
+"""Which of two texts is better: the question in each order, and one decision from all answers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PairDraw(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairAsker:
-    """Asks which of two texts is better. The names `a` and `b` stand for the two sides in templates."""
+    """Asks which of two texts is better; templates call the two `a` and `b`."""
 
     grader: str
     scoring: PairwiseScoring
@@ -132,7 +132,7 @@ def _pair_draws(scoring: PairwiseScoring) -> list[PairDraw]:
 def _combine_orders(
     scoring: PairwiseScoring, draws: Sequence[PairDraw], answers: Answers
 ) -> Outcome:
-    """One decision from the orders. It needs a verdict of each, or of the one that decides alone."""
+    """One decision. It needs a verdict of each order, or of the one that decides alone."""
     orders = [_pool_order(scoring, draws, answers, order) for order in range(1 + scoring.swap)]
     attempts = sum(order.attempts for order in orders)
     needed = orders[:1] if scoring.decide == "first_only" else orders
@@ -239,7 +239,8 @@ def _decision_value(decide: DecisionRule, sides: Sequence[float], p: float) -> f
 
 
 def _habit(sides: Sequence[float]) -> Habit:
-    # The swapped order shows the second text first. To prefer the first of `compare` in the order as
+    # The swapped order shows the second text first. To prefer the first of `compare` in the order
+    # as
     # written, and the second one in the swapped order, is to prefer the text in the first place.
     match tuple(sides):
         case (one, other) if one == other:

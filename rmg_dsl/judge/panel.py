@@ -1,9 +1,9 @@
 """The draws of a grader: which ones are still needed, and the one score that their verdicts make.
 
 A grader is asked in two stages: first its own panel, each member `samples` times; then, where the
-condition of `escalate` holds, the panel of the escalation, each member once. The verdict of the second
-stage replaces the first. Every function here is pure and does not depend on the order of the answers,
-so that a run can stop anywhere and go on from the answers that it has.
+condition of `escalate` holds, the panel of the escalation, each member once. The verdict of the
+second stage replaces the first. Every function here is pure and does not depend on the order of the
+answers, so that a run can stop anywhere and go on from the answers that it has.
 
 A panel whose `pool` is `majority` stops early: it starts with the fewest draws that can decide, and
 adds one at a time. Where the escalation reads the spread or the confidence, all draws are made,
@@ -93,7 +93,7 @@ def _first_draws(scoring: JudgeScoring, answers: Answers) -> Sequence[Draw]:
 
 
 def _stage_draws(panel: Sequence[ModelUse], samples: int, stage: int) -> list[Draw]:
-    # The first draw of each member comes before any second one, so that an early stop hears them all.
+    # Each member makes its first draw before any second one, so that an early stop is mixed.
     numbers = range(1, samples + 1) if samples > 1 else (0,)
     members = range(len(panel))
     return [Draw(stage, member, number) for number in numbers for member in members]

@@ -1,14 +1,14 @@
 """One score from several votes: the draws of one judge, or of a panel.
 
 - `mean`: of the numbers; with probabilities, of their expectations. A bool counts as 1 or 0.
-- `majority`: the most frequent verdict, or the most probable one. A tie goes to the worst of the tied
-  verdicts; of labels without an order, to the one that came first.
-- `median`: the middle draw, of two in the middle the worse one. It is always a verdict that a draw gave.
+- `majority`: the most frequent verdict, or the most probable one. A tie goes to the worst of the
+  tied verdicts; of labels without an order, to the one that came first.
+- `median`: the middle draw, of two in the middle the worse one. Always the verdict of a draw.
 - `worst`: the worst draw.
 
-A draw without a verdict is left out, and the reason says so. More than half of the draws must have a
-verdict. For the worst all of them must, unless one is the worst verdict that the scale offers. A draw
-that was not made because the run stopped leaves no score.
+A draw without a verdict is left out, and the reason says so. More than half of the draws must have
+a verdict. For the worst all of them must, unless one is the worst verdict that the scale offers. A
+draw that was not made because the run stopped leaves no score.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def winning_verdict(pool: PoolMethod, scale: Scale, scores: Sequence[Score]) -> 
 
 
 def make_ballot(pool: PoolMethod, scale: Scale, votes: Votes, chosen: Value) -> Ballot:
-    """The evidence for a verdict: the spread of the draws, the share that chose it, and the draws."""
+    """The evidence for a verdict: the spread, the share of draws that chose it, and the draws."""
     scores = [vote for _, vote in votes if isinstance(vote, Score)]
     weights = _verdict_weights(scores)
     confidence = _round_to_15_digits(weights.get(chosen, 0.0) / len(scores))
@@ -164,7 +164,7 @@ def _has_quorum(
 
 
 def _pooled_failure(votes: Votes, draw_count: int) -> Unscored:
-    """Why there is no score: the most frequent failure, of equals the first; of one draw its own."""
+    """Why there is no score: the most frequent failure, of equally frequent ones the first."""
     failures = [vote for _, vote in votes if isinstance(vote, Unscored)]
     stopped = next((vote for vote in failures if vote.status in _STOPPED_STATUSES), None)
     if draw_count == 1 or stopped is not None:

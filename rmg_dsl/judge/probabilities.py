@@ -1,10 +1,10 @@
 """A score from the probabilities of the verdicts, read from the first token of a reply.
 
-The judge replies with one word and no reason, so that the first token of its reply is its verdict: a
-digit for whole numbers from 0 to 9, `yes` or `no`, and a letter for everything else. Tokens that
-differ in capitals and blanks only count for the same word. The probabilities of the offered words are
-added up (the *valid mass*) and scaled to a sum of 1. Where the valid mass is below one half, the
-judge was about to say something else, and there is no verdict.
+The judge replies with one word and no reason, so that the first token of its reply is its verdict:
+a digit for whole numbers from 0 to 9, `yes` or `no`, and a letter for everything else. Tokens that
+differ in capitals and blanks only count for the same word. The probabilities of the offered words
+are added up (the *valid mass*) and scaled to a sum of 1. Where the valid mass is below one half,
+the judge was about to say something else, and there is no verdict.
 """
 
 from __future__ import annotations

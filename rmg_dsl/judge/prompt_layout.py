@@ -1,4 +1,4 @@
-"""The messages of a question: instructions first, then the author's prompt with the row's values fenced."""
+"""The messages of a question: instructions, then the prompt with the row's values in fences."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MAX_FENCES = 20
 
 
 class QuestionTemplates(NamedTuple):
-    """The templates of a question, the constants of the spec, and the names whose values the row has."""
+    """The templates of a question, the constants of the spec, and the names of row values."""
 
     system: str
     prompt: str
@@ -46,8 +46,8 @@ def build_messages(
 ) -> tuple[Message, ...]:
     """The messages about a row's values, each value between fences that it cannot close.
 
-    `rules` gives the fixed part of the system message for a fence tag. Equal `rules` must give equal
-    texts, because the result is cached. `below` gives a text to put below the prompt. Raises
+    `rules` gives the fixed part of the system message for a fence tag. Equal `rules` must give
+    equal texts, because the result is cached. `below` gives a text to put below the prompt. Raises
     MissingInput, and ValueError where no fence is left.
     """
     tag = fence_for(values.values())
@@ -69,7 +69,7 @@ def _instructions(
     rules: Callable[[str], str],
     tag: str,
 ) -> Message:
-    """The system message. Rows with the same fence share it, unless the author's part reads the row."""
+    """The system message, shared by rows with the same fence if the author's part allows it."""
     if not templates.system:
         return _default_instructions(rules, tag)
     own = Prompt(templates.system, templates.constants).render(values, tag)

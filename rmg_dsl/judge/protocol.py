@@ -1,4 +1,4 @@
-"""What a step that asks judges offers to the runtime: its enquiries, and the outcome of their answers."""
+"""The protocol of a step that asks judges: its enquiries, and the outcome of the answers."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ DraftPlace: TypeAlias = tuple[int, int]
 
 Answers: TypeAlias = Mapping[EnquiryKey, Outcome]
 ConditionCheck: TypeAlias = Callable[[Term, Mapping[str, Value | None]], bool]
-"""Whether a condition holds on the row, with these values for the words `score`, `spread` and so on."""
+"""Whether a condition holds on the row, with values for `score`, `spread` and `confidence`."""
 
 
 class Enquiry(NamedTuple):
     """One question on its way: its step, its key there, the question, the model and the draw.
 
-    Draw 0 is the only one of its judge, at temperature 0; repeats are numbered from 1. `draft` is set
-    where the question is about a draft of the row and not about the row as it came.
+    Draw 0 is the only one of its judge, at temperature 0; repeats are numbered from 1. `draft` is
+    set where the question is about a draft of the row and not about the row as it came.
     """
 
     step: int
@@ -38,7 +38,7 @@ class Enquiry(NamedTuple):
 
 
 class Asker(Protocol):
-    """The questions of one step, the models for them, and the outcome of the answers. Pure, no state.
+    """The questions of one step, their models, and the outcome of the answers. Pure, no state.
 
     `bound` are the named terms whose values a question needs. `only` is the key of the one enquiry
     whose answer is the step's outcome, where there is exactly one.

@@ -1,4 +1,4 @@
-"""From a grader and a row to a question: the messages that a judge reads, the constant part first."""
+"""From a grader and a row to a question: the messages for a judge, the constant part first."""
 
 from __future__ import annotations
 

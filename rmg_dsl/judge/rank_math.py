@@ -1,4 +1,4 @@
-"""Ranks from scores, from one verdict about all candidates, or from comparisons of two. Numbers only."""
+"""Ranks from scores, from one verdict about all candidates, or from comparisons of two."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ Pair: TypeAlias = tuple[int, int]
 
 
 def ranks_of(scores: Sequence[float], *, lower: bool = False) -> tuple[int, ...]:
-    """The rank of each score, 1 for the best. Equal scores share a rank, and the next ranks are skipped.
+    """The rank of each score, 1 for the best.
 
     >>> ranks_of([3, 5, 5, 1]), ranks_of([3, 5, 5, 1], lower=True)
     ((3, 1, 1, 4), (2, 3, 3, 1))
+
+    Equal scores share a rank, and the next ranks are skipped.
     """
     ordered = sorted(scores, reverse=not lower)
     places: dict[float, int] = {}
@@ -31,7 +33,7 @@ def ranks_of(scores: Sequence[float], *, lower: bool = False) -> tuple[int, ...]
 
 
 def shares_of(ranks: Sequence[int]) -> tuple[float, ...]:
-    """For each rank the share of the others that it beats; another one of the same rank counts half.
+    """For each rank the share of the others that it beats; an equal rank counts half.
 
     >>> shares_of([1, 2, 3]), shares_of([1, 1, 3]), shares_of([1])
     ((1.0, 0.5, 0.0), (0.75, 0.75, 0.0), (1.0,))
@@ -49,7 +51,7 @@ def shares_of(ranks: Sequence[int]) -> tuple[float, ...]:
 
 
 def label_of(place: int) -> str:
-    """The label of a candidate by its place in the question, from 0: letters like spreadsheet columns.
+    """The label of a candidate by its place, from 0: letters like spreadsheet columns.
 
     >>> label_of(0), label_of(25), label_of(26), label_of(701), label_of(702)
     ('A', 'Z', 'AA', 'ZZ', 'AAA')
@@ -99,8 +101,8 @@ class PairwiseRanker:
     >>> contest.pending_pairs(), contest.ranks()
     ((), (1, 3, 1))
 
-    `results` are the comparisons so far, by the places of the two candidates, the lower place first:
-    1 where the first is better, 0 where the second is, 0.5 where neither is.
+    `results` are the comparisons so far, by the places of the two candidates, the lower place
+    first: 1 where the first is better, 0 where the second is, 0.5 where neither is.
     """
 
     count: int
@@ -108,7 +110,7 @@ class PairwiseRanker:
     _sorted_ranges: dict[Pair, tuple[int, ...]] = field(default_factory=dict, repr=False)
 
     def pending_pairs(self) -> tuple[Pair, ...]:
-        """The comparisons that can be made now and have no result; none once the ranks are known."""
+        """The comparisons to make now, without a result yet; none once the ranks are known."""
         if self.count <= MAX_ROUND_ROBIN:
             pairs = combinations(range(self.count), 2)
             return tuple(pair for pair in pairs if pair not in self.results)
@@ -125,7 +127,10 @@ class PairwiseRanker:
         return self._ranks_with_ties(order)
 
     def _sort(self, low: int, high: int, pending: list[Pair]) -> tuple[int, ...] | None:
-        """The candidates from `low` to before `high`, the best first; adds what it needs to `pending`."""
+        """The candidates from `low` to before `high`, the best first, or None.
+
+        Adds the comparisons that it still needs to `pending`.
+        """
         if high - low < 2:
             return tuple(range(low, high))
         if (low, high) not in self._sorted_ranges:

@@ -1,7 +1,7 @@
 """The ranking of a group by judges: one question about all candidates, or comparisons of two.
 
-The next question may depend on the answers, but never on their order: a session offers every question
-that it can use now, and is done when none is left.
+The next question may depend on the answers, but never on their order: a session offers every
+question that it can use now, and is done when none is left.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from rmg_dsl.scales import LabelOrder
 
 
 class GroupRanking(NamedTuple):
-    """The rank of each candidate, the judge's reason for all of them, and the letters it was shown."""
+    """The rank of each candidate, the judge's reason, and the letters that it saw."""
 
     ranks: tuple[int, ...]
     judge_reason: str | None = None
@@ -65,8 +65,8 @@ def ranking_from_scores(scores: Sequence[float], *, lower: bool) -> GroupRanking
 class ListwiseSession:
     """All candidates of a group in one question, each under a letter, in an order made from `seed`.
 
-    `pending_keys` are the enquiries without an answer, `add_answer` takes an answer, and where nothing
-    is pending there is an `outcome`.
+    `pending_keys` are the enquiries without an answer, `add_answer` takes an answer, and where
+    nothing is pending there is an `outcome`.
     """
 
     grader: str
@@ -169,7 +169,7 @@ class PairwiseSession:
         self.ranker = PairwiseRanker(len(self.candidates))
 
     def pending_keys(self) -> Sequence[EnquiryKey]:
-        # Comparisons that do not depend on a failed one still run: the failure is reported at the end.
+        # A failure does not end the others: which ones run must not depend on the order of answers.
         pairs = [pair for pair in self.ranker.pending_pairs() if pair not in self.failures]
         return [key for pair in pairs for key in self._pending_in(pair)]
 

@@ -1,11 +1,11 @@
-"""From a reply to a score: one reader for every model, which takes a verdict that was offered, or none.
+"""From a reply to a score: one reader for every model, which takes an offered verdict or none.
 
-A reply is hostile input: it may be cut, wrapped, doubled, or quote the row's own text. Whatever is not
-clearly the judge's one verdict is no score. To ask once more is cheap; a wrong number is not.
+A reply is hostile input: it may be cut, wrapped, doubled, or quote the row's own text. Whatever is
+not clearly the judge's one verdict is no score. To ask once more is cheap; a wrong number is not.
 
-A clear reply is one JSON object and nothing else, code fence and thoughts aside. Its `verdict` counts,
-whatever other keys there are. Without one, a lone `score`, `rating` or `grade` (`label` for labels)
-counts, if only a reason stands beside it.
+A clear reply is one JSON object and nothing else, code fence and thoughts aside. Its `verdict`
+counts, whatever other keys there are. Without one, a lone `score`, `rating` or `grade` (`label` for
+labels) counts, if only a reason stands beside it.
 
 An object with a `verdict` inside prose also counts if all of this holds:
 
@@ -19,9 +19,9 @@ object in prose counts: a quotation and a verdict look the same there.
 
 The scale says which JSON values are verdicts. A number is a JSON number, or plain digits as text. A
 bool is true, false, or "yes", "no", "true", "false" as text. A label is an offered word in any
-capitals. An order is a list of all labels, each of them once. `true` is no number, 1 is no bool, the
-value of a label is not its word, "4/5" and "four" are no verdicts. The reader does not look inside
-lists, objects, strings or Python's quotes. An object that gives a key twice has no verdict.
+capitals. An order is a list of all labels, each of them once. `true` is no number, 1 is no bool,
+the value of a label is not its word, "4/5" and "four" are no verdicts. The reader does not look
+inside lists, objects, strings or Python's quotes. An object that gives a key twice has no verdict.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def writer_text(reply: str) -> str:
     text = _CLOSED_THOUGHT.sub("", reply)
     text = _LEADING_THOUGHT.sub("", text, count=1).strip()
     fence = _WHOLE_FENCE.match(text)
-    # A text with several fenced blocks starts and ends with a fence too, but is not fenced as a whole.
+    # A text of several fenced blocks starts and ends with a fence, but none holds all of it.
     if fence is None or fence.group(1) in fence.group(2):
         return text
     return fence.group(2).strip()
@@ -314,7 +314,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object_from_pairs, strict=False)
 
 
 def _verdict_key(value: JsonObject, other_keys: tuple[str, ...] = ()) -> str:
-    """The key of the verdict: `verdict`, or one of the others beside nothing but a reason; else empty."""
+    """The key of the verdict, or an empty text: `verdict`, or another one beside only a reason."""
     folded = {key: key.strip().casefold() for key in value}
     own = [key for key, word in folded.items() if word == VERDICT_KEY]
     if len(own) > 1:

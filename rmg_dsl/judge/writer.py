@@ -1,4 +1,4 @@
-"""The requests of a refinement loop to its writer: a first draft, or a better one from the feedback."""
+"""The requests of a loop to its writer: a first draft, or a better one from the feedback."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The scales: which verdicts a judge may give, and the score of each. One file per kind of scale.
 
-All that differs from kind to kind is a method or property of the class: see `Scale`, which documents
-each of them. No other package looks at the class of a scale. To add a kind, add its file here; a kind
-that a spec writes as one word also gets an entry in `WORD_SCALES`.
+All that differs from kind to kind is a method or property of the class: see `Scale`, which
+documents each of them. No other package looks at the class of a scale. To add a kind, add its file
+here; a kind that a spec writes as one word also gets an entry in `WORD_SCALES`.
 
 The package is plain data. It imports nothing of `rmg_dsl` but `suggest`.
 """

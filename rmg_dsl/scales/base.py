@@ -1,4 +1,4 @@
-"""What every kind of scale can tell: its values, its wording for judges, its rules for the checker."""
+"""What every kind of scale has: values, the wording for judges, rules for the checker."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ScoreType(NamedTuple):
 
 
 class ScaleProblem(NamedTuple):
-    """A mistake in a written scale; each of `fixes` is a text to write instead and a title for it."""
+    """A mistake in a written scale; each of `fixes` is a text to write instead and a title."""
 
     code: str
     message: str
@@ -41,15 +41,16 @@ class ScaleProblem(NamedTuple):
 
 
 class Scale(ABC):
-    """One kind of scale. A *verdict* is what a judge chooses; a *score* is the number or word it counts as.
+    """One kind of scale: the verdicts that a judge may choose, and the score of each.
 
     >>> from rmg_dsl.scales import Labels
     >>> scale = Labels(("bad", "good"), (0.0, 1.0))
     >>> scale.levels, scale.value_of("good"), scale.worst_first(["good", "bad"])
     (('bad', 'good'), 1.0, ['bad', 'good'])
 
-    Verdict and score are the same, except on labels with values. `str()` of a scale is how a spec writes it.
-    Scales are immutable, and equal when they offer the same. Subclasses are frozen dataclasses with slots.
+    A verdict and its score are the same, except on labels with values. `str()` gives the scale as a
+    spec writes it. Scales are immutable, and equal when they offer the same. Subclasses are frozen
+    dataclasses with slots.
     """
 
     __slots__ = ()
@@ -78,7 +79,7 @@ class Scale(ABC):
 
     @property
     def offered_scores(self) -> tuple[float | str, ...] | None:
-        """The scores from low to high, or labels as written; None where there are too many to list."""
+        """The scores from low to high, or labels as written; None where they are too many."""
         return None
 
     @property
@@ -152,7 +153,7 @@ class Scale(ABC):
         return float(value)
 
     def worst_first(self, verdicts: Iterable[Value]) -> list[Value]:
-        """The verdicts, the worst first. Without an order they stay as they came; equal ones do too."""
+        """The verdicts, the worst first; as they came where the scale has no order."""
         if not self.has_order:
             return list(verdicts)
         return sorted(verdicts, key=self.number_of, reverse=self.lower)
@@ -162,7 +163,7 @@ class Scale(ABC):
         return None
 
     def verdict_at(self, share: float) -> Value | None:  # noqa: ARG002 # most kinds override it
-        """The verdict at a share (0 to 1) of the way from the worst end, or None without two ends."""
+        """The verdict at a share (0 to 1) of the way from the worst end; None without ends."""
         return None
 
     # ── what a judge reads and replies ──
@@ -179,7 +180,8 @@ class Scale(ABC):
 
     @property
     def reply_instruction(self) -> str:
-        """The sentence for a judge that says how to reply. The reason comes first: it leads to the verdict."""
+        """The sentence for a judge that says how to reply."""
+        # The reason comes first, so that the verdict follows from it.
         return (
             "Reply with one JSON object and nothing else, the reason first: "
             f'{{"reason": "one or two sentences", "verdict": {self._verdict_example}}}'
@@ -191,7 +193,7 @@ class Scale(ABC):
         raise NotImplementedError
 
     def answer_options(self) -> tuple[tuple[str, Value], ...]:
-        """For each verdict a word that every tokenizer reads as one token, such as a digit or a letter.
+        """For each verdict a word that every tokenizer reads as one token, such as a letter.
 
         Raises ValueError where the verdicts cannot be counted.
         """
@@ -213,7 +215,7 @@ class Scale(ABC):
 
     @abstractmethod
     def read_verdict(self, raw: object, criteria_count: int) -> Value | tuple[CriterionAnswer, ...]:
-        """The verdict that a JSON value is; with criteria, the answer to each of them, in their order.
+        """The verdict that a JSON value is; with criteria, the answer to each of them.
 
         Raises NoVerdict for a value that was not offered, OffScale for a number out of bounds.
         """
@@ -249,11 +251,11 @@ class Scale(ABC):
         return f"the scale is {self}"
 
     def holds(self, kind: str, low: float, high: float) -> bool:  # noqa: ARG002 # most kinds override it
-        """Whether values of a type can be on the scale: its kind, and bounds that may be infinite."""
+        """Whether values of a type can be on the scale; its bounds may be infinite."""
         return True
 
     def pool_problem(self, pool: str) -> tuple[str, str] | None:
-        """Why draws cannot be pooled in this way, as a message and a help text; None where they can."""
+        """Why draws cannot be pooled so, as a message and a help text; None where they can."""
         if pool == "majority" and self.is_continuous:
             message = f"on {self} no two draws need be alike, so that none has a majority"
             return message, "write `pool = median`"
@@ -266,7 +268,8 @@ def is_number(value: Value) -> TypeGuard[float]:
 
 
 def round_half_up(number: float) -> int:
-    """The nearest whole number, halves upwards. Python's own rounding would favour even verdicts."""
+    """The nearest whole number, halves upwards."""
+    # Python's own rounding goes to the nearest even number, and would favour even verdicts.
     return math.floor(number + 0.5)
 
 

@@ -43,7 +43,8 @@ class Points(Scale):
         >>> Points.score_of(criteria, [True, False]), Points.score_of(criteria, [True, True])
         (1.0, 0.6)
 
-        A veto that is met gives the worst score that there is: all negative points, no positive ones.
+        A veto that is met gives the worst score that there is: all negative points, no positive
+        ones.
         """
         pairs = [(mark.points, is_met) for mark, is_met in zip(criteria, met, strict=True)]
         is_vetoed = any(is_met for points, is_met in pairs if points is None)
