@@ -19,7 +19,6 @@ from rmg_dsl.report import GradedRow, RefinedRow, RunSummary
 from rmg_dsl.report.text import overview, result_text, truncate_value
 from rmg_dsl.results import Outcome, Score, Status, Unscored
 from rmg_dsl.runtime import RequirementResult, RowResult, output_of
-from rmg_dsl.scales import Whole
 from rmg_dsl.suggest import format_names
 from rmg_dsl.tables import ColumnData, Row, Table
 
@@ -435,8 +434,8 @@ def _output_column_kind(output: Output, name: str) -> tables.ColumnKind | None:
         return "integer"
     if name != output.name:
         return "text"
-    if isinstance(output.type.scale, Whole):
-        return "integer"
+    if output.type.scale is not None:
+        return output.type.scale.column_kind
     kinds: Mapping[str, tables.ColumnKind] = {
         "number": "number",
         "bool": "bool",

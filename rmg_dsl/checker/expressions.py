@@ -25,7 +25,6 @@ from rmg_dsl.ir.types import (
     number_type,
     union_type,
 )
-from rmg_dsl.scales import Labels
 from rmg_dsl.suggest import format_names, suggest_name
 from rmg_dsl.syntax import nodes
 
@@ -620,8 +619,8 @@ def _can_compare_types(sign: str, one: Type, other: Type) -> bool:
 
 
 def _comparison_help(sign: str, one: Type, other: Type) -> str:
-    scales = [kind.scale for kind in (one, other) if isinstance(kind.scale, Labels)]
-    if scales and scales[0].values is not None:
+    scales = [kind.scale for kind in (one, other) if kind.scale is not None and kind.scale.words]
+    if scales and scales[0].word_values:
         return f"labels with values score by their value: {scales[0]}"
     return "labels and texts take `==`, `!=` and `in`" if sign not in ("==", "!=") else ""
 

@@ -21,7 +21,6 @@ from rmg_dsl.ir.scoring import (
 )
 from rmg_dsl.ir.statistics import NOMINAL_STATISTICS
 from rmg_dsl.ir.types import ANY, Type, type_of_scale
-from rmg_dsl.scales import Labels, Points, Real
 from rmg_dsl.syntax import nodes
 
 MEAN_OF_DRAWS = "the mean of several draws"
@@ -116,11 +115,7 @@ def not_categorical_reason(found: TypedTerm, scorings: Sequence[Scoring], scope:
 
 
 def _continuous_scale_reason(kind: Type) -> str:
-    if isinstance(kind.scale, Real | Points):
-        return (
-            f"any number on `{kind.scale}`" if isinstance(kind.scale, Real) else "a share of points"
-        )
-    return ""
+    return kind.scale.continuous_reason if kind.scale is not None else ""
 
 
 def _continuous_term_reason(term: Term, scorings: Sequence[Scoring], scope: Scope) -> str:
@@ -206,13 +201,13 @@ def incomparable_reason(one: Type, other: Type) -> str:
 
 
 def _label_values(kind: Type) -> tuple[float, ...]:
-    return tuple(sorted(kind.scale.values or ())) if isinstance(kind.scale, Labels) else ()
+    return tuple(sorted(kind.scale.word_values.values())) if kind.scale is not None else ()
 
 
 def are_words_and_numbers(one: Type, other: Type) -> bool:
     """Is one a word and the other a number? A scale that gives its words values has both."""
     words, numbers = ("label", "text"), ("number", "bool")
     for a, b in ((one, other), (other, one)):
-        if a.kind in words and b.kind in numbers and not isinstance(b.scale, Labels):
+        if a.kind in words and b.kind in numbers and not _label_values(b):
             return True
     return False

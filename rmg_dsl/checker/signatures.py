@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from rmg_dsl.checker.scale_nodes import scale_of
 from rmg_dsl.ir.types import ANY, BOOL, LIST, NUMBER, TEXT, Type, number_type, type_of_scale
-from rmg_dsl.scales import Real
 from rmg_dsl.syntax import nodes
 
 _RESULT_TYPES: Mapping[str, Type] = {
@@ -71,6 +70,6 @@ def _result_type(result: nodes.NameNode | nodes.ScaleNode) -> Type:
     if isinstance(result, nodes.NameNode):
         return _RESULT_TYPES[result.id]
     scale = scale_of(result)
-    return (
-        number_type(scale.low, scale.high, 1) if isinstance(scale, Real) else type_of_scale(scale)
-    )
+    kind = type_of_scale(scale)
+    # Any number between two bounds is a plain interval: arithmetic with it needs no scale.
+    return replace(kind, scale=None) if scale.is_continuous else kind

@@ -12,7 +12,6 @@ from rmg_dsl.ir.suite import Output
 from rmg_dsl.messages import Usage
 from rmg_dsl.report.numbers import MAX_COUNTED_VALUES, Numbers
 from rmg_dsl.results import Habit, Outcome, Preference, Score, Status
-from rmg_dsl.scales import Points
 from rmg_dsl.stats.statistics import Interval, mean, mean_interval, share_interval
 
 _NO_SCORE = tuple(status for status in Status if status not in (Status.OK, Status.SKIPPED))
@@ -91,7 +90,8 @@ class OutputSummary:
     @property
     def low(self) -> float:
         """What no mean is below. Of points a row may be below 0, the mean of all is cut there."""
-        return 0.0 if isinstance(self.output.type.scale, Points) else self.output.type.low
+        kind = self.output.type
+        return kind.low if kind.scale is None else kind.scale.mean_floor
 
     @property
     def mean(self) -> float | None:

@@ -6,40 +6,30 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rmg_dsl.ir.types import Type
-from rmg_dsl.scales import Labels, Scale, Whole, YesNo
+from rmg_dsl.scales import Scale
 from rmg_dsl.stats.ratings import is_missing_rating
-
-MAX_SCALE_LEVELS = 1000
 
 
 def labels_of(scale: Scale | None) -> tuple[float | str, ...] | None:
     """The verdicts of a scale in their order, where it offers so many and no more.
 
+    >>> from rmg_dsl.scales import Labels, Whole
     >>> labels_of(Whole(1, 3)), labels_of(Labels(("good", "bad"), (1, 0))), labels_of(None)
     ((1, 2, 3), (0, 1), None)
     """
-    match scale:
-        case Whole(low, high) if high - low < MAX_SCALE_LEVELS:
-            return scale.levels
-        case YesNo():
-            return (0, 1)
-        case Labels(labels, None):
-            return labels
-        case Labels(_, values):
-            return tuple(sorted(set(values or ())))
-        case _:
-            return None
+    return None if scale is None else scale.offered_scores
 
 
 def words_to_values(column: Sequence[object], scale: Scale | None) -> Sequence[object]:
     """Words that a scale gives a value, as that value: people write the word, the judge's score is its value.
 
+    >>> from rmg_dsl.scales import Labels
     >>> words_to_values(["good", 0, None], Labels(("good", "bad"), (1, 0)))
     [1, 0, None]
     """
-    if not isinstance(scale, Labels) or scale.values is None:
+    if scale is None or not scale.word_values:
         return column
-    values: dict[object, object] = dict(zip(scale.labels, scale.values, strict=True))
+    values = scale.word_values
     return [values.get(value, value) if isinstance(value, str) else value for value in column]
 
 
@@ -47,6 +37,7 @@ def first_off_scale(column: Iterable[object], kind: Type) -> object:
     """The first rating that a type of values does not hold; None where all are on it.
 
     >>> from rmg_dsl.ir.types import type_of_scale
+    >>> from rmg_dsl.scales import Whole
     >>> first_off_scale([3, None, 7], type_of_scale(Whole(1, 5))), first_off_scale([3, 5.0], type_of_scale(Whole(1, 5)))
     (7, None)
     """
