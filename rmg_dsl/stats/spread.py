@@ -1,4 +1,4 @@
-"""How far the values of one column lie apart: the standard deviation."""
+"""How far the values of one column lie apart: the standard deviation and the variance."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from operator import mul
 
 from rmg_dsl.stats.cells import (
     Cell,
+    CellTable,
     Counts,
     Estimator,
     Measure,
@@ -16,7 +17,7 @@ from rmg_dsl.stats.cells import (
 )
 from rmg_dsl.stats.definition import StatisticDefinition
 from rmg_dsl.stats.intervals import Interval
-from rmg_dsl.stats.jackknife import Group, Sample, jackknife_margin
+from rmg_dsl.stats.jackknife import Group, Options, Sample, jackknife_margin
 from rmg_dsl.stats.ratings import Ratings
 from rmg_dsl.stats.scaling import rescale_to_unit, subtract_mean
 
@@ -32,14 +33,31 @@ def stdev(values: Ratings) -> float | None:
     return apply_estimator(stdev_estimator(), [values])
 
 
+def variance(values: Ratings) -> float | None:
+    """The variance of a sample: the squares are divided by their number less one.
+
+    >>> variance([2, 4, None, 6]), variance([1])
+    (4.0, None)
+
+    0 or more, in the square of the unit of the values; a bool counts as 1 or 0. None for fewer than two
+    values, and where the variance is too large for a float.
+    """
+    return apply_estimator(variance_estimator(), [values])
+
+
 def stdev_estimator() -> Estimator:
     """The estimator of `stdev`."""
     return Estimator(read_numbers, _stdev_measure)
 
 
+def variance_estimator() -> Estimator:
+    """The estimator of `variance`."""
+    return Estimator(read_numbers, _variance_measure)
+
+
 def _stdev_measure(cells: Sequence[Cell]) -> Measure:
     values = [value for (value,) in cells]
-    half_range = max(values, default=0.0) / 2 - min(values, default=0.0) / 2
+    half_range = _half_range(values)
     scaled = rescale_to_unit(values)
 
     def measure(counts: Counts) -> float | None:
@@ -49,6 +67,27 @@ def _stdev_measure(cells: Sequence[Cell]) -> Measure:
         return 2 * half_range * math.sqrt(variance)
 
     return measure
+
+
+def _variance_measure(cells: Sequence[Cell]) -> Measure:
+    values = [value for (value,) in cells]
+    value_range = 2 * _half_range(values)
+    scaled = rescale_to_unit(values)
+
+    def measure(counts: Counts) -> float | None:
+        scaled_variance = _scaled_variance(scaled, counts)
+        if scaled_variance is None:
+            return None
+        # The small factor first: the square of the range alone may be too large for a float.
+        variance = value_range * scaled_variance * value_range
+        return variance if math.isfinite(variance) else None
+
+    return measure
+
+
+def _half_range(values: Sequence[float]) -> float:
+    # The whole range of two large values may be too large for a float.
+    return max(values, default=0.0) / 2 - min(values, default=0.0) / 2
 
 
 def _scaled_variance(scaled: Sequence[float], counts: Counts) -> float | None:
@@ -74,4 +113,17 @@ def log_interval(sample: Sample, groups: Sequence[Group]) -> Interval | None:
     return Interval(value / factor, value * factor)
 
 
-STATISTICS = (StatisticDefinition("stdev", stdev, stdev_estimator, interval=log_interval),)
+def _too_large_reason(table: CellTable, options: Options) -> str:  # noqa: ARG001 - a signature
+    return "it is too large for a number"
+
+
+STATISTICS = (
+    StatisticDefinition("stdev", stdev, stdev_estimator, interval=log_interval),
+    StatisticDefinition(
+        "variance",
+        variance,
+        variance_estimator,
+        interval=log_interval,
+        undefined_reason=_too_large_reason,
+    ),
+)

@@ -28,7 +28,7 @@ from rmg_dsl.stats.ratings import categories_or_none
 from rmg_dsl.stats.registry import STATISTICS
 from rmg_dsl.stats.reliability import alpha, fleiss
 from rmg_dsl.stats.shares_and_means import count, mean, mean_interval, share
-from rmg_dsl.stats.spread import stdev
+from rmg_dsl.stats.spread import stdev, variance
 
 CASES = paths.CASES / "agreement"
 Column = list[Any]
@@ -204,9 +204,10 @@ def test_fleiss_is_that_of_its_paper(raters: list[Column]) -> None:
 
 @unhurried
 @given(st.lists(reals, max_size=20), st.floats(0, 1))
-def test_stdev_and_quantile_are_those_of_numpy(values: Column, q: float) -> None:
+def test_spread_and_quantile_are_those_of_numpy(values: Column, q: float) -> None:
     kept = [value for value in values if value is not None]
     assert stdev(values) == (near(numpy.std(kept, ddof=1)) if len(kept) > 1 else None)
+    assert variance(values) == (near(numpy.var(kept, ddof=1)) if len(kept) > 1 else None)
     assert quantile(values, q) == (near(numpy.quantile(kept, q)) if kept else None)
 
 
@@ -472,10 +473,10 @@ def test_clusters_are_taken_into_account() -> None:
     assert flat / 150 < 0.85
 
 
-@pytest.mark.parametrize("statistic", [stdev, median], ids=named)
+@pytest.mark.parametrize("statistic", [stdev, variance, median], ids=named)
 def test_bounds_of_one_column_hold_the_truth_too(statistic: Any) -> None:
     rng = random.Random(5)
-    truth = 1 if statistic is stdev else 0
+    truth = 0 if statistic is median else 1
     found = [
         confidence_interval(statistic, [(rng.gauss(0, 1),) for _ in range(12)]) for _ in range(250)
     ]
