@@ -32,8 +32,8 @@ def check_function_call(
     if name not in functions:
         return _check_python_call(expressions, node, name, scope)
     function = functions[name]
-    if function.is_statistic:
-        return check_statistic_call(expressions, node, function, scope)
+    if function.statistic is not None:
+        return check_statistic_call(expressions, node, function, function.statistic, scope)
     special = _CALL_CHECKERS.get(name)
     if special is not None:
         return special(expressions, node, scope)

@@ -12,7 +12,8 @@ from rmg_dsl.ir.suite import Output
 from rmg_dsl.messages import Usage
 from rmg_dsl.report.numbers import MAX_COUNTED_VALUES, Numbers
 from rmg_dsl.results import Habit, Outcome, Preference, Score, Status
-from rmg_dsl.stats.statistics import Interval, mean, mean_interval, share_interval
+from rmg_dsl.stats.intervals import Interval, share_interval
+from rmg_dsl.stats.shares_and_means import mean, mean_interval
 
 _NO_SCORE = tuple(status for status in Status if status not in (Status.OK, Status.SKIPPED))
 SUMMARY_COLUMNS = (

@@ -18,10 +18,6 @@ from rmg_dsl.runtime.value_columns import CompactColumn
 
 MAX_UNSCORED_SHARE = 0.05
 
-_CONDITION_STATISTICS = ("share", "count")
-_RATING_STATISTICS = ("accuracy", "kappa", "weighted_kappa", "alpha", "fleiss")
-_BOUND_FUNCTIONS = ("low", "high")
-
 EstimateOf = Callable[[Statistic, Sequence[Sequence[Any]]], Estimate]
 """What a function over the rows says of the columns of its arguments; ValueError where they cannot be compared."""
 
@@ -76,15 +72,8 @@ class _StatisticInput(NamedTuple):
 
     @classmethod
     def of(cls, term: Statistic) -> _StatisticInput:
-        if term.function in _CONDITION_STATISTICS:
-            kind = "condition"
-        elif term.function in _RATING_STATISTICS:
-            kind = "rating"
-        else:
-            kind = "unscored" if term.function == "unscored" else "number"
-        # Alpha goes on with what the raters have given, if they are two; all others need every one of them.
-        fewest = min(2, len(term.arguments)) if term.function == "alpha" else len(term.arguments)
-        return cls(kind, term.arguments, fewest)
+        spec = term.spec
+        return cls(spec.input.reading, term.arguments, spec.min_present(len(term.arguments)))
 
 
 @dataclass(slots=True)
@@ -111,7 +100,10 @@ class RequirementChecker:
                 reading, _CollectedInput(tuple(CompactColumn() for _ in reading.arguments))
             )
         self._bounded_steps = {
-            n for term in terms if term.function == "unscored" for n in _steps_of_unscored(term)
+            number
+            for term in terms
+            if term.spec.input.reading == "unscored"
+            for number in _steps_of_unscored(term)
         }
 
     def add(self, result: RowResult) -> None:
@@ -252,7 +244,7 @@ def _statistics_in(gate: Requirement) -> Iterator[Statistic]:
     found = (
         term
         for term in walk_terms(gate.condition)
-        if isinstance(term, Statistic) and term.function not in _BOUND_FUNCTIONS
+        if isinstance(term, Statistic) and not term.spec.is_bound
     )
     return iter(dict.fromkeys(found))
 
@@ -266,7 +258,7 @@ def _undefined_reason(term: Term, found: Mapping[Statistic, Estimate]) -> str:
     """Why a statistic, or a bound of one, is not to be had: no gate can be decided by it."""
     if not isinstance(term, Statistic):
         return ""
-    if term.function not in _BOUND_FUNCTIONS:
+    if not term.spec.is_bound:
         return found[term].why if found[term].value is None else ""
     (inner,) = term.arguments
     estimate = found[inner] if isinstance(inner, Statistic) else Estimate(0, None)
@@ -283,7 +275,7 @@ def _statistic_values(
     """What each function is worth in the condition."""
     numbers = {term: estimate.value for term, estimate in found.items()}
     for term in walk_terms(gate.condition):
-        if isinstance(term, Statistic) and term.function in _BOUND_FUNCTIONS:
+        if isinstance(term, Statistic) and term.spec.is_bound:
             (inner,) = term.arguments
             assert isinstance(inner, Statistic)
             numbers[term] = found[inner].low if term.function == "low" else found[inner].high
