@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, assert_never
 
+from rmg_dsl.ir.columns import LABEL, REASON, STATUS, VALUE
 from rmg_dsl.ir.scoring import (
     JudgeScoring,
     ListwiseRanking,
@@ -232,7 +233,7 @@ def _graded_rows_table(
         for each in rows
     ]
     left_out = aside(f"and {pluralize_count(more, 'column')} more") if more > 0 else ""
-    reasoned = ["s" if f"{name}_reason" in rows[0].cells else "" for name in named]
+    reasoned = ["s" if REASON.name_for(name) in rows[0].cells else "" for name in named]
     wide = [
         "w" if any(len(str(each.row.get(name))) > _MAX_NARROW_LETTERS for each in rows) else ""
         for name in first
@@ -249,14 +250,15 @@ def _stacked_scores(names: Sequence[str], cells: Mapping[str, Any]) -> str:
 
 def _score_html(name: str, cells: Mapping[str, Any]) -> str:
     """A score with its reason, or why there is none: a missing score is a word and never a number."""
-    status = str(cells[f"{name}_status"])
+    status = str(cells[STATUS.name_for(name)])
     if status != Status.OK:
         return (
             dim(escape_text(status))
             if status == Status.SKIPPED
             else f'<span class="bad">{escape_text(status)}</span>'
         )
-    label, reason, value = cells.get(f"{name}_label"), cells.get(f"{name}_reason"), cells[name]
+    label, reason = cells.get(LABEL.name_for(name)), cells.get(REASON.name_for(name))
+    value = cells[VALUE.name_for(name)]
     shown = f"<b>{format_number(value) if type(value) is float else data_cell(value)}</b>"
     return (
         shown
