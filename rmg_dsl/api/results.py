@@ -25,7 +25,6 @@ from rmg_dsl.tables import ColumnData, Row, Table
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_FAILURE_STATUSES = (Status.ERROR, Status.REFUSED, Status.UNPARSED, Status.OFF_SCALE)
 PAGE_ENDINGS = (".html", ".htm")
 FAILURE_COLUMNS = ("row", "grader", "status", "message", "attempts")
 VOTE_COLUMNS = ("row", "grader", "judge", "value", "status", "reason")
@@ -72,7 +71,7 @@ class Ledger:
                     self.votes += (
                         _vote(graded.row_index, output.name, *vote) for vote in outcome.ballot.votes
                     )
-            elif outcome.status is not Status.SKIPPED and output.kind != "refined":
+            elif outcome.status.is_lost and output.kind != "refined":
                 self.failures.append(_failure(graded.row_index, output.name, outcome))
             if graded.paths and (path := graded.paths.get(output.scoring)):
                 self.paths.append(RefinedRow(graded.row_index, output.name, path))
@@ -198,7 +197,7 @@ class FinishedRun:
     def nothing_scored(self) -> bool:
         """Was something asked, and did not one row get a score from any judge?"""
         judged = [seen for seen in self.digest.output_summaries if seen.judge]
-        asked = any(seen.statuses[status] for seen in judged for status in _FAILURE_STATUSES)
+        asked = any(status.is_failure for seen in judged for status in +seen.statuses)
         return asked and not any(seen.statuses[Status.OK] for seen in judged)
 
     @property
@@ -216,7 +215,7 @@ class FinishedRun:
         failed = (
             f"{why}: {message}"
             for grader, why, message in kinds
-            if grader in judged and why in _FAILURE_STATUSES
+            if grader in judged and why.is_failure
         )
         return next(failed, "")
 

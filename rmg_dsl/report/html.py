@@ -53,11 +53,10 @@ from rmg_dsl.report.result_parts import (
 from rmg_dsl.report.run_summary import Failures, GradedRow, RunSummary
 from rmg_dsl.report.summary import OutputSummary, habit_rates_text
 from rmg_dsl.report.validation_html import validation_html
-from rmg_dsl.results import Status
+from rmg_dsl.results import LOST_STATUSES, Status
 
 _MAX_HTML_COLUMNS, _MAX_GRAPH_STEPS = 12, 24
 _MAX_NARROW_LETTERS, _MAX_INLINE_REASON = 24, 60
-_NO_SCORE = tuple(status for status in Status if status not in (Status.OK, Status.SKIPPED))
 
 
 def result_html(result: ReportedRun) -> str:
@@ -190,7 +189,7 @@ def _unscored_cell(row: Mapping[str, Any]) -> str:
     """How many, and of which kind each: never without its reason."""
     if not row["unscored"]:
         return "0"
-    why = [f"{row[status]:,} {status}" for status in map(str, _NO_SCORE) if row.get(status)]
+    why = [f"{row[status]:,} {status}" for status in map(str, LOST_STATUSES) if row.get(status)]
     total = f"{row['unscored']:,}: " if len(why) > 1 else ""
     return f'<span class="bad">{escape_text(total + ", ".join(why))}</span>'
 
