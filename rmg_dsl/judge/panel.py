@@ -27,12 +27,8 @@ from rmg_dsl.judge.pooling import (
     winning_verdict,
 )
 from rmg_dsl.judge.protocol import Answers, ConditionCheck
-from rmg_dsl.results import Outcome, Score, Status, Unscored
+from rmg_dsl.results import Outcome, Score, Unscored
 from rmg_dsl.scales import Scale, Value
-
-# Only what a judge replied can escalate: an endpoint that is down must not cause calls to a more
-# expensive model.
-_DOUBTFUL_STATUSES = (Status.UNPARSED, Status.OFF_SCALE, Status.REFUSED)
 
 
 class Draw(NamedTuple):
@@ -163,8 +159,10 @@ def _as_mean_value(scoring: JudgeScoring, outcome: Outcome) -> Outcome:
 
 def _is_doubtful(first: Outcome, escalation: Escalation, holds: ConditionCheck) -> bool:
     """Does the condition hold, or did the judges reply without a verdict?"""
+    # Only a reply can escalate: an endpoint that is down must not cause calls to a more expensive
+    # model.
     if isinstance(first, Unscored):
-        return first.status in _DOUBTFUL_STATUSES
+        return first.status.lacks_verdict
     ballot = first.ballot
     words = {
         "score": first.scalar_value,

@@ -20,18 +20,17 @@ from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from rmg_dsl.ir.scoring import PoolMethod
-from rmg_dsl.results import Ballot, Outcome, Score, Status, Unscored
+from rmg_dsl.results import Ballot, Outcome, Score, Unscored
 from rmg_dsl.scales import Scale, Value
 
 Votes: TypeAlias = Sequence[tuple[str, Outcome]]
 """The outcomes of draws in the order of asking, each with the name of its judge."""
 
-_STOPPED_STATUSES = (Status.OVER_BUDGET, Status.CANCELLED)
-
 
 def pool_votes(pool: PoolMethod, scale: Scale, votes: Votes, draw_count: int) -> Outcome:
     """One outcome from the votes.
 
+    >>> from rmg_dsl.results import Status
     >>> from rmg_dsl.scales import Whole, YesNo
     >>> votes = [("a", Score(True)), ("b", Score(False)), ("c", Score(True))]
     >>> pool_votes("majority", YesNo(), votes, 3).value
@@ -155,7 +154,7 @@ def _round_to_15_digits(number: float) -> float:
 def _has_quorum(
     pool: PoolMethod, scale: Scale, scores: Sequence[Score], votes: Votes, draw_count: int
 ) -> bool:
-    if any(vote.status in _STOPPED_STATUSES for _, vote in votes) or len(scores) * 2 <= draw_count:
+    if any(vote.status.was_stopped for _, vote in votes) or len(scores) * 2 <= draw_count:
         return False
     if pool != "worst" or len(scores) == len(votes):
         return True
@@ -166,7 +165,7 @@ def _has_quorum(
 def _pooled_failure(votes: Votes, draw_count: int) -> Unscored:
     """Why there is no score: the most frequent failure, of equally frequent ones the first."""
     failures = [vote for _, vote in votes if isinstance(vote, Unscored)]
-    stopped = next((vote for vote in failures if vote.status in _STOPPED_STATUSES), None)
+    stopped = next((vote for vote in failures if vote.status.was_stopped), None)
     if draw_count == 1 or stopped is not None:
         return stopped or failures[0]
     counts = Counter(vote.status for vote in failures)

@@ -134,7 +134,7 @@ def follow_up(reply: Reply, unscored: Unscored, question: Question) -> tuple[Mes
 
     They are the model's own reply, what is wrong with it, and the form of a reply.
     """
-    if unscored.status not in (Status.UNPARSED, Status.OFF_SCALE):
+    if not unscored.status.is_unusable_reply:
         return None
     own = reply.text.strip()[:_MAX_REPEATED_CHARS] or "(nothing)"
     correction = f"That reply cannot be used: {unscored.message}. {_expected_form(question)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, assert_never
 
+from rmg_dsl.ir.columns import LABEL, REASON, STATUS, VALUE
 from rmg_dsl.ir.scoring import (
     JudgeScoring,
     ListwiseRanking,
@@ -52,11 +53,10 @@ from rmg_dsl.report.result_parts import (
 from rmg_dsl.report.run_summary import Failures, GradedRow, RunSummary
 from rmg_dsl.report.summary import OutputSummary, habit_rates_text
 from rmg_dsl.report.validation_html import validation_html
-from rmg_dsl.results import Status
+from rmg_dsl.results import LOST_STATUSES, Status
 
 _MAX_HTML_COLUMNS, _MAX_GRAPH_STEPS = 12, 24
 _MAX_NARROW_LETTERS, _MAX_INLINE_REASON = 24, 60
-_NO_SCORE = tuple(status for status in Status if status not in (Status.OK, Status.SKIPPED))
 
 
 def result_html(result: ReportedRun) -> str:
@@ -189,7 +189,7 @@ def _unscored_cell(row: Mapping[str, Any]) -> str:
     """How many, and of which kind each: never without its reason."""
     if not row["unscored"]:
         return "0"
-    why = [f"{row[status]:,} {status}" for status in map(str, _NO_SCORE) if row.get(status)]
+    why = [f"{row[status]:,} {status}" for status in map(str, LOST_STATUSES) if row.get(status)]
     total = f"{row['unscored']:,}: " if len(why) > 1 else ""
     return f'<span class="bad">{escape_text(total + ", ".join(why))}</span>'
 
@@ -232,7 +232,7 @@ def _graded_rows_table(
         for each in rows
     ]
     left_out = aside(f"and {pluralize_count(more, 'column')} more") if more > 0 else ""
-    reasoned = ["s" if f"{name}_reason" in rows[0].cells else "" for name in named]
+    reasoned = ["s" if REASON.name_for(name) in rows[0].cells else "" for name in named]
     wide = [
         "w" if any(len(str(each.row.get(name))) > _MAX_NARROW_LETTERS for each in rows) else ""
         for name in first
@@ -249,14 +249,15 @@ def _stacked_scores(names: Sequence[str], cells: Mapping[str, Any]) -> str:
 
 def _score_html(name: str, cells: Mapping[str, Any]) -> str:
     """A score with its reason, or why there is none: a missing score is a word and never a number."""
-    status = str(cells[f"{name}_status"])
+    status = str(cells[STATUS.name_for(name)])
     if status != Status.OK:
         return (
             dim(escape_text(status))
             if status == Status.SKIPPED
             else f'<span class="bad">{escape_text(status)}</span>'
         )
-    label, reason, value = cells.get(f"{name}_label"), cells.get(f"{name}_reason"), cells[name]
+    label, reason = cells.get(LABEL.name_for(name)), cells.get(REASON.name_for(name))
+    value = cells[VALUE.name_for(name)]
     shown = f"<b>{format_number(value) if type(value) is float else data_cell(value)}</b>"
     return (
         shown

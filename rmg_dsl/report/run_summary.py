@@ -15,7 +15,6 @@ from rmg_dsl.results import Outcome, RefinePath, Score, Status, Unscored
 WORST_ROW_COUNT = 5
 MAX_FAILURE_KINDS = 1_000
 _MAX_FAILURE_ROWS, _MAX_FAILURE_KINDS_SHOWN = 8, 12
-_NOT_REACHED = (Status.CANCELLED, Status.OVER_BUDGET)
 
 FailureKind: TypeAlias = tuple[str, Status, str]
 """The grader, the status, the message."""
@@ -126,8 +125,8 @@ class RunSummary:
             if isinstance(outcome, Score):
                 self._keep_lowest(number, outcome.value, graded)
                 continue
-            reached = reached and outcome.status not in _NOT_REACHED
-            if outcome.status is not Status.SKIPPED and self.outputs[number].kind != "refined":
+            reached = reached and not outcome.status.was_stopped
+            if outcome.status.is_lost and self.outputs[number].kind != "refined":
                 self.failures.add(graded.row_index, self.outputs[number].name, outcome)
         self.unreached_count += not reached
         if self.by is not None:

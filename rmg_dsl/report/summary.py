@@ -11,11 +11,10 @@ from unicodedata import combining, east_asian_width
 from rmg_dsl.ir.suite import Output
 from rmg_dsl.messages import Usage
 from rmg_dsl.report.numbers import MAX_COUNTED_VALUES, Numbers
-from rmg_dsl.results import Habit, Outcome, Preference, Score, Status
+from rmg_dsl.results import LOST_STATUSES, Habit, Outcome, Preference, Score, Status
 from rmg_dsl.stats.intervals import Interval, share_interval
 from rmg_dsl.stats.shares_and_means import mean, mean_interval
 
-_NO_SCORE = tuple(status for status in Status if status not in (Status.OK, Status.SKIPPED))
 SUMMARY_COLUMNS = (
     "name",
     "kind",
@@ -27,7 +26,7 @@ SUMMARY_COLUMNS = (
     "high",
     "unscored",
     "skipped",
-    *(str(status) for status in _NO_SCORE),
+    *map(str, LOST_STATUSES),
     "calls",
     "tokens_in",
     "tokens_out",
@@ -86,7 +85,7 @@ class OutputSummary:
     @property
     def unscored_count(self) -> int:
         """Rows that needed a score and have none; a skipped row did not need one."""
-        return sum(self.statuses[status] for status in _NO_SCORE)
+        return sum(self.statuses[status] for status in LOST_STATUSES)
 
     @property
     def low(self) -> float:
@@ -144,7 +143,7 @@ def _summary_row(column: OutputSummary, usage: Usage, cost: float | None) -> dic
         "high": _round_for_summary(interval.high) if interval else None,
         "unscored": column.unscored_count,
         "skipped": column.statuses[Status.SKIPPED],
-        **{str(status): column.statuses[status] for status in _NO_SCORE},
+        **{str(status): column.statuses[status] for status in LOST_STATUSES},
         "calls": usage.calls,
         "tokens_in": usage.tokens_in,
         "tokens_out": usage.tokens_out,
@@ -187,7 +186,7 @@ def _summary_line(row: Mapping[str, Any], column: OutputSummary | None) -> tuple
         if row["low"] is not None
         else ""
     )
-    why = ", ".join(f"{row[status]} {status}" for status in map(str, _NO_SCORE) if row[status])
+    why = ", ".join(f"{row[status]} {status}" for status in map(str, LOST_STATUSES) if row[status])
     skipped = f"{row['skipped']} skipped" if row["skipped"] else ""
     shown = ", ".join(f"{label} {n}" for label, n in column.labels.most_common(4)) if column else ""
     cut = "a mean below 0, cut to 0" if column and column.is_clamped else ""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rmg_dsl.diagnostics.render import printable_text
+from rmg_dsl.ir.columns import STATUS
 from rmg_dsl.report.result_parts import ReportedRun, pluralize_count, usage_parts, worst_title
 from rmg_dsl.report.run_summary import Failures, RunSummary
 from rmg_dsl.report.summary import align_columns, summary_text
@@ -83,7 +84,7 @@ def _worst_rows_text(digest: RunSummary) -> str:
 
 
 def _score_text(name: str, cells: Mapping[str, Any]) -> str:
-    status = str(cells[f"{name}_status"])
+    status = str(cells[STATUS.name_for(name)])
     return status if status != Status.OK else truncate_value(cells[name], _CELL_WIDTH)
 
 
