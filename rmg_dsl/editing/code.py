@@ -112,7 +112,7 @@ def _has_terminal(seen: ExpectedNext, terminal: str) -> bool:
     return any(piece.type == terminal for piece in seen.tokens)
 
 
-# ── names ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── names ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _name_offers(

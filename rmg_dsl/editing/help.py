@@ -102,7 +102,7 @@ def _code_help(name: str) -> Iterator[str]:
         yield f"{row.code} ({row.severity}): {row.title}\n\n{row.text}"
 
 
-# ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── words ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _word_help(name: str) -> Iterator[str]:
@@ -132,7 +132,7 @@ def _entry_help(entry: DocEntry) -> str:
     return _titled_block(f"{entry.name}: {kind}", entry.form, said)
 
 
-# ── the library ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the library ───────────────────────────────────────────────────────────────────────────────────
 
 
 def _std_graders(universe: Universe) -> dict[str, nodes.GraderDecl]:

@@ -54,7 +54,7 @@ def _provider_offers(known: SpecNames) -> list[Offer]:
     return [local, *(Offer(f"{name}/", "provider") for name in known.universe.providers)]
 
 
-# ── templates ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── templates ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def _is_template(cursor: Cursor, seen: ExpectedNext | None) -> bool:

@@ -1,4 +1,4 @@
-"""The work as a graph: steps, the planner that finds them, and the rules that order them."""
+"""The plan of a run: its steps, the planner that selects them, the rewrites that order them."""
 
 from rmg_dsl.plan.planner import (
     LoopMode,

@@ -1,4 +1,4 @@
-"""From suite to plan: which steps the wanted outputs need, and whether the data has what they read."""
+"""From checked suite to plan: the steps of the wanted outputs, and the columns that they need."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from rmg_dsl.ir.scoring import (
     PythonScoring,
     RankingScoring,
     RefineScoring,
+    WriterPrompt,
     all_loop_graders,
     reachable_from,
     scoring_dependencies,
@@ -47,33 +48,51 @@ from rmg_dsl.plan.steps import (
 from rmg_dsl.suggest import format_names, suggest_name
 
 LoopMode: TypeAlias = Literal["run", "leave", "alone"]
+# `refine` is the loop itself, `refined` a score before or after it.
 _LOOP_OUTPUT_KINDS = ("refine", "refined")
 
 
 def make_plan(suite: CheckedSuite, only: Sequence[str] = (), loops: LoopMode = "run") -> Plan:
-    """The plan for a suite, or for the part of it that the named outputs need.
+    """The plan of a suite, or of the part that the outputs named in `only` need.
 
-    What a `refine` declares is run with the rest, left out, or run alone with what it needs.
+    `loops` says what to do with `refine` declarations: `run` them with the rest, `leave` them out,
+    or run them `alone` with the steps that they need.
 
     Raises UsageError for a name that the suite does not declare.
     """
-    outputs = [
-        o
-        for o in _selected_outputs(suite, only)
-        if loops == "run" or (o.kind in _LOOP_OUTPUT_KINDS) == (loops == "alone")
-    ]
-    alone = _unused_without_loops(outputs, suite) if loops == "leave" else frozenset()
-    roots = [o.scoring for o in outputs if o.root or only or o.scoring in alone]
+    outputs = [o for o in _selected_outputs(suite, only) if _is_planned(o, loops)]
+    roots = _root_scorings(outputs, suite, only, loops)
     if not only and loops != "alone":
         roots += suite.required_scorings
     steps = tuple(_build_step(number, suite) for number in range(len(suite.scorings)))
-    shown = tuple(o for o in suite.outputs if loops != "alone" or o.kind in _LOOP_OUTPUT_KINDS)
+    # With `leave` the outputs of loops stay listed here: the rewrite drops those without a step.
+    shown = tuple(o for o in suite.outputs if loops != "alone" or _is_loop_output(o))
     plan = Plan(steps, shown, tuple(dict.fromkeys(roots)), suite.requirements, suite.validations)
     return apply_rewrites(plan)
 
 
+def _is_loop_output(output: Output) -> bool:
+    return output.kind in _LOOP_OUTPUT_KINDS
+
+
+def _is_planned(output: Output, loops: LoopMode) -> bool:
+    if loops == "run":
+        return True
+    return _is_loop_output(output) == (loops == "alone")
+
+
+def _root_scorings(
+    outputs: Sequence[Output], suite: CheckedSuite, only: Sequence[str], loops: LoopMode
+) -> list[int]:
+    """The scorings that are wanted for themselves: roots of the suite, or all that `only` names."""
+    orphans: frozenset[int] = frozenset()
+    if loops == "leave":
+        orphans = _unused_without_loops(outputs, suite)
+    return [o.scoring for o in outputs if o.root or only or o.scoring in orphans]
+
+
 def _unused_without_loops(outputs: Sequence[Output], suite: CheckedSuite) -> frozenset[int]:
-    """What only a loop needs is wanted for itself where the loop is left out."""
+    """The scorings that only a loop reads: without the loop they are wanted for themselves."""
     own = frozenset(output.scoring for output in outputs)
 
     def reads(number: int) -> frozenset[int]:
@@ -86,30 +105,35 @@ def _selected_outputs(suite: CheckedSuite, only: Sequence[str]) -> list[Output]:
     by_name = {o.name: o for o in suite.outputs}
     unknown = [name for name in only if name not in by_name]
     if unknown:
+        # Only the first one: advice for several names would fit none of them.
         close = suggest_name(unknown[0], by_name)
-        advice = f"did you mean `{close}`?" if close else f"declared are {format_names(by_name)}"
+        advice = f"declared are {format_names(by_name)}"
+        if close:
+            advice = f"did you mean `{close}`?"
         raise UsageError(f"`{unknown[0]}` is no grader or aggregate of this spec: {advice}")
     if not only:
         return list(suite.outputs)
-    named = [by_name[name] for name in only]
-    return named + [
-        o
-        for o in suite.outputs
-        if o not in named and _loop_of(o, suite) in {n.scoring for n in named}
-    ]
+    selected = [by_name[name] for name in only]
+    numbers = {output.scoring for output in selected}
+    # A selected loop brings the outputs that it produces.
+    produced = [o for o in suite.outputs if o not in selected and _loop_of(o, suite) in numbers]
+    return selected + produced
 
 
 def _loop_of(output: Output, suite: CheckedSuite) -> int | None:
-    """The loop that leaves an output behind: who wants the loop wants what it leaves."""
+    """The scoring of the loop that produces this output; None for an output of no loop."""
     scoring = suite.scorings[output.scoring]
-    return scoring.loop if isinstance(scoring, LoopOutputScoring) else None
+    if isinstance(scoring, LoopOutputScoring):
+        return scoring.loop
+    return None
 
 
 def _build_step(number: int, suite: CheckedSuite) -> Step:
     scoring = suite.scorings[number]
-    names = tuple(o.name for o in suite.outputs if o.scoring == number) or _names_of_draft(
-        number, suite
-    )
+    # Equal graders share one scoring, so a step may have several names.
+    names = tuple(output.name for output in suite.outputs if output.scoring == number)
+    if not names:
+        names = _names_of_draft(number, suite)
     match scoring:
         case JudgeScoring() | PairwiseScoring():
             return AskStep(number, names, scoring)
@@ -126,16 +150,10 @@ def _build_step(number: int, suite: CheckedSuite) -> Step:
 
 
 def _names_of_draft(number: int, suite: CheckedSuite) -> tuple[str, ...]:
-    """What grades a draft has the name of what grades the row."""
+    """The names of the graders whose scoring of drafts this is: they also grade the row."""
     loops = (scoring for scoring in suite.scorings if isinstance(scoring, RefineScoring))
-    return tuple(
-        dict.fromkeys(
-            seen.name
-            for loop in loops
-            for seen in all_loop_graders(loop)
-            if seen.draft_scoring == number
-        )
-    )
+    graders = (grader for loop in loops for grader in all_loop_graders(loop))
+    return tuple(dict.fromkeys(g.name for g in graders if g.draft_scoring == number))
 
 
 def result_columns(output: Output) -> tuple[str, ...]:
@@ -144,7 +162,7 @@ def result_columns(output: Output) -> tuple[str, ...]:
 
 
 def with_column_prefix(plan: Plan, prefix: str) -> Plan:
-    """The plan with every output's columns named with a prefix."""
+    """The plan with a prefix before the name of every output, and so of every column."""
     if not prefix:
         return plan
     return replace(plan, outputs=tuple(replace(o, name=prefix + o.name) for o in plan.outputs))
@@ -153,52 +171,67 @@ def with_column_prefix(plan: Plan, prefix: str) -> Plan:
 def check_columns(
     suite: CheckedSuite, plan: Plan, columns: Iterable[str]
 ) -> tuple[Diagnostic, ...]:
-    """What the data lacks, and what it already has: diagnostics 5xx, before the first call."""
-    known = frozenset(columns)
-    places = {use.name: use for use in suite.columns}
-    missing = [places[name] for name in sorted(_required_columns(plan) - known) if name in places]
-    taken = [(o, c) for o in plan.outputs for c in result_columns(o) if c in known]
+    """Compare the columns of the data with those of the plan, before the first call.
+
+    RMG501 for each column that the plan needs and the data lacks, RMG502 for each column that the
+    plan would write and the data already has.
+    """
+    present = frozenset(columns)
+    uses = {use.name: use for use in suite.columns}
+    missing = [uses[name] for name in sorted(_required_columns(plan) - present) if name in uses]
+    conflicts = [(o, c) for o in plan.outputs for c in result_columns(o) if c in present]
     return (
-        *(_missing_column(use, known, suite) for use in missing),
-        *(_column_conflict(o, c) for o, c in taken),
+        *(_missing_column(use, present, suite) for use in missing),
+        *(_column_conflict(output, column) for output, column in conflicts),
     )
 
 
 def _required_columns(plan: Plan) -> frozenset[str]:
-    """The columns that the steps of this plan, its gates and its validations cannot do without."""
-    wanted = [term for step in plan.steps for term in _needed_terms(step)] + [
-        gate.condition for gate in plan.requirements
-    ]
-    wanted += [term for validation in plan.validations for term in validation.terms]
-    return frozenset(name for term in wanted for name in _columns_required_by(term))
+    """The columns that the plan must have: of its steps, its requirements and its validations."""
+    terms = [term for step in plan.steps for term in _needed_terms(step)]
+    terms += [requirement.condition for requirement in plan.requirements]
+    terms += [term for validation in plan.validations for term in validation.terms]
+    return frozenset(name for term in terms for name in _columns_required_by(term))
 
 
 def _needed_terms(step: Step) -> tuple[Term, ...]:
-    """Of a prompt only what the template cannot do without: a name that it guards by `if` may be missing."""
+    """The expressions that a step must have.
+
+    Of a prompt these are the names that it uses outside of an `if`: the others may be missing.
+    """
     if isinstance(step, RefineStep):
-        loop = step.scoring
-        asked = (loop.improve, loop.draft) if loop.draft else (loop.improve,)
-        shown = [
-            term for written in asked for name, term in written.bindings if name in written.needs
-        ]
-        return (*shown, *([] if loop.draft else [loop.current]))
+        return _needed_loop_terms(step.scoring)
     prompt = _prompt_of(step)
-    optional = (
-        [term for name, term in prompt.bindings if name not in prompt.needs] if prompt else []
-    )
-    return tuple(
-        term for term in scoring_terms(step.scoring) if not any(term is each for each in optional)
-    )
+    if prompt is None:
+        return scoring_terms(step.scoring)
+    # By identity: two names of a prompt may be bound to equal expressions, one of them needed.
+    optional = {id(term) for name, term in prompt.bindings if name not in prompt.needs}
+    return tuple(term for term in scoring_terms(step.scoring) if id(term) not in optional)
+
+
+def _needed_loop_terms(loop: RefineScoring) -> tuple[Term, ...]:
+    """The names that the prompts of a loop need; without a first-draft prompt also the field."""
+    improve = _needed_bindings(loop.improve)
+    if loop.draft is None:
+        return (*improve, loop.current)
+    return (*improve, *_needed_bindings(loop.draft))
+
+
+def _needed_bindings(prompt: WriterPrompt) -> list[Term]:
+    return [term for name, term in prompt.bindings if name in prompt.needs]
 
 
 def _prompt_of(step: Step) -> JudgeScoring | PairwiseScoring | ListwiseRanking | None:
-    """The templates of a step that asks."""
-    scoring = step.scoring.method if isinstance(step.scoring, RankingScoring) else step.scoring
-    if isinstance(scoring, PairwiseRanking):
-        return scoring.comparison
-    return (
-        scoring if isinstance(scoring, JudgeScoring | PairwiseScoring | ListwiseRanking) else None
-    )
+    """The scoring that holds the prompt of a step; None for a step without a prompt."""
+    match step.scoring:
+        case RankingScoring(method=PairwiseRanking(comparison=comparison)):
+            return comparison
+        case RankingScoring(method=ListwiseRanking() as method):
+            return method
+        case JudgeScoring() | PairwiseScoring() as scoring:
+            return scoring
+        case _:
+            return None
 
 
 def _columns_required_by(term: Term) -> Iterator[str]:
@@ -206,34 +239,38 @@ def _columns_required_by(term: Term) -> Iterator[str]:
         case ColumnRef(name):
             yield name
         case IsPresent():
-            return
-        case WithDefault(fallback=instead):
-            yield from _columns_required_by(instead)
+            return  # asks whether there is a value: the column may be missing
+        case WithDefault(fallback=fallback):
+            yield from _columns_required_by(fallback)
         case _:
             for child in subterms(term):
                 yield from _columns_required_by(child)
 
 
-def _missing_column(use: ColumnUse, known: frozenset[str], suite: CheckedSuite) -> Diagnostic:
-    close = suggest_name(use.name, known)
-    help = (
-        f"did you mean `{close}`?"
-        if close
-        else f"the data has {format_names(known, 12) or 'no columns'}"
-    )
-    in_field = any(
-        isinstance(t, ColumnRef) and t.name == use.name
-        for _, term in suite.fields
-        for t in walk_terms(term)
-    )
-    rename = "" if in_field else f"\nor say where it is: fields: {use.name} = {close or 'COLUMN'}"
+def _missing_column(use: ColumnUse, present: frozenset[str], suite: CheckedSuite) -> Diagnostic:
+    close = suggest_name(use.name, present)
+    help = f"the data has {format_names(present, 12) or 'no columns'}"
+    if close:
+        help = f"did you mean `{close}`?"
+    # A name that `fields` maps already needs no advice to map it.
+    if not _is_read_by_field(use.name, suite):
+        help += f"\nor say where it is: fields: {use.name} = {close or 'COLUMN'}"
     message = f"the data has no column `{use.name}`"
     source, span = _column_use_place(use, suite)
-    return diagnose("RMG501", message, source, span, help=help + rename)
+    return diagnose("RMG501", message, source, span, help=help)
+
+
+def _is_read_by_field(column: str, suite: CheckedSuite) -> bool:
+    return any(column in _column_names(term) for _, term in suite.fields)
+
+
+def _column_names(term: Term) -> set[str]:
+    return {inner.name for inner in walk_terms(term) if isinstance(inner, ColumnRef)}
 
 
 def _column_use_place(use: ColumnUse, suite: CheckedSuite) -> tuple[Source, Span]:
-    """In the author's own file where that is possible: a standard grader's prompt is not where the mistake is."""
+    """Where to report a column: in the author's own file wherever that is possible."""
+    # A prompt of the standard library is not the place of the mistake: the grader that uses it is.
     if not use.source.name.startswith("std/"):
         return use.source, use.span
     for output in suite.outputs:
@@ -243,15 +280,17 @@ def _column_use_place(use: ColumnUse, suite: CheckedSuite) -> tuple[Source, Span
 
 
 def _columns_of(number: int, suite: CheckedSuite) -> set[str]:
-    found: set[str] = set()
+    """The names of all columns that a scoring reads, itself or through other scorings."""
+    names: set[str] = set()
     for term in scoring_terms(suite.scorings[number]):
-        found |= {inner.name for inner in walk_terms(term) if isinstance(inner, ColumnRef)}
+        names |= _column_names(term)
         for child in scorings_in(term):
-            found |= _columns_of(child, suite)
-    return found
+            names |= _columns_of(child, suite)
+    return names
 
 
 def _column_conflict(output: Output, column: str) -> Diagnostic:
-    help = 'rename the declaration, or give the results a prefix: `--prefix judged_`, `prefix="judged_"`'
+    prefix = '`--prefix judged_`, `prefix="judged_"`'
+    help = f"rename the declaration, or give the results a prefix: {prefix}"
     message = f"the data already has a column `{column}`, which `{output.name}` would write"
     return diagnose("RMG502", message, output.source, output.span, help=help)

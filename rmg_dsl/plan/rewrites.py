@@ -1,10 +1,9 @@
-"""Rules that make a plan better without changing what it gives: a tuple of functions from plan to plan."""
+"""Plan rewrites: functions that remove, sort and count the steps, and change no result."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import reduce
 
 from rmg_dsl.ir.expr import (
     BoolOp,
@@ -18,53 +17,65 @@ from rmg_dsl.ir.expr import (
     subterms,
 )
 from rmg_dsl.ir.scoring import RefineScoring, reachable_from, scoring_dependencies, scoring_terms
-from rmg_dsl.ir.suite import Validation
+from rmg_dsl.ir.suite import Requirement, Validation
 from rmg_dsl.plan.steps import AskStep, CallRange, Plan, RankStep, RefineStep, Step
 
 Rewrite = Callable[[Plan], Plan]
 
 
 def apply_rewrites(plan: Plan) -> Plan:
-    """The plan after every rule, in order."""
-    return reduce(lambda current, rule: rule(current), REWRITES, plan)
+    """Apply every rewrite, in the order of `REWRITES`."""
+    for rewrite in REWRITES:
+        plan = rewrite(plan)
+    return plan
 
 
 def needed_by(plan: Plan, *numbers: int) -> frozenset[int]:
-    """These steps and all the steps that they can need."""
+    """The numbers of these steps and of all steps that they can depend on."""
     scorings = {step.number: step.scoring for step in plan.steps}
-    found = reachable_from(
-        numbers, lambda number: scoring_dependencies(scorings[number]) if number in scorings else ()
-    )
-    return found.intersection(scorings)
+
+    def dependencies(number: int) -> Iterable[int]:
+        # A scoring without a step was removed by an earlier rewrite.
+        if number not in scorings:
+            return ()
+        return scoring_dependencies(scorings[number])
+
+    return reachable_from(numbers, dependencies).intersection(scorings)
 
 
 def drop_unneeded(plan: Plan) -> Plan:
-    """Without the steps that no root can reach, the outputs they would give, and the gates and the like on them."""
+    """Remove the steps that no root depends on, with their outputs.
+
+    A requirement or a validation that reads a removed step is removed as well.
+    """
     needed = needed_by(plan, *plan.roots)
     return replace(
         plan,
-        steps=tuple(s for s in plan.steps if s.number in needed),
-        outputs=tuple(o for o in plan.outputs if o.scoring in needed),
-        requirements=tuple(
-            g for g in plan.requirements if all(n in needed for n in scorings_in(g.condition))
-        ),
-        validations=tuple(v for v in plan.validations if _scorings_of(v) <= needed),
+        steps=tuple(step for step in plan.steps if step.number in needed),
+        outputs=tuple(output for output in plan.outputs if output.scoring in needed),
+        requirements=tuple(r for r in plan.requirements if _requirement_reads(r) <= needed),
+        validations=tuple(v for v in plan.validations if _validation_reads(v) <= needed),
     )
 
 
-def _scorings_of(validation: Validation) -> set[int]:
+def _requirement_reads(requirement: Requirement) -> set[int]:
+    return set(scorings_in(requirement.condition))
+
+
+def _validation_reads(validation: Validation) -> set[int]:
     return {validation.scoring}.union(*map(scorings_in, validation.terms))
 
 
 def code_before_calls(plan: Plan) -> Plan:
-    """In an order that never looks ahead, with all the code that waits for no call in front of the calls."""
+    """Sort the steps: each after its dependencies, and code before calls where possible."""
+    numbers = {step.number for step in plan.steps}
     done: set[int] = set()
     ordered: list[Step] = []
     waiting = list(plan.steps)
-    known = {step.number for step in plan.steps}
     while waiting:
-        ready = [s for s in waiting if scoring_dependencies(s.scoring) & known <= done]
-        step = next((s for s in ready if not isinstance(s, AskStep | RankStep)), ready[0])
+        ready = [step for step in waiting if scoring_dependencies(step.scoring) & numbers <= done]
+        # Code is free. It comes first so that a condition can save the calls behind it.
+        step = next((step for step in ready if not isinstance(step, AskStep | RankStep)), ready[0])
         ordered.append(step)
         done.add(step.number)
         waiting.remove(step)
@@ -72,78 +83,101 @@ def code_before_calls(plan: Plan) -> Plan:
 
 
 def count_calls(plan: Plan) -> Plan:
-    """With the least and the most calls of a row: those that are always made, and all that can be."""
-    plan = replace(
-        plan,
-        steps=tuple(
-            _with_calls(step, plan) if isinstance(step, RefineStep) else step for step in plan.steps
-        ),
-    )
+    """Add the least and the most calls of one row, and the steps that every row takes."""
+    plan = replace(plan, steps=tuple(_with_loop_calls(step, plan) for step in plan.steps))
     by_number = {step.number: step for step in plan.steps}
     certain = frozenset(n for root in plan.roots for n in _certain_step(root, by_number))
-    own = _reachable_steps(plan, plan.roots)
+    reachable = _reachable_steps(plan, plan.roots)
     least = sum(step.calls.least for step in plan.model_steps if step.number in certain)
-    most = sum(step.calls.most for step in plan.model_steps if step.number in own)
+    most = sum(step.calls.most for step in plan.model_steps if step.number in reachable)
     return replace(plan, calls=CallRange(least, most), certain_steps=certain)
 
 
-def _with_calls(step: RefineStep, plan: Plan) -> RefineStep:
-    """With the most calls that a loop can add: each round writes and grades, the held-out grader sees two drafts."""
+def _with_loop_calls(step: Step, plan: Plan) -> Step:
+    """A refine step with the most calls that it can add; any other step unchanged."""
+    if not isinstance(step, RefineStep):
+        return step
     loop = step.scoring
-    drafts = loop.rounds + (loop.draft is not None)
-    until = scorings_in(loop.until[1]) if loop.until else ()
-    seen = [watched.draft_scoring for watched in (loop.by, *loop.guards, *loop.feedback)]
-    each_draft = _reachable_steps(plan, (*seen, *until))
-    held = (
-        _reachable_steps(plan, [loop.holdout.draft_scoring]) - each_draft
-        if loop.holdout
-        else frozenset()
-    )
-    first = 1 + (loop.draft is not None)
-    asked = {step.number: drafts}
+    writes = _max_drafts(loop)
+    calls = {step.number: writes}
+    each_draft = _reachable_steps(plan, _draft_scorings(loop))
+    held_out = _held_out_steps(loop, plan) - each_draft
+    # The held-out grader sees two drafts only: the first one and the returned one.
+    first_and_last = min(writes, 1 + _may_write_first(loop))
     for ask in plan.asks:
-        if ask.number in each_draft | held:
-            asked[ask.number] = ask.calls.most * (
-                drafts if ask.number in each_draft else min(drafts, first)
-            )
-    return replace(step, calls_by_step=tuple(asked.items()))
+        if ask.number in each_draft:
+            calls[ask.number] = ask.calls.most * writes
+        elif ask.number in held_out:
+            calls[ask.number] = ask.calls.most * first_and_last
+    return replace(step, calls_by_step=tuple(calls.items()))
+
+
+def _may_write_first(loop: RefineScoring) -> bool:
+    return loop.draft is not None
+
+
+def _max_drafts(loop: RefineScoring) -> int:
+    """The most drafts that a loop writes: one a round, and the first with a prompt for that."""
+    return loop.rounds + _may_write_first(loop)
+
+
+def _draft_scorings(loop: RefineScoring) -> Iterator[int]:
+    """The scorings that grade every draft, and those that the stop condition reads."""
+    for grader in (loop.by, *loop.guards, *loop.feedback):
+        yield grader.draft_scoring
+    if loop.until:
+        yield from scorings_in(loop.until[1])
+
+
+def _held_out_steps(loop: RefineScoring, plan: Plan) -> frozenset[int]:
+    if loop.holdout is None:
+        return frozenset()
+    return _reachable_steps(plan, [loop.holdout.draft_scoring])
 
 
 def _reachable_steps(plan: Plan, numbers: Iterable[int]) -> frozenset[int]:
-    """These steps and what they can need of the same version of a row: the drafts of a loop are counted by the loop."""
+    """The numbers of these steps and of those that they can read for the same text of a row.
+
+    The steps that grade the drafts of a loop are not among them: the loop counts their calls.
+    """
     terms = {step.number: scoring_terms(step.scoring) for step in plan.steps}
-    found = reachable_from(
-        numbers, lambda number: (n for term in terms.get(number, ()) for n in scorings_in(term))
-    )
-    return found.intersection(terms)
+
+    def reads(number: int) -> Iterator[int]:
+        for term in terms.get(number, ()):
+            yield from scorings_in(term)
+
+    return reachable_from(numbers, reads).intersection(terms)
 
 
-def _certain_step(number: int, by_number: dict[int, Step]) -> set[int]:
-    """The steps that are taken whenever this one is; of a loop that may have to write first, itself alone."""
+def _certain_step(number: int, by_number: Mapping[int, Step]) -> set[int]:
+    """The numbers of the steps that run whenever this one runs, itself included."""
     if number not in by_number:
         return set()
     scoring = by_number[number].scoring
-    if isinstance(scoring, RefineScoring) and scoring.draft is not None:
+    # A loop that may have to write the first draft reads nothing for certain before that.
+    if isinstance(scoring, RefineScoring) and _may_write_first(scoring):
         return {number}
-    return {number}.union(
-        *(_certain_steps_in(term, by_number) for term in scoring_terms(by_number[number].scoring))
-    )
+    return {number}.union(*(_certain_in(term, by_number) for term in scoring_terms(scoring)))
 
 
-def _certain_steps_in(term: Term, by_number: dict[int, Step]) -> set[int]:
+def _certain_in(term: Term, by_number: Mapping[int, Step]) -> set[int]:
+    """The numbers of the steps that run whenever this expression is computed."""
     match term:
         case ScoreRef(number) | HasScore(number) | HasPassed(number):
             return _certain_step(number, by_number)
         case IfElse(then, condition, otherwise):
-            return _certain_steps_in(condition, by_number) | (
-                _certain_steps_in(then, by_number) & _certain_steps_in(otherwise, by_number)
-            )
+            # Either branch may run, so only what both of them need is certain.
+            both = _certain_in(then, by_number) & _certain_in(otherwise, by_number)
+            return both | _certain_in(condition, by_number)
         case BoolOp(parts=parts):
-            return _certain_steps_in(parts[0], by_number)
+            # `and` and `or` may stop after their first part.
+            return _certain_in(parts[0], by_number)
         case WithDefault(operand):
-            return _certain_steps_in(operand, by_number)
+            # The fallback is computed only where the operand is missing.
+            return _certain_in(operand, by_number)
         case _:
-            return set().union(*(_certain_steps_in(child, by_number) for child in subterms(term)))
+            return set().union(*(_certain_in(child, by_number) for child in subterms(term)))
 
 
+# Dropping comes first, so that nothing is sorted or counted that will not run.
 REWRITES: tuple[Rewrite, ...] = (drop_unneeded, code_before_calls, count_calls)

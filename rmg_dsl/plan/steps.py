@@ -1,4 +1,4 @@
-"""The plan: what is done for one row, as steps in an order that never looks ahead. Plain data that prints itself."""
+"""The plan: the steps for one row, each after those that it reads. Data that prints itself."""
 
 from __future__ import annotations
 
@@ -27,18 +27,20 @@ from rmg_dsl.scales import Scale
 
 @dataclass(frozen=True, slots=True)
 class CallRange:
-    """How many calls one row can cost: exact where both are equal, else a condition decides."""
+    """The least and the most calls of one row; they differ where a condition decides."""
 
     least: int
     most: int
 
     def __str__(self) -> str:
-        return str(self.least) if self.least == self.most else f"{self.least} to {self.most}"
+        if self.least == self.most:
+            return str(self.least)
+        return f"{self.least} to {self.most}"
 
 
 @dataclass(frozen=True, slots=True)
 class AskStep:
-    """Questions to one model or to several; `names` are the graders whose answer they are."""
+    """Calls to one model or several; `names` are the graders that share the answer."""
 
     number: int
     names: tuple[str, ...]
@@ -46,22 +48,23 @@ class AskStep:
 
     @property
     def scale(self) -> Scale:
+        """The scale of the answer."""
         return self.scoring.scale
 
     @property
     def models(self) -> tuple[ModelUse, ...]:
-        """Every model that it may ask."""
+        """Every model that the step may call."""
         return self.scoring.models
 
     @property
     def calls(self) -> CallRange:
-        """How many calls it makes where it is taken."""
+        """The calls of one row that takes this step."""
         return CallRange(self.scoring.min_draws, self.scoring.max_draws)
 
 
 @dataclass(frozen=True, slots=True)
 class ComputeStep:
-    """An expression: no call."""
+    """An expression, computed without a call."""
 
     number: int
     names: tuple[str, ...]
@@ -69,6 +72,7 @@ class ComputeStep:
 
     @property
     def term(self) -> Term:
+        """The expression."""
         return self.scoring.term
 
 
@@ -83,27 +87,31 @@ class CallPythonStep:
 
 @dataclass(frozen=True, slots=True)
 class RefineStep:
-    """A loop that improves a field of the row: drafts are written and graded until it ends."""
+    """A loop that improves a field of the row: it writes and grades drafts until it ends.
+
+    `calls_by_step` has the most calls of each step in the loop, as pairs of step number and calls.
+    """
 
     number: int
     names: tuple[str, ...]
     scoring: RefineScoring
+    # The rewrite `count_calls` fills it in.
     calls_by_step: tuple[tuple[int, int], ...] = ()
 
     @property
     def calls(self) -> CallRange:
-        """How many calls it can add to those that its row makes anyway: `asked` has the most of each step."""
+        """The calls that the loop can add to those that its row makes anyway."""
         return CallRange(0, sum(most for _, most in self.calls_by_step))
 
     @property
     def models(self) -> tuple[ModelUse, ...]:
-        """Every model that writes for it; its drafts are graded by steps of their own."""
+        """The models that write drafts; the graders of the drafts are steps of their own."""
         return self.scoring.models
 
 
 @dataclass(frozen=True, slots=True)
 class RankStep:
-    """Rows in order, or the items of a list: what a row comes to depends on the others of its group."""
+    """The rank of a row in its group, or of the items of a list: it depends on all of them."""
 
     number: int
     names: tuple[str, ...]
@@ -111,34 +119,36 @@ class RankStep:
 
     @property
     def models(self) -> tuple[ModelUse, ...]:
-        """Every model that it may ask."""
+        """Every model that the step may call."""
         return self.scoring.models
 
     @property
     def calls(self) -> CallRange:
-        """None of the row's own: what a group or a list costs, its size says."""
+        """No call belongs to one row: the calls depend on the size of the group or list."""
         return CallRange(0, 0)
 
     @property
     def ranking_unit(self) -> str:
-        """What is ranked as one: the rows of a group, or a list."""
-        return "list" if self.scoring.group is None else "group"
+        """What is ranked as one: `group` (of rows) or `list`."""
+        if self.scoring.group is None:
+            return "list"
+        return "group"
 
     @property
     def cost_text(self) -> str:
-        """What it costs beside the calls of the rows, in words; nothing where it ranks by a score."""
+        """The calls of the ranking in words; empty where it ranks by a score, which needs none."""
         match self.scoring.method:
             case ScoreRanking():
                 return ""
             case ListwiseRanking():
                 return f"1 for each {self.ranking_unit}"
-            case PairwiseRanking(comparison=compared):
-                return f"{compared.max_draws} for each comparison in a {self.ranking_unit}"
+            case PairwiseRanking(comparison=comparison):
+                return f"{comparison.max_draws} for each comparison in a {self.ranking_unit}"
 
 
 @dataclass(frozen=True, slots=True)
 class LoopOutputStep:
-    """Something that a loop leaves behind: no call of its own."""
+    """An output of a loop, such as a score after it: no call of its own."""
 
     number: int
     names: tuple[str, ...]
@@ -150,9 +160,10 @@ Step: TypeAlias = AskStep | ComputeStep | CallPythonStep | RankStep | RefineStep
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps by number, the outputs they give, the roots that are always wanted, and what is asked of the whole run.
+    """The steps in order, their outputs, and the checks on the whole run.
 
-    `certain` are the steps that every row takes, whatever any judge says.
+    `roots` are the scorings that the run must give. `certain_steps` are the numbers of the steps
+    that every row takes, whatever a judge answers.
     """
 
     steps: tuple[Step, ...]
@@ -160,24 +171,27 @@ class Plan:
     roots: tuple[int, ...]
     requirements: tuple[Requirement, ...]
     validations: tuple[Validation, ...] = ()
+    # The rewrite `count_calls` fills in the next two.
     calls: CallRange = CallRange(0, 0)
     certain_steps: frozenset[int] = frozenset()
 
     def is_lazy(self, step: Step) -> bool:
-        """Is it a question that a row may not come to?"""
+        """Is it a call that some rows may not need?"""
         return isinstance(step, AskStep) and step.number not in self.certain_steps
 
     @property
     def asks(self) -> tuple[AskStep, ...]:
+        """The steps that call a judge for one row."""
         return tuple(step for step in self.steps if isinstance(step, AskStep))
 
     @property
     def loops(self) -> tuple[RefineStep, ...]:
+        """The steps that run a refine loop."""
         return tuple(step for step in self.steps if isinstance(step, RefineStep))
 
     @property
     def model_steps(self) -> tuple[AskStep | RankStep | RefineStep, ...]:
-        """The steps that send something to a model."""
+        """The steps that call a model."""
         return tuple(
             step
             for step in self.steps
@@ -186,50 +200,67 @@ class Plan:
 
     @property
     def ranks(self) -> tuple[RankStep, ...]:
+        """The steps that rank rows or lists."""
         return tuple(step for step in self.steps if isinstance(step, RankStep))
 
     def name_of(self, step: Step) -> str:
-        """What a step is called, for people."""
-        of_draft = step.names and not any(output.scoring == step.number for output in self.outputs)
-        return (" = ".join(step.names) or "a part of another step") + " of each draft" * bool(
-            of_draft
-        )
+        """The name of a step for people: the names of its graders, joined by ` = `."""
+        if not step.names:
+            return "a part of another step"
+        name = " = ".join(step.names)
+        # A step with a name and without an output grades the drafts of a loop.
+        if not any(output.scoring == step.number for output in self.outputs):
+            return f"{name} of each draft"
+        return name
 
     def __str__(self) -> str:
-        word = "step" if len(self.steps) == 1 else "steps"
-        bills = "".join(f", {rank.cost_text}" for rank in self.ranks if rank.cost_text)
-        head = f"{len(self.steps)} {word}, {self.calls} model call{'s' * (self.calls != CallRange(1, 1))} a row{bills}"
-        return "\n".join(
-            [head, *(_step_line(i, step, self) for i, step in enumerate(self.steps, 1))]
-        )
+        lines = [_step_line(place, step, self) for place, step in enumerate(self.steps, 1)]
+        return "\n".join([_headline(self), *lines])
+
+
+def _headline(plan: Plan) -> str:
+    """The first line of a printed plan: how many steps, and how many calls a row."""
+    steps = "step" if len(plan.steps) == 1 else "steps"
+    calls = "call" if plan.calls == CallRange(1, 1) else "calls"
+    # Calls of a ranking depend on the size of its groups, so they stand apart.
+    costs = "".join(f", {rank.cost_text}" for rank in plan.ranks if rank.cost_text)
+    return f"{len(plan.steps)} {steps}, {plan.calls} model {calls} a row{costs}"
 
 
 def _step_line(place: int, step: Step, plan: Plan) -> str:
-    places = {s.number: i for i, s in enumerate(plan.steps, 1)}
+    # People count the lines of the printed plan; step numbers have gaps after the rewrites.
+    places = {other.number: i for i, other in enumerate(plan.steps, 1)}
     reads = sorted(places[n] for n in scoring_dependencies(step.scoring) if n in places)
-    after = f"  after {', '.join(map(str, reads))}" if reads else ""
-    lazy = "  if needed" * plan.is_lazy(step)
-    detail = "".join(f"  {part}" for part in detail_of(step) if part)
-    return f"{place:>3}  {_step_kind(step):<7}{plan.name_of(step)}{detail}{after}{lazy}"
+    line = f"{place:>3}  {_step_kind(step):<7}{plan.name_of(step)}"
+    line += "".join(f"  {part}" for part in detail_of(step) if part)
+    if reads:
+        line += f"  after {', '.join(map(str, reads))}"
+    if plan.is_lazy(step):
+        line += "  if needed"
+    return line
 
 
 def models_text(scoring: JudgeScoring | PairwiseScoring | RankingScoring) -> str:
-    """Whom a grader asks, in words: `3 × openai/gpt-6-luna, in doubt openai/gpt-6`."""
-    if isinstance(scoring, RankingScoring):
-        return (
-            models_text(scoring.method.comparison)
-            if isinstance(scoring.method, PairwiseRanking)
-            else _join_model_names(scoring.models)
-        )
-    own = _join_model_names(scoring.panel)
-    if scoring.samples > 1:
-        own = (
-            f"{scoring.samples} × ({own})"
-            if len(scoring.panel) > 1
-            else f"{scoring.samples} × {own}"
-        )
-    escalation = scoring.escalation if isinstance(scoring, JudgeScoring) else None
-    return own + (f", in doubt {_join_model_names(escalation.panel)}" if escalation else "")
+    """The models of a grader in words: `3 × openai/gpt-6-luna, in doubt openai/gpt-6`."""
+    match scoring:
+        case RankingScoring(method=PairwiseRanking(comparison=comparison)):
+            return models_text(comparison)
+        case RankingScoring():
+            return _join_model_names(scoring.models)
+        case JudgeScoring(escalation=escalation) if escalation is not None:
+            return f"{_panel_text(scoring)}, in doubt {_join_model_names(escalation.panel)}"
+        case _:
+            return _panel_text(scoring)
+
+
+def _panel_text(scoring: JudgeScoring | PairwiseScoring) -> str:
+    names = _join_model_names(scoring.panel)
+    if scoring.samples == 1:
+        return names
+    # Each sample asks the whole panel: the brackets say so.
+    if len(scoring.panel) > 1:
+        names = f"({names})"
+    return f"{scoring.samples} × {names}"
 
 
 def _join_model_names(models: Iterable[ModelUse]) -> str:
@@ -237,16 +268,17 @@ def _join_model_names(models: Iterable[ModelUse]) -> str:
 
 
 def detail_of(step: Step) -> tuple[str, str]:
-    """What a step does, and whom it asks or calls, in words."""
+    """What a step does, and the model or function that it calls: two texts for people."""
     match step:
-        case AskStep(scoring=PairwiseScoring() as compared):
-            return "in both orders" if compared.swap else "in one order", models_text(compared)
+        case AskStep(scoring=PairwiseScoring() as comparison):
+            orders = "in both orders" if comparison.swap else "in one order"
+            return orders, models_text(comparison)
         case AskStep():
             return f"on {step.scale}", models_text(step.scoring)
         case CallPythonStep():
             return f"on {step.scoring.scale}", step.scoring.target
         case ComputeStep():
-            return f"on {step.scoring.scale}" if step.scoring.scale else "", ""
+            return _scale_text(step.scoring.scale), ""
         case RankStep():
             return f"each {step.ranking_unit}", models_text(step.scoring)
         case RefineStep(scoring=loop):
@@ -257,7 +289,12 @@ def detail_of(step: Step) -> tuple[str, str]:
             assert_never(step)
 
 
+def _scale_text(scale: Scale | None) -> str:
+    return f"on {scale}" if scale else ""
+
+
 def _step_kind(step: Step) -> str:
+    """The word for a step in a printed plan, at most 6 characters long."""
     match step:
         case AskStep():
             return "ask"

@@ -1,4 +1,4 @@
-"""From outcomes to tables: summaries and statistics. Pure."""
+"""From the outcomes of a run to its summary and its displays: pure functions."""
 
 from rmg_dsl.report.run_summary import GradedRow, RefinedRow, RunSummary
 from rmg_dsl.report.summary import (

@@ -1,4 +1,4 @@
-"""Numbers in little room: a run may have a million of them for each grader."""
+"""A compact collection of numbers: a run may have a million scores for each grader."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ MAX_COUNTED_VALUES = 1_000
 
 
 class Floats(Protocol):
-    """Where numbers go of which there are many different ones."""
+    """A store for numbers that are too many to count each: an array in memory or a file."""
 
-    def append(self, value: float, /) -> None: ...
+    def append(self, value: float, /) -> None:
+        """Store one more number."""
+
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[float]: ...
 
 
 def floats_in_memory() -> Floats:
-    """8 bytes each."""
+    """A store in memory: 8 bytes for each number."""
     return array("d")
 
 
 class Numbers(Collection[float]):
-    """A bag of numbers, in no order: the first 1,000 different ones are counted, all others are kept as floats.
+    """A bag of numbers: 1,000 different values are counted, all others stored one by one.
 
     >>> numbers = Numbers()
     >>> for value in (1, 5, 1): numbers.append(value)
     >>> sorted(numbers), len(numbers), numbers.count(1), numbers.count(2)
     ([1, 1, 5], 3, 2, 0)
 
-    So the scores on a scale of levels take no room that grows, and others as much as `others` does for exact numbers.
+    Scores on a scale of levels so take constant memory, all others the room of the store `others`.
     """
 
     __slots__ = ("_counts", "_others")
@@ -42,7 +44,7 @@ class Numbers(Collection[float]):
         self._others = floats_in_memory() if others is None else others
 
     def append(self, value: float) -> None:
-        """One more."""
+        """Add one number."""
         counts = self._counts
         if value in counts:
             counts[value] += 1
@@ -52,13 +54,17 @@ class Numbers(Collection[float]):
             self._others.append(value)
 
     def count(self, value: float) -> int:
-        """How many are equal to this."""
+        """How many numbers are equal to this one."""
+        # A value is in one of the two: a counted value never goes to the others.
         return self._counts.get(value) or sum(other == value for other in self._others)
 
     @property
     def distinct(self) -> AbstractSet[float]:
-        """Each number that is there, at least once."""
-        return self._counts.keys() | set(self._others) if len(self._others) else self._counts.keys()
+        """The different numbers, as a set."""
+        # The common case has no others: the view of the keys needs no copy.
+        if not len(self._others):
+            return self._counts.keys()
+        return self._counts.keys() | set(self._others)
 
     def __len__(self) -> int:
         return sum(self._counts.values()) + len(self._others)

@@ -1,4 +1,4 @@
-"""What is said of a run, gathered as its rows finish: in little room, however many they are."""
+"""Streaming summary of a run in constant memory."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ WORST_ROW_COUNT = 5
 MAX_FAILURE_KINDS = 1_000
 _MAX_FAILURE_ROWS, _MAX_FAILURE_KINDS_SHOWN = 8, 12
 
+# A number, or the numbers of a ranked list: all keys of one output compare with each other.
+SortKey: TypeAlias = Any
 FailureKind: TypeAlias = tuple[str, Status, str]
 """The grader, the status, the message."""
 
 
 class GradedRow(NamedTuple):
-    """A finished row: its place, the row as it came, its new cells, the outcome of each output, the paths of loops."""
+    """A finished row: its index, data, new cells, outcomes, and the paths of its loops."""
 
     row_index: int
-    row: Mapping[str, Any]
-    cells: Mapping[str, Any]
+    row: Mapping[str, object]
+    cells: Mapping[str, object]
     outcomes: Sequence[Outcome]
     paths: Mapping[int, RefinePath]
 
 
 class RefinedRow(NamedTuple):
-    """A row that a loop has refined: its place, the field, the path of its drafts."""
+    """A refined row: its index, the field, the path of its drafts."""
 
     row_index: int
     field: str
@@ -40,28 +42,32 @@ class RefinedRow(NamedTuple):
 
 @dataclass(slots=True)
 class FailureCount:
-    """Missing scores of one kind: how many, and the places of the first ones."""
+    """Missing scores of one kind: how many, and the indexes of the first rows."""
 
     count: int = 0
     row_indexes: list[int] = field(default_factory=list)
 
     @property
     def row_indexes_text(self) -> str:
-        """The places in words.
+        """The indexes in words; an ellipsis says that there are more.
 
         >>> FailureCount(9, [3, 5]).row_indexes_text
         '3, 5 …'
         """
-        return ", ".join(map(str, self.row_indexes)) + (
-            " …" if self.count > len(self.row_indexes) else ""
-        )
+        text = ", ".join(map(str, self.row_indexes))
+        if self.count > len(self.row_indexes):
+            text += " …"
+        return text
 
 
 class Failures:
-    """The missing scores of a run by kind, in the order of their first rows; of the first 1,000 kinds all is known.
+    """The missing scores of a run by kind, in the order of their first rows.
+
+    After 1,000 kinds new ones are counted only in the total.
 
     >>> failures = Failures()
-    >>> failures.add(3, "g", Unscored(Status.REFUSED, "no")); failures.add(7, "g", Unscored(Status.REFUSED, "no"))
+    >>> for row_index in (3, 7):
+    ...     failures.add(row_index, "g", Unscored(Status.REFUSED, "no"))
     >>> failures.count, list(failures.kinds.values())
     (2, [FailureCount(count=2, row_indexes=[3, 7])])
     """
@@ -70,28 +76,29 @@ class Failures:
         self.count = 0
         self.kinds: dict[FailureKind, FailureCount] = {}
 
-    def add(self, place: int, grader: str, outcome: Unscored) -> None:
-        """One more score that is missing."""
+    def add(self, row_index: int, grader: str, outcome: Unscored) -> None:
+        """Add one missing score."""
         self.count += 1
         kind = (grader, outcome.status, outcome.message)
+        # Messages may hold texts of the rows: without a bound each row could add a kind.
         if kind not in self.kinds and len(self.kinds) >= MAX_FAILURE_KINDS:
             return
         alike = self.kinds.setdefault(kind, FailureCount())
         alike.count += 1
         if alike.count <= _MAX_FAILURE_ROWS:
-            alike.row_indexes.append(place)
+            alike.row_indexes.append(row_index)
 
     def most_frequent(self) -> list[tuple[FailureKind, FailureCount]]:
-        """The most frequent kinds, the most frequent first."""
-        return sorted(self.kinds.items(), key=lambda item: -item[1].count)[
-            :_MAX_FAILURE_KINDS_SHOWN
-        ]
+        """The kinds to show, at most 12, the most frequent first."""
+        by_count = sorted(self.kinds.items(), key=lambda item: -item[1].count)
+        return by_count[:_MAX_FAILURE_KINDS_SHOWN]
 
 
 class RunSummary:
-    """All that a summary or a report shows of a run; `by` names a column for whose values there are summaries too.
+    """The counts and the few rows that a summary or a report shows.
 
-    `floats` makes room for the scores of an output of which there are more than a thousand different ones.
+    `by` names a column: each of its values gets a summary of its own. `floats` makes the store for
+    the scores of an output with more than a thousand different ones.
     """
 
     def __init__(
@@ -109,33 +116,37 @@ class RunSummary:
         self.groups: dict[str, list[OutputSummary]] = {}
         self.refined_rows: list[RefinedRow] = []
         self._first_rows: list[GradedRow] = []
-        self._lowest_rows: list[list[tuple[float, int, GradedRow]]] = [[] for _ in outputs]
+        self._lowest_rows: list[list[tuple[SortKey, int, GradedRow]]] = [[] for _ in outputs]
+        # Where lower is better the negated score orders the rows: the lowest key is the worst.
         self._signs = [-1 if output.type.direction < 0 else 1 for output in outputs]
 
     def add(self, graded: GradedRow) -> None:
-        """One more finished row."""
+        """Add one finished row."""
         self.row_count += 1
         if len(self._first_rows) < WORST_ROW_COUNT:
             self._first_rows.append(graded)
         if graded.paths and len(self.refined_rows) < WORST_ROW_COUNT:
             self.refined_rows += _refined_rows_of(graded, self.outputs)
-        reached = True
         for number, outcome in enumerate(graded.outcomes):
-            self.output_summaries[number].add(outcome)
-            if isinstance(outcome, Score):
-                self._keep_lowest(number, outcome.value, graded)
-                continue
-            reached = reached and not outcome.status.was_stopped
-            if outcome.status.is_lost and self.outputs[number].kind != "refined":
-                self.failures.add(graded.row_index, self.outputs[number].name, outcome)
-        self.unreached_count += not reached
+            self._add_outcome(number, outcome, graded)
+        self.unreached_count += any(
+            isinstance(o, Unscored) and o.status.was_stopped for o in graded.outcomes
+        )
         if self.by is not None:
-            for column, outcome in zip(
-                self._group_summaries(graded.row[self.by]), graded.outcomes, strict=True
-            ):
+            columns = self._group_summaries(graded.row[self.by])
+            for column, outcome in zip(columns, graded.outcomes, strict=True):
                 column.add(outcome)
 
-    def _group_summaries(self, value: Any) -> list[OutputSummary]:
+    def _add_outcome(self, number: int, outcome: Outcome, graded: GradedRow) -> None:
+        self.output_summaries[number].add(outcome)
+        output = self.outputs[number]
+        if isinstance(outcome, Score):
+            self._keep_lowest(number, outcome.value, graded)
+        elif outcome.status.is_lost and output.kind != "refined":
+            # The loop reports the failure itself: its scores before and after would repeat it.
+            self.failures.add(graded.row_index, output.name, outcome)
+
+    def _group_summaries(self, value: object) -> list[OutputSummary]:
         name = "(none)" if value is None else str(value)
         if name not in self.groups:
             self.groups[name] = self._new_summaries()
@@ -144,8 +155,9 @@ class RunSummary:
     def _new_summaries(self) -> list[OutputSummary]:
         return [OutputSummary(output, values=Numbers(self._floats())) for output in self.outputs]
 
-    def _keep_lowest(self, number: int, value: Any, graded: GradedRow) -> None:
-        """Keep the few worst; of equal ones the first rows."""
+    def _keep_lowest(self, number: int, value: SortKey | str, graded: GradedRow) -> None:
+        """Keep a row if it is among the worst of an output; of equal ones the first rows stay."""
+        # Words have no order of their own.
         if isinstance(value, str):
             return
         lowest = self._lowest_rows[number]
@@ -156,13 +168,14 @@ class RunSummary:
 
     @property
     def grading_outputs(self) -> tuple[Output, ...]:
-        """What grades the rows as they came; what a loop leaves behind is shown with its path."""
+        """The outputs that grade the data; those of loops are shown with their paths."""
         return tuple(output for output in self.outputs if output.kind not in ("refine", "refined"))
 
     def worst_rows(self) -> tuple[Output | None, list[GradedRow]]:
-        """What the rows are measured by, and the worst ones by it; the first ones where there is no such measure.
+        """The output that measures the rows, and the worst rows by it.
 
-        The last aggregate says what the author is after, else the first grader does.
+        The measure is the last aggregate with scores, else the first grader: the aggregate is what
+        the author wants to know. Without a measure the first rows of the run are returned.
         """
         numbers = range(len(self.outputs))
         aggregates = [n for n in reversed(numbers) if self.outputs[n].kind == "aggregate"]
@@ -172,24 +185,20 @@ class RunSummary:
         return None, self._first_rows
 
     def _improvable_rows(self, number: int) -> list[GradedRow]:
-        """The lowest rows without those that could not be better; where all are like that, some of these."""
+        """The lowest rows without the perfect ones; all of them where all are perfect."""
         kind = self.outputs[number].type
         best = -kind.low if kind.direction < 0 else kind.high
         lowest = self._lowest_rows[number]
-        return [graded for key, _, graded in lowest if key != best] or [
-            graded for _, _, graded in lowest
-        ]
+        improvable = [graded for key, _, graded in lowest if key != best]
+        return improvable or [graded for _, _, graded in lowest]
 
 
 def _refined_rows_of(graded: GradedRow, outputs: Sequence[Output]) -> list[RefinedRow]:
-    """The paths of a row that more than one draft was written for."""
-    found = (
-        (output.name, graded.paths.get(output.scoring))
-        for output in outputs
-        if output.kind == "refine"
-    )
+    """The refined fields of a row; a path with one draft has nothing to show."""
+    loops = (output for output in outputs if output.kind == "refine")
+    paths = ((loop.name, graded.paths.get(loop.scoring)) for loop in loops)
     return [
         RefinedRow(graded.row_index, name, path)
-        for name, path in found
-        if path and len(path.drafts) > 1
+        for name, path in paths
+        if path is not None and len(path.drafts) > 1
     ]

@@ -1,11 +1,11 @@
-"""The summary of a run: for each grader and aggregate how many rows it scored, why others have none, and the mean."""
+"""The summary of a run: for each output its mean, its scored rows, and why others have no score."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from unicodedata import combining, east_asian_width
 
 from rmg_dsl.ir.suite import Output
@@ -15,6 +15,9 @@ from rmg_dsl.results import LOST_STATUSES, Habit, Outcome, Preference, Score, St
 from rmg_dsl.stats.intervals import Interval, share_interval
 from rmg_dsl.stats.shares_and_means import mean, mean_interval
 
+# A line of the summary: the names are `SUMMARY_COLUMNS`, so the types of the values differ.
+SummaryRow: TypeAlias = Mapping[str, Any]
+_MAX_LABEL_COUNTS = 4
 SUMMARY_COLUMNS = (
     "name",
     "kind",
@@ -58,7 +61,7 @@ SUMMARY_KINDS: Mapping[str, Literal["text", "number", "integer"]] = {
 
 @dataclass(slots=True)
 class OutputSummary:
-    """What has been seen of one output so far."""
+    """The outcomes of one output so far, counted."""
 
     output: Output
     judge: str = ""
@@ -68,6 +71,7 @@ class OutputSummary:
     habits: Counter[Habit] = field(default_factory=Counter)
 
     def add(self, outcome: Outcome) -> None:
+        """Add the outcome of one row."""
         self.statuses[outcome.status] += 1
         if not isinstance(outcome, Score) or isinstance(outcome.value, list):
             return
@@ -78,7 +82,7 @@ class OutputSummary:
             label = outcome.value
         else:
             self.values.append(outcome.value)
-        # Texts from the data may all be different, and no picture shows so many.
+        # Texts from the data may all be different: counting each would need memory without bound.
         if label is not None and (label in self.labels or len(self.labels) < MAX_COUNTED_VALUES):
             self.labels[label] += 1
 
@@ -89,14 +93,17 @@ class OutputSummary:
 
     @property
     def low(self) -> float:
-        """What no mean is below. Of points a row may be below 0, the mean of all is cut there."""
+        """The least possible mean. Points of a row may be below 0, their mean is cut at 0."""
         kind = self.output.type
         return kind.low if kind.scale is None else kind.scale.mean_floor
 
     @property
     def mean(self) -> float | None:
-        found = mean(self.values)
-        return None if found is None else max(found, self.low)
+        """The mean of the scores, never below `low`; None without scores."""
+        average = mean(self.values)
+        if average is None:
+            return None
+        return max(average, self.low)
 
     @property
     def is_clamped(self) -> bool:
@@ -104,25 +111,28 @@ class OutputSummary:
         return self.mean != mean(self.values)
 
     def habit_rate(self, habit: Habit) -> float | None:
-        """In how many of the comparisons in both orders the judge did this; none where there were none."""
-        asked = self.habits.total()
-        return self.habits[habit] / asked if asked else None
+        """The share of the comparisons in both orders with this habit, from 0 to 1."""
+        comparisons = self.habits.total()
+        if not comparisons:
+            return None
+        return self.habits[habit] / comparisons
 
     def interval(self) -> Interval | None:
-        """The 95 % bounds of the mean; no mean lies off the scale, so neither do they."""
+        """The 95 % confidence interval of the mean, cut at the ends of the scale."""
         if self.output.type.kind == "bool":
             return share_interval(int(sum(self.values)), len(self.values))
-        found = mean_interval(self.values)
-        if found is None:
+        interval = mean_interval(self.values)
+        if interval is None:
             return None
         low, high = self.low, self.output.type.high
-        return Interval(min(max(found.low, low), high), max(min(found.high, high), low))
+        # Both ends are cut at both bounds: the interval may lie outside of the scale as a whole.
+        return Interval(min(max(interval.low, low), high), max(min(interval.high, high), low))
 
 
 def summary_rows(
     columns: Iterable[OutputSummary], usage: Mapping[str, Usage], cost: Mapping[str, float | None]
 ) -> list[dict[str, Any]]:
-    """The summary as rows, one for each output: mean and 95 % bounds over the scored rows, the counts beside them."""
+    """One row for each output, with `SUMMARY_COLUMNS`; the mean is over the scored rows."""
     return [
         _summary_row(column, usage.get(column.output.name, Usage()), cost.get(column.output.name))
         for column in columns
@@ -130,7 +140,7 @@ def summary_rows(
 
 
 def _summary_row(column: OutputSummary, usage: Usage, cost: float | None) -> dict[str, Any]:
-    interval = column.interval()
+    low, high = column.interval() or (None, None)
     scale = column.output.type.scale
     return {
         "name": column.output.name,
@@ -139,8 +149,8 @@ def _summary_row(column: OutputSummary, usage: Usage, cost: float | None) -> dic
         "judge": column.judge or None,
         "n": column.statuses[Status.OK],
         "mean": _round_for_summary(column.mean),
-        "low": _round_for_summary(interval.low) if interval else None,
-        "high": _round_for_summary(interval.high) if interval else None,
+        "low": _round_for_summary(low),
+        "high": _round_for_summary(high),
         "unscored": column.unscored_count,
         "skipped": column.statuses[Status.SKIPPED],
         **{str(status): column.statuses[status] for status in LOST_STATUSES},
@@ -148,10 +158,13 @@ def _summary_row(column: OutputSummary, usage: Usage, cost: float | None) -> dic
         "tokens_in": usage.tokens_in,
         "tokens_out": usage.tokens_out,
         "cost": cost,
-        **{
-            name: _round_for_summary(column.habit_rate(habit))
-            for name, habit in _HABIT_COLUMNS.items()
-        },
+        **_habit_rates(column),
+    }
+
+
+def _habit_rates(column: OutputSummary) -> dict[str, float | None]:
+    return {
+        name: _round_for_summary(column.habit_rate(habit)) for name, habit in _HABIT_COLUMNS.items()
     }
 
 
@@ -161,81 +174,102 @@ def _type_text(output: Output) -> str:
         return f"{kind} rounds"
     if kind.kind == "bool":
         return "bool"
-    return str(kind) if kind.kind == "number" and kind.is_bounded else kind.kind
+    if kind.kind == "number" and kind.is_bounded:
+        return str(kind)
+    return kind.kind
 
 
 def _round_for_summary(value: float | None) -> float | None:
-    """The 15 digits that a float holds for sure: what lies beyond them is a trace of the arithmetic."""
-    return None if value is None else float(f"{value:.15g}")
+    """The 15 digits that a float always holds; further digits depend on the order of the sum."""
+    if value is None:
+        return None
+    return float(f"{value:.15g}")
 
 
-# ── as text ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── as text ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def summary_text(rows: Sequence[Mapping[str, Any]], columns: Iterable[OutputSummary] = ()) -> str:
-    """The summary as an aligned table for a terminal: the count of unscored rows stands beside every mean."""
-    seen = {column.output.name: column for column in columns}
+def summary_text(rows: Sequence[SummaryRow], columns: Iterable[OutputSummary] = ()) -> str:
+    """The summary as an aligned table: the count of unscored rows stands beside every mean."""
+    by_name = {column.output.name: column for column in columns}
     head = ("", "scale", "mean", "95 %", "scored", "unscored", "")
-    body = [_summary_line(row, seen.get(row["name"])) for row in rows]
+    body = [_summary_line(row, by_name.get(row["name"])) for row in rows]
     return align_columns([head, *body], right={2, 4, 5})
 
 
-def _summary_line(row: Mapping[str, Any], column: OutputSummary | None) -> tuple[str, ...]:
-    bounds = (
-        f"{_summary_number(row['low'])} – {_summary_number(row['high'])}"
-        if row["low"] is not None
-        else ""
-    )
-    why = ", ".join(f"{row[status]} {status}" for status in map(str, LOST_STATUSES) if row[status])
-    skipped = f"{row['skipped']} skipped" if row["skipped"] else ""
-    shown = ", ".join(f"{label} {n}" for label, n in column.labels.most_common(4)) if column else ""
-    cut = "a mean below 0, cut to 0" if column and column.is_clamped else ""
-    remarks = "; ".join(part for part in (why, skipped, shown, cut, habit_rates_text(row)) if part)
+def _summary_line(row: SummaryRow, column: OutputSummary | None) -> tuple[str, ...]:
+    interval = ""
+    if row["low"] is not None:
+        interval = f"{_summary_number(row['low'])} – {_summary_number(row['high'])}"
     return (
         row["name"],
         row["scale"],
         _summary_number(row["mean"]),
-        bounds,
+        interval,
         str(row["n"]),
         str(row["unscored"]),
-        remarks,
+        "; ".join(part for part in _remarks(row, column) if part),
     )
 
 
-def habit_rates_text(row: Mapping[str, Any]) -> str:
-    """How far a judge's comparisons can be trusted: does it say the same in both orders, or prefer a place?"""
+def _remarks(row: SummaryRow, column: OutputSummary | None) -> Iterator[str]:
+    """The parts of the last cell; some may be empty."""
+    yield ", ".join(f"{row[status]} {status}" for status in map(str, LOST_STATUSES) if row[status])
+    if row["skipped"]:
+        yield f"{row['skipped']} skipped"
+    if column is not None:
+        most_common = column.labels.most_common(_MAX_LABEL_COUNTS)
+        yield ", ".join(f"{label} {count}" for label, count in most_common)
+        if column.is_clamped:
+            yield "a mean below 0, cut to 0"
+    yield habit_rates_text(row)
+
+
+def habit_rates_text(row: SummaryRow) -> str:
+    """How often a judge of pairs agrees with itself in both orders, or prefers a position."""
     rates = ((name.replace("_", "-"), row[name]) for name in _HABIT_COLUMNS)
     return ", ".join(f"{name} {100 * rate:.0f} %" for name, rate in rates if rate is not None)
 
 
 def _summary_number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    if value is None:
+        return "–"
+    # Three digits of a large number would need an exponent.
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
 
 
 def align_columns(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> str:
-    """Rows as columns of text, two blanks between them.
+    """Rows as columns of text, two blanks between them; `right` has the right-aligned ones.
 
     >>> print(align_columns([("a", "n"), ("bb", "10")], right={1}))
     a    n
     bb  10
     """
-    on_the_right = set(right)
     widths = [max(map(_terminal_width, column)) for column in zip(*rows, strict=True)]
+    right_aligned = set(right)
     lines = []
     for row in rows:
-        gaps = [
-            " " * (width - _terminal_width(cell)) for cell, width in zip(row, widths, strict=True)
-        ]
         cells = [
-            gap + cell if i in on_the_right else cell + gap
-            for i, (cell, gap) in enumerate(zip(row, gaps, strict=True))
+            _pad_cell(cell, width, is_right=place in right_aligned)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
 
 
+def _pad_cell(cell: str, width: int, *, is_right: bool) -> str:
+    # Not `str.ljust`: it counts characters, and wide ones take two columns.
+    gap = " " * (width - _terminal_width(cell))
+    if is_right:
+        return gap + cell
+    return cell + gap
+
+
 def _terminal_width(text: str) -> int:
-    """The columns that a text takes on a terminal: two for a wide character, none for an accent of its own."""
+    """The columns of a text on a terminal: a wide character takes two, an accent none."""
     if text.isascii():
         return len(text)
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+    visible = [char for char in text if not combining(char)]
+    return len(visible) + sum(east_asian_width(char) in "WF" for char in visible)

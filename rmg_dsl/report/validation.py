@@ -1,13 +1,14 @@
-"""`validate`: how far a grader agrees with people, people with each other, and a baseline with people."""
+"""`validate`: the agreement of a grader with people, of people, and of a baseline with people."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from rmg_dsl.ir.suite import Validation
+from rmg_dsl.report.result_parts import pluralize_count
 from rmg_dsl.report.validation_table import BASELINE, PEOPLE, VALIDATION_COLUMNS, ValidationResult
 from rmg_dsl.stats.comparison import RatingProperties, statistics_at_level
 from rmg_dsl.stats.definition import ColumnStatistic
@@ -23,120 +24,152 @@ from rmg_dsl.stats.pair_means import MeanOfPairs
 from rmg_dsl.stats.ratings import as_rows, is_missing_rating
 from rmg_dsl.stats.undefined import use_column_names
 
+Column: TypeAlias = Sequence[object]
+Statistics: TypeAlias = Mapping[str, ColumnStatistic]
+Labels: TypeAlias = tuple[float | str, ...] | None
+
 
 class CollectedVerdicts(Protocol):
-    """The verdicts that were collected: a row for each that the grader and at least one person have judged."""
+    """The verdicts to compare: one for each row that the grader and at least one person judged."""
 
     @property
-    def validation(self) -> Validation: ...
+    def validation(self) -> Validation:
+        """The declaration that asks for the comparison."""
+
     @property
-    def judge(self) -> Sequence[Any]: ...
+    def judge(self) -> Column:
+        """The verdicts of the grader."""
+
     @property
-    def people(self) -> Sequence[Sequence[Any]]: ...
+    def people(self) -> Sequence[Column]:
+        """The verdicts of each person, in the order of the declaration."""
+
     @property
-    def groups(self) -> Sequence[Any] | None: ...
+    def groups(self) -> Column | None:
+        """The group of each row; None without groups."""
+
     @property
-    def baseline(self) -> Sequence[Any] | None: ...
+    def baseline(self) -> Column | None:
+        """The verdicts of the baseline; None without one."""
+
     @property
-    def unscored_count(self) -> int: ...
+    def unscored_count(self) -> int:
+        """Rows that the grader left without a score."""
+
     @property
-    def unread(self) -> int: ...
+    def unread(self) -> int:
+        """Verdicts of people that could not be read."""
 
 
-def validate_grader(found: CollectedVerdicts, *, seed: int = 0) -> ValidationResult:
-    """The agreement of a grader with people, that of people with each other, and that of the baseline with people.
+def validate_grader(verdicts: CollectedVerdicts, *, seed: int = 0) -> ValidationResult:
+    """Measure how far a grader agrees with people, people with each other, a baseline with people.
 
-    All rest on the rows that the grader has scored. Beside every pair stands, where there are several people, the mean
-    over the pairs of each kind, with bounds of its own. Which statistics make sense, the grader's scale says, and what
-    people said: what is on no common scale has correlations alone.
+    All figures use the rows that the grader has scored. With several people each kind of pair also
+    gets the mean over its pairs, with an interval of its own. The scale of the grader and the
+    verdicts of the people decide which statistics apply: numbers of another scale get correlations
+    only.
+
+    `seed` is for the bootstrap: the same seed gives the same intervals.
     """
-    asked = found.validation
-    people = tuple(name for name, _ in asked.against)
-    columns = [
-        words_to_values(list(column), asked.type.scale) for column in (found.judge, *found.people)
-    ]
-    plural = "s" * (found.unread != 1)
-    notes = (
-        (f"{found.unread:,} verdict{plural} of people could not be read",) if found.unread else ()
-    )
-    blank = ValidationResult(
-        asked.name, people, asked.level, len(found.judge), found.unscored_count, (), notes
-    )
+    validation = verdicts.validation
+    scale = validation.type.scale
+    columns = [words_to_values(list(c), scale) for c in (verdicts.judge, *verdicts.people)]
+    blank = _blank_result(verdicts)
     if not blank.n:
         return _empty_result(blank, "no row has a verdict of both")
     try:
-        wanted, doubts = _choose_statistics(asked, columns)
-        rows = tuple(
-            {**row, "unscored": found.unscored_count}
-            for row in _validation_rows(asked, wanted, columns, found, seed)
-        )
+        statistics, doubts = _choose_statistics(validation, columns)
+        rows = tuple(_validation_rows(verdicts, statistics, columns, seed))
     except ValueError as error:
         return _empty_result(blank, str(error))
     if not rows:
-        return _empty_result(
-            blank, f"`{asked.level}` compares means, and `{asked.name}` gives words"
-        )
-    return replace(blank, rows=rows, notes=(*notes, *doubts))
+        why = f"`{validation.level}` compares means, and `{validation.name}` gives words"
+        return _empty_result(blank, why)
+    return replace(blank, rows=rows, notes=(*blank.notes, *doubts))
+
+
+def _blank_result(verdicts: CollectedVerdicts) -> ValidationResult:
+    """The result without rows."""
+    validation = verdicts.validation
+    people = tuple(name for name, _ in validation.against)
+    notes: tuple[str, ...] = ()
+    if verdicts.unread:
+        count = pluralize_count(verdicts.unread, "verdict")
+        notes = (f"{count} of people could not be read",)
+    return ValidationResult(
+        validation.name,
+        people,
+        validation.level,
+        len(verdicts.judge),
+        verdicts.unscored_count,
+        notes=notes,
+    )
 
 
 def _empty_result(blank: ValidationResult, why: str) -> ValidationResult:
-    """One row, which says why there is no number."""
-    known = {
-        "grader": blank.grader,
-        "level": blank.level,
-        "n": 0,
-        "unscored": blank.unscored,
-        "why": why,
-    }
-    row = {**dict.fromkeys(VALIDATION_COLUMNS), **known}
+    """A result with one row, which says why there is no number."""
+    row: dict[str, object] = dict.fromkeys(VALIDATION_COLUMNS)
+    row |= {"grader": blank.grader, "level": blank.level, "n": 0}
+    row |= {"unscored": blank.unscored, "why": why}
     return replace(blank, rows=(row,), notes=(*blank.notes, f"nothing can be compared: {why}"))
 
 
-# ── what can be compared ─────────────────────────────────────────────────────────────────────────────────────────
+# ── what can be compared ──────────────────────────────────────────────────────────────────────────
 
 
 def _choose_statistics(
-    asked: Validation, columns: Sequence[Sequence[Any]]
-) -> tuple[dict[str, ColumnStatistic], list[str]]:
-    """The statistics for these ratings, and what must be said about them; ValueError where there is nothing to say."""
-    names = [asked.name, *(name for name, _ in asked.against)]
+    validation: Validation, columns: Sequence[Column]
+) -> tuple[Statistics, list[str]]:
+    """The statistics that apply to these ratings, and doubts to report.
+
+    Raises ValueError where no statistic applies.
+    """
+    names = [validation.name, *(name for name, _ in validation.against)]
     check_same_kind(columns, names)
-    off = [
-        (name, value)
-        for name, c in zip(names, columns, strict=True)
-        if (value := _first_invalid_verdict(c, asked)) is not None
-    ]
-    words = asked.type.kind in ("label", "text")
-    for name, value in off:
+    off_scale = _off_scale_verdicts(names, columns, validation)
+    words = validation.type.kind in ("label", "text")
+    for name, value in off_scale:
         if isinstance(value, str) is not words:
-            raise ValueError(f"`{name}` holds {format_rating(value)}, which is not on {asked.type}")
-    if off and not words:
-        kinds = RatingProperties.of(columns)
+            raise ValueError(_off_scale_text(name, value, validation))
+    if off_scale and not words:
+        # Numbers of another scale still have an order, so correlations keep their meaning.
         doubts = [
-            f"`{name}` holds {format_rating(value)}, which is not on {asked.type}: correlations only"
-            for name, value in off
+            f"{_off_scale_text(name, value, validation)}: correlations only"
+            for name, value in off_scale
         ]
-        return kinds.correlations(), doubts
-    kinds = _rating_properties(asked, columns, offered=not off)
+        return RatingProperties.of(columns).correlations(), doubts
+    kinds = _rating_properties(validation, columns, offered=not off_scale)
     doubts = [
-        f"`{name}` holds {format_rating(value)}, which `{asked.name}` does not offer"
-        for name, value in off
+        f"`{name}` holds {format_rating(value)}, which `{validation.name}` does not offer"
+        for name, value in off_scale
     ]
-    return statistics_at_level(asked.level, kinds, pair=True) | statistics_at_level(
-        asked.level, kinds, pair=False
-    ), doubts
+    pairs = statistics_at_level(validation.level, kinds, pair=True)
+    return pairs | statistics_at_level(validation.level, kinds, pair=False), doubts
 
 
-def _first_invalid_verdict(column: Sequence[Any], asked: Validation) -> Any:
-    return first_off_scale(column, asked.type)
+def _off_scale_verdicts(
+    names: Sequence[str], columns: Sequence[Column], validation: Validation
+) -> list[tuple[str, object]]:
+    """For each rater with verdicts off the scale: the name, and the first of them."""
+    firsts = [first_off_scale(column, validation.type) for column in columns]
+    return [(name, value) for name, value in zip(names, firsts, strict=True) if value is not None]
+
+
+def _off_scale_text(name: str, value: object, validation: Validation) -> str:
+    return f"`{name}` holds {format_rating(value)}, which is not on {validation.type}"
 
 
 def _rating_properties(
-    asked: Validation, columns: Sequence[Sequence[Any]], *, offered: bool
+    validation: Validation, columns: Sequence[Column], *, offered: bool
 ) -> RatingProperties:
-    """What the grader's type says of the ratings, and where that says nothing, they themselves."""
-    labels = (labels_of(asked.type.scale) or asked.type.labels or None) if offered else None
-    match asked.type.kind:
+    """What the type of the grader says of the ratings; for numbers also what the ratings show.
+
+    `offered` says whether the scale offers all ratings: only then its labels are the categories.
+    """
+    labels = None
+    if offered:
+        labels = labels_of(validation.type.scale) or validation.type.labels or None
+    match validation.type.kind:
         case "label" | "text":
             return RatingProperties(
                 is_categorical=True, is_numeric=False, is_ordered=False, labels=labels
@@ -146,14 +179,24 @@ def _rating_properties(
                 is_categorical=True, is_numeric=True, is_ordered=False, labels=(0, 1)
             )
         case _:
-            seen = RatingProperties.of(columns)
-            categorical = asked.is_categorical and (labels is not None or seen.is_categorical)
-            return RatingProperties(
-                categorical, seen.is_numeric, True, seen.is_ratio, labels if categorical else None
-            )
+            return _number_properties(validation, RatingProperties.of(columns), labels)
 
 
-# ── the rows ─────────────────────────────────────────────────────────────────────────────────────────────────────
+def _number_properties(
+    validation: Validation, observed: RatingProperties, labels: Labels
+) -> RatingProperties:
+    # Numbers are categories where the scale lists them, or where few different ones occur.
+    categorical = validation.is_categorical and (labels is not None or observed.is_categorical)
+    return RatingProperties(
+        categorical,
+        observed.is_numeric,
+        True,
+        observed.is_ratio,
+        labels if categorical else None,
+    )
+
+
+# ── the rows ──────────────────────────────────────────────────────────────────────────────────────
 
 
 class _Role(NamedTuple):
@@ -165,7 +208,7 @@ class _Role(NamedTuple):
 
 
 class _ComparisonJob(NamedTuple):
-    """Statistics of these columns, or where none are named of all."""
+    """The statistics to compute of some columns; no columns stand for all of them."""
 
     rater: str
     against: str
@@ -174,32 +217,44 @@ class _ComparisonJob(NamedTuple):
 
 
 def _validation_rows(
-    asked: Validation,
-    wanted: Mapping[str, ColumnStatistic],
-    columns: Sequence[Sequence[Any]],
-    found: CollectedVerdicts,
-    seed: int,
-) -> Iterator[dict[str, Any]]:
-    names = [asked.name, *(name for name, _ in asked.against), BASELINE]
-    baseline = (
-        [] if found.baseline is None else words_to_values(list(found.baseline), asked.type.scale)
-    )
-    has_baseline = any(not is_missing_rating(verdict) for verdict in baseline)
+    verdicts: CollectedVerdicts, statistics: Statistics, columns: Sequence[Column], seed: int
+) -> Iterator[dict[str, object]]:
+    """The rows of the result, with `VALIDATION_COLUMNS`."""
+    validation = verdicts.validation
+    names = [validation.name, *(name for name, _ in validation.against), BASELINE]
+    baseline = words_to_values(list(verdicts.baseline or ()), validation.type.scale)
+    has_baseline = not all(map(is_missing_rating, baseline))
     rows = as_rows([*columns, baseline] if has_baseline else columns)
-    groups = None if found.groups is None else list(found.groups)
-    for role in _roles(asked.name, len(columns) - 1, has_baseline):
-        for job in _comparison_jobs(role, wanted, names):
-            some = [tuple(row[i] for i in job.columns) for row in rows] if job.columns else rows
-            who = {"grader": asked.name, "level": asked.level, "role": role.name}
-            for name, estimate in estimates_at_level(
-                asked.level, job.statistics, some, groups, seed=seed
-            ).items():
-                about = {"rater": job.rater, "against": job.against, "statistic": name}
-                why = use_column_names(estimate.why, (job.rater, job.against))
-                yield {**who, **about, **estimate._asdict(), "why": why}
+    groups = None if verdicts.groups is None else list(verdicts.groups)
+    for role in _roles(validation.name, len(columns) - 1, has_baseline):
+        for job in _comparison_jobs(role, statistics, names):
+            estimates = estimates_at_level(
+                validation.level, job.statistics, _select_columns(rows, job), groups, seed=seed
+            )
+            for name, estimate in estimates.items():
+                yield {
+                    "grader": validation.name,
+                    "level": validation.level,
+                    "role": role.name,
+                    "rater": job.rater,
+                    "against": job.against,
+                    "statistic": name,
+                    **estimate._asdict(),
+                    "why": use_column_names(estimate.why, (job.rater, job.against)),
+                    "unscored": verdicts.unscored_count,
+                }
+
+
+def _select_columns(
+    rows: Sequence[tuple[object, ...]], job: _ComparisonJob
+) -> Sequence[tuple[object, ...]]:
+    if not job.columns:
+        return rows
+    return [tuple(row[place] for place in job.columns) for row in rows]
 
 
 def _roles(grader: str, people: int, has_baseline: bool) -> list[_Role]:
+    """The kinds of pairs. Column 0 is the grader, then come the people, then the baseline."""
     humans, last = range(1, people + 1), people + 1
     roles = [_Role("judge", grader, tuple((0, i) for i in humans))]
     if people > 1:
@@ -210,16 +265,17 @@ def _roles(grader: str, people: int, has_baseline: bool) -> list[_Role]:
 
 
 def _comparison_jobs(
-    role: _Role, wanted: Mapping[str, ColumnStatistic], names: Sequence[str]
+    role: _Role, statistics: Statistics, names: Sequence[str]
 ) -> Iterator[_ComparisonJob]:
-    """Every pair by itself; then, where there are several people, the mean over the pairs."""
+    """Each pair by itself; then, with several people, the mean over the pairs."""
     for a, b in role.pairs:
-        yield _ComparisonJob(names[a], names[b], (a, b), wanted)
+        yield _ComparisonJob(names[a], names[b], (a, b), statistics)
     if len(role.pairs) > 1:
-        means = {name: MeanOfPairs(statistic, role.pairs) for name, statistic in wanted.items()}
+        means = {name: MeanOfPairs(statistic, role.pairs) for name, statistic in statistics.items()}
         yield _ComparisonJob(role.rater, PEOPLE, (), means)
     elif len(names) > _NAMES_WITH_ONE_PERSON:
-        yield _ComparisonJob(role.rater, PEOPLE, role.pairs[0], wanted)
+        # Two people are one pair: it is its own mean, and the table of all people needs its row.
+        yield _ComparisonJob(role.rater, PEOPLE, role.pairs[0], statistics)
 
 
 _NAMES_WITH_ONE_PERSON = 3  # names: the grader, the person, the baseline

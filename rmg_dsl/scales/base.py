@@ -274,6 +274,7 @@ def round_half_up(number: float) -> int:
 
 
 def quote_words(words: Iterable[str], separator: str) -> str:
+    """Put each word in double quotes, and join them."""
     return separator.join(f'"{word}"' for word in words)
 
 

@@ -24,7 +24,7 @@ from rmg_dsl.messages import Request
 
 SPEC = 'grader good -> 1..5 = "Q: {{ query }} A: {{ response }}"\n'
 BRIEF = "grader brief = words(response) <= 2"
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"query": "q1", "response": "a"},
     {"query": "q2", "response": "b c d"},
     {"query": "q3", "response": None},
@@ -61,7 +61,8 @@ def test_a_suite_comes_from_a_file_and_mistakes_come_all_at_once(tmp_path: Path)
         rmg.load(path)
     with pytest.raises(rmg.SpecError, match="RMG204") as mistakes:
         rmg.loads("grader a = wrods(x)\ngrader b = chrs(x)")
-    assert [d.code for d in mistakes.value.diagnostics if d.severity == "error"] == [
+    diagnostics: Any = mistakes.value.diagnostics
+    assert [d.code for d in diagnostics if d.severity == "error"] == [
         "RMG204",
         "RMG204",
     ]
@@ -131,7 +132,7 @@ def test_a_result_holds_everything() -> None:
         },
     ]
     summary = result.summary.set_index("name")
-    assert summary.loc["good", ["n", "mean", "unscored", "missing_input", "calls"]].tolist() == [
+    assert summary.loc["good", ["n", "mean", "unscored", "missing_input", "calls"]].tolist() == [  # type: ignore[operator] # the stubs see a cell
         2,
         4.0,
         1,
@@ -452,7 +453,7 @@ def test_each_poor_answer_has_its_status_and_no_number() -> None:
 
 def test_it_runs_in_a_thread_in_a_loop_and_twice_in_a_row() -> None:
     def run() -> list[Any]:
-        return rmg.grade(SPEC, ROWS, model=scripted()).df["good"].tolist()  # type: ignore[no-any-return]
+        return rmg.grade(SPEC, ROWS, model=scripted()).df["good"].tolist()
 
     async def inside() -> list[Any]:
         awaited = await rmg.agrade(SPEC, ROWS, model=scripted())
@@ -535,6 +536,6 @@ def test_the_public_names_are_there() -> None:
     assert [name for name in rmg.__all__ if getattr(rmg, name, None) is None] == []
     assert set(rmg.__all__) <= set(dir(rmg))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = rmg.nothing
+        _ = rmg.nothing  # type: ignore[attr-defined] # that is the test
     assert issubclass(CallError, rmg.ModelError)
     assert Options().limit is None

@@ -17,7 +17,7 @@ import rmg_dsl as rmg
 __all__ = ["llama_url"]
 
 SUPPORT = ROOT / "rmg_dsl" / "examples"
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"question": "q1", "answer": "a", "reference_answer": "a"},
     {"question": "q2", "answer": "b c d", "reference_answer": "b c"},
     {"question": "q3", "answer": None, "reference_answer": "x"},

@@ -47,10 +47,8 @@ def test_a_gate_over_columns_and_scores(case: dict[str, Any]) -> None:
     ).gates
     assert found.holds is case["holds"], str(found)
     for name, (n, value) in case.get("seen", {}).items():
-        assert (found.estimates[name].n, found.estimates[name].value) == (
-            n,
-            pytest.approx(value, rel=1e-12),
-        )
+        near_value: Any = pytest.approx(value, rel=1e-12)
+        assert (found.estimates[name].n, found.estimates[name].value) == (n, near_value)
     assert case.get("says", "") in found.why
 
 
@@ -161,12 +159,12 @@ ORACLES: dict[str, Callable[[Any, Any], float]] = {
 }
 
 
-def alpha_of(frame: Any, pair: tuple[str, str], level: str) -> float:
+def alpha_of(frame: Any, pair: tuple[str, str], level: Any) -> float:
     data = frame[list(pair)].astype(float).to_numpy().T
     return float(krippendorff.alpha(reliability_data=data, level_of_measurement=level))
 
 
-def near(value: float) -> Any:
+def near(value: Any) -> Any:
     return pytest.approx(value, rel=1e-9, abs=1e-9)
 
 

@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench.server import endpoint
+from .server import endpoint
 
 PROMPT = "How well does the response answer the query?\n\nQuery: {query}\n\nResponse: {response}\n"
 SPEC = (

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench.server import endpoint
-from tests.bench.streams import files, memory
+from .server import endpoint
+from .streams import files, memory
 
 WARM = 'model judge = llm("vllm/bench", base_url="{url}", concurrency=256)\n\n' + "\n\n".join(
     f'grader g{number} -> 1..5 = """\n'
@@ -87,7 +87,8 @@ def store(count: int = 30_000) -> None:
     from rmg_dsl.messages import Message, Question, Request
     from rmg_dsl.models import CachedModel, Endpoint, OpenAIChat, ReplyCache, ScriptedModel
     from rmg_dsl.scales import Whole
-    from tests.bench.server import BODY
+
+    from .server import BODY
 
     prompt = "How well does the response answer the query? " * 4
     requests = [

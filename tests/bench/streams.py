@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,4 +120,5 @@ def _peak() -> float:
 
 
 if __name__ == "__main__":
-    {"make": make, "grade": grade}[sys.argv[1]](*sys.argv[2:])
+    commands: dict[str, Callable[..., None]] = {"make": make, "grade": grade}
+    commands[sys.argv[1]](*sys.argv[2:])

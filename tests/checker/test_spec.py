@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import paths
 import pytest
-from jinja2.defaults import DEFAULT_FILTERS
+from jinja2.defaults import DEFAULT_FILTERS  # type: ignore[attr-defined] # imported there
 from pygments.lexers.python import PythonLexer
 from pygments.token import Error
 

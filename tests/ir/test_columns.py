@@ -10,7 +10,6 @@ import paths
 import pytest
 
 import rmg_dsl as rmg
-from rmg_dsl.editing.spec_docs import spec_text
 from rmg_dsl.ir.columns import (
     OUTPUT_COLUMNS,
     ColumnRole,
@@ -21,6 +20,7 @@ from rmg_dsl.ir.columns import (
     possible_columns,
 )
 from rmg_dsl.ir.scoring import LoopPart
+from rmg_dsl.syntax.grammar import spec_text
 
 CASES = tomllib.loads((paths.CASES / "columns" / "declarations.toml").read_text("utf-8"))
 

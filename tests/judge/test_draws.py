@@ -51,12 +51,12 @@ class Deliberation:
 
     def __init__(self, scale: str, keys: Sequence[str], row: Mapping[str, Any]) -> None:
         plan = make_plan(rmg.loads(spec_of(scale, keys)).checked)
-        self.judged = plan.asks[0].scoring
+        self.judged: Any = plan.asks[0].scoring
         self._evaluator = Evaluator(plan, std.implementations())
         self._row = row
 
     def of(self, answers: Mapping[str, Any]) -> Any:
-        drawn = {
+        drawn: dict[tuple[int, ...], Outcome] = {
             draw_of(place): answer_of(said, self.judged.scale) for place, said in answers.items()
         }
         return resolve_draws(self.judged, drawn, self._holds)
@@ -86,7 +86,7 @@ def test_the_answers_come_to_a_score_or_to_what_is_still_asked(case: Mapping[str
     match found:
         case Score(value):
             assert (value, type(value)) == (want["value"], type(want["value"]))
-            told = (
+            told: dict[str, Any] = (
                 {"spread": found.ballot.spread, "confidence": found.ballot.confidence}
                 if found.ballot
                 else {}
@@ -125,7 +125,7 @@ PANEL = {
     "numbers": Deliberation("1..5", ["model = five", "pool = majority"], {}),
     "four": Deliberation("bool lower", ["model = four"], {}),
 }
-VERDICTS = {
+VERDICTS: dict[str, list[Any]] = {
     "bool": [True, False],
     "words": ["kind", "cold", "rude"],
     "numbers": [2, 3, 5],

@@ -76,6 +76,8 @@ def is_on(value: object, scale: Scale) -> bool:
             return type(value) is float and value in (values or ())
         case Points():
             return False
+        case _:
+            raise AssertionError(scale)
 
 
 # Reading

@@ -177,7 +177,8 @@ EVENTS = st.lists(
 def test_whatever_happens_the_limit_is_within_bounds_and_someone_gets_in(
     events: list[tuple[str, int, float]], start: int, more: int
 ) -> None:
-    throttle, now, open_tickets = AdaptiveLimit(start, start + more), 0.0, []
+    throttle, now = AdaptiveLimit(start, start + more), 0.0
+    open_tickets: list[Any] = []
     for what, which, number in events:
         now += number / 100
         if what == "begin" and throttle.admits(len(open_tickets), now):

@@ -159,7 +159,8 @@ def test_columns_that_lack_or_clash_are_told_before_the_run(
         return
     with pytest.raises(SpecError) as caught:
         rmg.grade(spec, [row], model=ScriptedModel({}))
-    assert [d.code for d in caught.value.diagnostics if d.severity == "error"] == codes
+    diagnostics: Any = caught.value.diagnostics
+    assert [d.code for d in diagnostics if d.severity == "error"] == codes
 
 
 # The bill
@@ -227,7 +228,7 @@ def test_python_functions_are_not_called_for_a_bill_and_leave_it_open() -> None:
     assert (bill.least, bill.most) == (0, 2)
 
 
-NUMBERS = st.deferred(
+NUMBERS: st.SearchStrategy[str] = st.deferred(
     lambda: st.one_of(
         st.sampled_from(["a", "b", "c"]),
         st.builds("({} if {} else {})".format, NUMBERS, CONDITIONS, NUMBERS),
@@ -235,7 +236,7 @@ NUMBERS = st.deferred(
         st.builds("min({}, {})".format, NUMBERS, NUMBERS),
     )
 )
-CONDITIONS = st.deferred(
+CONDITIONS: st.SearchStrategy[str] = st.deferred(
     lambda: st.one_of(
         st.sampled_from(["t", "u", "brief", "given(y)", "scored(a)", "scored(c)"]),
         st.builds("({} >= {})".format, NUMBERS, st.sampled_from([2, 3, 4])),

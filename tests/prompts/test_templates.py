@@ -142,7 +142,7 @@ def test_a_name_is_optional_where_every_use_allows_it_to_be_missing(
 @pytest.mark.parametrize("case", cases("names"))
 def test_what_is_optional_may_really_be_missing(case: Mapping[str, Any]) -> None:
     """With all that is needed there, a prompt is made, whichever of the optional names are blank."""
-    values = {
+    values: dict[str, Any] = {
         name: None if optional else {"b": "v", "v": "v", "x": ["v"]}
         for name, optional in case["names"].items()
     }
@@ -443,7 +443,7 @@ def test_a_value_is_printed_or_missing_and_nothing_else(value: Any) -> None:
 def test_no_template_is_too_strange_to_be_read(text: str) -> None:
     found = outline(text)
     if not found.problems:
-        with contextlib.suppress(RENDER_FAILURES):
+        with contextlib.suppress(*RENDER_FAILURES):
             rendered(text, x="a")
 
 

@@ -209,7 +209,7 @@ def test_tiny_and_huge_means_are_not_rounded_away() -> None:
 
 
 def test_the_summary_of_a_run_stands_in_the_order_of_the_spec() -> None:
-    replies = {"g": [4, "?", "?"], "t": True, "k": "cold", "v": "good"}
+    replies: dict[str, Any] = {"g": [4, "?", "?"], "t": True, "k": "cold", "v": "good"}
     result = rmg.grade(
         SPEC, [{"x": "a b"}, {"x": "c"}], model=ScriptedModel(replies), concurrency=1
     )

@@ -200,7 +200,7 @@ def test_a_python_function_is_checked_against_its_scale_and_not_called_without_i
         return len(text)
 
     spec = 'grader f -> 1..3 = python("m:f", text = x)'
-    rows = [{"x": "ab"}, {"x": None}, {"x": "abcd"}]
+    rows: list[dict[str, Any]] = [{"x": "ab"}, {"x": None}, {"x": "abcd"}]
     assert column(graded(spec, rows, functions={"m:f": rate}), "f") == [
         2,
         "missing_input",
@@ -329,7 +329,7 @@ class Counting:
         self.inside += 1
         self.calls += 1
         self.peak = max(self.peak, self.inside)
-        for _ in range(3):
+        for _turn in range(3):
             await asyncio.sleep(0)
         self.inside -= 1
         return Reply('{"verdict": 4}')
@@ -471,6 +471,7 @@ def test_a_stopped_run_gives_every_row_and_nothing_follows_from_what_was_not_ask
     assert scored == sorted(scored, reverse=True)
     assert 4 <= sum(scored) < 30
     for row in by_name:
+        assert isinstance(row["c"], Score)
         assert row["c"].value == 3
         wanted = (4, 2) if isinstance(row["g"], Score) else ("cancelled", "cancelled")
         assert (
@@ -681,7 +682,7 @@ def test_a_gate_holds_where_its_condition_does_and_enough_was_seen(
 
 def test_a_bound_on_what_is_unscored_holds_for_its_own_grader_and_for_all_gates() -> None:
     extra = "require unscored(g) <= 0.5\naggregate r = g + 1\n"
-    rows = [{"x": "row 1"}, {"x": None}]
+    rows: list[dict[str, Any]] = [{"x": "row 1"}, {"x": None}]
     found = graded(
         ONE + extra + "require mean(g) >= 3\nrequire mean(r) >= 3", rows, {"row 1": 4}
     ).gates

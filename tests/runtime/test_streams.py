@@ -154,7 +154,8 @@ def test_the_same_replies_make_the_same_files(
         "".join(json.dumps({"response": f"text {n % 90}" * (n % 7)}) + "\n" for n in range(150)),
         "utf-8",
     )
-    written, calls = [], []
+    written: list[Any] = []
+    calls: list[Any] = []
     with Loopback(shuffled) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         for turn, cache in enumerate(

@@ -49,9 +49,9 @@ linear = partial(weighted, weights="linear")
 NOMINAL: list[Callable[..., float | None]] = [accuracy, kappa]
 ORDERED: list[Callable[..., float | None]] = [weighted, linear]
 CORRELATIONS = [pearson, spearman, kendall]
-LEVELS = ["nominal", "ordinal", "interval", "ratio"]
+LEVELS: list[Any] = ["nominal", "ordinal", "interval", "ratio"]
 ALPHAS: list[Callable[..., float | None]] = [partial(alpha, level=level) for level in LEVELS]
-TWO = [*NOMINAL, *ORDERED, *CORRELATIONS, *ALPHAS, fleiss]
+TWO: list[Callable[..., float | None]] = [*NOMINAL, *ORDERED, *CORRELATIONS, *ALPHAS, fleiss]
 SEVERAL = [*ALPHAS, fleiss]
 
 
@@ -92,6 +92,7 @@ def test_a_textbook_gives_its_published_figures(case: dict[str, Any]) -> None:
     for expected in case["expected"]:
         raters = [case["raters"][i] for i in expected["of"] or range(len(case["raters"]))]
         found = STATISTICS[expected["function"]].compute(*raters, **expected["options"])
+        assert found is not None
         digits = len(str(expected["value"]).split(".")[1])
         assert round(found, max(digits, 2)) == expected["value"]
 
@@ -148,7 +149,7 @@ def test_weighted_kappa_of_a_whole_scale_is_that_of_scikit_learn(raters: list[Co
     assume(len(a) > 1 and len({*a, *b}) > 1)
     for weights in ("quadratic", "linear"):
         theirs = sklearn.metrics.cohen_kappa_score(a, b, weights=weights, labels=[1, 2, 3, 4, 5])
-        assert weighted(a, b, weights, labels=[1, 2, 3, 4, 5]) == near(theirs)  # type: ignore[arg-type]
+        assert weighted(a, b, weights, labels=[1, 2, 3, 4, 5]) == near(theirs)
 
 
 @unhurried
@@ -253,15 +254,15 @@ def test_bools_and_whole_floats_are_numbers(raters: list[Column]) -> None:
         )
 
 
+CHANGES: tuple[Callable[[int], int], ...] = (lambda v: v**3, lambda v: 7 * v - 300)
+
+
 @unhurried
 @given(columns(st.integers(1, 5), 3, 10))
 def test_a_rising_change_of_scale_keeps_ranks_and_a_straight_one_intervals(
     raters: list[Column],
 ) -> None:
-    cubes, straight = (
-        [[f(v) for v in column] for column in raters]
-        for f in (lambda v: v**3, lambda v: 7 * v - 300)
-    )
+    cubes, straight = ([[f(v) for v in column] for column in raters] for f in CHANGES)
     assert alpha(*cubes, level="ordinal") == alpha(*raters, level="ordinal")
     for statistic in (spearman, kendall):
         assert statistic(*cubes[:2]) == statistic(*raters[:2])
@@ -334,9 +335,11 @@ def test_full_agreement_of_few_rows_proves_little(statistic: Any, n: int) -> Non
         1 if statistic is accuracy else 1 - sum(x * x for x in shares(rows))
     )
     assert found.low == pytest.approx(low, abs=1e-4)
+    mirrored = confidence_interval(pearson, rows)
+    assert mirrored is not None
     assert confidence_interval(pearson, [(a, -b) for a, b in rows]) == pytest.approx(
-        (-1, -confidence_interval(pearson, rows)[0])
-    )  # type: ignore[index]
+        (-1, -mirrored[0])
+    )
 
 
 def shares(rows: Sequence[Any]) -> list[float]:
@@ -528,15 +531,17 @@ def test_a_table_has_what_the_ratings_allow(a: Column, options: Any, statistics:
 
 
 def test_a_table_has_every_pair_and_all_together() -> None:
-    raters = {name: [row[i % 2] for row in ROWS] for i, name in enumerate("abc")}
+    raters: dict[str, list[Any]] = {
+        name: [row[i % 2] for row in ROWS] for i, name in enumerate("abc")
+    }
     raters["c"] = [None, *raters["c"][1:-1], 1]
-    table = agreement_table(raters, seed=2)
+    table: list[dict[str, Any]] = [{**row} for row in agreement_table(raters, seed=2)]
     assert [*dict.fromkeys(row["raters"] for row in table)] == ["a, b", "a, c", "b, c", "a, b, c"]
     for row in table:
         columns = [raters[name] for name in row["raters"].split(", ")]
         name, _, option = row["statistic"].partition("_")
         if name == "alpha":
-            assert row["value"] == alpha(*columns, level=option)  # type: ignore[arg-type]
+            assert row["value"] == alpha(*columns, level=option)
             assert row["n"] == (59 if len(columns) == 2 and "c" in row["raters"] else 60)
         assert row["low"] <= row["value"] <= row["high"]
 

@@ -23,7 +23,7 @@ FRAMES = {
         index=pd.MultiIndex.from_tuples([("x", 1), ("x", 2)], names=["who", "turn"]),
     ),
     "times": pd.DataFrame(
-        {"response": ["a", "b c d"], "at": pd.to_datetime(["2026-01-01", None])},
+        {"response": ["a", "b c d"], "at": pd.to_datetime(["2026-01-01", "NaT"])},
         index=pd.date_range("2026-01-01", periods=2),
     ),
     "odd dtypes": pd.DataFrame(

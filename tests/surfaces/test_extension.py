@@ -136,7 +136,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interacti
 def asked(shell: InteractiveShell, text: str) -> list[tuple[str, str]]:
     with provisionalcompleter():
         given = shell.Completer.completions(text.replace("│", ""), text.index("│"))
-        return [(each.text, each.type) for each in given]
+        return [(each.text, each.type or "") for each in given]
 
 
 def test_a_shell_offers_our_words_alone_each_with_a_line(shell: InteractiveShell) -> None:

@@ -29,7 +29,7 @@ import rmg_dsl as rmg
 from rmg_dsl.api import progress
 from rmg_dsl.errors import UsageError
 from rmg_dsl.ir.scoring import ModelUse
-from rmg_dsl.messages import Usage
+from rmg_dsl.messages import Request, Usage
 from rmg_dsl.runtime import Tally
 from rmg_dsl.surfaces.option_line import GRADE_FLAGS, options_from_line, parse_option_line
 
@@ -221,9 +221,13 @@ def test_the_rows_are_written(shell: Shell, tmp_path: Path) -> None:
 def test_rows_that_cannot_be_written_are_not_lost(shell: Shell, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    shell.shell.user_ns["judge"] = rmg.ScriptedModel(
-        lambda _: 4 if not folder.exists() else folder.rmdir() or 4
-    )
+
+    def remove_folder(_: Request) -> int:
+        if folder.exists():
+            folder.rmdir()
+        return 4
+
+    shell.shell.user_ns["judge"] = rmg.ScriptedModel(remove_folder)
     shown = shell.refused(f"%%grade -o scored --save folder/out.csv --model judge df\n{KIND}")
     assert "DataError" in shown
     assert shell["scored"].df["kind"].tolist() == [4, 4]
@@ -270,7 +274,8 @@ def test_it_can_be_loaded_twice(shell: Shell) -> None:
 
 def test_a_result_shows_itself_and_so_do_a_suite_and_a_plan(shell: Shell) -> None:
     for text in (f"%%grade df\n{BRIEF}", f"%%rmg\n{BRIEF}", f"%%grade\n{BRIEF}"):
-        formats, _ = shell.shell.display_formatter.format(shell.ok(text))
+        formatter: Any = shell.shell.display_formatter
+        formats, _ = formatter.format(shell.ok(text))
         assert formats["text/html"].startswith('<div class="rmg')
         assert "brief" in formats["text/plain"]
 

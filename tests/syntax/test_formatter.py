@@ -302,7 +302,7 @@ def is_token(token: str) -> bool:
     parsed = parse(f"aggregate x = {token}")
     return (
         not parsed.diagnostics
-        and getattr(parsed.module.declarations[0].body, "token", None) == token
+        and getattr(getattr(parsed.module.declarations[0], "body", None), "token", None) == token
     )
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
@@ -127,7 +127,7 @@ def test_what_is_not_known_stays_what_it_is() -> None:
 def test_values_of_the_user_are_never_changed() -> None:
     data = {"a": [float("nan"), (1, 2)]}
     to_plain(data)
-    assert math.isnan(data["a"][0])
+    assert math.isnan(data["a"][0])  # type: ignore[arg-type] # a number, as the test says
     assert data["a"][1] == (1, 2)
 
 
@@ -317,7 +317,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 def test_parquet_that_pandas_wrote(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {
-            "t": pd.to_datetime(["2024-01-02T03:04:05.000000006", None]).as_unit("ns"),
+            "t": pd.to_datetime(["2024-01-02T03:04:05.000000006", "NaT"]).as_unit("ns"),
             "c": pd.Categorical(["x", "y"]),
             "l": [[1, None], []],
             "d": [{"k": 1.5}, None],
@@ -367,7 +367,7 @@ def test_a_frame_as_a_table_and_nulls_of_every_dtype() -> None:
             "i": pd.array([1, None], dtype="Int64"),
             "s": ["a", None],
             "b": pd.array([True, None], dtype="boolean"),
-            "t": pd.to_datetime(["2024-01-02", None]),
+            "t": pd.to_datetime(["2024-01-02", "NaT"]),
             "o": [[np.int64(1)], float("nan")],
             "c": pd.Categorical(["x", None]),
         }
@@ -569,7 +569,11 @@ def test_a_negative_number_of_rows_and_none() -> None:
     table = unknown_length(3)
     assert limit_rows(table, None) is table
     assert sample_rows(table, None, 0) is table
-    for attempt in (lambda: limit_rows(table, -1), lambda: sample_rows(table, -1, 0)):
+    attempts: list[Callable[[], object]] = [
+        lambda: limit_rows(table, -1),
+        lambda: sample_rows(table, -1, 0),
+    ]
+    for attempt in attempts:
         with pytest.raises(UsageError, match="0 or more"):
             attempt()
 
@@ -770,8 +774,8 @@ def test_what_a_killed_run_left_is_removed_by_the_next_one(tmp_path: Path) -> No
     )  # so soon it may be one that somebody has just begun
     assert {path.name for path in tmp_path.iterdir()} == {*left, "out.csv"}
     with open_writer([tmp_path / "out.csv"], ["a"]):
-        for path in tmp_path.glob(".rmg-*"):
-            os.utime(path, (0, 0))
+        for file in tmp_path.glob(".rmg-*"):
+            os.utime(file, (0, 0))
         held = {path.name for path in tmp_path.glob(".rmg-*")} - left
         write_table(tmp_path / "out.csv", ["a"], [])
         found = {path.name for path in tmp_path.glob(".rmg-*")}
