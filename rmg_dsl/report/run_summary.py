@@ -21,13 +21,18 @@ FailureKind: TypeAlias = tuple[str, Status, str]
 
 
 class GradedRow(NamedTuple):
-    """A finished row: its place, the row as it came, its new cells, the outcome of each output, the paths of loops."""
+    """A finished row: its index, its data, its new cells, the outcome of each output, the loops.
+
+    `requirement_failures` are the failures of the requirements' own expressions on this row, each
+    under the name of its requirement.
+    """
 
     row_index: int
     row: Mapping[str, Any]
     cells: Mapping[str, Any]
     outcomes: Sequence[Outcome]
     paths: Mapping[int, RefinePath]
+    requirement_failures: Sequence[tuple[str, Unscored]] = ()
 
 
 class RefinedRow(NamedTuple):
@@ -128,6 +133,8 @@ class RunSummary:
             reached = reached and not outcome.status.was_stopped
             if outcome.status.is_lost and self.outputs[number].kind != "refined":
                 self.failures.add(graded.row_index, self.outputs[number].name, outcome)
+        for name, failure in graded.requirement_failures:
+            self.failures.add(graded.row_index, name, failure)
         self.unreached_count += not reached
         if self.by is not None:
             for column, outcome in zip(
