@@ -163,9 +163,9 @@ async def stream_job(
             running = cast("AsyncGenerator[RowResult]", job.run.results(iter(job.table)))
             async with aclosing(running) as results:
                 async for result in results:
-                    gates.add(result)
+                    requirement_failures = gates.add(result)
                     await validations.add(result)
-                    row = graded_row(result, outputs)
+                    row = graded_row(result, outputs, requirement_failures)
                     digest.add(row)
                     take(row)
                     if job.options.on_row is not None:

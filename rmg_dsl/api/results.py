@@ -18,7 +18,7 @@ from rmg_dsl.plan import result_columns
 from rmg_dsl.report import GradedRow, RefinedRow, RunSummary
 from rmg_dsl.report.text import overview, result_text, truncate_value
 from rmg_dsl.results import Outcome, Score, Status, Unscored
-from rmg_dsl.runtime import RequirementResult, RowResult, output_of
+from rmg_dsl.runtime import RequirementFailure, RequirementResult, RowResult, output_of
 from rmg_dsl.suggest import format_names
 from rmg_dsl.tables import ColumnData, Row, Table
 
@@ -75,6 +75,8 @@ class Ledger:
                 self.failures.append(_failure(graded.row_index, output.name, outcome))
             if graded.paths and (path := graded.paths.get(output.scoring)):
                 self.paths.append(RefinedRow(graded.row_index, output.name, path))
+        for name, outcome in graded.requirement_failures:
+            self.failures.append(_failure(graded.row_index, name, outcome))
         for name, value in graded.cells.items():
             self.cells[name].append(value)
 
@@ -88,7 +90,11 @@ def named_columns(output: Output) -> NamedColumns:
     return tuple((column.name_for(output.name), column.cell) for column in output.columns)
 
 
-def graded_row(result: RowResult, outputs: Sequence[tuple[Output, NamedColumns]]) -> GradedRow:
+def graded_row(
+    result: RowResult,
+    outputs: Sequence[tuple[Output, NamedColumns]],
+    requirement_failures: Sequence[RequirementFailure] = (),
+) -> GradedRow:
     """A finished row with the cells of its outputs, each given with its columns."""
     outcomes = [output_of(result, output.scoring) for output, _ in outputs]
     cells: dict[str, Cell] = {}
@@ -96,7 +102,7 @@ def graded_row(result: RowResult, outputs: Sequence[tuple[Output, NamedColumns]]
         path = result.paths.get(output.scoring)
         for name, cell in columns:
             cells[name] = cell(outcome, path)
-    return GradedRow(result.index, result.row, cells, outcomes, result.paths)
+    return GradedRow(result.index, result.row, cells, outcomes, result.paths, requirement_failures)
 
 
 def _failure(row: int, grader: str, outcome: Unscored) -> dict[str, Any]:
@@ -307,7 +313,10 @@ class Result(FinishedRun):
 
     @property
     def failures(self) -> DataFrame:
-        """A frame with a row for each score that is missing: row, grader, status, message, attempts."""
+        """A frame with a row for each score that is missing: row, grader, status, message, attempts.
+
+        Where an expression of a `require` fails on a row, `grader` is `require` and its text.
+        """
         kinds: Mapping[str, tables.ColumnKind] = {
             "row": "integer",
             "grader": "text",
