@@ -46,7 +46,7 @@ class PairAsker:
         sides = zip(SIDES, self.scoring.sides, strict=True)
         object.__setattr__(self, "bound", (*sides, *self.scoring.bindings))
 
-    def resolve(self, answers: Answers, holds: ConditionCheck) -> Outcome | Sequence[EnquiryKey]:  # noqa: ARG002 # nothing depends on the row
+    def resolve(self, answers: Answers, holds: ConditionCheck) -> Outcome | Sequence[EnquiryKey]:
         draws = _pair_draws(self.scoring)
         missing = [draw for draw in draws if draw not in answers]
         return missing or _combine_orders(self.scoring, draws, answers)

@@ -79,7 +79,7 @@ class ListwiseSession:
     def pending_keys(self) -> Sequence[EnquiryKey]:
         return [] if self.answer is not None or len(self.candidates) == 1 else [(0,)]
 
-    def question(self, key: EnquiryKey) -> Question:  # noqa: ARG002 # there is only one
+    def question(self, key: EnquiryKey) -> Question:
         order = self._display_order()
         shown = {label_of(place): self.candidates[index] for place, index in enumerate(order)}
         # The names have a blank, so that no template can read a single candidate.
@@ -99,10 +99,10 @@ class ListwiseSession:
         names = frozenset(self.values)
         return QuestionTemplates(method.system, method.prompt, method.constants, names)
 
-    def model_for(self, key: EnquiryKey) -> tuple[ModelUse, int]:  # noqa: ARG002 # there is only one
+    def model_for(self, key: EnquiryKey) -> tuple[ModelUse, int]:
         return self.method.judge, 0
 
-    def add_answer(self, key: EnquiryKey, answer: Outcome) -> None:  # noqa: ARG002 # there is only one
+    def add_answer(self, key: EnquiryKey, answer: Outcome) -> None:
         self.answer = answer
 
     def outcome(self) -> GroupRanking | Unscored:

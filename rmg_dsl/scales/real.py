@@ -57,7 +57,7 @@ class Real(NumberRange):
     def verdict_schema(self) -> JsonSchema:
         return {"type": "number", "minimum": self.low, "maximum": self.high}
 
-    def read_verdict(self, raw: object, criteria_count: int) -> float:  # noqa: ARG002 # no criteria
+    def read_verdict(self, raw: object, criteria_count: int) -> float:
         number = read_number(raw, self.low, self.high, self)
         return float(number) + 0.0  # adding zero removes the minus of a negative zero
 

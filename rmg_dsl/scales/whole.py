@@ -92,7 +92,7 @@ class Whole(NumberRange):
             return {"type": "integer", "enum": [*self.levels]}
         return {"type": "integer", "minimum": self.low, "maximum": self.high}
 
-    def read_verdict(self, raw: object, criteria_count: int) -> int:  # noqa: ARG002 # no criteria
+    def read_verdict(self, raw: object, criteria_count: int) -> int:
         number = read_number(raw, self.low, self.high, self)
         if number != int(number):
             raise OffScale(f"the verdict {number} is no whole number on {self}")
