@@ -77,7 +77,9 @@ class ListwiseSession:
     answer: Outcome | None = None
 
     def pending_keys(self) -> Sequence[EnquiryKey]:
-        return [] if self.answer is not None or len(self.candidates) == 1 else [(0,)]
+        if self.answer is not None or len(self.candidates) == 1:
+            return []
+        return [(0,)]
 
     def question(self, key: EnquiryKey) -> Question:
         order = self._display_order()
@@ -112,7 +114,8 @@ class ListwiseSession:
         if isinstance(self.answer, Unscored):
             return self.answer
         shown = self._display_order()
-        letters = tuple(label_of(shown.index(index)) for index in range(len(shown)))
+        places = [shown.index(candidate) for candidate in range(len(shown))]
+        letters = tuple(label_of(place) for place in places)
         ranks = ranks_in(LabelOrder.labels_in(str(self.answer.value)), shown)
         return GroupRanking(ranks, self.answer.reason, letters, self.answer.attempts)
 
