@@ -26,7 +26,7 @@ from rmg_dsl.messages import Question
 from rmg_dsl.prompts.sandbox import MAX_RENDERED_CHARS
 from rmg_dsl.prompts.template import TemplateTooBig, fence_value
 from rmg_dsl.results import Outcome, Score, Unscored
-from rmg_dsl.scales import LabelOrder
+from rmg_dsl.scales.label_order import LabelOrder
 
 
 class GroupRanking(NamedTuple):

@@ -28,6 +28,7 @@ class Whole(NumberRange):
 
     low: int
     high: int
+    lower: bool = False
 
     def __str__(self) -> str:
         return f"{self.low}..{self.high}" + " lower" * self.lower
