@@ -46,7 +46,7 @@ class PairAsker:
         sides = zip(SIDES, self.scoring.sides, strict=True)
         object.__setattr__(self, "bound", (*sides, *self.scoring.bindings))
 
-    def resolve(self, answers: Answers, holds: ConditionCheck) -> Outcome | Sequence[EnquiryKey]:  # noqa: ARG002 # nothing depends on the row
+    def resolve(self, answers: Answers, holds: ConditionCheck) -> Outcome | Sequence[EnquiryKey]:
         draws = _pair_draws(self.scoring)
         missing = [draw for draw in draws if draw not in answers]
         return missing or _combine_orders(self.scoring, draws, answers)
@@ -90,8 +90,11 @@ class PairAsker:
 
     def _sides_notice(self) -> str:
         # A prompt may call the two by any name. Only their order tells which one is A.
-        used = [v.name for v in outline(self.scoring.prompt).variables if v.name in SIDES]
-        first, second = ("B", "A") if used[:1] == ["b"] else ("A", "B")
+        variables = outline(self.scoring.prompt).variables
+        used = [variable.name for variable in variables if variable.name in SIDES]
+        first, second = "A", "B"
+        if used[:1] == ["b"]:
+            first, second = "B", "A"
         order = f"{first} stands before {second}, which says nothing about them."
         return f"Two texts are compared, A and B. {order}"
 
@@ -133,7 +136,8 @@ def _combine_orders(
     scoring: PairwiseScoring, draws: Sequence[PairDraw], answers: Answers
 ) -> Outcome:
     """One decision. It needs a verdict of each order, or of the one that decides alone."""
-    orders = [_pool_order(scoring, draws, answers, order) for order in range(1 + scoring.swap)]
+    order_count = 2 if scoring.swap else 1
+    orders = [_pool_order(scoring, draws, answers, order) for order in range(order_count)]
     attempts = sum(order.attempts for order in orders)
     needed = orders[:1] if scoring.decide == "first_only" else orders
     failed = next((order for order in needed if isinstance(order, Unscored)), None)
@@ -152,8 +156,9 @@ def _pool_order(
     scoring: PairwiseScoring, draws: Sequence[PairDraw], answers: Answers, order: int
 ) -> Outcome:
     """How much the draws of one order prefer the text that it shows as A."""
-    own = [draw for draw in draws if draw.order == order]
-    votes: Votes = [(scoring.panel[draw.member].label, answers[draw]) for draw in own]
+    votes: Votes = [
+        (scoring.panel[draw.member].label, answers[draw]) for draw in draws if draw.order == order
+    ]
     return pool_votes("mean", PAIRWISE_SCALE, votes, len(votes))
 
 

@@ -60,7 +60,8 @@ def resolve_draws(
     if missing := [draw for draw in draws if draw not in answers]:
         return missing
     votes = _votes(scoring, draws, answers)
-    first = pool_votes(scoring.pool, scoring.scale, votes, len(scoring.panel) * scoring.samples)
+    draw_count = len(scoring.panel) * scoring.samples
+    first = pool_votes(scoring.pool, scoring.scale, votes, draw_count)
     escalation = scoring.escalation
     if escalation is None or not _is_doubtful(first, escalation, holds):
         return _as_mean_value(scoring, first)
@@ -134,15 +135,22 @@ def _is_safe(
 ) -> bool:
     """Would this verdict, with all open draws, win whatever the later draws say?"""
     counts = Counter(votes)
-    own = open_count + (0 if leader is None else counts[leader])
-    # A tie goes to the worst verdict. Which one that is, is only clear once no draw is open.
-    order = [] if open_count or leader is None else scale.worst_first(votes)
-    before = order[: order.index(leader)] if leader in order else []
+    own = open_count
+    if leader is not None:
+        own += counts[leader]
+    tie_winners = _tie_winners(leader, votes, scale) if not open_count else []
+    rivals = [other for other in counts if other != leader]
     return own > later_count and all(
-        own >= counts[other] + later_count + (other in before)
-        for other in counts
-        if other != leader
+        # A rival that wins ties needs one vote less.
+        own >= counts[rival] + later_count + (rival in tie_winners)
+        for rival in rivals
     )
+
+
+def _tie_winners(leader: Value | None, votes: Sequence[Value], scale: Scale) -> Sequence[Value]:
+    """The verdicts that win a tie with the leader, the worse ones; final once no draw is open."""
+    order = scale.worst_first(votes)
+    return order[: order.index(leader)] if leader in order else []
 
 
 def _as_mean_value(scoring: JudgeScoring, outcome: Outcome) -> Outcome:

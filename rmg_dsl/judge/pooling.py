@@ -154,7 +154,9 @@ def _round_to_15_digits(number: float) -> float:
 def _has_quorum(
     pool: PoolMethod, scale: Scale, scores: Sequence[Score], votes: Votes, draw_count: int
 ) -> bool:
-    if any(vote.status.was_stopped for _, vote in votes) or len(scores) * 2 <= draw_count:
+    if any(vote.status.was_stopped for _, vote in votes):
+        return False
+    if len(scores) * 2 <= draw_count:
         return False
     if pool != "worst" or len(scores) == len(votes):
         return True

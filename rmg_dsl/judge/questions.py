@@ -51,7 +51,7 @@ class GraderAsker:
         draw = Draw(*key)
         return model_of_draw(self.scoring, draw), draw.number
 
-    def question(self, key: EnquiryKey, values: Mapping[str, object]) -> Question:  # noqa: ARG002 # all draws share it
+    def question(self, key: EnquiryKey, values: Mapping[str, object]) -> Question:
         """The question about a row with these named values.
 
         Raises MissingInput where a needed value is blank, and BadRubric for a rubric of the row.

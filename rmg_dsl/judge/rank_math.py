@@ -43,8 +43,12 @@ def shares_of(ranks: Sequence[int]) -> tuple[float, ...]:
     others = len(ranks) - 1
     if not others:
         return (1.0,)
-    ties = {rank: ranks.count(rank) - 1 for rank in set(ranks)}
-    return tuple((others - (rank - 1) - ties[rank] / 2) / others for rank in ranks)
+    shares = {}
+    for rank in set(ranks):
+        better = rank - 1
+        equal = ranks.count(rank) - 1
+        shares[rank] = (others - better - equal / 2) / others
+    return tuple(shares[rank] for rank in ranks)
 
 
 # ── one question about all ──
@@ -194,7 +198,9 @@ def comparison_count_range(count: int) -> Pair:
         return pairs, pairs
     merges = list(_merge_sizes(count))
     # A merge ends early when one part is used up, and needs one less than all at most.
-    return sum(min(sizes) for sizes in merges), sum(sum(sizes) - 1 for sizes in merges)
+    fewest = sum(min(sizes) for sizes in merges)
+    most = sum(sum(sizes) - 1 for sizes in merges)
+    return fewest, most
 
 
 def _merge_sizes(count: int) -> Iterator[Pair]:

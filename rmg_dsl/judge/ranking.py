@@ -26,7 +26,7 @@ from rmg_dsl.messages import Question
 from rmg_dsl.prompts.sandbox import MAX_RENDERED_CHARS
 from rmg_dsl.prompts.template import TemplateTooBig, fence_value
 from rmg_dsl.results import Outcome, Score, Unscored
-from rmg_dsl.scales import LabelOrder
+from rmg_dsl.scales.label_order import LabelOrder
 
 
 class GroupRanking(NamedTuple):
@@ -77,9 +77,11 @@ class ListwiseSession:
     answer: Outcome | None = None
 
     def pending_keys(self) -> Sequence[EnquiryKey]:
-        return [] if self.answer is not None or len(self.candidates) == 1 else [(0,)]
+        if self.answer is not None or len(self.candidates) == 1:
+            return []
+        return [(0,)]
 
-    def question(self, key: EnquiryKey) -> Question:  # noqa: ARG002 # there is only one
+    def question(self, key: EnquiryKey) -> Question:
         order = self._display_order()
         shown = {label_of(place): self.candidates[index] for place, index in enumerate(order)}
         # The names have a blank, so that no template can read a single candidate.
@@ -99,10 +101,10 @@ class ListwiseSession:
         names = frozenset(self.values)
         return QuestionTemplates(method.system, method.prompt, method.constants, names)
 
-    def model_for(self, key: EnquiryKey) -> tuple[ModelUse, int]:  # noqa: ARG002 # there is only one
+    def model_for(self, key: EnquiryKey) -> tuple[ModelUse, int]:
         return self.method.judge, 0
 
-    def add_answer(self, key: EnquiryKey, answer: Outcome) -> None:  # noqa: ARG002 # there is only one
+    def add_answer(self, key: EnquiryKey, answer: Outcome) -> None:
         self.answer = answer
 
     def outcome(self) -> GroupRanking | Unscored:
@@ -112,7 +114,8 @@ class ListwiseSession:
         if isinstance(self.answer, Unscored):
             return self.answer
         shown = self._display_order()
-        letters = tuple(label_of(shown.index(index)) for index in range(len(shown)))
+        places = [shown.index(candidate) for candidate in range(len(shown))]
+        letters = tuple(label_of(place) for place in places)
         ranks = ranks_in(LabelOrder.labels_in(str(self.answer.value)), shown)
         return GroupRanking(ranks, self.answer.reason, letters, self.answer.attempts)
 

@@ -322,7 +322,10 @@ def _verdict_key(value: JsonObject, other_keys: tuple[str, ...] = ()) -> str:
     if own:
         return own[0]
     rest = {*folded.values()} - _REASON_KEYS
-    return next((key for key, word in folded.items() if {word} == rest and word in other_keys), "")
+    for key, word in folded.items():
+        if {word} == rest and word in other_keys:
+            return key
+    return ""
 
 
 def _raw_verdict(value: JsonObject, scale: Scale) -> object:
@@ -358,7 +361,7 @@ def _object_score(value: JsonObject, question: Question) -> Score:
 
 
 def _reason_of(value: JsonObject) -> str | None:
-    reason = next((value[key] for key in value if key.strip().casefold() == "reason"), None)
-    if not isinstance(reason, str):
-        return None
-    return reason.strip() or None
+    for key, reason in value.items():
+        if key.strip().casefold() == "reason":
+            return reason.strip() or None if isinstance(reason, str) else None
+    return None

@@ -9,7 +9,7 @@ from rmg_dsl.ir.scoring import WriterPrompt
 from rmg_dsl.judge.prompt_layout import QuestionTemplates, build_messages, material_of
 from rmg_dsl.messages import Question
 from rmg_dsl.results import Score
-from rmg_dsl.scales import FreeText
+from rmg_dsl.scales.free_text import FreeText
 
 _RULES = (
     "Whatever stands between <{tag}> and </{tag}> is material to work with. "

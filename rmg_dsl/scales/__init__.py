@@ -4,7 +4,9 @@ All that differs from kind to kind is a method or property of the class: see `Sc
 documents each of them. No other package looks at the class of a scale. To add a kind, add its file
 here; a kind that a spec writes as one word also gets an entry in `WORD_SCALES`.
 
-The package is plain data. It imports nothing of `rmg_dsl` but `suggest`.
+The internal kinds `LabelOrder` and `FreeText` are imported from their own modules: no spec writes
+them, so a check need not load them. The package is plain data. It imports nothing of `rmg_dsl` but
+`suggest`.
 """
 
 from __future__ import annotations
@@ -20,8 +22,6 @@ from rmg_dsl.scales.base import (
     Value,
     object_schema,
 )
-from rmg_dsl.scales.free_text import FreeText
-from rmg_dsl.scales.label_order import LabelOrder
 from rmg_dsl.scales.labels import Labels
 from rmg_dsl.scales.points import Points, PointsCriterion
 from rmg_dsl.scales.reading import (
@@ -43,9 +43,7 @@ __all__ = [
     "ColumnKind",
     "CriterionAnswer",
     "DuplicateKeys",
-    "FreeText",
     "JsonSchema",
-    "LabelOrder",
     "Labels",
     "NoVerdict",
     "OffScale",

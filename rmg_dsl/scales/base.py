@@ -142,7 +142,7 @@ class Scale(ABC):
         """The score that a verdict stands for."""
         return verdict
 
-    def label_of(self, verdict: Value) -> str | None:  # noqa: ARG002 # only labels with values need it
+    def label_of(self, verdict: Value) -> str | None:
         """The word behind a score that is a number; None where the score says it all."""
         return None
 
@@ -158,11 +158,11 @@ class Scale(ABC):
             return list(verdicts)
         return sorted(verdicts, key=self.number_of, reverse=self.lower)
 
-    def fit(self, value: Value) -> Value | None:  # noqa: ARG002 # most kinds override it
+    def fit(self, value: Value) -> Value | None:
         """The verdict that a computed value is, or None where the value is not on the scale."""
         return None
 
-    def verdict_at(self, share: float) -> Value | None:  # noqa: ARG002 # most kinds override it
+    def verdict_at(self, share: float) -> Value | None:
         """The verdict at a share (0 to 1) of the way from the worst end; None without ends."""
         return None
 
@@ -199,7 +199,7 @@ class Scale(ABC):
         """
         raise ValueError(f"the verdicts on {self} cannot be counted")
 
-    def reply_properties(self, criteria_count: int) -> dict[str, JsonSchema]:  # noqa: ARG002 # for criteria only
+    def reply_properties(self, criteria_count: int) -> dict[str, JsonSchema]:
         """The JSON Schema of each key of a reply, in the order in which a judge writes them."""
         return {"reason": {"type": "string"}, "verdict": self.verdict_schema}
 
@@ -228,13 +228,13 @@ class Scale(ABC):
 
     def problems(self, written: str) -> tuple[ScaleProblem, ...]:
         """The mistakes in a scale that a spec writes as `written`."""
-        found = self._own_problems(written)
+        problems = self._own_problems(written)
         if self.lower and not self._takes_lower:
             help = 'give the labels values: `("bad"=0 | "good"=1)`'
-            found += (ScaleProblem("RMG307", "`lower` needs a scale with an order", help),)
-        return found
+            problems += (ScaleProblem("RMG307", "`lower` needs a scale with an order", help),)
+        return problems
 
-    def _own_problems(self, written: str) -> tuple[ScaleProblem, ...]:  # noqa: ARG002 # bounds only
+    def _own_problems(self, written: str) -> tuple[ScaleProblem, ...]:
         return ()
 
     @property
@@ -242,15 +242,15 @@ class Scale(ABC):
         """Whether `lower` may follow the scale."""
         return self.has_order
 
-    def accepts_level(self, value: Value) -> bool:  # noqa: ARG002 # most kinds override it
+    def accepts_level(self, value: Value) -> bool:
         """Whether a line of a rubric may describe this verdict."""
         return True
 
-    def level_help(self, value: Value) -> str:  # noqa: ARG002 # for near misses
+    def level_help(self, value: Value) -> str:
         """What to write instead of a level that is not on the scale."""
         return f"the scale is {self}"
 
-    def holds(self, kind: str, low: float, high: float) -> bool:  # noqa: ARG002 # most kinds override it
+    def holds(self, kind: str, low: float, high: float) -> bool:
         """Whether values of a type can be on the scale; its bounds may be infinite."""
         return True
 

@@ -40,5 +40,5 @@ class FreeText(Scale):
     def reply_instruction(self) -> str:
         return "Reply with the whole text, and with nothing else."
 
-    def read_verdict(self, raw: object, criteria_count: int) -> NoReturn:  # noqa: ARG002 # none fits
+    def read_verdict(self, raw: object, criteria_count: int) -> NoReturn:
         raise NoVerdict("a text was asked for, and no verdict")

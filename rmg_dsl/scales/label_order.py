@@ -60,7 +60,7 @@ class LabelOrder(Scale):
         items = {"type": "string", "enum": [*self.labels]}
         return {"type": "array", "items": items, "minItems": size, "maxItems": size}
 
-    def read_verdict(self, raw: object, criteria_count: int) -> str:  # noqa: ARG002 # no criteria
+    def read_verdict(self, raw: object, criteria_count: int) -> str:
         if not isinstance(raw, list):
             reject_containers(raw)
             raise NoVerdict("the verdict is not a list")

@@ -123,13 +123,13 @@ class Labels(Scale):
     def other_verdict_keys(self) -> tuple[str, ...]:
         return (*VERDICT_KEYS, "label")
 
-    def read_verdict(self, raw: object, criteria_count: int) -> str:  # noqa: ARG002 # no criteria
+    def read_verdict(self, raw: object, criteria_count: int) -> str:
         reject_containers(raw)
         return read_label(raw, self.labels)
 
     # ── what the checker asks ──
 
-    def _own_problems(self, written: str) -> tuple[ScaleProblem, ...]:  # noqa: ARG002 # names labels
+    def _own_problems(self, written: str) -> tuple[ScaleProblem, ...]:
         folded = [label.strip().casefold() for label in self.labels]
         repeated = [label for label in self.labels if folded.count(label.strip().casefold()) > 1]
         if repeated:
@@ -151,7 +151,7 @@ class Labels(Scale):
         close = suggest_name(str(value), self.labels)
         return f'did you mean "{close}"?' if close else f"the scale is {self}"
 
-    def holds(self, kind: str, low: float, high: float) -> bool:  # noqa: ARG002 # the kind decides
+    def holds(self, kind: str, low: float, high: float) -> bool:
         return kind not in ("number", "bool")
 
     def pool_problem(self, pool: str) -> tuple[str, str] | None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from rmg_dsl.scales.base import Scale, ScaleProblem, ScoreType
 
 
-@dataclass(frozen=True, slots=True)
 class NumberRange(Scale):
-    """Numbers from `low` to `high`, both included."""
+    """Numbers from `low` to `high`, both included. The fields are those of the subclasses."""
+
+    __slots__ = ()
 
     low: float
     high: float
-    lower: bool = False
 
     @property
     def score_type(self) -> ScoreType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from rmg_dsl.scales.base import JsonSchema, Value, is_number
@@ -9,6 +10,7 @@ from rmg_dsl.scales.ranges import NumberRange
 from rmg_dsl.scales.reading import read_number
 
 
+@dataclass(frozen=True, slots=True)
 class Real(NumberRange):
     """Any number from `low` to `high`; written `0.0..1.0`.
 
@@ -16,7 +18,9 @@ class Real(NumberRange):
     (0.25, None)
     """
 
-    __slots__ = ()
+    low: float
+    high: float
+    lower: bool = False
 
     def __str__(self) -> str:
         return f"{float(self.low)!r}..{float(self.high)!r}" + " lower" * self.lower
@@ -57,7 +61,7 @@ class Real(NumberRange):
     def verdict_schema(self) -> JsonSchema:
         return {"type": "number", "minimum": self.low, "maximum": self.high}
 
-    def read_verdict(self, raw: object, criteria_count: int) -> float:  # noqa: ARG002 # no criteria
+    def read_verdict(self, raw: object, criteria_count: int) -> float:
         number = read_number(raw, self.low, self.high, self)
         return float(number) + 0.0  # adding zero removes the minus of a negative zero
 

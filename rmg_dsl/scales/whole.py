@@ -28,6 +28,7 @@ class Whole(NumberRange):
 
     low: int
     high: int
+    lower: bool = False
 
     def __str__(self) -> str:
         return f"{self.low}..{self.high}" + " lower" * self.lower
@@ -92,7 +93,7 @@ class Whole(NumberRange):
             return {"type": "integer", "enum": [*self.levels]}
         return {"type": "integer", "minimum": self.low, "maximum": self.high}
 
-    def read_verdict(self, raw: object, criteria_count: int) -> int:  # noqa: ARG002 # no criteria
+    def read_verdict(self, raw: object, criteria_count: int) -> int:
         number = read_number(raw, self.low, self.high, self)
         if number != int(number):
             raise OffScale(f"the verdict {number} is no whole number on {self}")

@@ -76,7 +76,7 @@ class YesNo(Scale):
     def verdict_schema(self) -> JsonSchema:
         return {"type": "boolean"}
 
-    def read_verdict(self, raw: object, criteria_count: int) -> bool:  # noqa: ARG002 # no criteria
+    def read_verdict(self, raw: object, criteria_count: int) -> bool:
         reject_containers(raw)
         return read_bool(raw)
 
@@ -85,10 +85,10 @@ class YesNo(Scale):
     def accepts_level(self, value: Value) -> bool:
         return isinstance(value, bool)
 
-    def level_help(self, value: Value) -> str:  # noqa: ARG002 # there are two levels
+    def level_help(self, value: Value) -> str:
         return "the levels of a bool are True and False"
 
-    def holds(self, kind: str, low: float, high: float) -> bool:  # noqa: ARG002 # the kind decides
+    def holds(self, kind: str, low: float, high: float) -> bool:
         return kind in ("bool", "any")
 
     def pool_problem(self, pool: str) -> tuple[str, str] | None:

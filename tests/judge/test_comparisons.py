@@ -35,7 +35,7 @@ from rmg_dsl.judge.rank_math import (
 )
 from rmg_dsl.messages import Question, Reply, Request
 from rmg_dsl.results import Score
-from rmg_dsl.scales import LabelOrder
+from rmg_dsl.scales.label_order import LabelOrder
 
 CASES = paths.CASES
 
