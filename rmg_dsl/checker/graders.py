@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from rmg_dsl.checker.calls import check_function_call
 from rmg_dsl.checker.expressions import ExpressionChecker, find_library_grader
 from rmg_dsl.checker.judging import JudgingChecker, default_pool, pooled_type
-from rmg_dsl.checker.keys import KEYS, check_plain_value, check_settings, is_fully_read
+from rmg_dsl.checker.keys import check_plain_value, check_settings, is_fully_read
 from rmg_dsl.checker.models import ModelTable
 from rmg_dsl.checker.pairwise import SHARE, ComparisonChecker
 from rmg_dsl.checker.prompts import (
@@ -43,8 +43,8 @@ from rmg_dsl.ir.types import Type, type_of_scale
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
 from rmg_dsl.suggest import format_names, suggest_name
 from rmg_dsl.syntax import nodes
+from rmg_dsl.syntax.declarations import keys_of
 
-_JUDGE_KEYS = ("prompt", "system", "model", "samples", "pool", "logprobs", "escalate", "generator")
 ScoringDecl = nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | nodes.RankingDecl
 
 
@@ -221,9 +221,8 @@ class GraderResolver:
         if not isinstance(declared.body, nodes.Block):
             return self._check_aggregate_score(declared.body, scope)
         found = check_settings(declared.body, "aggregate", scope)
-        for key in ("missing",):
-            if key in found:
-                check_plain_value(found[key], KEYS["aggregate"][key], scope)
+        for key, setting in found.items():
+            check_plain_value(setting, keys_of("aggregate")[key], scope)
         if "score" not in found:
             return None
         missing = found["missing"].value if "missing" in found else None
@@ -431,7 +430,7 @@ class GraderResolver:
     ) -> ResolvedGrader | None:
         found = check_settings(block, "grader", scope)
         for name, setting in found.items():
-            check_plain_value(setting, KEYS["grader"][name], scope)
+            check_plain_value(setting, keys_of("grader")[name], scope)
         if "score" in found and "prompt" in found:
             called = self._find_grader_reference(found["score"].value, scope)
             if called is None:
@@ -488,7 +487,8 @@ class GraderResolver:
         if called is not None:
             graded = self._check_alias_scale(called[0], value, scale, scope)
             return self._override_grader(graded, block, found, scope) if graded else None
-        judging = next((found[key] for key in _JUDGE_KEYS if key in found), None)
+        judge_keys = (key.name for key in keys_of("grader").values() if key.asks_judge)
+        judging = next((found[name] for name in judge_keys if name in found), None)
         if judging is not None:
             message = f"`{judging.key.id}` is for graders that ask a judge, and this score is code"
             scope.report(

@@ -8,7 +8,7 @@ from typing import cast
 
 from rmg_dsl.checker.expressions import UNKNOWN, ExpressionChecker
 from rmg_dsl.checker.judging import check_generator, check_samples
-from rmg_dsl.checker.keys import KEYS, check_plain_value, check_settings, is_fully_read
+from rmg_dsl.checker.keys import check_plain_value, check_settings, is_fully_read
 from rmg_dsl.checker.models import ModelTable
 from rmg_dsl.checker.prompts import (
     CheckedTemplate,
@@ -32,6 +32,7 @@ from rmg_dsl.ir.scoring import (
 from rmg_dsl.ir.types import LIST, Type, number_type
 from rmg_dsl.prompts.template import outline
 from rmg_dsl.syntax import nodes
+from rmg_dsl.syntax.declarations import keys_of
 
 FindGraderReference = Callable[
     [nodes.Expr, Scope], tuple[ResolvedGrader | None, QualifiedName] | None
@@ -234,7 +235,7 @@ def _check_plain_settings(
 ) -> dict[str, nodes.SettingLine]:
     found = check_settings(block, kind, scope)
     for key, setting in found.items():
-        check_plain_value(setting, KEYS[kind][key], scope)
+        check_plain_value(setting, keys_of(kind)[key], scope)
     return found
 
 
@@ -244,7 +245,7 @@ def _comparison_setting(
     """A plain value; of a wrong one, which is reported by now, the default."""
     value = found[key].value if key in found else None
     if isinstance(value, nodes.NameNode):
-        return value.id if value.id in KEYS["pairwise"][key].words else default
+        return value.id if value.id in keys_of("pairwise")[key].words else default
     if isinstance(value, nodes.NumberNode | nodes.TruthNode | nodes.TextNode) and isinstance(
         value.value, type(default)
     ):

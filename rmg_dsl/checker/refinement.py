@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from rmg_dsl.checker.expressions import UNKNOWN, ExpressionChecker
 from rmg_dsl.checker.graders import GraderResolver
-from rmg_dsl.checker.keys import KEYS, check_plain_value, check_settings, is_fully_read
+from rmg_dsl.checker.keys import check_plain_value, check_settings, is_fully_read
 from rmg_dsl.checker.models import ModelTable
 from rmg_dsl.checker.prompts import (
     CheckedTemplate,
@@ -36,6 +36,7 @@ from rmg_dsl.ir.types import ANY, TEXT, Type, number_type
 from rmg_dsl.prompts.template import outline
 from rmg_dsl.suggest import format_names
 from rmg_dsl.syntax import nodes
+from rmg_dsl.syntax.declarations import keys_of
 
 DEFAULT_ROUNDS = 3
 _WRITER_SYSTEM_PROMPT = (
@@ -126,7 +127,7 @@ class RefineChecker:
         )
         for key, setting in found.items():
             if key != "feedback":
-                check_plain_value(setting, KEYS["refine"][key], scope)
+                check_plain_value(setting, keys_of("refine")[key], scope)
         until = (
             self._until_conditions(found["until"], scope, drafting) if "until" in found else None
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from rmg_dsl.checker.expressions import ExpressionChecker
-from rmg_dsl.checker.keys import KEYS, check_plain_value, check_settings, is_fully_read
+from rmg_dsl.checker.keys import check_plain_value, check_settings, is_fully_read
 from rmg_dsl.checker.raters import (
     Rater,
     are_words_and_numbers,
@@ -18,6 +18,7 @@ from rmg_dsl.ir import expr
 from rmg_dsl.ir.expr import Term
 from rmg_dsl.ir.suite import Validation, ValidationLevel
 from rmg_dsl.syntax import nodes
+from rmg_dsl.syntax.declarations import declarations, keys_of
 
 _VALIDATION_LEVELS: Mapping[str, ValidationLevel] = {
     level: level for level in get_args(ValidationLevel)
@@ -62,6 +63,8 @@ def _named_verdicts(people: Sequence[Rater], scope: Scope) -> tuple[tuple[str, T
 
 
 def _report_no_grader(judge: Rater, scope: Scope) -> None:
+    if _is_broken_score(judge.node, scope):
+        return
     if not any(d.span == judge.node.span for d in scope.state.diagnostics):
         message = "`validate` wants a grader or an aggregate: it compares what that says with what people say"
         scope.report(
@@ -70,6 +73,15 @@ def _report_no_grader(judge: Rater, scope: Scope) -> None:
             judge.node.span,
             help="write `validate relevance against human_relevance`",
         )
+
+
+def _is_broken_score(node: nodes.Expr, scope: Scope) -> bool:
+    """Is this the name of a grader that has a mistake of its own, which is reported there?"""
+    place = scope.file.find(node.id) if isinstance(node, nodes.NameNode) else None
+    if place is None:
+        return False
+    spec = declarations().get(nodes.keyword_of(place.file.declarations[place.name]))
+    return spec is not None and spec.gives_score
 
 
 def _check_verdict_kinds(judge: Rater, people: Sequence[Rater], scope: Scope) -> None:
@@ -87,7 +99,7 @@ def _validation_level(
     setting = keys.get("level")
     if setting is None:
         return "pooled"
-    check_plain_value(setting, KEYS["validate"]["level"], scope)
+    check_plain_value(setting, keys_of("validate")["level"], scope)
     word = setting.value.id if isinstance(setting.value, nodes.NameNode) else ""
     level = _VALIDATION_LEVELS.get(word, "pooled")
     body = declared.body

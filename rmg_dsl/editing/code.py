@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from rmg_dsl.checker.keys import KEYS, Key
 from rmg_dsl.editing.cursor import Cursor
 from rmg_dsl.editing.names import SCORED_KINDS, Offer, SpecNames
 from rmg_dsl.editing.spec_docs import word_meaning
+from rmg_dsl.syntax.declarations import KeySpec, Shape, declarations, keys_of
 from rmg_dsl.syntax.expected import ExpectedNext, LineToken, expected_next
 from rmg_dsl.syntax.keywords import grammar_keywords
 
@@ -17,23 +17,22 @@ PYTHON = Offer("python", "function", 'python("module:function", name = value): a
 LLM = Offer("llm", "function", 'llm("provider/name", setting=value): a model')
 PANEL = Offer("panel", "function", "panel(a, b, c): several declared models as one judge")
 
-_SCORE_OFFER = Offer("score", "word", "the score of this very grader or aggregate")
-_OFFERS_BY_KEY: Mapping[tuple[str, str], tuple[Offer, ...]] = {
-    ("grader", "pass"): (_SCORE_OFFER,),
-    ("aggregate", "pass"): (_SCORE_OFFER,),
-    ("grader", "escalate"): (
-        _SCORE_OFFER,
-        Offer("spread", "word", "the highest less the lowest draw"),
-        Offer("confidence", "word", "the probability of the verdict, or its share of the draws"),
-    ),
-    ("refine", "by"): (Offer("best", "word", "the best draft so far"),),
-}
-# Of the words that the grammar takes in any expression, those that a key of this shape, or a declaration, can do with.
-_WORDS_BY_SHAPE: Mapping[str, tuple[str, ...]] = {
+# The words that a value of this shape can use, of those that the grammar takes in any expression.
+_WORDS_BY_SHAPE: Mapping[Shape, tuple[str, ...]] = {
     "bool": ("True", "False"),
     "model": ("when",),
+    "words": (),
+    "count": (),
+    "text": (),
+    "prompt": (),
+    "fields": (),
+    "score": (),
+    "scores": (),
+}
+_WORDS_BY_DECLARATION: Mapping[str, tuple[str, ...]] = {
+    "model": (),
+    "fields": (),
     "validate": ("against",),
-    **dict.fromkeys(("words", "count", "text", "prompt", "fields", "score", "scores"), ()),
 }
 
 
@@ -59,25 +58,24 @@ def code_offers(cursor: Cursor, known: SpecNames) -> Iterable[Offer]:
     return (*named, *_keyword_offers(cursor, seen, key, known))
 
 
-def _key_at_cursor(cursor: Cursor, seen: ExpectedNext) -> Key | None:
+def _key_at_cursor(cursor: Cursor, seen: ExpectedNext) -> KeySpec | None:
     """The key whose value is being written, if it is one."""
     if cursor.kind != "setting" or not seen.tokens:
         return None
-    return KEYS.get(cursor.owner, {}).get(seen.tokens[0].text)
+    return keys_of(cursor.owner).get(seen.tokens[0].text)
 
 
 def _keyword_offers(
-    cursor: Cursor, seen: ExpectedNext, key: Key | None, known: SpecNames
+    cursor: Cursor, seen: ExpectedNext, key: KeySpec | None, known: SpecNames
 ) -> list[Offer]:
     """The grammar's own words, where they make sense; `rubric` is offered among the keys."""
     if cursor.kind == "setting" and not seen.tokens:
         return []
-    escalates = cursor.kind == "setting" and seen.tokens[0].text == "escalate"
-    unfit = (
-        {"internal"}
-        | (set() if escalates else {"when"})
-        | ({"rmg"} if known.has_edition else set())
-    )
+    unfit = {spec.keyword for spec in declarations().values() if spec.is_library_only}
+    if key is None or not key.has_when:
+        unfit.add("when")
+    if known.has_edition:
+        unfit.add("rmg")
     wanted = [word for word in seen.keywords if word not in unfit]
     few = _allowed_words(cursor, seen, key)
     return [
@@ -87,12 +85,14 @@ def _keyword_offers(
     ]
 
 
-def _allowed_words(cursor: Cursor, seen: ExpectedNext, key: Key | None) -> tuple[str, ...] | None:
+def _allowed_words(
+    cursor: Cursor, seen: ExpectedNext, key: KeySpec | None
+) -> tuple[str, ...] | None:
     """The words that fit where the grammar takes any expression and the checker does not."""
     if key is not None:
         return None if _has_terminal(seen, "WHEN") else _WORDS_BY_SHAPE.get(key.shape)
     if cursor.kind == "head" and seen.tokens:
-        return _WORDS_BY_SHAPE.get(seen.tokens[0].text)
+        return _WORDS_BY_DECLARATION.get(seen.tokens[0].text)
     return None
 
 
@@ -116,7 +116,7 @@ def _has_terminal(seen: ExpectedNext, terminal: str) -> bool:
 
 
 def _name_offers(
-    cursor: Cursor, seen: ExpectedNext, key: Key | None, known: SpecNames
+    cursor: Cursor, seen: ExpectedNext, key: KeySpec | None, known: SpecNames
 ) -> Iterable[Offer]:
     """What a name can mean here."""
     if cursor.kind == "criterion":
@@ -124,18 +124,16 @@ def _name_offers(
     if cursor.kind == "field":
         return _value_offers("field", seen, known) if seen.tokens else ()
     if cursor.kind == "setting":
-        return _setting_offers(cursor, seen, key, known) if seen.tokens else _key_offers(cursor)
+        return _setting_offers(seen, key, known) if seen.tokens else _key_offers(cursor)
     return _head_offers(seen, known)
 
 
 def _key_offers(cursor: Cursor) -> Iterable[Offer]:
     """The keys that the block does not have yet."""
-    owner = cursor.owner
-    known = (*KEYS.get(owner, {}), *(("rubric",) if owner == "grader" else ()))
     return [
-        Offer(name, "key", word_meaning("key", name, owner))
-        for name in known
-        if name not in cursor.keys
+        Offer(key.name, "key", key.doc)
+        for key in keys_of(cursor.owner).values()
+        if key.name not in cursor.keys
     ]
 
 
@@ -148,32 +146,32 @@ def _head_offers(seen: ExpectedNext, known: SpecNames) -> Iterable[Offer]:
         return known.column_offers(plain=False)
     if len(seen.tokens) > 1 or keyword == "require":
         return _value_offers(keyword, seen, known)
-    fields = (*known.declaration_offers("field"), *known.column_offers(plain=True))
-    return {"refine": fields, "validate": known.declaration_offers(*SCORED_KINDS)}.get(keyword, ())
+    spec = declarations().get(keyword)
+    if spec is not None and spec.name_role == "field":
+        return (*known.declaration_offers("field"), *known.column_offers(plain=True))
+    if spec is not None and spec.name_role == "score":
+        return known.declaration_offers(*SCORED_KINDS)
+    return ()
 
 
-def _setting_offers(
-    cursor: Cursor, seen: ExpectedNext, key: Key | None, known: SpecNames
-) -> Iterable[Offer]:
-    name = seen.tokens[0].text
-    own = _OFFERS_BY_KEY.get((cursor.owner, name), ())
-    if key is None:  # `rubric`, or a slip
+def _setting_offers(seen: ExpectedNext, key: KeySpec | None, known: SpecNames) -> Iterable[Offer]:
+    if key is None:
         return _value_offers("fields", seen, known)
+    own = [Offer(name, "word", doc) for name, doc in key.names.items() if key.shape != "prompt"]
     if _has_terminal(seen, "WHEN"):
         return (*own, *known.declaration_offers("param"))
-    words_of_key = tuple(
-        Offer(word, "value", word_meaning("key", name, cursor.owner)) for word in key.words
-    )
+    words_of_key = [Offer(word, "value", key.doc) for word in key.words]
     return (*own, *words_of_key, *_value_offers(_ROLE_BY_SHAPE.get(key.shape, ""), seen, known))
 
 
-_ROLE_BY_SHAPE: Mapping[str, str] = {
+_ROLE_BY_SHAPE: Mapping[Shape, str] = {
     "model": "models",
     "expr": "aggregate",
     "condition": "aggregate",
     "score": "scores",
     "scores": "scores",
     "fields": "fields",
+    "rubric": "fields",
 }
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from rmg_dsl.diagnostics import Source
 from rmg_dsl.syntax.bad_line import LineKind
+from rmg_dsl.syntax.declarations import declarations
 from rmg_dsl.syntax.lines import LogicalLine, split_lines
 from rmg_dsl.syntax.strings import STRING
 
 _WORD = re.compile(r"(?:[^\W\d]\w*)?\Z")
 _HEAD = re.compile(r"(\w+)[ \t]*(\w*)")
-_NAMING_KEYWORDS = ("grader", "aggregate", "pairwise", "ranking", "model", "param")
 _KEY = re.compile(r"(\w+)[ \t]*[=:]")
 _RUBRIC = re.compile(r"rubric[ \t]*:")
 _QUOTE_OR_COMMENT = re.compile(r"[\"'#]")
@@ -42,7 +42,8 @@ class Cursor:
         """The name that is being declared: it cannot be used in its own declaration."""
         found = _HEAD.match(self.line) if self.kind == "head" else None
         owner, name = found.groups() if found else (self.owner, self.name)
-        return name if owner in _NAMING_KEYWORDS else ""
+        spec = declarations().get(owner)
+        return name if spec is not None and spec.declares_name else ""
 
 
 def locate(source: Source, offset: int) -> Cursor | None:

@@ -14,6 +14,7 @@ from rmg_dsl.editing.spec_docs import DocEntry, doc_entries, word_meaning
 from rmg_dsl.errors import UsageError
 from rmg_dsl.suggest import suggest_name
 from rmg_dsl.syntax import nodes
+from rmg_dsl.syntax.declarations import declarations
 from rmg_dsl.syntax.keywords import grammar_keywords
 
 _WIDTH = 96
@@ -160,7 +161,7 @@ def _help_index(universe: Universe) -> str:
     """What there is help on, by kind."""
     keys = {entry.name for entry in doc_entries() if entry.kind == "key"}
     rows = {
-        "declarations": [word for word in grammar_keywords().declarations if word != "internal"],
+        "declarations": [s.keyword for s in declarations().values() if not s.is_library_only],
         "keys": sorted(keys),
         "scales": grammar_keywords().scale,
         "functions": [

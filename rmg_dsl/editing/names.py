@@ -14,9 +14,10 @@ from rmg_dsl.checker.signatures import Function
 from rmg_dsl.checker.spec_checker import check_spec, collect_declarations
 from rmg_dsl.diagnostics import Source
 from rmg_dsl.syntax import ParseResult, nodes, parse
+from rmg_dsl.syntax.declarations import declarations
 from rmg_dsl.syntax.keywords import grammar_keywords
 
-SCORED_KINDS = ("grader", "aggregate", "pairwise", "ranking")
+SCORED_KINDS = tuple(spec.keyword for spec in declarations().values() if spec.gives_score)
 _MAX_VALUE_CHARS = 60
 
 

@@ -1,13 +1,17 @@
-"""What the words of the language mean, one line each: read from the tables of SPEC.md, so that it is said once."""
+"""What each word of the language means, in one line.
+
+Declarations and keys come from the table of declarations; scales, settings and statuses from the
+tables of SPEC.md.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from rmg_dsl.checker.keys import KEYS
+from rmg_dsl.syntax.declarations import declarations
 from rmg_dsl.syntax.grammar import spec_text
 
 _TABLE = re.compile(r"^\|(.+)\|\n\|[-| ]+\|\n((?:\|.*\|\n)+)", re.M)
@@ -15,13 +19,15 @@ _CELL = re.compile(r"(?<!\\)\|")
 _CODE = re.compile(r"`([^`]+)`")
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 _NAME = re.compile(r"[^\W\d]\w*")
-_KINDS = ("declaration", "key", "scale", "setting", "status")
+_PAGE_KINDS = ("scale", "setting", "status")
 
 
 @dataclass(frozen=True, slots=True)
 class DocEntry:
-    """A word of the language: `owner` is the declaration whose block takes it, if it is a key; `form` how it is
-    written, or what it takes.
+    """A word of the language.
+
+    `owner` is the declaration whose block takes a key; `form` says how the word is written, or what
+    it takes.
     """
 
     name: str
@@ -33,53 +39,57 @@ class DocEntry:
 
 @cache
 def doc_entries() -> tuple[DocEntry, ...]:
-    """Every declaration, key, scale, model setting and status, in the order of the page.
+    """Every declaration, key, scale, model setting and status.
 
     >>> next(entry.meaning for entry in doc_entries() if entry.name == "missing")
     'what happens where a part has no score'
     """
-    return tuple(_parse_entries(spec_text()))
+    return (*_table_entries(), *_page_entries(spec_text()))
 
 
 def word_meaning(kind: str, name: str, owner: str = "") -> str:
-    """The line about one of them, or an empty text. Where a key is said to be as in a grader, it is the grader's.
+    """The line about a word of this kind, or an empty text. `owner` is the declaration of a key.
 
     >>> word_meaning("key", "model", "pairwise")
-    'whom to ask, if not the default'
+    'whom to ask, if not the default; every member of a panel is asked'
     """
-    found = (
-        entry.meaning
-        for entry in doc_entries()
-        if (entry.kind, entry.name, entry.owner) == (kind, name, owner)
-    )
-    said = next(found, "")
-    return word_meaning(kind, name, "grader") if said.startswith("as in a grader") else said
+    place = (kind, name, owner)
+    meanings = (e.meaning for e in doc_entries() if (e.kind, e.name, e.owner) == place)
+    return next(meanings, "")
 
 
-def _parse_entries(page: str) -> Iterator[DocEntry]:
+def _table_entries() -> Iterator[DocEntry]:
+    """The declarations that a spec may hold, then the keys of each."""
+    table = [spec for spec in declarations().values() if not spec.is_library_only]
+    for spec in table:
+        yield DocEntry(spec.keyword, "declaration", "", spec.usage, spec.doc)
+    for spec in table:
+        for key in spec.keys.values():
+            yield DocEntry(key.name, "key", spec.keyword, key.takes, key.doc)
+
+
+def _page_entries(page: str) -> Iterator[DocEntry]:
     for header, body in _TABLE.findall(page):
         kind, *titles = _split_table_row(header)
-        rows = [_split_table_row(line[1:-1]) for line in body.splitlines()]
-        names = [_entry_names(kind, row[0]) for row in rows]
-        owner = (
-            _declaration_with_keys({name for each in names for name in each})
-            if kind == "key"
-            else ""
-        )
-        if kind in _KINDS and (owner or kind != "key"):
-            for row, each in zip(rows, names, strict=True):
-                said = dict(zip(titles, row[1:], strict=True))
-                yield from (_make_entry(name, kind, owner, said) for name in each)
+        if kind not in _PAGE_KINDS:
+            continue
+        for line in body.splitlines():
+            first, *cells = _split_table_row(line[1:-1])
+            by_title = dict(zip(titles, cells, strict=True))
+            for name in _entry_names(kind, first):
+                yield _page_entry(name, kind, by_title)
 
 
-def _make_entry(name: str, kind: str, owner: str, said: dict[str, str]) -> DocEntry:
-    told = next(
-        (said[title] for title in ("meaning", "when", "verdicts", "takes") if said.get(title)), ""
-    )
-    form = next(
-        (said[title] for title in ("form", "value", "takes", "the score") if title in said), ""
-    )
-    return DocEntry(name, kind, owner, form if form != told else "", told)
+def _page_entry(name: str, kind: str, cells: Mapping[str, str]) -> DocEntry:
+    meaning = _first_cell(cells, ("meaning", "when", "verdicts", "takes"))
+    form = _first_cell(cells, ("takes", "the score"))
+    if form == meaning:
+        form = ""
+    return DocEntry(name, kind, "", form, meaning)
+
+
+def _first_cell(cells: Mapping[str, str], titles: Iterable[str]) -> str:
+    return next((cells[title] for title in titles if cells.get(title)), "")
 
 
 def _split_table_row(line: str) -> list[str]:
@@ -94,8 +104,3 @@ def _entry_names(kind: str, cell: str) -> list[str]:
         if kind == "scale"
         else [found.group() for code in codes if (found := _NAME.match(code))]
     )
-
-
-def _declaration_with_keys(keys: set[str]) -> str:
-    """The declaration that takes just these keys."""
-    return next((name for name, known in KEYS.items() if keys - {"rubric"} == known.keys()), "")

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from rmg_dsl.checker.keys import KEYS
 from rmg_dsl.editing.code import open_calls
 from rmg_dsl.editing.cursor import Cursor
 from rmg_dsl.editing.names import Offer, SpecNames
 from rmg_dsl.prompts.sandbox import FILTERS, LOOP_ATTRIBUTES
 from rmg_dsl.prompts.template import TESTS
+from rmg_dsl.syntax.declarations import declarations, keys_of
 from rmg_dsl.syntax.expected import ExpectedNext, expected_next
 
 _OPENING = re.compile(r"\{\{-?|\{%-?|\{#")
 _CLOSING = {"{{": "}}", "{%": "%}", "{#": "#}"}
 _LOCAL_NAME = re.compile(r"\{%-?\s*(?:for|set)\s+([^\W\d]\w*)")
+_FIRST_WORD = re.compile(r"\w+")
 _AFTER_VALUE = re.compile(r"[\w)\]\"']\s+\Z")
 WORDS_IN_TAGS = ("if", "else", "and", "or", "in", "is", "not")
 STATEMENTS = {
@@ -29,11 +30,6 @@ STATEMENTS = {
     "raw": "plain text, braces and all",
     "endraw": "the end of the plain text",
 }
-_PAIRWISE_OFFERS = (
-    Offer("a", "word", "the first field of `compare`"),
-    Offer("b", "word", "the second field of `compare`"),
-)
-_REFINE_OFFERS = (Offer("feedback", "word", "what the graders said of the latest draft"),)
 
 
 def text_offers(cursor: Cursor, known: SpecNames) -> tuple[Iterable[Offer], int]:
@@ -68,8 +64,9 @@ def _is_template(cursor: Cursor, seen: ExpectedNext | None) -> bool:
     if seen is None or not seen.tokens or seen.tokens[-1].type != "EQUAL":
         return False
     if cursor.kind == "head":
-        return seen.tokens[0].text == "grader" and not open_calls(seen.tokens)
-    key = KEYS.get(cursor.owner, {}).get(seen.tokens[0].text)
+        spec = declarations().get(seen.tokens[0].text)
+        return spec is not None and bool(spec.text_key) and not open_calls(seen.tokens)
+    key = keys_of(cursor.owner).get(seen.tokens[0].text)
     return key is not None and key.shape == "prompt"
 
 
@@ -122,7 +119,14 @@ def _operand_offers(cursor: Cursor, known: SpecNames) -> Iterable[Offer]:
 
 
 def _owner_offers(cursor: Cursor) -> Sequence[Offer]:
-    return {"pairwise": _PAIRWISE_OFFERS, "refine": _REFINE_OFFERS}.get(cursor.owner, ())
+    """The names that only this template has, such as `a` and `b` of a comparison."""
+    if cursor.kind != "setting":
+        return ()
+    word = _FIRST_WORD.match(cursor.line)
+    key = keys_of(cursor.owner).get(word.group()) if word else None
+    if key is None:
+        return ()
+    return [Offer(name, "word", doc) for name, doc in key.names.items()]
 
 
 def _template_value_offers(cursor: Cursor, known: SpecNames) -> Iterable[Offer]:

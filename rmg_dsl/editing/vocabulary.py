@@ -1,14 +1,17 @@
-"""All words that an editor may colour or offer, by kind: made from the grammar, the keys and the standard library."""
+"""All words that an editor may colour or offer, by kind.
+
+They come from the grammar, the table of declarations and the standard library.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from rmg_dsl.checker import Universe
-from rmg_dsl.checker.keys import KEYS
 from rmg_dsl.editing.templates import STATEMENTS, WORDS_IN_TAGS
 from rmg_dsl.prompts.sandbox import FILTERS
 from rmg_dsl.syntax import nodes
+from rmg_dsl.syntax.declarations import block_keys, declarations
 from rmg_dsl.syntax.keywords import grammar_keywords
 
 WordGroup = tuple[str, ...]
@@ -16,7 +19,10 @@ WordGroup = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The one list: what the lexer for Pygments, the mode for JupyterLab and completion know.
+    """The words that the lexer for Pygments, the mode for JupyterLab and completion know.
+
+    `named` are the declarations whose keyword a name follows and no scale; `scaled` those that take
+    a scale too; `templates` the keys whose value is a prompt.
 
     >>> from rmg_dsl.api.sources import universe
     >>> vocabulary(universe()).scale
@@ -24,6 +30,8 @@ class Vocabulary:
     """
 
     declarations: WordGroup
+    named: WordGroup
+    scaled: WordGroup
     inside: WordGroup
     scale: WordGroup
     operators: WordGroup
@@ -39,17 +47,20 @@ class Vocabulary:
 
 def vocabulary(universe: Universe) -> Vocabulary:
     """The words of the language, and of the functions and graders that this universe has."""
-    found = grammar_keywords()
-    keys = {name: key for block in KEYS.values() for name, key in block.items()}
+    words = grammar_keywords()
+    table = declarations().values()
+    keys = [key for spec in table for key in spec.keys.values()]
     graders = (d.name.id for d in universe.library.declarations if isinstance(d, nodes.GraderDecl))
     return Vocabulary(
-        found.declarations,
-        tuple(word for word in found.inside if word != "rubric"),
-        found.scale,
-        found.operators,
-        found.constants,
-        (*sorted(keys), "rubric"),
-        tuple(sorted(name for name, key in keys.items() if key.shape == "prompt")),
+        words.declarations,
+        tuple(s.keyword for s in table if s.name_role != "none" and not s.has_scale),
+        tuple(s.keyword for s in table if s.has_scale),
+        tuple(word for word in words.inside if word not in block_keys()),
+        words.scale,
+        words.operators,
+        words.constants,
+        tuple(sorted(block_keys())),
+        tuple(sorted({key.name for key in keys if key.shape == "prompt"})),
         (*universe.functions, "llm", "panel", "python"),
         tuple(graders),
         universe.settings,

@@ -18,7 +18,7 @@ def with_words(script: str, known: Vocabulary) -> str:
 
     >>> from rmg_dsl.api.sources import universe
     >>> from rmg_dsl.editing import vocabulary
-    >>> with_words("const WORDS = {};", vocabulary(universe())).splitlines()[3]
+    >>> with_words("const WORDS = {};", vocabulary(universe())).splitlines()[5]
     '    "scale": "lower bool points".split(" "),'
     """
     groups = (

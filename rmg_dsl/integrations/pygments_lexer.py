@@ -77,11 +77,8 @@ def _any_word_pattern(words: Iterable[str]) -> str:
 
 def _line_states(known: Vocabulary) -> dict[str, LexerRules]:
     """What lines begin with: the magic, declarations, keys, the levels of a rubric."""
-    naming = _any_word_pattern(
-        word
-        for word in known.declarations
-        if word not in ("rmg", "from", "fields", "require", "grader")
-    )
+    naming = _any_word_pattern(known.named)
+    scaled = _any_word_pattern(known.scaled)
     declares = bygroups(Keyword.Declaration, Whitespace, Name.Class)
     begins = rf"^{_any_word_pattern(known.declarations)}(?=[ \t]*:|[ \t]+[^\s=:])"
     key = bygroups(Whitespace, Name.Attribute, Whitespace, Operator)
@@ -101,7 +98,7 @@ def _line_states(known: Vocabulary) -> dict[str, LexerRules]:
                 bygroups(Whitespace, Keyword.Pseudo, using(PythonLexer)),
             ),
             (r"^##[^\n]*", String.Doc),
-            (rf"^(grader)([ \t]+)({_NAME})", declares, "head"),
+            (rf"^({scaled})([ \t]+)({_NAME})", declares, "head"),
             (rf"^({naming})([ \t]+)({_NAME})", declares),
             (begins, Keyword.Declaration),
             (rf"^([ \t]+)({_any_word_pattern(known.templates)})([ \t]*)(=)(?!=)", key, "prompt"),

@@ -11,7 +11,9 @@ from lark.exceptions import UnexpectedCharacters
 
 from rmg_dsl.diagnostics import Diagnostic, Fix, Source, Span, diagnose
 from rmg_dsl.syntax.bad_line import BadLine, ErrorRule
-from rmg_dsl.syntax.lines import KEYWORDS
+from rmg_dsl.syntax.declarations import declarations, word_pattern
+from rmg_dsl.syntax.key_error_rules import key_inside_line, takes_text, text_before_key
+from rmg_dsl.syntax.lines import HEAD
 from rmg_dsl.syntax.scale_error_rules import malformed_scale, missing_arrow
 
 _RESERVED_TERMINALS = frozenset({"IF", "ELSE", "AND", "OR", "NOT", "IN", "TRUE", "FALSE", "NONE"})
@@ -75,7 +77,13 @@ _BOOLEAN_WORDS = {
     "off": "False",
 }
 _CURLY_QUOTE = re.compile("[“”„«»‘’]")
-_BLOCK_ONLY_KEYWORDS = ("fields", "pairwise", "ranking", "refine")
+_TABLE = declarations().values()
+_NAMED = word_pattern(spec.keyword for spec in _TABLE if spec.has_name)
+_WITH_VALUE = word_pattern(spec.keyword for spec in _TABLE if spec.has_value)
+_BLOCK_ONLY = word_pattern(spec.keyword for spec in _TABLE if not spec.has_line)
+_LINE_OR_BLOCK = word_pattern(spec.keyword for spec in _TABLE if spec.has_value and spec.has_block)
+_DECLARATION_WITH_VALUE = re.compile(rf"(?:{_WITH_VALUE})\s+\w+(?:\s*->.*)?\s*$", re.S)
+_DOUBLED_EQUALS = re.compile(rf"(?:(?:{_WITH_VALUE})\s+)?\w+\s*(?:->[^=]*)?=$")
 
 
 def explain_bad_line(misread: BadLine) -> Diagnostic:
@@ -111,7 +119,7 @@ def declaration_help(text: str) -> str:
     if typed:
         return f"`{typed.group(1)}` is no declaration: write `grader {typed.group(2)} …` or `aggregate {typed.group(2)} …`"
     return "a line in column 1 starts with one of: " + ", ".join(
-        k for k in KEYWORDS if k != "internal"
+        spec.keyword for spec in _TABLE if not spec.is_library_only
     )
 
 
@@ -191,6 +199,8 @@ def _bare_text(m: BadLine) -> Diagnostic | None:
     value = re.match(r"(?:grader\s+\w+\s*(?:->[^=]*)?|\w+\s*)=\s*(?=[^\W\d])", m.text)
     if not value or m.offset < value.end():
         return None
+    if m.kind == "setting" and not takes_text(value.group().split("=")[0].strip()):
+        return None
     written = m.text[value.end() :]
     if not re.match(r"\w+[,.!?:;]?\s+[\w{(\"']", written) or re.match(
         r"\w+\s+(?:if|for|is)\b|(?:if|lambda)\b", written
@@ -206,10 +216,15 @@ def _bare_text(m: BadLine) -> Diagnostic | None:
 def _unquoted_text(m: BadLine, start: int, word: str = "") -> Diagnostic:
     text = word or m.text[start:].split("\n")[0].rstrip()
     span = m.span(start, start + len(text))
-    fix = Fix(span, f'"{text}"', "quote it") if '"' not in text and "\\" not in text else None
-    return m.diagnose_at(
-        "RMG111", "text is always quoted", span, f'write "{text[:40]}{"…" * (len(text) > 40)}"', fix
-    )
+    prose = text_before_key(text)
+    help = f'write "{prose[:40]}{"…" * (len(prose) > 40)}"'
+    fix = None
+    if prose != text:
+        # Quoting all of it would turn a key into a part of the text, without a further mistake.
+        help += ", and each key on its own line"
+    elif '"' not in text and "\\" not in text:
+        fix = Fix(span, f'"{text}"', "quote it")
+    return m.diagnose_at("RMG111", "text is always quoted", span, help, fix)
 
 
 def _text_without_key(m: BadLine) -> Diagnostic | None:
@@ -229,9 +244,7 @@ def _text_without_key(m: BadLine) -> Diagnostic | None:
 
 def _name_of_declaration(m: BadLine) -> Diagnostic | None:
     """The place right after the keyword, where the name stands: no name, two of them, or something else."""
-    head = re.match(
-        r"(param|model|grader|pairwise|ranking|aggregate|refine|validate)\b[ \t]*", m.text
-    )
+    head = re.match(rf"({_NAMED})\b[ \t]*", m.text)
     if m.kind != "head" or not head:
         return None
     keyword, at = head.group(1), head.end()
@@ -270,7 +283,7 @@ def _malformed_name(m: BadLine, keyword: str, at: int) -> Diagnostic | None:
         better = f"{odd.group(1)}_{odd.group(3)}"
         return m.diagnose_with_fix("RMG101", "a name is one word", at, at + len(better), better)
     parameters = re.compile(r"[^\W\d]\w*\s*\([\w\s,:=]*\)\s*(?=->|=|:)").match(m.text, at)
-    if parameters and keyword in ("grader", "aggregate"):
+    if parameters and re.fullmatch(_LINE_OR_BLOCK, keyword):
         start = m.text.index("(", at)
         help = "leave the brackets out: a prompt or an expression names its fields itself"
         end = start + len(m.text[start : parameters.end()].rstrip())
@@ -297,7 +310,7 @@ def _reserved_name(m: BadLine) -> Diagnostic | None:
 
 def _block_required(m: BadLine) -> Diagnostic | None:
     """`pairwise x = …`, `fields = …`, `refine x until …`: what has only the form of a block."""
-    head = re.match(rf"({'|'.join(_BLOCK_ONLY_KEYWORDS)})\b[ \t]*(\w*)", m.text)
+    head = re.match(rf"({_BLOCK_ONLY})\b[ \t]*(\w*)", m.text)
     if m.kind != "head" or not head or m.text.endswith(":") or m.bracket_depth:
         return None
     if m.offset < head.end(2) or (head.group(1) == "fields" and head.group(2)):
@@ -340,7 +353,7 @@ def _colon_before_value(m: BadLine) -> Diagnostic | None:
     """`grader x -> 1..5: "…"`: the colon opens a block, a value on the same line wants `=`."""
     if (
         m.kind != "head"
-        or not re.match(r"(grader|aggregate|fields)\b", m.text)
+        or not re.match(rf"({_LINE_OR_BLOCK}|fields)\b", m.text)
         or not m.before.rstrip().endswith(":")
     ):
         return None
@@ -365,9 +378,7 @@ def _equals_missing(m: BadLine) -> Diagnostic | None:
         or m.is_in_value
     ):
         return None
-    if m.kind == "head" and not re.match(
-        r"(param|model|grader|aggregate)\s+\w+(\s*->.*)?\s*$", m.before, re.S
-    ):
+    if m.kind == "head" and not _DECLARATION_WITH_VALUE.match(m.before):
         return None
     if m.kind != "head" and not re.match(r"\w+\s*$", m.before):
         return None
@@ -396,7 +407,7 @@ def _equals_doubled(m: BadLine) -> Diagnostic | None:
     """`param x == 3`, `prompt == "…"`: where the parser has read the first `=` alone."""
     if not m.rest.startswith("=") or not m.before.endswith("=") or m.bracket_depth:
         return None
-    if not re.match(r"(?:(?:param|model|grader|aggregate)\s+)?\w+\s*(?:->[^=]*)?=$", m.before):
+    if not _DOUBLED_EQUALS.match(m.before):
         return None
     help = f"write `{' '.join(m.before[:-1].split())} = …`"
     return m.diagnose_with_fix(
@@ -681,12 +692,8 @@ def _ends_early(m: BadLine) -> Diagnostic | None:
 
 
 def _two_statements(m: BadLine) -> Diagnostic | None:
-    """Two statements on one line."""
-    keyword = re.match(
-        r"(?:param|model|grader|aggregate|require|refine|pairwise|validate|ranking)\s+[\w(]", m.rest
-    )
-    key = re.match(r"(?:prompt|system|score|rubric|samples|pool|pass|model)\s*[=:]", m.rest)
-    if m.bracket_depth or not (keyword or key) or not m.before.strip():
+    """A declaration that starts behind another statement."""
+    if m.bracket_depth or not HEAD.match(m.rest) or not m.before.strip():
         return None
     word = re.match(r"\w+", m.rest)
     span = m.span(m.offset, m.offset + (word.end() if word else 1))
@@ -711,6 +718,7 @@ def _expected_help(m: BadLine) -> str:
 
 
 RULES: tuple[ErrorRule, ...] = (
+    key_inside_line,
     _curly_quotes,
     _string_prefix,
     _quote_inside,

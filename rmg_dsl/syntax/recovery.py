@@ -15,24 +15,27 @@ from rmg_dsl.diagnostics import Diagnostic, Fix, Source, Span, diagnose
 from rmg_dsl.syntax import nodes
 from rmg_dsl.syntax.bad_line import CONTEXT_BEFORE, BadLine, LineKind
 from rmg_dsl.syntax.builder import Builder, NestingError, check_depth
+from rmg_dsl.syntax.declarations import block_keys, declarations, keywords, word_pattern
 from rmg_dsl.syntax.error_rules import declaration_help, explain_bad_line, nesting_diagnostic
 from rmg_dsl.syntax.grammar import grammar
 from rmg_dsl.syntax.layout import LayoutError
-from rmg_dsl.syntax.lines import BLOCK_KEYS, CRITERION, HEAD, KEYWORDS, LogicalLine, split_lines
+from rmg_dsl.syntax.lines import CRITERION, HEAD, LogicalLine, split_lines
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _SETTING = re.compile(r"([^\W\d]\w*)[ \t]*=(?!=)")
 _RUBRIC = re.compile(r"rubric[ \t]*:?$")
+_WORD_CHARACTER = re.compile(r"\w")
+_RUBRIC_AND_KEY = re.compile(r"rubric[ \t]*:[ \t]*[^\W\d]\w*[ \t]*=")
 _MODEL = re.compile(r"model[ \t]+\w+[ \t]*=[ \t]*(?:llm|panel)\b")
-_DECLARED_NAME = re.compile(
-    r"\b(?:param|model|grader|pairwise|ranking|aggregate)[ \t]+([^\W\d]\w*)"
-)
+_NAMING = word_pattern(spec.keyword for spec in declarations().values() if spec.declares_name)
+_DECLARED_NAME = re.compile(rf"\b(?:{_NAMING})[ \t]+([^\W\d]\w*)")
 _CLOSING_BRACKET_RUN = re.compile(r"[)\]]+")
 _RUBRIC_LIKE = re.compile(r"([^\W\d]\w*)[ \t]*:?$")
 _CONTINUATION = re.compile(r"(?:and|or|if|else|in|not in)\b|[-+*/<>|)\]]|[=!]=|->")
 _UNFINISHED = re.compile(r"(?:\b(?:and|or|not|if|else|in)|[=+*/<>|,\\]|(?<!:)-|->)$")
 _ONE_LINE_HELP = "a statement ends with its line; it goes on below only inside brackets: put ( and ) around the value"
-_BLOCK_HEAD = re.compile(r"(fields|grader|pairwise|ranking|aggregate|refine|validate)\b")
+_BLOCKS = word_pattern(spec.keyword for spec in declarations().values() if spec.has_block)
+_BLOCK_HEAD = re.compile(rf"(?:{_BLOCKS})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def _is_unindented_body(source: Source, head: LogicalLine, line: LogicalLine) ->
     if not opening.endswith(":"):
         return False
     setting = _SETTING.match(text)
-    known = bool(setting and (setting.group(1) in BLOCK_KEYS or opening.startswith("fields")))
+    known = bool(setting and (setting.group(1) in block_keys() or opening.startswith("fields")))
     return known or bool(CRITERION.match(text)) or bool(_RUBRIC.match(text))
 
 
@@ -109,7 +112,7 @@ def _is_stray_line(
 
 def _nearest_keyword(word: re.Match[str] | None) -> str | None:
     """The first word of a declaration that a word is, or nearly is."""
-    close = get_close_matches(word.group().lower(), KEYWORDS, 1, 0.7) if word else []
+    close = get_close_matches(word.group().lower(), keywords(), 1, 0.7) if word else []
     return close[0] if close else None
 
 
@@ -161,7 +164,7 @@ class _LineReader:
         """The head's text, its keyword mended where it is misspelt; none where no declaration can be meant."""
         text = self.line_text(head)
         word = _WORD.match(text)
-        if word and word.group() in KEYWORDS:
+        if word and word.group() in keywords():
             return text
         close = _nearest_keyword(word)
         if close and word and not re.match(r"\s*(?:=|\()", text[word.end() :]):
@@ -267,7 +270,7 @@ class _LineReader:
     def _broken_node(self, chunk: DeclarationLines) -> nodes.Broken:
         text = self.line_text(chunk.head)
         keyword, *words = _WORD.findall(text.split("->")[0].split("=")[0].split("#")[0]) or [""]
-        names = words[:1] if keyword in KEYWORDS else [keyword, *words[:1]]
+        names = words[:1] if keyword in keywords() else [keyword, *words[:1]]
         if keyword == "from":
             names = _WORD.findall(text.partition("import")[2])
         names += _DECLARED_NAME.findall(text)
@@ -388,14 +391,18 @@ class _LineReader:
         word = _RUBRIC_LIKE.match(text)
         if text == "rubric:" or not line.readable:
             return
+        if _RUBRIC_AND_KEY.match(text):
+            self._read_line("setting", line)
+            return
         if text.startswith("rubric"):
             tail = Span(line.start + len("rubric"), line.end) if len(text) > len("rubric") else end
             at = tail if tail != end else Span(line.end - 1, line.end)
             if not _RUBRIC.match(text) or not text.endswith(":"):
                 message = "a colon is missing after `rubric`"
-                self.report(
-                    "RMG102", message, at, "write `rubric:`", Fix(tail, ":", "write `rubric:`")
-                )
+                fix = None
+                if not _WORD_CHARACTER.search(text.removeprefix("rubric")):
+                    fix = Fix(tail, ":", "write `rubric:`")
+                self.report("RMG102", message, at, "write `rubric:`", fix)
         elif word and get_close_matches(word.group(1), ["rubric"], 1, 0.6):
             span = Span(line.start, line.start + len(word.group(1)))
             fix = Fix(span, "rubric", "write `rubric`")
@@ -474,7 +481,7 @@ class _LineReader:
 
 def _is_known_setting(text: str) -> bool:
     setting = _SETTING.match(text)
-    return setting is not None and setting.group(1) in BLOCK_KEYS
+    return setting is not None and setting.group(1) in block_keys()
 
 
 def _has_start_of(kind: LineKind, text: str) -> bool:

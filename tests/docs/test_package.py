@@ -23,6 +23,7 @@ SHIPPED = [
     "rmg_dsl/examples/support.csv",
     "rmg_dsl/examples/support.rmg",
     "rmg_dsl/grammar/SPEC.md",
+    "rmg_dsl/grammar/declarations.toml",
     "rmg_dsl/grammar/rmg.lark",
     "rmg_dsl/py.typed",
     "rmg_dsl/std/functions.rmg",

@@ -28,7 +28,6 @@ from spec_examples import examples
 
 from rmg_dsl.api.sources import universe
 from rmg_dsl.checker import check_spec
-from rmg_dsl.checker.keys import KEYS
 from rmg_dsl.diagnostics import Source
 from rmg_dsl.editing import Vocabulary, complete, help_at, help_on, vocabulary
 from rmg_dsl.editing.spec_docs import doc_entries, word_meaning
@@ -36,9 +35,9 @@ from rmg_dsl.errors import UsageError
 from rmg_dsl.integrations.jupyterlab import with_words
 from rmg_dsl.integrations.pygments_lexer import RmgLexer
 from rmg_dsl.syntax import nodes, parse
+from rmg_dsl.syntax.declarations import block_keys, declarations, keywords
 from rmg_dsl.syntax.grammar import grammar, grammar_text
 from rmg_dsl.syntax.keywords import grammar_keywords
-from rmg_dsl.syntax.lines import BLOCK_KEYS, KEYWORDS
 
 CASES = ROOT / "tests" / "cases" / "complete"
 SPECS = [
@@ -192,8 +191,8 @@ def test_every_word_of_the_grammar_is_of_one_kind() -> None:
 
 
 def test_recovery_knows_the_same_words() -> None:
-    assert grammar_keywords().declarations == KEYWORDS
-    assert {*KNOWN.keys} == BLOCK_KEYS
+    assert grammar_keywords().declarations == keywords()
+    assert {*KNOWN.keys} == block_keys()
 
 
 def test_jupyterlab_knows_the_same_words() -> None:
@@ -204,8 +203,8 @@ def test_jupyterlab_knows_the_same_words() -> None:
 def test_the_page_says_of_every_word_what_it_means() -> None:
     for word in {*KNOWN.declarations} - {"internal"}:
         assert word_meaning("declaration", word), word
-    for owner, keys in KEYS.items():
-        for key in keys:
+    for owner, spec in declarations().items():
+        for key in spec.keys:
             assert word_meaning("key", key, owner), f"{key} of {owner}"
     assert {entry.name for entry in doc_entries() if entry.kind == "setting"} == {*KNOWN.settings}
 
@@ -213,6 +212,8 @@ def test_the_page_says_of_every_word_what_it_means() -> None:
 # Where a word of each kind stands, and how it is coloured there.
 PLACES: dict[str, tuple[str, _TokenType]] = {
     "declarations": ("{} name = 1", Keyword.Declaration),
+    "named": ("{} name = 1", Keyword.Declaration),
+    "scaled": ("{} name = 1", Keyword.Declaration),
     "inside": ("a {} b", Keyword),
     "scale": ("grader name -> {}:", Keyword.Type),
     "operators": ("require a {} b", Operator.Word),
@@ -237,7 +238,7 @@ def test_pygments_colours_every_word(kind: str) -> None:
 
 def test_completion_offers_every_word() -> None:
     """Each kind of word is offered whole in one place or in several."""
-    blocks = [f"{owner} x:\n    │" for owner in KEYS]
+    blocks = [f"{owner} x:\n    │" for owner, spec in declarations().items() if spec.keys]
     scales = ["grader x -> │", "grader x -> 1..5 │"]
     inside = [
         'from "a" │',

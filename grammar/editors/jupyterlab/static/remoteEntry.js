@@ -7,14 +7,16 @@
 (() => {
   const NAME = "rmg-dsl";
 
-  // Made from the grammar by `python -m rmg_dsl.surfaces.editors`, and compared with it by the tests.
+  // Made from the grammar by `python -m rmg_dsl.integrations.jupyterlab`, and compared with it by the tests.
   const WORDS = {
     "declarations": "rmg from param model fields grader pairwise ranking aggregate refine require validate internal".split(" "),
+    "named": "param model pairwise ranking aggregate refine validate internal".split(" "),
+    "scaled": "grader".split(" "),
     "inside": "import as against when veto".split(" "),
     "scale": "lower bool points".split(" "),
     "operators": "if else or and not in".split(" "),
     "constants": "True False None".split(" "),
-    "keys": "among by compare decide draft escalate feedback generator group guard holdout keep level logprobs missing model pass patience pool prompt rounds samples score swap system until rubric".split(" "),
+    "keys": "among by compare decide draft escalate feedback generator group guard holdout keep level logprobs missing model pass patience pool prompt rounds rubric samples score swap system until".split(" "),
     "templates": "draft prompt system".split(" "),
     "functions": "weighted min max sum any all unit clip round abs passed scored given default column words chars length contains contains_all contains_any starts_with ends_with matches extract join transcript lower upper strip exact exact_ci rouge_1 rouge_2 rouge_l bleu chrf token_f1 levenshtein jaccard json_valid json_equal number_close mean median share count unscored stdev quantile kappa weighted_kappa alpha fleiss accuracy pearson spearman kendall low high llm panel python".split(" "),
     "graders": "relevance correctness helpfulness harmlessness accuracy hallucination instruction_following conciseness".split(" "),
@@ -33,7 +35,6 @@
   const MAGIC = /^\s*%%(?:grade|rmg)(?!\w)/;
   const QUOTES = ['"""', "'''", '"', "'"];
   const BEGINS = new RegExp(`^${oneOf(WORDS.declarations)}\\s+["\\p{L}_]`, "u");
-  const NAMING = WORDS.declarations.filter(word => !["rmg", "from", "fields", "require", "grader"].includes(word));
 
   // ── how lines are cut into pieces ──────────────────────────────────────────────────────────────────────────────
   //
@@ -66,8 +67,8 @@
 
   const LINES = () => [
     [at("##.*"), "docComment"],
-    [at(`(grader)(\\s+)(${ID})`), ["keyword", null, "variableName.definition"], open("head")],
-    [at(`(${oneOf(NAMING)})(\\s+)(${ID})`), ["keyword", null, "variableName.definition"]],
+    [at(`(${oneOf(WORDS.scaled)})(\\s+)(${ID})`), ["keyword", null, "variableName.definition"], open("head")],
+    [at(`(${oneOf(WORDS.named)})(\\s+)(${ID})`), ["keyword", null, "variableName.definition"]],
     [at(`${oneOf(WORDS.declarations)}(?=\\s*:|\\s+[^\\s=:])`), "keyword"],
     [at(`(\\s+)(${oneOf(WORDS.templates)})(\\s*)(=)(?!=)`), [null, "propertyName", null, "operator"], open("prompt")],
     [at(`(\\s+)(${oneOf(WORDS.keys)})(\\s*)(=)(?!=)`), [null, "propertyName", null, "operator"]],
