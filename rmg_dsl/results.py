@@ -1,4 +1,4 @@
-"""What a row can be for one grader: a score, or a reason why there is none. Plain data."""
+"""What a row can have from one grader: a score, or the reason why there is none. Plain data."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from rmg_dsl.scales import Value
 
 
 class Status(StrEnum):
-    """Why a row has or has not a score.
+    """Why a row has a score or has none.
 
     >>> Status.OK == "ok", Status("off_scale").name
     (True, 'OFF_SCALE')
+    >>> [str(status) for status in Status if status.was_stopped]
+    ['over_budget', 'cancelled']
+
+    The properties are the groups of statuses. `STATUS_FACTS` says which status is in which group.
     """
 
     OK = "ok"
@@ -26,6 +30,79 @@ class Status(StrEnum):
     ERROR = "error"
     OVER_BUDGET = "over_budget"
     CANCELLED = "cancelled"
+
+    @property
+    def is_scored(self) -> bool:
+        """There is a score."""
+        return "scored" in STATUS_FACTS[self].groups
+
+    @property
+    def is_lost(self) -> bool:
+        """The row needed a score and has none; a skipped row did not need one."""
+        return "lost" in STATUS_FACTS[self].groups
+
+    @property
+    def is_failure(self) -> bool:
+        """The score was tried for, and that failed: there was input, and nothing stopped the run."""
+        return "failure" in STATUS_FACTS[self].groups
+
+    @property
+    def lacks_verdict(self) -> bool:
+        """The model was asked and gave no verdict that counts."""
+        return "no_verdict" in STATUS_FACTS[self].groups
+
+    @property
+    def is_unusable_reply(self) -> bool:
+        """The reply holds no usable verdict, so that it makes sense to ask once more."""
+        return "unusable_reply" in STATUS_FACTS[self].groups
+
+    @property
+    def was_stopped(self) -> bool:
+        """The run ended before the score was there."""
+        return "stopped" in STATUS_FACTS[self].groups
+
+    @property
+    def was_not_run(self) -> bool:
+        """Nothing was tried: there is neither a score nor a failure to conclude from."""
+        return "not_run" in STATUS_FACTS[self].groups
+
+    @property
+    def phrase(self) -> str:
+        """What a message says of a grader with this status: "`relevance` has no input"."""
+        return STATUS_FACTS[self].phrase
+
+
+StatusGroup = Literal[
+    "scored", "lost", "failure", "no_verdict", "unusable_reply", "stopped", "not_run"
+]
+
+
+class StatusFacts(NamedTuple):
+    """What there is to know of one status: a phrase for messages, and its groups."""
+
+    phrase: str
+    groups: frozenset[StatusGroup]
+
+
+def _facts(phrase: str, *groups: StatusGroup) -> StatusFacts:
+    return StatusFacts(phrase, frozenset(groups))
+
+
+STATUS_FACTS: Mapping[Status, StatusFacts] = {
+    Status.OK: _facts("has a score", "scored"),
+    Status.SKIPPED: _facts("was skipped", "not_run"),
+    Status.MISSING_INPUT: _facts("has no input", "lost"),
+    Status.UNPARSED: _facts("has no verdict", "lost", "failure", "no_verdict", "unusable_reply"),
+    Status.OFF_SCALE: _facts("is off its scale", "lost", "failure", "no_verdict", "unusable_reply"),
+    Status.REFUSED: _facts("was refused", "lost", "failure", "no_verdict"),
+    Status.ERROR: _facts("failed", "lost", "failure"),
+    Status.OVER_BUDGET: _facts("was over the budget", "lost", "stopped", "not_run"),
+    Status.CANCELLED: _facts("was cancelled", "lost", "stopped", "not_run"),
+}
+"""The one table of statuses. To add a status, add a member and a row here."""
+
+LOST_STATUSES = tuple(status for status in Status if status.is_lost)
+"""The statuses of rows that needed a score and have none, in the order of the enum."""
 
 
 @dataclass(frozen=True, slots=True)

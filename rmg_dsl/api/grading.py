@@ -22,6 +22,7 @@ from rmg_dsl.api.results import (
     RunUsage,
     graded_row,
     is_page,
+    named_columns,
     new_column_kinds,
     save_page,
     verified_table,
@@ -154,7 +155,7 @@ async def stream_job(
     gates = RequirementChecker(job.plan, job.evaluator, estimate_of)
     validations = validations_of(job)
     files = ExitStack()
-    outputs = [(output, result_columns(output)) for output in job.plan.outputs]
+    outputs = [(output, named_columns(output)) for output in job.plan.outputs]
     try:
         with _frozen_heap():
             job.run.run_models = logging_crews(job.run_models, job.options.log, files)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from rmg_dsl.ir.columns import REASON, STATUS
 from rmg_dsl.report import RefinedRow
 from rmg_dsl.results import Draft, Score
 
@@ -39,10 +40,10 @@ def _draft_row(found: RefinedRow, place: int, draft: Draft) -> dict[str, Any]:
     }
     for name, outcome in draft.outcomes.items():
         cells[name] = outcome.value if isinstance(outcome, Score) else None
-        cells[f"{name}_reason"] = (
+        cells[REASON.name_for(name)] = (
             outcome.reason if isinstance(outcome, Score) else outcome.message or None
         )
-        cells[f"{name}_status"] = str(outcome.status)
+        cells[STATUS.name_for(name)] = str(outcome.status)
     return cells
 
 
@@ -52,5 +53,6 @@ def history_columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, Kind]:
     kinds |= {"returned": "any", "refused": "any", "ending": "text"}
     for row in rows:
         for name in row:
-            kinds.setdefault(name, "text" if name.endswith(("_reason", "_status")) else "any")
+            is_text = name.endswith((REASON.suffix, STATUS.suffix))
+            kinds.setdefault(name, "text" if is_text else "any")
     return kinds

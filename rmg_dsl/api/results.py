@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rmg_dsl import report, tables
 from rmg_dsl.api.history import history_columns, history_rows
 from rmg_dsl.errors import DataError, UsageError
+from rmg_dsl.ir.columns import Cell, CellFunction
 from rmg_dsl.ir.suite import Output
 from rmg_dsl.messages import Usage
 from rmg_dsl.plan import result_columns
@@ -19,14 +19,12 @@ from rmg_dsl.report import GradedRow, RefinedRow, RunSummary
 from rmg_dsl.report.text import overview, result_text, truncate_value
 from rmg_dsl.results import Outcome, Score, Status, Unscored
 from rmg_dsl.runtime import RequirementResult, RowResult, output_of
-from rmg_dsl.scales import Whole
 from rmg_dsl.suggest import format_names
 from rmg_dsl.tables import ColumnData, Row, Table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_FAILURE_STATUSES = (Status.ERROR, Status.REFUSED, Status.UNPARSED, Status.OFF_SCALE)
 PAGE_ENDINGS = (".html", ".htm")
 FAILURE_COLUMNS = ("row", "grader", "status", "message", "attempts")
 VOTE_COLUMNS = ("row", "grader", "judge", "value", "status", "reason")
@@ -73,7 +71,7 @@ class Ledger:
                     self.votes += (
                         _vote(graded.row_index, output.name, *vote) for vote in outcome.ballot.votes
                     )
-            elif outcome.status is not Status.SKIPPED and output.kind != "refined":
+            elif outcome.status.is_lost and output.kind != "refined":
                 self.failures.append(_failure(graded.row_index, output.name, outcome))
             if graded.paths and (path := graded.paths.get(output.scoring)):
                 self.paths.append(RefinedRow(graded.row_index, output.name, path))
@@ -81,49 +79,24 @@ class Ledger:
             self.cells[name].append(value)
 
 
-def graded_row(result: RowResult, outputs: Sequence[tuple[Output, tuple[str, ...]]]) -> GradedRow:
+NamedColumns = tuple[tuple[str, CellFunction], ...]
+"""The columns of an output: the name of each, and the function that gives its cells."""
+
+
+def named_columns(output: Output) -> NamedColumns:
+    """The columns of an output, ready for one row after the other."""
+    return tuple((column.name_for(output.name), column.cell) for column in output.columns)
+
+
+def graded_row(result: RowResult, outputs: Sequence[tuple[Output, NamedColumns]]) -> GradedRow:
     """A finished row with the cells of its outputs, each given with its columns."""
     outcomes = [output_of(result, output.scoring) for output, _ in outputs]
-    cells: dict[str, Any] = {}
+    cells: dict[str, Cell] = {}
     for (output, columns), outcome in zip(outputs, outcomes, strict=True):
-        refined = output.kind == "refine"
-        cells |= (
-            _refine_cells(output, outcome, result)
-            if refined
-            else _output_cells(output, columns, outcome)
-        )
+        path = result.paths.get(output.scoring)
+        for name, cell in columns:
+            cells[name] = cell(outcome, path)
     return GradedRow(result.index, result.row, cells, outcomes, result.paths)
-
-
-def _refine_cells(output: Output, outcome: Outcome, result: RowResult) -> dict[str, Any]:
-    path, name = result.paths.get(output.scoring), output.name
-    return {
-        f"{name}_refined": path.text if path else None,
-        f"{name}_rounds": path.rounds if path else None,
-        f"{name}_status": str(outcome.status),
-    }
-
-
-def _output_cells(output: Output, columns: tuple[str, ...], outcome: Outcome) -> dict[str, Any]:
-    name = output.name
-    cells = {
-        column: getattr(outcome, source, None) for column, source in _cell_sources(name, columns)
-    }
-    if output.kind != "refined":
-        cells[f"{name}_status"] = str(outcome.status)
-    if output.extras:
-        beside = (outcome.details or outcome.ballot) if isinstance(outcome, Score) else None
-        cells |= {f"{name}_{extra}": getattr(beside, extra, None) for extra in output.extras}
-    return cells
-
-
-@lru_cache(maxsize=512)
-def _cell_sources(name: str, columns: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Each column of an output, and what of an outcome it holds: what a failure lacks, the cell lacks too."""
-    return tuple(
-        (column, column.removeprefix(f"{name}_") if column != name else "value")
-        for column in columns
-    )
 
 
 def _failure(row: int, grader: str, outcome: Unscored) -> dict[str, Any]:
@@ -224,7 +197,7 @@ class FinishedRun:
     def nothing_scored(self) -> bool:
         """Was something asked, and did not one row get a score from any judge?"""
         judged = [seen for seen in self.digest.output_summaries if seen.judge]
-        asked = any(seen.statuses[status] for seen in judged for status in _FAILURE_STATUSES)
+        asked = any(status.is_failure for seen in judged for status in +seen.statuses)
         return asked and not any(seen.statuses[Status.OK] for seen in judged)
 
     @property
@@ -242,7 +215,7 @@ class FinishedRun:
         failed = (
             f"{why}: {message}"
             for grader, why, message in kinds
-            if grader in judged and why in _FAILURE_STATUSES
+            if grader in judged and why.is_failure
         )
         return next(failed, "")
 
@@ -412,38 +385,14 @@ def check_summary_column(table: Table, by: str) -> None:
         )
 
 
-_EXTRA_KINDS: Mapping[str, tables.ColumnKind] = {"flagged": "bool", "rank": "integer"}
-
-
 def new_column_kinds(outputs: Iterable[Output]) -> dict[str, tables.ColumnKind]:
-    """What the new columns hold, as far as the spec tells; what comes from the data, only its values do."""
+    """What the new columns hold, where the spec says it; for others their values say it."""
     kinds = {
-        name: _output_column_kind(output, name)
+        column.name_for(output.name): column.cell_kind(output.type)
         for output in outputs
-        for name in result_columns(output)
+        for column in output.columns
     }
     return {name: kind for name, kind in kinds.items() if kind is not None}
-
-
-def _output_column_kind(output: Output, name: str) -> tables.ColumnKind | None:
-    if name.endswith("_status") and name != output.name:
-        return "status"
-    extra = name.removeprefix(f"{output.name}_")
-    if extra in output.extras:
-        return "any" if output.type.kind == "list" else _EXTRA_KINDS.get(extra, "number")
-    if name == f"{output.name}_rounds" and output.kind == "refine":
-        return "integer"
-    if name != output.name:
-        return "text"
-    if isinstance(output.type.scale, Whole):
-        return "integer"
-    kinds: Mapping[str, tables.ColumnKind] = {
-        "number": "number",
-        "bool": "bool",
-        "label": "text",
-        "text": "text",
-    }
-    return kinds.get(output.type.kind)
 
 
 def _kind_of_values(values: Sequence[Any]) -> tables.ColumnKind:

@@ -18,6 +18,7 @@ from rmg_dsl.checker.prompts import (
 from rmg_dsl.checker.scope import CheckState, QualifiedName, Scope, SpecFile, TypedTerm
 from rmg_dsl.diagnostics import Span
 from rmg_dsl.ir import expr
+from rmg_dsl.ir.columns import column_with_role
 from rmg_dsl.ir.expr import LoopVariable, ScoreRef, Term
 from rmg_dsl.ir.scoring import (
     LoopGrader,
@@ -95,22 +96,22 @@ class RefineChecker:
             )
         ]
         words: dict[str, TypedTerm] = {}
-        parts: tuple[tuple[LoopPart, Type], ...] = (
-            ("refined", TEXT),
-            ("rounds", number_type(0, loop.rounds)),
-            ("status", TEXT),
-        )
-        for part, kind in parts:
-            words[f"{loop.name}_{part}"] = TypedTerm(
-                ScoreRef(number_of(LoopOutputScoring(number_of_loop, part))), kind
-            )
-        # A duel says how one draft compares with another, and nothing of one alone.
+        types: dict[LoopPart, Type] = {
+            "refined": TEXT,
+            "rounds": number_type(0, loop.rounds),
+            "status": TEXT,
+        }
+        for part, kind in types.items():
+            scoring = number_of(LoopOutputScoring(number_of_loop, part))
+            name = column_with_role(part).name_for(loop.name)
+            words[name] = TypedTerm(ScoreRef(scoring), kind)
+        # A pairwise compares two drafts: one draft alone has no score before or after.
         scored = [] if loop.is_pairwise else [loop.by]
         for watched in (*scored, *([loop.holdout] if loop.holdout else [])):
             kind = watched.type
             for part in ("before", "after"):
                 number_of_part = number_of(LoopOutputScoring(number_of_loop, part, watched))
-                name = f"{watched.name}_{part}"
+                name = column_with_role(part).name_for(watched.name)
                 outputs.append(Output(name, "refined", number_of_part, kind, None, True, *place))
                 words[name] = TypedTerm(ScoreRef(number_of_part), kind)
         return RefineOutputs(tuple(outputs), words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from rmg_dsl.checker.column_clashes import column_clashes
 from rmg_dsl.checker.graders import GraderResolver
 from rmg_dsl.checker.imports import ImportResolver
 from rmg_dsl.checker.models import ModelTable
@@ -13,23 +14,21 @@ from rmg_dsl.checker.scope import CheckState, QualifiedName, Scope, SpecFile, Ty
 from rmg_dsl.checker.validations import check_validation
 from rmg_dsl.diagnostics import Diagnostic, Span, has_errors, sort_diagnostics
 from rmg_dsl.ir import expr
+from rmg_dsl.ir.columns import OutputKind, actual_columns, loop_column_names
 from rmg_dsl.ir.expr import Term
 from rmg_dsl.ir.scoring import (
-    JudgeScoring,
     ModelUse,
     PairwiseRanking,
-    PairwiseScoring,
     RankingScoring,
     RefineScoring,
     Scoring,
     scoring_dependencies,
     scoring_models,
 )
-from rmg_dsl.ir.suite import CheckedSuite, Output, OutputKind, Requirement, Validation
+from rmg_dsl.ir.suite import CheckedSuite, Output, Requirement, Validation
 from rmg_dsl.ir.types import ANY
 from rmg_dsl.syntax import ParseResult, nodes
 
-_SUFFIXES = ("_reason", "_status", "_label", "_spread", "_confidence", "_rank", "_flagged", "_p")
 _OUTPUT_KINDS: Mapping[type, OutputKind] = {
     nodes.GraderDecl: "grader",
     nodes.AggregateDecl: "aggregate",
@@ -68,27 +67,13 @@ def check_spec(parsed: ParseResult, universe: Universe) -> CheckResult:
     checker = _Checker(book)
     outputs = checker.check_outputs()
     outputs += checker.check_refinements()
+    checker.report_column_clashes(outputs)
     gates = checker.check_requirements()
     validations = checker.check_validations()
     if not has_errors(parsed.diagnostics):
         checker.report_unused()
     diagnostics = sort_diagnostics([*parsed.diagnostics, *book.diagnostics])
     return CheckResult(checker.build_suite(outputs, gates, validations, diagnostics), diagnostics)
-
-
-def _extra_columns(output: Output, scoring: Scoring) -> tuple[str, ...]:
-    """The columns beside the score: of several draws, how far they are apart and how sure the verdict is."""
-    if output.kind == "aggregate":
-        return ()
-    match scoring:
-        case JudgeScoring():
-            return ("spread", "confidence") if scoring.has_ballot else ()
-        case PairwiseScoring():
-            return ("p", "flagged")
-        case RankingScoring():
-            return ("rank",)
-        case _:
-            return ()
 
 
 class _Checker:
@@ -107,13 +92,11 @@ class _Checker:
         self._field_terms = self._check_fields()
         for name in self.models.declared_models(self.root):
             self.models.resolve_model(self.root, name)
-        found = [
+        return [
             output
             for declared in self._declarations_of(*_OUTPUT_KINDS)
             if (output := self._build_output(declared))
         ]
-        self._check_name_clashes(found)
-        return found
 
     def _declarations_of(
         self, *kinds: type
@@ -171,17 +154,10 @@ class _Checker:
             return getattr(self.book.library.declarations[target.key.id], "doc", "")
         return ""
 
-    def _check_name_clashes(self, outputs: list[Output]) -> None:
-        """`relevance_reason` cannot be a grader where `relevance` is one: both would write the same column."""
-        names = {o.name for o in outputs}
-        for output in outputs:
-            for suffix in _SUFFIXES:
-                base = output.name.removesuffix(suffix)
-                if base != output.name and base in names:
-                    help = f"`{base}` also writes `{base}_reason` and `{base}_status`; choose another name"
-                    self._report(
-                        "RMG217", f"`{output.name}` is also a column of `{base}`", output.span, help
-                    )
+    def report_column_clashes(self, outputs: Iterable[Output]) -> None:
+        """Two declarations cannot write the same column: one of them would be lost."""
+        for clash in column_clashes(outputs):
+            self._report("RMG217", clash.message, clash.span, clash.help)
 
     def _report(self, code: str, message: str, span: Span, help: str = "") -> None:
         Scope(self.book, self.root, "").report(code, message, span, help=help)
@@ -224,17 +200,15 @@ class _Checker:
 
     def _refine_columns(self) -> dict[str, TypedTerm]:
         """The columns that a refine adds may be gated, though nothing declares them by name."""
-        found: dict[str, TypedTerm] = {}
-        for node in self.root.module.declarations:
-            if isinstance(node, nodes.RefineDecl):
-                names = [f"{node.name.id}_{suffix}" for suffix in ("refined", "rounds", "status")]
-                names += [
-                    f"{score}{end}"
-                    for score in self.root.declarations
-                    for end in ("_before", "_after")
-                ]
-                found |= {name: TypedTerm(expr.ColumnRef(name), ANY) for name in names}
-        return found | self._require_names
+        fields = [
+            node.name.id
+            for node in self.root.module.declarations
+            if isinstance(node, nodes.RefineDecl)
+        ]
+        if not fields:
+            return self._require_names
+        names = loop_column_names(fields, self.root.declarations)
+        return {name: TypedTerm(expr.ColumnRef(name), ANY) for name in names} | self._require_names
 
     def check_refinements(self) -> list[Output]:
         """What the loops leave behind on each row."""
@@ -328,7 +302,7 @@ class _Checker:
             replace(
                 o,
                 root=o.kind not in _INTERMEDIATE_KINDS or o.scoring not in used,
-                extras=_extra_columns(o, scorings[o.scoring]),
+                columns=actual_columns(o.kind, o.type, scorings[o.scoring]),
             )
             for o in outputs
         )

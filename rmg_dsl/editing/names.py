@@ -13,6 +13,7 @@ from rmg_dsl.checker.scope import CheckState, NamedDeclaration, QualifiedName, U
 from rmg_dsl.checker.signatures import Function
 from rmg_dsl.checker.spec_checker import check_spec, collect_declarations
 from rmg_dsl.diagnostics import Source
+from rmg_dsl.ir.columns import loop_column_names
 from rmg_dsl.syntax import ParseResult, nodes, parse
 from rmg_dsl.syntax.declarations import declarations
 from rmg_dsl.syntax.keywords import grammar_keywords
@@ -87,10 +88,11 @@ class SpecNames:
             for d in self._book.root.module.declarations
             if isinstance(d, nodes.RefineDecl)
         ]
-        own = [f"{name}_{part}" for name in refines for part in ("refined", "rounds", "status")]
-        scores = [offer.text for offer in self.declaration_offers(*SCORED_KINDS)] if refines else []
-        ends = [f"{name}_{end}" for name in scores for end in ("before", "after")]
-        return [Offer(name, "column", "of `refine`") for name in (*own, *ends)]
+        if not refines:
+            return []
+        scores = [offer.text for offer in self.declaration_offers(*SCORED_KINDS)]
+        names = loop_column_names(refines, scores)
+        return [Offer(name, "column", "of `refine`") for name in names]
 
     def column_offers(self, plain: bool) -> list[Offer]:
         """The columns that no field hides; as code also those whose names are no names."""

@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rmg_dsl.diagnostics import Diagnostic, Source, Span
+from rmg_dsl.ir.columns import OutputColumn, OutputKind
 from rmg_dsl.ir.expr import Term
 from rmg_dsl.ir.scoring import ModelUse, Scoring
 from rmg_dsl.ir.types import Type
 
-OutputKind = Literal["grader", "aggregate", "pairwise", "ranking", "refine", "refined"]
 ValidationLevel = Literal["pooled", "per_group", "system"]
 """What a `validate` compares: all rows, the rows within each group, or the means of the groups."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a row gets: what is declared to score it, the field that a loop refines, a score before or after it.
+    """What a row gets: the score of a declaration, a refined field, a score before or after a loop.
 
-    `extras` are the further columns that its outcomes fill, by their endings: `spread` and `confidence` of draws.
+    `columns` are the entries of the table of output columns that it fills, in their order.
     """
 
     name: str
@@ -31,7 +31,12 @@ class Output:
     doc: str
     source: Source
     span: Span
-    extras: tuple[str, ...] = ()
+    columns: tuple[OutputColumn, ...] = ()
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of its columns in the result."""
+        return tuple(column.name_for(self.name) for column in self.columns)
 
 
 @dataclass(frozen=True, slots=True)

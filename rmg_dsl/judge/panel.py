@@ -27,11 +27,10 @@ from rmg_dsl.judge.pooling import (
     worst_first,
 )
 from rmg_dsl.judge.protocol import Answers, ConditionCheck
-from rmg_dsl.results import Outcome, Score, Status, Unscored
+from rmg_dsl.results import Outcome, Score, Unscored
 from rmg_dsl.scales import Scale, Value
 
 # What says nothing about the row asks nobody else: an endpoint that is down must not become the bill of a dearer one.
-_DOUBTFUL_STATUSES = (Status.UNPARSED, Status.OFF_SCALE, Status.REFUSED)
 
 
 class Draw(NamedTuple):
@@ -155,7 +154,7 @@ def _as_mean_value(judged: JudgeScoring, outcome: Outcome) -> Outcome:
 def _is_doubtful(first: Outcome, escalation: Escalation, holds: ConditionCheck) -> bool:
     """Does the condition hold? A judge that gave no verdict is in doubt too; one that could not be asked is not."""
     if isinstance(first, Unscored):
-        return first.status in _DOUBTFUL_STATUSES
+        return first.status.lacks_verdict
     ballot = first.ballot
     own = {
         "score": first.scalar_value,

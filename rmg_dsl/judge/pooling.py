@@ -20,13 +20,11 @@ from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from rmg_dsl.ir.scoring import PoolMethod
-from rmg_dsl.results import Ballot, Outcome, Score, Status, Unscored
+from rmg_dsl.results import Ballot, Outcome, Score, Unscored
 from rmg_dsl.scales import LabelOrder, Labels, Points, Real, Scale, Value, Whole, YesNo
 
 Votes: TypeAlias = Sequence[tuple[str, Outcome]]
 """What was said, in the order of asking, each with the name of the judge that said it."""
-
-_STOPPED_STATUSES = (Status.OVER_BUDGET, Status.CANCELLED)
 
 
 def pool_votes(pool: PoolMethod, scale: Scale, votes: Votes, asked: int) -> Outcome:
@@ -162,7 +160,7 @@ def _round_to_15_digits(number: float) -> float:
 def _has_quorum(
     pool: PoolMethod, scale: Scale, scores: Sequence[Score], votes: Votes, asked: int
 ) -> bool:
-    if any(vote.status in _STOPPED_STATUSES for _, vote in votes) or len(scores) * 2 <= asked:
+    if any(vote.status.was_stopped for _, vote in votes) or len(scores) * 2 <= asked:
         return False
     complete = len(scores) == len(votes)
     return complete or pool != "worst" or _is_worst(scale, winning_verdict(pool, scale, scores))
@@ -186,7 +184,7 @@ def _is_worst(scale: Scale, verdict: Value) -> bool:
 def _pooled_failure(votes: Votes, asked: int) -> Unscored:
     """Why there is no score: that of the only draw as it is, of several the commonest failure, the first of equals."""
     failed = [vote for _, vote in votes if isinstance(vote, Unscored)]
-    stopped = next((vote for vote in failed if vote.status in _STOPPED_STATUSES), None)
+    stopped = next((vote for vote in failed if vote.status.was_stopped), None)
     if asked == 1 or stopped is not None:
         return stopped or failed[0]
     counts = Counter(vote.status for vote in failed)

@@ -126,7 +126,7 @@ def writer_text(reply: str) -> str:
 
 def follow_up(reply: Reply, unscored: Unscored, question: Question) -> tuple[Message, ...] | None:
     """What to say after a poor reply: the model's own words, what was wrong with them, and the form once more."""
-    if unscored.status not in (Status.UNPARSED, Status.OFF_SCALE):
+    if not unscored.status.is_unusable_reply:
         return None
     said = reply.text.strip()[:2000] or "(nothing)"
     wrong = f"That reply cannot be used: {unscored.message}. {_expected_form(question)}"

@@ -157,25 +157,8 @@ def _names_of_draft(number: int, suite: CheckedSuite) -> tuple[str, ...]:
 
 
 def result_columns(output: Output) -> tuple[str, ...]:
-    """The columns that an output adds to the table, in their order.
-
-    A grader adds its score, its reason and its status; an aggregate its value and its status.
-    Several draws add more. A refine adds the returned text, the number of rounds and its status;
-    each score before and after is one column.
-    """
-    name = output.name
-    if output.kind == "refine":
-        return (f"{name}_refined", f"{name}_rounds", f"{name}_status")
-    if output.kind == "refined":
-        return (name,)
-    columns = (
-        [name, f"{name}_status"]
-        if output.kind == "aggregate"
-        else [name, f"{name}_reason", f"{name}_status"]
-    )
-    if output.type.scale is not None and getattr(output.type.scale, "values", None):
-        columns.insert(1, f"{name}_label")
-    return (*columns, *(f"{name}_{extra}" for extra in output.extras))
+    """The names of the columns that an output adds to the table, in their order."""
+    return output.column_names
 
 
 def with_column_prefix(plan: Plan, prefix: str) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
+from rmg_dsl.ir.columns import LABEL, REASON, STATUS, VALUE
 from rmg_dsl.ir.scoring import (
     JudgeScoring,
     ListwiseRanking,
@@ -54,12 +55,11 @@ from rmg_dsl.report.result_parts import (
 from rmg_dsl.report.run_summary import FailureCount, FailureKind, Failures, GradedRow, RunSummary
 from rmg_dsl.report.summary import OutputSummary, SummaryRow, habit_rates_text
 from rmg_dsl.report.validation_html import validation_html
-from rmg_dsl.results import Status
+from rmg_dsl.results import LOST_STATUSES, Status
 
 _MAX_HTML_COLUMNS, _MAX_GRAPH_STEPS = 12, 24
 _MAX_NARROW_LETTERS, _MAX_INLINE_REASON, _MAX_STOP_LETTERS = 24, 60, 200
 _MAX_LABEL_COUNTS = 4
-_NO_SCORE = tuple(status for status in Status if status not in (Status.OK, Status.SKIPPED))
 
 
 def result_html(result: ReportedRun) -> str:
@@ -212,7 +212,7 @@ def _unscored_cell(row: SummaryRow) -> str:
     """The count of unscored rows by status; with several statuses the total comes first."""
     if not row["unscored"]:
         return "0"
-    counts = [f"{row[status]:,} {status}" for status in map(str, _NO_SCORE) if row.get(status)]
+    counts = [f"{row[status]:,} {status}" for status in map(str, LOST_STATUSES) if row.get(status)]
     words = ", ".join(counts)
     if len(counts) > 1:
         words = f"{row['unscored']:,}: {words}"
@@ -275,7 +275,7 @@ def _graded_row_cells(
 
 def _score_class(name: str, graded: GradedRow) -> str:
     """The CSS class of a column of scores: with reasons it gets a least width."""
-    return "s" if f"{name}_reason" in graded.cells else ""
+    return "s" if REASON.name_for(name) in graded.cells else ""
 
 
 def _text_class(name: str, rows: Iterable[GradedRow]) -> str:
@@ -299,12 +299,13 @@ def _stacked_scores(names: Iterable[str], cells: Mapping[str, object]) -> str:
 
 def _score_html(name: str, cells: Mapping[str, object]) -> str:
     """A score with its label and reason; a missing score is its status, never a number."""
-    status = str(cells[f"{name}_status"])
+    status = str(cells[STATUS.name_for(name)])
     if status == Status.SKIPPED:
         return dim(escape_text(status))
     if status != Status.OK:
         return bad(status)
-    value, label, reason = cells[name], cells.get(f"{name}_label"), cells.get(f"{name}_reason")
+    value = cells[VALUE.name_for(name)]
+    label, reason = cells.get(LABEL.name_for(name)), cells.get(REASON.name_for(name))
     shown = format_number(value) if type(value) is float else data_cell(value)
     parts = [f"<b>{shown}</b>"]
     if label:

@@ -15,7 +15,6 @@ from rmg_dsl.results import Outcome, RefinePath, Score, Status, Unscored
 WORST_ROW_COUNT = 5
 MAX_FAILURE_KINDS = 1_000
 _MAX_FAILURE_ROWS, _MAX_FAILURE_KINDS_SHOWN = 8, 12
-_NOT_REACHED = (Status.CANCELLED, Status.OVER_BUDGET)
 
 # A number, or the numbers of a ranked list: all keys of one output compare with each other.
 SortKey: TypeAlias = Any
@@ -130,7 +129,7 @@ class RunSummary:
             self.refined_rows += _refined_rows_of(graded, self.outputs)
         for number, outcome in enumerate(graded.outcomes):
             self._add_outcome(number, outcome, graded)
-        self.unreached_count += any(o.status in _NOT_REACHED for o in graded.outcomes)
+        self.unreached_count += any(outcome.status.was_stopped for outcome in graded.outcomes)
         if self.by is not None:
             columns = self._group_summaries(graded.row[self.by])
             for column, outcome in zip(columns, graded.outcomes, strict=True):
@@ -141,7 +140,7 @@ class RunSummary:
         output = self.outputs[number]
         if isinstance(outcome, Score):
             self._keep_lowest(number, outcome.value, graded)
-        elif outcome.status is not Status.SKIPPED and output.kind != "refined":
+        elif outcome.status.is_lost and output.kind != "refined":
             # The loop reports the failure itself: its scores before and after would repeat it.
             self.failures.add(graded.row_index, output.name, outcome)
 

@@ -11,14 +11,13 @@ from unicodedata import combining, east_asian_width
 from rmg_dsl.ir.suite import Output
 from rmg_dsl.messages import Usage
 from rmg_dsl.report.numbers import MAX_COUNTED_VALUES, Numbers
-from rmg_dsl.results import Habit, Outcome, Preference, Score, Status
+from rmg_dsl.results import LOST_STATUSES, Habit, Outcome, Preference, Score, Status
 from rmg_dsl.scales import Points
 from rmg_dsl.stats.statistics import Interval, mean, mean_interval, share_interval
 
 # A line of the summary: the names are `SUMMARY_COLUMNS`, so the types of the values differ.
 SummaryRow: TypeAlias = Mapping[str, Any]
 _MAX_LABEL_COUNTS = 4
-_NO_SCORE = tuple(status for status in Status if status not in (Status.OK, Status.SKIPPED))
 SUMMARY_COLUMNS = (
     "name",
     "kind",
@@ -30,7 +29,7 @@ SUMMARY_COLUMNS = (
     "high",
     "unscored",
     "skipped",
-    *(str(status) for status in _NO_SCORE),
+    *map(str, LOST_STATUSES),
     "calls",
     "tokens_in",
     "tokens_out",
@@ -90,7 +89,7 @@ class OutputSummary:
     @property
     def unscored_count(self) -> int:
         """Rows that needed a score and have none; a skipped row did not need one."""
-        return sum(self.statuses[status] for status in _NO_SCORE)
+        return sum(self.statuses[status] for status in LOST_STATUSES)
 
     @property
     def low(self) -> float:
@@ -153,7 +152,7 @@ def _summary_row(column: OutputSummary, usage: Usage, cost: float | None) -> dic
         "high": _round_for_summary(high),
         "unscored": column.unscored_count,
         "skipped": column.statuses[Status.SKIPPED],
-        **{str(status): column.statuses[status] for status in _NO_SCORE},
+        **{str(status): column.statuses[status] for status in LOST_STATUSES},
         "calls": usage.calls,
         "tokens_in": usage.tokens_in,
         "tokens_out": usage.tokens_out,
@@ -214,7 +213,7 @@ def _summary_line(row: SummaryRow, column: OutputSummary | None) -> tuple[str, .
 
 def _remarks(row: SummaryRow, column: OutputSummary | None) -> Iterator[str]:
     """The parts of the last cell; some may be empty."""
-    yield ", ".join(f"{row[status]} {status}" for status in map(str, _NO_SCORE) if row[status])
+    yield ", ".join(f"{row[status]} {status}" for status in map(str, LOST_STATUSES) if row[status])
     if row["skipped"]:
         yield f"{row['skipped']} skipped"
     if column is not None:

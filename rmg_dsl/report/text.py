@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from rmg_dsl.diagnostics.render import printable_text
+from rmg_dsl.ir.columns import STATUS
 from rmg_dsl.report.result_parts import (
     ReportedRun,
     more_failures_text,
@@ -95,7 +96,7 @@ def _graded_row_texts(graded: GradedRow, names: Iterable[str], columns: Iterable
 def _score_text(name: str, cells: Mapping[str, object]) -> str:
     """A score, or the status where there is none."""
     # A missing score is shown as its status, never as a number.
-    status = str(cells[f"{name}_status"])
+    status = str(cells[STATUS.name_for(name)])
     if status != Status.OK:
         return status
     return truncate_value(cells[name], _CELL_WIDTH)

@@ -23,17 +23,6 @@ from rmg_dsl.scales import Value
 RowFunction: TypeAlias = Callable[[RowState], Any]
 """What a term is worth on a row, None where the data is null; raises NoScore, or Waiting where a question is out."""
 
-_STATUS_WORDS = {
-    Status.MISSING_INPUT: "has no input",
-    Status.SKIPPED: "was skipped",
-    Status.UNPARSED: "has no verdict",
-    Status.OFF_SCALE: "is off its scale",
-    Status.REFUSED: "was refused",
-    Status.ERROR: "failed",
-    Status.OVER_BUDGET: "was over the budget",
-    Status.CANCELLED: "was cancelled",
-}
-
 
 class ExpressionEvaluator(ABC):
     """Values of terms; `functions` run the calls of built-ins, what a step has come to the subclass knows."""
@@ -85,12 +74,8 @@ class ExpressionEvaluator(ABC):
         if not names or found.message.startswith("`"):
             raise NoScore(Unscored(found.status, found.message), number)
         why = f": {found.message}" if found.message else ""
-        raise NoScore(
-            Unscored(
-                found.status, f"`{names[0]}` {_STATUS_WORDS.get(found.status, 'has no score')}{why}"
-            ),
-            number,
-        )
+        message = f"`{names[0]}` {found.status.phrase}{why}"
+        raise NoScore(Unscored(found.status, message), number)
 
     def function(self, name: str) -> Callable[..., Any]:
         """What runs for a function of the language."""
@@ -385,10 +370,6 @@ def _compile_if_else(worth: ExpressionEvaluator, term: expr.IfElse) -> RowFuncti
     return lambda state: then(state) if truth(state) else otherwise(state)
 
 
-# What never was asked has neither a score nor a failure: nothing may follow from its absence.
-_NOT_RUN_STATUSES = (Status.SKIPPED, Status.OVER_BUDGET, Status.CANCELLED)
-
-
 def _compile_score_of(worth: ExpressionEvaluator, term: expr.ScoreRef) -> RowFunction:
     number = term.scoring
     return lambda state: worth.score_of(number, state)
@@ -397,7 +378,8 @@ def _compile_score_of(worth: ExpressionEvaluator, term: expr.ScoreRef) -> RowFun
 def _compile_has_score(worth: ExpressionEvaluator, term: expr.HasScore) -> RowFunction:
     def has_score(state: RowState) -> bool:
         found = worth.outcome(term.scoring, state)
-        if found.status in _NOT_RUN_STATUSES:
+        # A step that did not run has neither a score nor a failure: nothing follows from that.
+        if found.status.was_not_run:
             worth.score_of(term.scoring, state)
         return isinstance(found, Score)
 
@@ -509,7 +491,7 @@ def _compile_weighted_parts(
             if not isinstance(value, NoScore)
         ]
         failures = [value for value in found if isinstance(value, NoScore)]
-        stopped = [failure for failure in failures if failure.unscored.status in _NOT_RUN_STATUSES]
+        stopped = [failure for failure in failures if failure.unscored.status.was_not_run]
         if stopped or (failures and not any(weight for _, weight in kept)):
             raise (stopped or failures)[0]
         return [value for value, _ in kept], [weight for _, weight in kept]

@@ -3,9 +3,10 @@
 The only room that imports pandas and pyarrow, and only inside functions: importing this room imports neither.
 """
 
+from rmg_dsl.ir.columns import ColumnKind
 from rmg_dsl.tables.atomic_write import check_writable, write_text
 from rmg_dsl.tables.floats import FloatsOnDisk
-from rmg_dsl.tables.frames import ColumnData, ColumnKind, is_frame, records_to_frame
+from rmg_dsl.tables.frames import ColumnData, is_frame, records_to_frame
 from rmg_dsl.tables.inputs import FORMATS
 from rmg_dsl.tables.opening import open_table, read_frame
 from rmg_dsl.tables.other_frames import to_frame

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from rmg_dsl.errors import DataError
+from rmg_dsl.ir.columns import STATUS, ColumnKind
 from rmg_dsl.results import Status
 from rmg_dsl.tables.rows import Row, Table, quote_names, repeated_names
 from rmg_dsl.tables.values import to_plain, writable_text
@@ -15,7 +16,6 @@ from rmg_dsl.tables.values import to_plain, writable_text
 if TYPE_CHECKING:
     import pandas as pd
 
-ColumnKind: TypeAlias = Literal["number", "integer", "bool", "text", "status", "any"]
 _DTYPES = {"number": "Float64", "integer": "Int64", "bool": "boolean", "text": "string"}
 STATUSES = tuple(status.value for status in Status)
 
@@ -215,7 +215,7 @@ def saved_frame(table: Table) -> pd.DataFrame:
     for name, column in columns.items():
         held = (
             set(column.values) - {None}
-            if name.endswith("_status") and column.kind == "text"
+            if name.endswith(STATUS.suffix) and column.kind == "text"
             else set()
         )
         if held and held <= set(STATUSES):

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rmg_dsl.errors import UsageError
+from rmg_dsl.ir.columns import ColumnKind
 from rmg_dsl.tables import frames
 from rmg_dsl.tables.frames import ColumnData
 from rmg_dsl.tables.rows import Row, Table
@@ -111,7 +112,7 @@ def _status_dtype(frame: Any) -> Any:
     return nw.Enum(frames.STATUSES) if frame.implementation.is_polars() else nw.String
 
 
-def _series_value(value: Any, kind: frames.ColumnKind) -> Any:
+def _series_value(value: Any, kind: ColumnKind) -> Any:
     value = to_plain(value)
     if value is None or kind in ("integer", "bool"):
         return value

@@ -12,7 +12,7 @@ from itertools import islice
 from tempfile import TemporaryFile
 from typing import IO, Any, BinaryIO, cast
 
-from rmg_dsl.tables.frames import ColumnKind
+from rmg_dsl.ir.columns import ColumnKind
 from rmg_dsl.tables.inputs import Input
 from rmg_dsl.tables.json_files import json_text
 from rmg_dsl.tables.parquet_files import JSON_MARK, import_pyarrow, parquet_rows

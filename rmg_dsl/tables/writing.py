@@ -10,9 +10,9 @@ from itertools import chain, islice
 from typing import IO, Any, Protocol
 
 from rmg_dsl.errors import DataError
+from rmg_dsl.ir.columns import ColumnKind
 from rmg_dsl.tables.atomic_write import replace_files, translate_os_errors
 from rmg_dsl.tables.csv_files import CsvText
-from rmg_dsl.tables.frames import ColumnKind
 from rmg_dsl.tables.inputs import format_of
 from rmg_dsl.tables.json_files import JsonLinesText, JsonListText, align_rows
 from rmg_dsl.tables.parquet_writing import ParquetWriter
