@@ -304,8 +304,8 @@ def _score_html(name: str, cells: Mapping[str, object]) -> str:
         return dim(escape_text(status))
     if status != Status.OK:
         return bad(status)
-    value, label = cells[VALUE.name_for(name)], cells.get(LABEL.name_for(name))
-    reason = cells.get(REASON.name_for(name))
+    value = cells[VALUE.name_for(name)]
+    label, reason = cells.get(LABEL.name_for(name)), cells.get(REASON.name_for(name))
     shown = format_number(value) if type(value) is float else data_cell(value)
     parts = [f"<b>{shown}</b>"]
     if label:

@@ -136,9 +136,7 @@ class RunSummary:
             self._add_outcome(number, outcome, graded)
         for name, failure in graded.requirement_failures:
             self.failures.add(graded.row_index, name, failure)
-        self.unreached_count += any(
-            isinstance(o, Unscored) and o.status.was_stopped for o in graded.outcomes
-        )
+        self.unreached_count += any(outcome.status.was_stopped for outcome in graded.outcomes)
         if self.by is not None:
             columns = self._group_summaries(graded.row[self.by])
             for column, outcome in zip(columns, graded.outcomes, strict=True):

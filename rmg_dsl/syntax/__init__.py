@@ -1,4 +1,4 @@
-"""Text and tree: the parser, the nodes, the formatter. The only room that knows lark."""
+"""Text to tree and back: the parser, the nodes, the formatter. Only this package imports lark."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ if TYPE_CHECKING:
 
 __all__ = ["ParseResult", "format_source", "format_text", "parse"]
 
-if not TYPE_CHECKING:  # so that a name which is none stays a mistake for a type checker
+if not TYPE_CHECKING:  # a type checker must still report a name that does not exist
     __getattr__ = lazy_getattr(__name__, {"formatter": "format_source format_text"})

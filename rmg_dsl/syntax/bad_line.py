@@ -1,4 +1,4 @@
-"""A line that the parser refuses, as the rules that explain it see it."""
+"""A line that the parser rejects, as the error rules see it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 from rmg_dsl.diagnostics import Diagnostic, Fix, Source, Span, diagnose
 
 LineKind = Literal["head", "setting", "field", "criterion"]
-# What stands above a line of each kind, so that the parser reads it alone.
+# The text above a line of each kind with which the parser can read the line alone.
 CONTEXT_BEFORE: Mapping[LineKind, str] = {
     "head": "",
     "setting": "grader x:\n    ",
@@ -27,7 +27,10 @@ _STRING_TOKEN = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'")
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line's text, which starts at `start` in the source, and the offset in it where the parser stopped."""
+    """The text of a line, which starts at `start` in the source, and where the parser stopped in it.
+
+    All other offsets count from the start of the text.
+    """
 
     source: Source
     kind: LineKind
@@ -38,7 +41,7 @@ class BadLine:
 
     @property
     def offset(self) -> int:
-        """Where it stopped, inside the written text."""
+        """Where the parser stopped, inside the written text."""
         return min(max(0, self.parser_offset), len(self.text))
 
     @cached_property
@@ -51,16 +54,19 @@ class BadLine:
 
     @property
     def end_before(self) -> int:
-        """Where the last thing before that ends."""
+        """The end of what stands before that place, without blanks."""
         return len(self.before.rstrip())
 
     @property
     def token_type(self) -> str:
-        """The kind of the token that stood there."""
-        return str(self.failure.token.type) if isinstance(self.failure, UnexpectedToken) else ""
+        """The terminal of the token at that place; empty where the text is no token."""
+        if isinstance(self.failure, UnexpectedToken):
+            return str(self.failure.token.type)
+        return ""
 
     @property
     def expected_terminals(self) -> frozenset[str]:
+        """The terminals that could stand at that place."""
         if isinstance(self.failure, UnexpectedToken):
             return frozenset(self.failure.accepts or self.failure.expected or ())
         if isinstance(self.failure, UnexpectedCharacters):
@@ -69,13 +75,14 @@ class BadLine:
 
     @cached_property
     def bracket_depth(self) -> int:
-        """How many brackets are open where it stopped."""
+        """How many brackets are open at that place; below 0 where too many are closed."""
+        # Brackets in texts do not count.
         plain = _STRING_TOKEN.sub("", self.before)
         return sum((c in "([") - (c in ")]") for c in plain)
 
     @cached_property
     def is_in_value(self) -> bool:
-        """Did it stop to the right of the `=` that gives the line its value, or in a condition?"""
+        """Did the parser stop behind the `=` that gives the line its value, or in a condition?"""
         if self.kind == "head" and re.match(r"require\b", self.text):
             return self.offset > len("require")
         sign = _VALUE_SIGN.match(self.text)
@@ -91,30 +98,27 @@ class BadLine:
         return len(self.text) - len(value.lstrip())
 
     def span(self, start: int, end: int) -> Span:
+        """The characters from `start` to `end` in the source: at least one, so that it can be shown."""
         start = min(start, max(0, len(self.text) - 1))
         return Span(self.start + start, self.start + max(start + 1, end))
 
     def empty_span(self, at: int) -> Span:
-        """The empty place in front of a character: where something can be added."""
+        """The empty span before a character, where a fix can insert something."""
         return Span(self.start + at, self.start + at)
 
     def diagnose_at(
         self, code: str, message: str, span: Span, help: str = "", fix: Fix | None = None
     ) -> Diagnostic:
-        return diagnose(code, message, self.source, span, help=help, fixes=[fix] if fix else [])
+        fixes = [fix] if fix else []
+        return diagnose(code, message, self.source, span, help=help, fixes=fixes)
 
     def diagnose_with_fix(
         self, code: str, message: str, start: int, end: int, text: str, help: str = ""
     ) -> Diagnostic:
-        """A mistake between two places, and what to write there instead."""
+        """A mistake between two places, with a fix that writes `text` there."""
         span = self.span(start, end)
-        return self.diagnose_at(
-            code,
-            message,
-            span,
-            help or f"write `{text.strip()}`",
-            Fix(span, text, f"write `{text.strip()}`"),
-        )
+        title = f"write `{text.strip()}`"
+        return self.diagnose_at(code, message, span, help or title, Fix(span, text, title))
 
 
 ErrorRule: TypeAlias = Callable[[BadLine], Diagnostic | None]

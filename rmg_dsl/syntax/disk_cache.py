@@ -1,4 +1,7 @@
-"""What is costly to make and never changes, kept in a private file: the parser's tables, the library's trees."""
+"""A private file cache for what is slow to make and never changes.
+
+It holds the tables of the parser, the trees of the standard library and the table of declarations.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from typing import TypeVar
 from rmg_dsl.config import Settings
 
 Made = TypeVar("Made")
+# What `pickle.loads` raises for a file that is cut off, or that another version wrote.
 _LOAD_ERRORS = (
     OSError,
     EOFError,
@@ -29,20 +33,23 @@ _LOAD_ERRORS = (
 
 
 def private_file(name: str, *made_from: str) -> Path | None:
-    """A file in the user's cache folder that only this user can write, or none: what is kept is a pickle, and a pickle
-    is code. Its name holds a hash of what it is made from, so that nothing old is ever read.
+    """A file in the user's cache folder, or none where others could write to that folder.
+
+    Its name holds a hash of `made_from`, so that a change of the input makes a new file.
     """
     key = hashlib.sha256("\0".join([sys.version, *made_from]).encode()).hexdigest()[:16]
     folder = Settings.of().cache_dir
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owned = _is_private(folder)
+        is_private = _is_private(folder)
     except OSError:
         return None
-    return folder / f"{name}-{key}" if owned else None
+    # Loading a pickle runs code: a file that somebody else wrote must never be read.
+    return folder / f"{name}-{key}" if is_private else None
 
 
 def _is_private(folder: Path) -> bool:
+    # Windows has no user ids; its profile folders are private by default.
     if not hasattr(os, "getuid"):
         return os.access(folder, os.W_OK)
     state = folder.stat()
@@ -51,21 +58,25 @@ def _is_private(folder: Path) -> bool:
 
 
 def load_or_make(place: Path | None, make: Callable[[], Made]) -> Made:
-    """What the file holds, or what `make` makes, which is then kept; a file that cannot be read is made anew."""
+    """The content of the file; where it cannot be read, the result of `make`, which is then written.
+
+    `place` is none where nothing may be cached.
+    """
     if place is None:
         return make()
     try:
-        found: Made = pickle.loads(place.read_bytes())
+        result: Made = pickle.loads(place.read_bytes())
     except _LOAD_ERRORS:
-        found = make()
-        _write_pickle(place, found)
-    return found
+        result = make()
+        _write_pickle(place, result)
+    return result
 
 
 def _write_pickle(place: Path, made: object) -> None:
-    """Written beside and moved into place, so that no other process reads a half."""
+    # A cache is optional: a full disk or an object that is too deep must not stop the caller.
     with contextlib.suppress(OSError, RecursionError):
         handle, beside = mkstemp(dir=place.parent)
         with open(handle, "wb") as file:
             pickle.dump(made, file, protocol=pickle.HIGHEST_PROTOCOL)
+        # The move is atomic, so that no other process reads half a file.
         os.replace(beside, place)

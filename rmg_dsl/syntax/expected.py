@@ -1,4 +1,4 @@
-"""What may stand next: the grammar itself is asked, at the end of a line that is not finished."""
+"""What the grammar accepts at the end of an unfinished line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LAYOUT_TERMINALS = frozenset({"_NL", "_INDENT", "_DEDENT"})
 
 
 class LineToken(NamedTuple):
-    """A token of the grammar as it was read: the terminal's name, and the text."""
+    """A token of the line: the name of its terminal, and its text."""
 
     type: str
     text: str
@@ -24,7 +24,7 @@ class LineToken(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ExpectedNext:
-    """The pieces of a line so far, and what the grammar takes after them: words of its own, a name, a text."""
+    """The tokens of a line so far, and what may follow: keywords, a name, a text."""
 
     tokens: tuple[LineToken, ...]
     keywords: tuple[str, ...]
@@ -33,7 +33,7 @@ class ExpectedNext:
 
 
 def expected_next(kind: LineKind, line: str) -> ExpectedNext | None:
-    """What may follow a line of this kind; none where what is written cannot be read.
+    """What may follow the text of a line of this kind; none where the text cannot be read.
 
     >>> expected_next("head", "grader clarity -> 1..5").keywords
     ('lower',)
@@ -42,19 +42,20 @@ def expected_next(kind: LineKind, line: str) -> ExpectedNext | None:
     >>> expected_next("head", "grader = 5") is None
     True
     """
-    state = grammar().parse_interactive(f"\n{CONTEXT_BEFORE[kind]}{line}")
-    pieces: list[LineToken] = []
+    before = CONTEXT_BEFORE[kind]
+    state = grammar().parse_interactive(f"\n{before}{line}")
+    tokens: list[LineToken] = []
     try:
         for token in state.lexer_thread.lex(state.parser_state):  # type: ignore[no-untyped-call] # lark's own
-            if token.type == "_DEDENT":  # the text ends here, and its blocks do not
+            # The text ends here, but its blocks are still open: a dedent would close them.
+            if token.type == "_DEDENT":
                 break
             state.feed_token(token)
-            if token.type not in _LAYOUT_TERMINALS and (token.start_pos or 0) > len(
-                CONTEXT_BEFORE[kind]
-            ):
-                pieces.append(LineToken(token.type, str(token)))
+            is_in_line = (token.start_pos or 0) > len(before)
+            if is_in_line and token.type not in _LAYOUT_TERMINALS:
+                tokens.append(LineToken(token.type, str(token)))
     except (UnexpectedInput, LayoutError):
         return None
     accepted: set[str] = state.accepts()  # type: ignore[no-untyped-call] # lark's own
     words = tuple(word for terminal, word in keywords_by_terminal().items() if terminal in accepted)
-    return ExpectedNext(tuple(pieces), words, "NAME" in accepted, "STRING" in accepted)
+    return ExpectedNext(tuple(tokens), words, "NAME" in accepted, "STRING" in accepted)

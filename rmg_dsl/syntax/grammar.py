@@ -1,4 +1,4 @@
-"""The grammar, ready to parse with: loaded once, from a private cache file where there can be one."""
+"""The grammar files, and the parser made from them: loaded once, from the cache where possible."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rmg_dsl.syntax.layout import Layout
 
 
 def grammar_text() -> str:
-    """The text of `rmg.lark`: beside this package in a wheel, at the top of a checkout."""
+    """The text of `rmg.lark`, the grammar."""
     return _grammar_file("rmg.lark").read_text("utf-8")
 
 
@@ -28,22 +28,25 @@ def declarations_text() -> str:
 
 
 def _grammar_file(name: str) -> Path:
+    # In a wheel the folder lies inside the package, in a checkout beside it.
     package = Path(__file__).parents[1]
     places = (package / "grammar" / name, package.parent / "grammar" / name)
     return next((place for place in places if place.is_file()), places[0])
 
 
 def parser_version() -> str:
-    """What decides over the trees that come out of a text: the grammar and the modules that build nodes."""
-    rooms = ("nodes.py", "builder.py", "parser.py", "strings.py")
-    return grammar_text() + "".join(
-        (Path(__file__).parent / room).read_text("utf-8") for room in rooms
-    )
+    """The text of all that decides which tree a spec gives: a key for cached trees.
+
+    It holds the grammar and the source of the modules that build nodes.
+    """
+    folder = Path(__file__).parent
+    modules = ("nodes.py", "builder.py", "parser.py", "strings.py")
+    return grammar_text() + "".join((folder / name).read_text("utf-8") for name in modules)
 
 
 @cache
 def grammar() -> Lark:
-    """The one parser; it keeps no state between parses, so threads may share it."""
+    """The parser. It has no state between two parses, so threads may share it."""
     text = grammar_text()
     options = {
         "parser": "lalr",
@@ -51,8 +54,10 @@ def grammar() -> Lark:
         "postlex": Layout(),
         "propagate_positions": True,
     }
+    # Making the tables of the parser takes 100 ms, loading them 5 ms.
     place = private_file("grammar", lark.__version__, text)
+    cache_file = str(place) if place else False
     try:
-        return Lark(text, cache=str(place) if place else False, maybe_placeholders=True, **options)
-    except OSError:
+        return Lark(text, cache=cache_file, maybe_placeholders=True, **options)
+    except OSError:  # the cache file cannot be written
         return Lark(text, maybe_placeholders=True, **options)

@@ -1,4 +1,4 @@
-"""The words of the grammar by what they are for, read from the grammar itself: the one list of keywords."""
+"""The words of the grammar by their use, read from the grammar itself."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from rmg_dsl.syntax.grammar import grammar
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
-    """Every word that the grammar knows, each once: `inside` are those of no other kind, such as `when`.
+    """Every word of the grammar, each in one group; `inside` has those of no other use, such as `when`.
 
-    >>> grammar_keywords().constants, "grader" in grammar_keywords().declarations, "points" in grammar_keywords().scale
-    (('True', 'False', 'None'), True, True)
+    >>> grammar_keywords().constants, "points" in grammar_keywords().scale
+    (('True', 'False', 'None'), True)
     """
 
     declarations: tuple[str, ...]
@@ -40,27 +40,22 @@ class Keywords:
 @cache
 def grammar_keywords() -> Keywords:
     """The words of the grammar, in its order."""
-    known = keywords_by_terminal()
+    words = keywords_by_terminal().values()
     name = next(t.pattern for t in grammar().terminals if t.name == "NAME").to_regexp()
     declarations = _keywords_of(_first_terminals("_declaration") | _first_terminals("edition"))
     scale = _keywords_of(_reachable_terminals("scale"))
-    reserved = [word for word in known.values() if not re.fullmatch(name, word)]
-    inside = tuple(
-        word for word in known.values() if word not in {*declarations, *scale, *reserved}
-    )
+    # Keywords are soft: only words that the pattern of a name excludes are reserved.
+    reserved = [word for word in words if not re.fullmatch(name, word)]
+    grouped = {*declarations, *scale, *reserved}
+    inside = tuple(word for word in words if word not in grouped)
     operators = tuple(word for word in reserved if word[0].islower())
-    return Keywords(
-        declarations,
-        inside,
-        scale,
-        operators,
-        tuple(word for word in reserved if word not in operators),
-    )
+    constants = tuple(word for word in reserved if word not in operators)
+    return Keywords(declarations, inside, scale, operators, constants)
 
 
 @cache
 def keywords_by_terminal() -> Mapping[str, str]:
-    """The terminals that stand for words, with their words.
+    """The word of each terminal that stands for one.
 
     >>> keywords_by_terminal()["GRADER"], "LPAR" in keywords_by_terminal()
     ('grader', False)
@@ -74,8 +69,8 @@ def keywords_by_terminal() -> Mapping[str, str]:
 
 
 def _keywords_of(terminals: Iterable[str]) -> tuple[str, ...]:
-    wanted = set(terminals)
-    return tuple(word for terminal, word in keywords_by_terminal().items() if terminal in wanted)
+    chosen = set(terminals)
+    return tuple(word for terminal, word in keywords_by_terminal().items() if terminal in chosen)
 
 
 def _expansions(rules: set[str]) -> Iterator[Sequence[Symbol]]:
@@ -84,20 +79,25 @@ def _expansions(rules: set[str]) -> Iterator[Sequence[Symbol]]:
 
 def _first_terminals(rule: str) -> set[str]:
     """The terminals that a rule can start with."""
-    found: set[str] = set()
+    terminals: set[str] = set()
     for first, *_ in _expansions({rule}):
-        found |= {first.name} if isinstance(first, Terminal) else _first_terminals(str(first.name))
-    return found
+        if isinstance(first, Terminal):
+            terminals.add(first.name)
+        else:
+            terminals |= _first_terminals(str(first.name))
+    return terminals
 
 
 def _reachable_terminals(rule: str) -> set[str]:
     """The terminals of a rule and of all rules that it names."""
-    found: set[str] = set()
-    seen: set[str] = set()
+    terminals: set[str] = set()
+    visited: set[str] = set()
     rules = {rule}
     while rules:
-        seen |= rules
+        # Rules can name each other in a circle: none is expanded twice.
+        visited |= rules
         symbols = [symbol for expansion in _expansions(rules) for symbol in expansion]
-        found |= {symbol.name for symbol in symbols if isinstance(symbol, Terminal)}
-        rules = {str(symbol.name) for symbol in symbols if isinstance(symbol, NonTerminal)} - seen
-    return found
+        terminals |= {symbol.name for symbol in symbols if isinstance(symbol, Terminal)}
+        names = {str(symbol.name) for symbol in symbols if isinstance(symbol, NonTerminal)}
+        rules = names - visited
+    return terminals

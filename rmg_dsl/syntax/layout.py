@@ -1,4 +1,7 @@
-"""Indentation as tokens: a stateless pass over the lexer's stream, so that one parser serves many threads."""
+"""Indentation as tokens: a pass over the stream of the lexer.
+
+It has no state of its own, so that one parser can serve many threads.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ _CLOSING = frozenset({"RPAR", "RSQB"})
 
 
 class LayoutError(Exception):
-    """Indentation that fits no open block; `offset` is where the line's text starts."""
+    """Indentation that matches no open block; `offset` is where the text of the line starts."""
 
     def __init__(self, offset: int) -> None:
         super().__init__(offset)
@@ -19,12 +22,13 @@ class LayoutError(Exception):
 
 
 class Layout:
-    """Lark's post-lexer: adds _INDENT and _DEDENT, drops line breaks inside brackets; all state is in the generator."""
+    """Lark's post-lexer: it adds _INDENT and _DEDENT, and drops line breaks inside brackets."""
 
-    # NAME is always read whole, so that `paramfloor` is one name and not a keyword with a name behind it.
+    # The lexer must read a NAME whole: `paramfloor` is one name, not the keyword and a name.
     always_accept = ("_NL", "NAME")
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
+        # Local variables, not attributes: two threads may read two streams at once.
         stack, depth, last = [0], 0, None
         for token in stream:
             last = token
@@ -35,6 +39,7 @@ class Layout:
                 continue
             depth += (token.type in _OPENING) - (token.type in _CLOSING)
             yield token
+        # The end of the text closes every block that is open.
         if last is not None:
             yield from _dedent_tokens(stack, 0, last)
 
@@ -57,8 +62,12 @@ def _dedent_tokens(stack: list[int], indent: int, at: Token) -> Iterator[Token]:
 
 
 def _indent_after(newline: Token) -> int:
-    """The blanks before the next token; a stream that ends in a comment closes all blocks."""
+    """The number of blanks before the next token."""
     blanks = str(newline).rpartition("\n")[2]
+    # A tab has no width that everybody agrees on.
     if "\t" in blanks.partition("#")[0]:
         raise LayoutError(newline.end_pos or 0)
-    return 0 if "#" in blanks else len(blanks)
+    # A comment in the last line of the token ends the text: all blocks close.
+    if "#" in blanks:
+        return 0
+    return len(blanks)

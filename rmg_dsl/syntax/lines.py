@@ -1,4 +1,4 @@
-"""A broken spec as logical lines: what can still be told apart when the parser cannot read the whole."""
+"""A broken spec as logical lines, with the mistakes that make a line unreadable."""
 
 from __future__ import annotations
 
@@ -30,12 +30,19 @@ _SINGLE = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'')
 _PLAIN = re.compile(r"[^\"'#()\[\]\n]+")
 _OPENS_TEXT = re.compile(r"[=:(,\[][ \t]*r?$")
 _TEXT_EXPECTED = re.compile(r"=[ \t]*(?:\"\"?|''?)?$")
+# How far the other end of a broken text is looked for: beyond, the search would cost too much.
+_MAX_BLOCK_LINES = 200
+_MAX_TEXT_LINES = 60
 _CLOSING_BRACKET = {"(": ")", "[": "]"}
 
 
 @dataclass(frozen=True, slots=True)
 class LogicalLine:
-    """A statement's text without indent and trailing comment; `readable` unless its string or bracket never ends."""
+    """A statement's text, without its indentation and the comment at its end.
+
+    It is not `readable` where a string or a bracket in it never ends. Offsets count characters of the
+    source; `indent` counts blanks, a tab for up to four.
+    """
 
     start: int
     end: int
@@ -45,21 +52,24 @@ class LogicalLine:
 
 
 def split_lines(source: Source) -> tuple[list[LogicalLine], list[Diagnostic]]:
-    """Cut a source into logical lines, with the mistakes that only show there: tabs, open strings, open brackets."""
+    """Cut a source into logical lines; report tabs, and strings and brackets that are never closed."""
     scanner = _Scanner(source)
     lines: list[LogicalLine] = []
     while (line := scanner.next_line()) is not None:
-        orphan = scanner.take_unopened_text()
-        while orphan and lines and lines[-1].start > orphan.start:
+        unopened = scanner.take_unopened_text()
+        # The lines of such a text were read as statements: they belong to the line above them.
+        while unopened and lines and lines[-1].start > unopened.start:
             lines.pop()
-        if orphan and lines:
-            lines[-1] = replace(lines[-1], end=orphan.end, readable=False)
+        if unopened and lines:
+            lines[-1] = replace(lines[-1], end=unopened.end, readable=False)
         else:
             lines.append(line)
     return lines, scanner.mistakes
 
 
 class _Scanner:
+    """Reads a source from start to end, one logical line after the other."""
+
     def __init__(self, source: Source) -> None:
         self.source = source
         self.text = source.text
@@ -81,9 +91,12 @@ class _Scanner:
         return None
 
     def take_unopened_text(self) -> Span | None:
-        """Where the line just read closes a text that was never opened: from the end of the line that wanted it."""
-        orphan, self._unopened_text = self._unopened_text, None
-        return orphan
+        """The span of a text that has closing quotes only, if the last line ended such a text.
+
+        It starts at the end of the line where the opening quotes are missing.
+        """
+        unopened, self._unopened_text = self._unopened_text, None
+        return unopened
 
     def _check_tabs(self, start: int, blanks: str) -> None:
         if "\t" not in blanks:
@@ -95,9 +108,8 @@ class _Scanner:
     def _report(
         self, code: str, message: str, span: Span, help: str, fix: Fix | None = None
     ) -> None:
-        self.mistakes.append(
-            diagnose(code, message, self.source, span, help=help, fixes=[fix] if fix else [])
-        )
+        fixes = [fix] if fix else []
+        self.mistakes.append(diagnose(code, message, self.source, span, help=help, fixes=fixes))
 
     def _scan_line(self, start: int, indent: int) -> LogicalLine:
         self.position = start
@@ -107,6 +119,7 @@ class _Scanner:
         while self.position < len(self.text):
             char = self.text[self.position]
             if char == "\n":
+                # A bracket that is never closed must not take in the statements below it.
                 if not open_brackets or self._statement_starts_below(end, indent):
                     break
                 self.position += 1
@@ -128,14 +141,14 @@ class _Scanner:
         return LogicalLine(start, max(end, start), indent, readable)
 
     def _statement_starts_below(self, end: int, indent: int) -> bool:
-        """Inside brackets: does the next line begin something new, so that the bracket is never closed?
-
-        A line that ends in a colon opens a block, so what is indented below it is the block's.
-        """
+        """Does the next line start a statement, although a bracket is open?"""
         at = self.position + 1
         if self._starts_statement(at, indent):
             return True
-        key = _KEY_LINE.match(self.text, at) if self.text[end - 1 : end] == ":" else None
+        # A line that ends in a colon opens a block: a key below it is the block's, at any indent.
+        if self.text[end - 1 : end] != ":":
+            return False
+        key = _KEY_LINE.match(self.text, at)
         return key is not None and key.group(1) in block_keys()
 
     def _scan_plain(self) -> int:
@@ -147,23 +160,29 @@ class _Scanner:
     # ── strings ──
 
     def _scan_string(self, start: int, indent: int) -> bool:
-        """Step over a string; where it never ends, say so and stop where the next statement begins."""
-        triple = self.text.startswith(('"""', "'''"), self.position)
-        found = (_TRIPLE if triple else _SINGLE).match(self.text, self.position)
-        if found and not (triple and self._swallows_statement(found.start(), found.end(), indent)):
-            self.position = found.end()
+        """Step over a string; report one that never ends, and stop before the next statement."""
+        if self.text.startswith(('"""', "'''"), self.position):
+            return self._scan_block(start, indent)
+        string = _SINGLE.match(self.text, self.position)
+        if string:
+            self.position = string.end()
             return True
-        if triple:
-            self._report_unclosed_block(start, indent)
-            return False
         if _has_curly_quote(self.text[start : self.position]):
             self.position += 1
             return True
         self._report_unclosed_string(start)
         return False
 
+    def _scan_block(self, start: int, indent: int) -> bool:
+        block = _TRIPLE.match(self.text, self.position)
+        if block and not self._swallows_statement(block.start(), block.end(), indent):
+            self.position = block.end()
+            return True
+        self._report_unclosed_block(start, indent)
+        return False
+
     def _swallows_statement(self, start: int, end: int, indent: int) -> bool:
-        """Do the closing quotes in truth open another text, with a new statement in between?"""
+        """Do the closing quotes open another text, with a new statement in between?"""
         before = self.text[self.text.rfind("\n", 0, end) + 1 : end - 3]
         at = self._line_end(start) + 1
         if at >= end or not _OPENS_TEXT.search(before):
@@ -180,18 +199,21 @@ class _Scanner:
         key = _KEY_LINE.match(self.text, at)
         if not key or indent == 0 or key.group(1) not in block_keys():
             return False
+        # A line that is indented deeper may be part of a text that reads like a spec.
         return len(self.text[at : key.start(1)].expandtabs(4)) <= indent
 
     def _report_unclosed_block(self, start: int, indent: int) -> None:
-        """A text of several lines without its closing quotes, or closing quotes without a text."""
+        """Report triple quotes without a partner: the opening or the closing ones are missing."""
         quotes = self.text[self.position : self.position + 3]
-        wanting = self._line_without_opening_quotes(start) if self.position == start else None
-        if wanting is not None:
-            span = Span(wanting - 1, wanting)
+        line_end = None
+        if self.position == start:
+            line_end = self._line_without_opening_quotes(start)
+        if line_end is not None:
+            span = Span(line_end - 1, line_end)
             message = f"the text below this line has no opening {quotes}"
             self._report("RMG106", message, span, f"write {quotes} at the end of this line")
             self.position = self._line_end(self.position)
-            self._unopened_text = Span(wanting - 1, self.position)
+            self._unopened_text = Span(line_end - 1, self.position)
             return
         message = f"the text that starts here has no closing {quotes}"
         self._report(
@@ -203,8 +225,8 @@ class _Scanner:
         self.position = self._next_statement_offset(indent)
 
     def _line_without_opening_quotes(self, at: int) -> int | None:
-        """The end of the line above, of the same statement, that ends in `=` or in too few quotes."""
-        for _ in range(200):
+        """The end of the line above that ends in `=` or in too few quotes, in the same statement."""
+        for _ in range(_MAX_BLOCK_LINES):
             end = self.text.rfind("\n", 0, at)
             if end < 0:
                 return None
@@ -223,11 +245,14 @@ class _Scanner:
         return min(at - 1, len(self.text))
 
     def _line_end(self, at: int) -> int:
-        found = self.text.find("\n", at)
-        return len(self.text) if found < 0 else found
+        end = self.text.find("\n", at)
+        return len(self.text) if end < 0 else end
 
     def _report_unclosed_string(self, start: int) -> None:
-        """A `"` without a partner on its line: a quote inside the text, a text of several lines, or a slip."""
+        """Report a quote without a partner on its line.
+
+        It is a quote inside of a text, a text of several lines, or one whose end is missing.
+        """
         quote = self.text[self.position]
         inner = self._quote_inside_word(start)
         below = self._closing_quote_below(quote)
@@ -236,6 +261,7 @@ class _Scanner:
             help = f"write \\{self.text[inner]} for a quote inside a text, or put the text between {other} and {other}"
             self._report("RMG106", "this quote ends the text", Span(inner, inner + 1), help)
         else:
+            # The usual reasons: a text of several lines in single quotes, or a slip.
             help = (
                 'a text of several lines stands between """ and """'
                 if below
@@ -247,34 +273,30 @@ class _Scanner:
 
     def _quote_inside_word(self, start: int) -> int | None:
         """The quote earlier on this line after which a word goes on, as in 'it's'."""
-        for found in _SINGLE.finditer(self.text, start, self.position):
-            if self.text[found.end() : found.end() + 1].isalpha():
-                return found.end() - 1
+        for string in _SINGLE.finditer(self.text, start, self.position):
+            if self.text[string.end() : string.end() + 1].isalpha():
+                return string.end() - 1
         return None
 
     def _closing_quote_below(self, quote: str) -> int | None:
-        """The end of the quote that ends a text of several lines, when only text lies in between."""
+        """The end of a text of several lines in single quotes, if no statement lies in between."""
         at = self._line_end(self.position) + 1
-        for _ in range(60):
+        for _ in range(_MAX_TEXT_LINES):
             end = self._line_end(at)
             line = self.text[at:end]
-            if (
-                at >= len(self.text)
-                or _KEY_LINE.match(line)
-                or HEAD.match(line)
-                or CRITERION.match(line.strip())
-            ):
+            if at >= len(self.text) or _is_statement(line):
                 return None
             if line.count(quote) - line.count("\\" + quote) == 1:
-                found = line.rstrip()
-                return at + len(found) if found.endswith((quote, f"{quote})")) else None
+                written = line.rstrip()
+                is_end = written.endswith((quote, f"{quote})"))
+                return at + len(written) if is_end else None
             if quote in line:
                 return None
             at = end + 1
         return None
 
     def _scan_bracket(self, open_brackets: list[int]) -> bool:
-        """Keep the brackets that are open; false where one is closed by another kind's."""
+        """Update the list of open brackets; false where a bracket closes one of the other kind."""
         bracket = self.text[self.position]
         if bracket in _CLOSING_BRACKET:
             open_brackets.append(self.position)
@@ -285,6 +307,7 @@ class _Scanner:
         if _CLOSING_BRACKET[opening] == bracket:
             open_brackets.pop()
             return True
+        # `f(a, [b)`: an outer bracket is closed, so the inner one was never closed.
         if any(_CLOSING_BRACKET[self.text[at]] == bracket for at in open_brackets):
             self._report_unclosed_bracket(open_brackets.pop())
             while _CLOSING_BRACKET[self.text[open_brackets.pop()]] != bracket:
@@ -305,6 +328,10 @@ class _Scanner:
         self._report("RMG109", f"`{bracket}` is never closed", Span(at, at + 1), help)
 
 
+def _is_statement(line: str) -> bool:
+    return bool(_KEY_LINE.match(line) or HEAD.match(line) or CRITERION.match(line.strip()))
+
+
 def _has_curly_quote(text: str) -> bool:
-    """Curly quotes earlier on the line: what follows is a word's apostrophe, and the curly ones are the mistake."""
+    """Are there curly quotes before? Then a quote is an apostrophe, and the curly ones the mistake."""
     return any(quote in text for quote in "“”„‘’")

@@ -1,11 +1,14 @@
-"""Text to tree. A sound text is parsed whole; a broken one line by line, so that each mistake is told once."""
+"""Text to tree: a sound text is parsed whole, a broken one line by line.
+
+Line by line, each mistake gives one diagnostic.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from lark.exceptions import UnexpectedInput
 
@@ -25,14 +28,14 @@ Documented = TypeVar("Documented", bound=nodes.Declaration | nodes.Edition)
 
 @dataclass(frozen=True, slots=True)
 class ParseResult:
-    """A tree, whole or in part, and what is wrong with the text it came from."""
+    """The tree of a text, or the parts that could be read, and the mistakes of the text."""
 
     module: nodes.Module
     diagnostics: tuple[Diagnostic, ...]
 
 
 def parse(source: Source | str) -> ParseResult:
-    """Parse a spec; never raises. Mistakes come back as diagnostics beside the part of the tree that could be read.
+    """Parse a spec. It never raises: mistakes come back as diagnostics, with what could be read.
 
     >>> parse("param floor = 3.5").module.declarations[0].name.id
     'floor'
@@ -46,19 +49,19 @@ def parse(source: Source | str) -> ParseResult:
         builder = Builder(source, -1)
         tree = grammar().parse(f"\n{source.text}\n")
         check_depth(tree, -1)
-        found, mistakes = list(builder.build_all(tree.children)), builder.mistakes
+        declared, mistakes = list(builder.build_all(tree.children)), builder.mistakes
     except (UnexpectedInput, LayoutError, NestingError) as failure:
-        # Loaded for a broken text only: most are sound.
+        # Imported for a broken text only, because most are sound.
         from rmg_dsl.syntax.recovery import recover
 
-        found, mistakes = recover(source)
+        declared, mistakes = recover(source)
         if not mistakes:
             mistakes = [_whole_text_diagnostic(source, failure)]
-    return ParseResult(_module(source, found, comments), sort_diagnostics(mistakes))
+    return ParseResult(_module(source, declared, comments), sort_diagnostics(mistakes))
 
 
 def _whole_text_diagnostic(source: Source, failure: Exception) -> Diagnostic:
-    """Line by line nothing is wrong: then it is the layout, or the nesting, at the place where the parser stopped."""
+    """The mistake of a text whose lines are sound one by one: its layout, or its nesting."""
     if isinstance(failure, NestingError):
         message, code = "this is nested too deeply to be read", "RMG125"
     elif isinstance(failure, LayoutError):
@@ -66,34 +69,37 @@ def _whole_text_diagnostic(source: Source, failure: Exception) -> Diagnostic:
     else:
         message, code = "this cannot be read here", "RMG101"
     at: int = getattr(failure, "offset", None) or getattr(failure, "pos_in_stream", None) or 0
-    at = min(max(0, at - (not isinstance(failure, NestingError))), max(0, len(source.text) - 1))
+    # The parser reads a line break before the text; the builder has taken it off already.
+    if not isinstance(failure, NestingError):
+        at -= 1
+    at = min(max(0, at), max(0, len(source.text) - 1))
     return diagnose(code, message, source, Span(at, at + 1))
 
 
 def _module(
-    source: Source, found: Iterable[Any], comments: tuple[nodes.Comment, ...]
+    source: Source,
+    declared: Iterable[nodes.Declaration | nodes.Edition],
+    comments: tuple[nodes.Comment, ...],
 ) -> nodes.Module:
     docs = _docs_by_line(source, comments)
-    documented = [_attach_doc(source, node, docs) for node in found]
+    documented = [_attach_doc(source, node, docs) for node in declared]
     edition = next((n for n in documented if isinstance(n, nodes.Edition)), None)
     declarations = tuple(n for n in documented if not isinstance(n, nodes.Edition))
     return nodes.Module(source, edition, declarations, comments, edition.doc if edition else "")
 
 
 def _comments(source: Source) -> Iterable[nodes.Comment]:
-    for found in _STRING_OR_COMMENT.finditer(source.text):
-        if found.group().startswith("#"):
-            line = source.line_span(found.start())
-            alone = not source.text[line.start : found.start()].strip()
-            yield nodes.Comment(
-                found.group().rstrip(),
-                alone,
-                Span(found.start(), found.start() + len(found.group().rstrip())),
-            )
+    # Strings are matched too, so that a `#` inside of one starts no comment.
+    for match in _STRING_OR_COMMENT.finditer(source.text):
+        if not match.group().startswith("#"):
+            continue
+        start, text = match.start(), match.group().rstrip()
+        before = source.text[source.line_span(start).start : start]
+        yield nodes.Comment(text, not before.strip(), Span(start, start + len(text)))
 
 
 def _docs_by_line(source: Source, comments: tuple[nodes.Comment, ...]) -> dict[int, str]:
-    """Documentation by the line below it: the `##` lines that stand right above."""
+    """The `##` comments by the number of the line right below them."""
     docs: dict[int, str] = {}
     for comment in comments:
         if comment.is_doc and comment.span.start == source.line_span(comment.span.start).start:

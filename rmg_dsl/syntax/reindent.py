@@ -1,4 +1,4 @@
-"""Lost indentation, rebuilt: nothing nests deeper than a rubric, so the shape of a line says where it belongs."""
+"""Lost indentation, rebuilt from the shape of each line: nothing nests deeper than a rubric."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COMMENT_OR_STRING = re.compile(rf"#[^\n]*|{STRING.pattern}", re.S)
 
 
 def reindent(text: str) -> str:
-    r"""A spec whose lines stand where their shape says: heads in column 1, settings at 4 blanks, a rubric's lines at 8.
+    r"""Indent each line by its shape: heads by 0 blanks, settings by 4, the lines of a rubric by 8.
 
     >>> print(reindent('grader a -> bool:\nprompt = "Is {{ response }} polite?"\nrubric:\n True: "yes"\nparam b = 1'))
     grader a -> bool:
@@ -28,9 +28,10 @@ def reindent(text: str) -> str:
             True: "yes"
     param b = 1
 
-    Comments go with the line that follows, texts of several lines as a whole with their own indentation. Nothing is
+    A comment moves with the line that follows; a text of several lines moves as a whole. Nothing is
     parsed, so a text with mistakes comes back too; `format_text` then lays out the rest.
     """
+    # With a line break in front, the first line is like every other one.
     text = "\n" + Source.of(text).text
     places = list(logical_lines(text))
     levels = _line_levels(text[place.start : place.end] for place in places)
@@ -44,40 +45,48 @@ def reindent(text: str) -> str:
 
 
 def _line_levels(lines: Iterable[str]) -> Iterator[int]:
-    """How deep each line stands; one that ends with a colon opens the next level."""
+    """The level of each line; a line that ends with a colon opens the next one."""
     opened = 0
     for line in lines:
         level = _line_level(line, opened)
         yield level
-        opened = level + 1 if line.endswith(":") or (level and _RUBRIC.match(line)) else level
+        opened = level
+        # `rubric` may have lost its colon.
+        if line.endswith(":") or (level and _RUBRIC.match(line)):
+            opened += 1
 
 
 def _line_level(line: str, opened: int) -> int:
     word = _WORD.match(line)
     setting = _SETTING.match(line)
+    # `model = judge` is a key, although `model` starts declarations.
     if word and word.group() in keywords() and not setting:
         return 0
-    return min(opened, 1 if setting or _RUBRIC.match(line) else 2)
+    if setting or _RUBRIC.match(line):
+        return min(opened, 1)
+    return min(opened, 2)
 
 
 def _reindent_gap(gap: str, indent: int) -> str:
-    """The rest of a statement's last line, then the blank lines and comments up to the next statement."""
+    """Indent the text between two statements: the end of a line, blank lines and comments."""
     first, *lines = gap.split("\n")
-    return "\n".join(
-        [first.rstrip(), *(" " * indent + line.strip() if line.strip() else "" for line in lines)]
-    )
+    blanks = " " * indent
+    indented = [(blanks + line.strip()).rstrip() for line in lines]
+    return "\n".join([first.rstrip(), *indented])
 
 
 def _reindent_statement(statement: str, indent: int) -> str:
-    """A statement whose text blocks stand below its new indent; what they mean is left alone."""
-    return _COMMENT_OR_STRING.sub(lambda found: _reindent_string(found.group(), indent), statement)
+    """A statement with its text blocks moved below its new indent; their meaning stays."""
+    return _COMMENT_OR_STRING.sub(lambda match: _reindent_string(match.group(), indent), statement)
 
 
 def _reindent_string(token: str, indent: int) -> str:
-    """A text block moved; its quotes stay, for what is wrong elsewhere may hang on them."""
-    piece = string_piece(token) if "\n" in token and is_block(token) else token
+    """Move a text block; any other string stays as it is."""
+    if "\n" not in token or not is_block(token):
+        return token
+    piece = string_piece(token)
     if isinstance(piece, str):
         return token
-    return block_text(
-        TextBlock(token[: 3 + token.startswith("r")], piece.lines), indent + INDENT_WIDTH
-    )
+    # Its quotes stay as they are: with others, a mistake elsewhere could end another text.
+    opening = token[: 3 + token.startswith("r")]
+    return block_text(TextBlock(opening, piece.lines), indent + INDENT_WIDTH)
