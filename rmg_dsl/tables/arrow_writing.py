@@ -152,6 +152,8 @@ class _GroupWriter:
         """Write the pending rows and the end of the file."""
         self._flush()
         self._open_writer().close()
+        # A second `close`, by `drop`, would write a second footer.
+        self._writer = None
 
     def drop(self) -> None:
         """Close the writer without the pending rows."""
