@@ -12,6 +12,7 @@ from typing import TypeAlias, TypeVar
 
 from rmg_dsl.errors import UsageError
 from rmg_dsl.tables.arrow_columns import import_pyarrow
+from rmg_dsl.tables.arrow_files import open_arrow_sink, read_arrow
 from rmg_dsl.tables.csv_files import open_csv_sink, open_tsv_sink, read_csv, read_tsv
 from rmg_dsl.tables.inputs import Input
 from rmg_dsl.tables.json_files import open_json_sink, read_json
@@ -57,6 +58,14 @@ FORMATS = (
         import_library=import_pyarrow,
     ),
     Format("html", (".html", ".htm")),
+    Format(
+        "arrow",
+        (".arrow", ".feather"),
+        read_arrow,
+        open_arrow_sink,
+        b"ARROW1",
+        import_library=import_pyarrow,
+    ),
 )
 _FORMAT_BY_ENDING = {ending: row for row in FORMATS for ending in row.endings}
 _READERS: Mapping[str, TableReader] = {
