@@ -21,7 +21,6 @@ from rmg_dsl.api.results import (
     Result,
     RunUsage,
     graded_row,
-    is_page,
     named_columns,
     new_column_kinds,
     save_page,
@@ -80,11 +79,11 @@ def run_job(job: GradingJob, *, stop_on_interrupt: bool = True) -> Result:
 def run_stream(job: GradingJob, paths: Sequence[str], by: str | None = None) -> FinishedRun:
     """Run a prepared job, and write each row to every path when it is finished, by the paths' endings.
 
-    The files are there when all is done, or not at all; so are reports, for paths that end in .html. Memory does not
+    The files are there when all is done, or not at all; so are reports (`tables.is_report`). Memory does not
     grow with the rows. Ctrl-C is raised, for a caller that handles the signal by itself (`stop_handler`).
     """
     columns = [name for output in job.plan.outputs for name in result_columns(output)]
-    files = [path for path in paths if not is_page(path)]
+    files = [path for path in paths if not tables.is_report(path)]
     with tables.open_writer(
         files, [*job.table.columns, *columns], new_column_kinds(job.plan.outputs)
     ) as writer:
@@ -95,7 +94,7 @@ def run_stream(job: GradingJob, paths: Sequence[str], by: str | None = None) -> 
         digest = RunSummary(job.plan.outputs, by, tables.FloatsOnDisk)
         finished = _run_on_bridge(job, stream_job(job, digest, take), stop_on_interrupt=False)
     for path in paths:
-        if is_page(path):
+        if tables.is_report(path):
             save_page(path, finished)
     return finished
 

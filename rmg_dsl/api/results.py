@@ -25,7 +25,6 @@ from rmg_dsl.tables import ColumnData, Row, Table
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-PAGE_ENDINGS = (".html", ".htm")
 FAILURE_COLUMNS = ("row", "grader", "status", "message", "attempts")
 VOTE_COLUMNS = ("row", "grader", "judge", "value", "status", "reason")
 
@@ -357,20 +356,16 @@ class Result(FinishedRun):
             yield {**row, **{name: values[place] for name, values in cells.items()}}
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the graded rows to csv, jsonl, json or parquet, by the file's ending, or to html what a notebook shows.
+        """Write the graded rows, or a report, in the format that the file's ending names.
 
-        The file is there whole or not at all. Raises UsageError for another ending, DataError where it cannot be.
+        `tables.FORMATS` lists the endings. Only a complete file replaces an existing one. An
+        unknown ending raises UsageError; a file that cannot be written raises DataError.
         """
-        if is_page(path):
+        if tables.is_report(path):
             save_page(path, self)
             return
         columns = [*self.table.columns, *self.ledger.cells]
         tables.write_table(path, columns, self.rows(), new_column_kinds(self.outputs))
-
-
-def is_page(path: str | os.PathLike[str]) -> bool:
-    """Whether what is wanted there is a report for people, and not the rows."""
-    return os.fspath(path).lower().endswith(PAGE_ENDINGS)
 
 
 def save_page(path: str | os.PathLike[str], finished: FinishedRun) -> None:

@@ -7,9 +7,9 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import rmg_dsl
 from rmg_dsl.errors import ModelError, RmgError, SpecError
@@ -59,8 +59,43 @@ def _error_line(error: RmgError) -> str:
     return f"rmg: {error}" + (f" (rmg explain {error.code})" if error.code else "")
 
 
-def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """A parser with help texts that are computed only when help is shown.
+
+    Such a text may import a package that no other start of the command needs.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._late_helps: dict[argparse.Action, Callable[[], str]] = {}
+
+    def add_late_help(self, action: argparse.Action, text: Callable[[], str]) -> None:
+        """Compute the help text of an argument when help is shown."""
+        action.help = ""
+        self._late_helps[action] = text
+
+    def format_help(self) -> str:
+        for action, text in self._late_helps.items():
+            action.help = text()
+        return super().format_help()
+
+
+def _data_help() -> str:
+    from rmg_dsl.tables import readable_names
+
+    *names, last = readable_names()
+    return f"{', '.join(names)} or {last}; - reads standard input"
+
+
+def _output_help() -> str:
+    from rmg_dsl.tables import report_names, writable_names
+
+    rows, reports = ", ".join(writable_names()), ", ".join(report_names())
+    return f"write the graded rows ({rows}) or a report ({reports}); may be repeated"
+
+
+def _build_parser() -> _Parser:
+    parser = _Parser(
         prog="rmg",
         description="Grade what models write, by a small declarative spec.",
         allow_abbrev=False,
@@ -76,13 +111,11 @@ def _build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-Subcommands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Subcommands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 
 
-def _add_command(words: Subcommands, room: str, name: str, help: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = words.add_parser(
-        name, help=help, description=help, allow_abbrev=False
-    )
+def _add_command(words: Subcommands, room: str, name: str, help: str) -> _Parser:
+    parser = words.add_parser(name, help=help, description=help, allow_abbrev=False)
     parser.set_defaults(room=room, word=name)
     return parser
 
@@ -90,17 +123,9 @@ def _add_command(words: Subcommands, room: str, name: str, help: str) -> argpars
 def _add_run(words: Subcommands) -> None:
     run = _add_command(words, "running", "run", "Grade the rows of DATA by SPEC.")
     run.add_argument("spec", metavar="SPEC", help="a .rmg file")
-    run.add_argument(
-        "data", metavar="DATA", help="csv, tsv, jsonl, json or parquet; - reads standard input"
-    )
-    run.add_argument(
-        "-o",
-        "--output",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="write the graded rows (csv, tsv, jsonl, json, parquet) or a report (html); may be repeated",
-    )
+    run.add_late_help(run.add_argument("data", metavar="DATA"), _data_help)
+    output = run.add_argument("-o", "--output", action="append", default=[], metavar="FILE")
+    run.add_late_help(output, _output_help)
     _add_run_options(run)
     run.add_argument(
         "--concurrency", type=int, metavar="N", help="calls in flight at once, for each model"

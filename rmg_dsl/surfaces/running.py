@@ -18,7 +18,7 @@ from rmg_dsl import api
 from rmg_dsl.api.grading import stop_handler
 from rmg_dsl.api.planning import estimate_job
 from rmg_dsl.api.preparing import GradingJob
-from rmg_dsl.api.results import PAGE_ENDINGS, FinishedRun, check_summary_column
+from rmg_dsl.api.results import FinishedRun, check_summary_column
 from rmg_dsl.errors import UsageError
 from rmg_dsl.surfaces.cli_options import options_from_arguments
 from rmg_dsl.surfaces.terminal import (
@@ -30,7 +30,7 @@ from rmg_dsl.surfaces.terminal import (
     write_stdout,
     write_visible,
 )
-from rmg_dsl.tables import check_writable
+from rmg_dsl.tables import REPORT_ENDINGS, check_writable
 
 
 def run(chosen: Namespace) -> int:
@@ -55,7 +55,7 @@ def run(chosen: Namespace) -> int:
 def _prepare_job(chosen: Namespace) -> GradingJob:
     """The job, and everything that could go wrong after it tried before it."""
     for path in chosen.output:
-        check_writable(path, also=PAGE_ENDINGS)
+        check_writable(path, also=REPORT_ENDINGS)
         if _same_file(path, chosen.data):
             raise UsageError(f"-o {path} would overwrite the data; give the results another name")
     if chosen.allow_python:
