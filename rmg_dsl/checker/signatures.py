@@ -1,4 +1,4 @@
-"""The signatures of the built-in functions, read from the `internal` declarations of the standard library."""
+"""The signatures of the built-in functions, read from the library's `internal` declarations."""
 
 from __future__ import annotations
 

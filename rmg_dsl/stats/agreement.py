@@ -1,10 +1,10 @@
 """How far two raters agree on categories: accuracy and Cohen's kappas.
 
 None among the ratings is a gap. A statistic gives None, never NaN and never an error, where it is
-undefined. A rating of the wrong kind (a mean of 3.33 for `kappa`) is a ValueError. Categories are whole
-numbers, bools and texts: True is 1, False is 0, 4.0 is 4, and a text never equals a number. With
-`labels`, the labels of a scale in their order, any number or text may be a category (0, 0.5, 1), and one
-that is no label of the scale is a ValueError.
+undefined. A rating of the wrong kind (a mean of 3.33 for `kappa`) is a ValueError. Categories are
+whole numbers, bools and texts: True is 1, False is 0, 4.0 is 4, and a text never equals a number.
+With `labels`, the labels of a scale in their order, any number or text may be a category (0, 0.5,
+1), and one that is no label of the scale is a ValueError.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ def kappa(a: Ratings, b: Ratings, *, labels: Labels = None) -> float | None:
     >>> kappa([1, 1, 2, 2, None], [1, 1, 2, 1, 2])
     0.5
 
-    1 is full agreement, 0 that of chance, −1 the least. Rows with a gap are left out. None for fewer
-    than two rows, and where chance alone agrees always: both raters give one and the same category. 0
-    where only one of them is constant.
-    Cohen, "A coefficient of agreement for nominal scales" (1960).
+    1 is full agreement, 0 that of chance, −1 the least. Rows with a gap are left out. None for
+    fewer than two rows, and where chance alone agrees always: both raters give one and the same
+    category. 0 where only one of them is constant. Cohen, "A coefficient of agreement for nominal
+    scales" (1960).
     """
     return apply_estimator(kappa_estimator(labels), [a, b])
 
@@ -77,11 +77,10 @@ def weighted_kappa(
     >>> weighted_kappa(a, b), weighted_kappa(a, b, weights="linear")
     (0.8, 0.7142857142857143)
 
-    The distance is in places among the categories that occur. A scale with categories that nobody gave
-    has more places: name them all with `labels=[1, 2, 3, 4, 5]`. −1 to 1; rows with a gap are left out.
-    None for fewer than two rows, and where both raters give one and the same category. Without `labels`
-    a text is a ValueError: it has no order.
-    Cohen, "Weighted kappa" (1968).
+    The distance is in places among the categories that occur. A scale with categories that nobody
+    gave has more places: name them all with `labels=[1, 2, 3, 4, 5]`. −1 to 1; rows with a gap are
+    left out. None for fewer than two rows, and where both raters give one and the same category.
+    Without `labels` a text is a ValueError: it has no order. Cohen, "Weighted kappa" (1968).
     """
     return apply_estimator(weighted_kappa_estimator(weights, labels), [a, b])
 

@@ -29,8 +29,8 @@ NORMAL = NormalDist()
 def bootstrap_interval(sample: Sample, groups: Sequence[Group], seed: int) -> Interval | None:
     """The BCa interval of a statistic (Efron, "Better bootstrap confidence intervals", 1987).
 
-    Plain percentiles where the correction is undefined. None for fewer than `MIN_SAMPLE_UNITS` groups,
-    where over 5 % of the resamples are undefined, and where no resample changes the value.
+    Plain percentiles where the correction is undefined. None for fewer than `MIN_SAMPLE_UNITS`
+    groups, where over 5 % of the resamples are undefined, and where no resample changes the value.
     """
     if len(groups) < MIN_SAMPLE_UNITS or sample.value is None:
         return None

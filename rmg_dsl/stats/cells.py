@@ -1,8 +1,8 @@
 """Rows as cells, and cells with counts: the form in which every statistic is computed.
 
-An estimator reads each row as a cell, or leaves the row out. Equal cells are counted once. A measure
-takes the count of each cell and gives the value of the statistic, so that the value of the data and the
-values of all its resamples come from the same lines.
+An estimator reads each row as a cell, or leaves the row out. Equal cells are counted once. A
+measure takes the count of each cell and gives the value of the statistic, so that the value of the
+data and the values of all its resamples come from the same lines.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ Measure = Callable[[Counts], float | None]
 class Estimator:
     """How a statistic reads a row, and how it builds its measure over cells.
 
-    `read` gives the cell of a row, or None where the row is left out. With `labels`, the labels of a
-    scale in order, `read` sees the place of each rating among the labels.
+    `read` gives the cell of a row, or None where the row is left out. With `labels`, the labels of
+    a scale in order, `read` sees the place of each rating among the labels.
     """
 
     read: Callable[[Row], Cell | None]
@@ -65,7 +65,7 @@ class DistinctRows:
         try:
             index = [places.setdefault(tuple(row), len(places)) for row in rows]
         except TypeError:
-            # A value that cannot be hashed is no rating; the estimator reports it when it reads the row.
+            # A value without a hash is no rating; the estimator reports it when it reads the row.
             return cls(rows, range(len(rows)))
         return cls(tuple(places), index)
 

@@ -141,14 +141,15 @@ def agreement_table(
     judge, ann accuracy 5 0.8
     judge, ann kappa 5 0.615
 
-    Rows of `AGREEMENT_COLUMNS`; `n` counts the rows that a statistic rests on, or at another `level` (see
-    `estimates_at_level`) the groups; None is undefined, and `why` says why. Categories have accuracy and
-    kappa, and together nominal alpha and Fleiss' kappa; numbers have the correlations and the other
-    levels of alpha (`ratio` without values below 0, of at most 1,000 distinct ones); numbers that are
-    categories have the weighted kappas too. `labels`, the labels of the scale in order, makes any ratings
-    ordered categories; `ordered=False` makes numbers plain codes. At `system` there are the correlations
-    alone. Fewer than two columns are a ValueError, and so are a rating that is neither number nor text,
-    and a column of texts beside one of numbers.
+    Rows of `AGREEMENT_COLUMNS`; `n` counts the rows that a statistic rests on, or at another
+    `level` (see `estimates_at_level`) the groups; None is undefined, and `why` says why. Categories
+    have accuracy and kappa, and together nominal alpha and Fleiss' kappa; numbers have the
+    correlations and the other levels of alpha (`ratio` without values below 0, of at most 1,000
+    distinct ones); numbers that are categories have the weighted kappas too. `labels`, the labels
+    of the scale in order, makes any ratings ordered categories; `ordered=False` makes numbers plain
+    codes. At `system` there are the correlations alone. Fewer than two columns are a ValueError,
+    and so are a rating that is neither number nor text, and a column of texts beside one of
+    numbers.
     """
     if len(columns) < 2:
         raise ValueError("agreement is between two columns or more")

@@ -39,7 +39,8 @@ def pearson(a: Ratings, b: Ratings) -> float | None:
     >>> pearson([1, 2, 3, None], [2, 4, 6, 8]), pearson([1, 2, 3], [5, 5, 5])
     (1.0, None)
 
-    −1 to 1; rows with a gap are left out. None for fewer than two rows and where a column does not vary.
+    −1 to 1; rows with a gap are left out. None for fewer than two rows and where a column does not
+    vary.
     """
     return apply_estimator(pearson_estimator(), [a, b])
 
@@ -50,9 +51,9 @@ def spearman(a: Ratings, b: Ratings) -> float | None:
     >>> spearman([1, 2, 3, None], [10, 100, 1000, 1]), spearman([1, 2], [5, 5])
     (1.0, None)
 
-    Ties share their mean rank. −1 to 1; rows with a gap are left out. None for fewer than two rows and
-    where a column does not vary.
-    Spearman, "The proof and measurement of association between two things" (1904).
+    Ties share their mean rank. −1 to 1; rows with a gap are left out. None for fewer than two rows
+    and where a column does not vary. Spearman, "The proof and measurement of association between
+    two things" (1904).
     """
     return apply_estimator(spearman_estimator(), [a, b])
 
@@ -63,9 +64,8 @@ def kendall(a: Ratings, b: Ratings) -> float | None:
     >>> kendall([1, 2, 3, None], [1, 3, 2, 4]), kendall([1, 1], [1, 2])
     (0.3333333333333333, None)
 
-    Corrected for ties. −1 to 1; rows with a gap are left out. None for fewer than two rows and where a
-    column does not vary.
-    Kendall, "The treatment of ties in ranking problems" (1945).
+    Corrected for ties. −1 to 1; rows with a gap are left out. None for fewer than two rows and
+    where a column does not vary. Kendall, "The treatment of ties in ranking problems" (1945).
     """
     return apply_estimator(kendall_estimator(), [a, b])
 

@@ -1,4 +1,4 @@
-"""What the package knows of one statistic. Each family module lists its own; `registry` joins them."""
+"""What a statistic is made of. Each family module lists its own; `registry` joins them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ RaterSet = Literal["pair", "all"]
 
 @dataclass(frozen=True, slots=True)
 class TableEntry:
-    """A line of an agreement table: a statistic with some options, for ratings that are what it `needs`.
+    """A line of an agreement table: a statistic with some options, for ratings that it `needs`.
 
-    `label` names the line. `of` says whether it is computed for each pair of raters or for all together.
+    `label` names the line. `of` says whether it is computed for each pair of raters or for all
+    together.
     """
 
     label: str
@@ -52,13 +53,13 @@ def same_verdicts_reason(table: CellTable, options: Options) -> str:  # noqa: AR
 class StatisticDefinition:
     """A statistic: how to compute it, its interval, and why it is undefined.
 
-    `compute` gives the value for whole columns; its keyword arguments are the options. `estimator` makes
-    the same statistic for counted cells, from the same options. `closed_form` is the interval of rows
-    without clusters; where it is None, and with clusters, `interval` is used, and where that is None
-    too, a bootstrap. `undefined_reason` speaks of two rows or more. `table_entries` are its lines in an
-    agreement table. `lowest` is the least value of an interval of means within groups. `one_pass`
-    gives value and interval of a column without gaps, and of the type of its values, in one pass: for
-    statistics that need no cells, however many rows a run has.
+    `compute` gives the value for whole columns; its keyword arguments are the options. `estimator`
+    makes the same statistic for counted cells, from the same options. `closed_form` is the interval
+    of rows without clusters; where it is None, and with clusters, `interval` is used, and where
+    that is None too, a bootstrap. `undefined_reason` speaks of two rows or more. `table_entries`
+    are its lines in an agreement table. `lowest` is the least value of an interval of means within
+    groups. `one_pass` gives value and interval of a column without gaps, and of the type of its
+    values, in one pass: for statistics that need no cells, however many rows a run has.
     """
 
     name: str

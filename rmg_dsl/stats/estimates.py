@@ -1,4 +1,4 @@
-"""Estimates of statistics of columns: the value, the rows that it rests on, and its 95 % interval."""
+"""Estimates of statistics of columns: the value, its number of rows and its 95 % interval."""
 
 from __future__ import annotations
 
@@ -46,23 +46,26 @@ def confidence_interval(
     >>> round(low, 1), round(high, 1)
     (0.5, 0.7)
 
-    Options go with `functools.partial(weighted_kappa, weights="linear")`. Rows that the statistic leaves
-    out are left out before. `clusters` names the cluster of each row, and whole clusters are drawn then;
-    a row with a gap there is one of its own. The same seed and rows, in any order, give the same bounds.
+    Options go with `functools.partial(weighted_kappa, weights="linear")`. Rows that the statistic
+    leaves out are left out before. `clusters` names the cluster of each row, and whole clusters are
+    drawn then; a row with a gap there is one of its own. The same seed and rows, in any order, give
+    the same bounds.
 
-    Agreement and correlation have Fisher's z ± Student's t times the jackknife error of the statistic:
-    with gaps, ties, skew and clusters this holds the truth more often than a bootstrap does. A standard
-    deviation has the same of its logarithm, accuracy with clusters of the logarithm of its odds. Shares
-    have Wilson's bounds, means the normal ones, quantiles those of order statistics. All else, other
-    functions of columns and the last three with clusters, has 2,000 resamples, bias-corrected and
-    accelerated (Efron, "Better bootstrap confidence intervals", 1987), or plain percentiles where that is
-    undefined. Full agreement shows no error: its lower bound is that of a judge who gives chance verdicts
-    as often as so many rows can hide. Of over 1,000 unlike rows the jackknife takes 1,000, in blocks.
+    Agreement and correlation have Fisher's z ± Student's t times the jackknife error of the
+    statistic: with gaps, ties, skew and clusters this holds the truth more often than a bootstrap
+    does. A standard deviation has the same of its logarithm, accuracy with clusters of the
+    logarithm of its odds. Shares have Wilson's bounds, means the normal ones, quantiles those of
+    order statistics. All else, other functions of columns and the last three with clusters, has
+    2,000 resamples, bias-corrected and accelerated (Efron, "Better bootstrap confidence intervals",
+    1987), or plain percentiles where that is undefined. Full agreement shows no error: its lower
+    bound is that of a judge who gives chance verdicts as often as so many rows can hide. Of over
+    1,000 unlike rows the jackknife takes 1,000, in blocks.
 
-    None where the statistic is undefined, for fewer than 5 rows or clusters (but for shares, means and
-    full agreement), where one row alone keeps it from being undefined, where no row or resample changes
-    it, and where over 5 % of the resamples are undefined. Under 20 rows, or with a category in one row of
-    ten, the truth is more often above the upper bound than it should be, and seldom below the lower.
+    None where the statistic is undefined, for fewer than 5 rows or clusters (but for shares, means
+    and full agreement), where one row alone keeps it from being undefined, where no row or resample
+    changes it, and where over 5 % of the resamples are undefined. Under 20 rows, or with a category
+    in one row of ten, the truth is more often above the upper bound than it should be, and seldom
+    below the lower.
     """
     estimate = compute_estimates({"it": statistic}, rows, seed=seed, clusters=clusters)["it"]
     if estimate.low is None or estimate.high is None:
@@ -152,7 +155,7 @@ def definition_of(statistic: ColumnStatistic) -> tuple[StatisticDefinition | Non
 
 
 def _own_definition(statistic: ColumnStatistic, rows: Sequence[Row]) -> StatisticDefinition:
-    """Any other function of columns. A cell is the number of a row; each resample calls the function."""
+    """Any other function of columns: a cell is the number of a row, each resample one call."""
 
     def build(cells: Sequence[Cell]) -> Measure:
         def measure(counts: Counts) -> float | None:

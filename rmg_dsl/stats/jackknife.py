@@ -1,4 +1,4 @@
-"""Jackknife intervals: the error of a statistic from its values without one row or group after the other."""
+"""Jackknife intervals: the error of a statistic from its values without one row or group."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TOLERANCE = 1e-12
 
 
 class Sample(NamedTuple):
-    """A statistic applied to rows: its options, the cells of the rows, its measure and its value."""
+    """A statistic applied to rows: its options, their cells, its measure and its value."""
 
     options: Options
     table: CellTable
@@ -69,9 +69,9 @@ def agreement_interval(sample: Sample, groups: Sequence[Group]) -> Interval | No
 def _full_agreement_interval(sample: Sample, drawn: int) -> Interval:
     """The bounds of full agreement, whose jackknife error is 0.
 
-    With a share p of chance verdicts the agreement is 1 − p. Wilson's formula bounds p where none of
-    n verdicts is one. A chance verdict shows only where it differs from the true one, so that p is
-    divided by how often two rows differ.
+    With a share p of chance verdicts the agreement is 1 − p. Wilson's formula bounds p where none
+    of n verdicts is one. A chance verdict shows only where it differs from the true one, so that p
+    is divided by how often two rows differ.
     """
     counts, n = sample.table.counts, sample.table.n
     differ = 1 - sum(c * c for c in counts) / (n * n)
@@ -101,9 +101,9 @@ def _fisher_z_interval(sample: Sample, groups: Sequence[Group]) -> Interval | No
 def jackknife_margin(sample: Sample, groups: Sequence[Group]) -> float | None:
     """Student's t times the standard error of a statistic (Tukey 1958).
 
-    Leaves out one group after the other; of very many unlike groups, blocks of groups. The blocks are
-    drawn with a fixed seed. None for fewer than `MIN_SAMPLE_UNITS` groups, where the statistic is
-    undefined without one of them, and where no group changes it.
+    Leaves out one group after the other; of very many unlike groups, blocks of groups. The blocks
+    are drawn with a fixed seed. None for fewer than `MIN_SAMPLE_UNITS` groups, where the statistic
+    is undefined without one of them, and where no group changes it.
     """
     if len(groups) < MIN_SAMPLE_UNITS:
         return None

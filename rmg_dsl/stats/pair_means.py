@@ -1,4 +1,4 @@
-"""The mean of a statistic of two columns over several pairs of columns, with one interval for all."""
+"""The mean of a statistic over several pairs of columns, with one interval for all."""
 
 from __future__ import annotations
 

@@ -45,9 +45,9 @@ def quantile(values: Ratings, q: float) -> float | None:
     >>> quantile([1, 2, None, 3, 4], 0.5), quantile([], 0.5)
     (2.5, None)
 
-    The least value at q = 0, the greatest at 1. None without values. Raises ValueError for q outside
-    0..1. Definition 7 of Hyndman and Fan, "Sample quantiles in statistical packages" (1996), which is
-    the default of numpy.
+    The least value at q = 0, the greatest at 1. None without values. Raises ValueError for q
+    outside 0..1. Definition 7 of Hyndman and Fan, "Sample quantiles in statistical packages"
+    (1996), which is the default of numpy.
     """
     return apply_estimator(quantile_estimator(q), [values])
 

@@ -1,7 +1,7 @@
 """How far two raters or more agree: Krippendorff's alpha and Fleiss' kappa.
 
-Ratings, gaps and `labels` are those of `agreement`. A cell holds the ratings of one unit in a fixed order:
-it does not matter which rater gave which.
+Ratings, gaps and `labels` are those of `agreement`. A cell holds the ratings of one unit in a fixed
+order: it does not matter which rater gave which.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ def alpha(
     >>> round(alpha([1, 2, 3, None], [1, 2, 4, 4], [None, 2, 3, 4]), 3)
     0.757
 
-    `level` says what a difference is: none or all (nominal), of ranks (ordinal), of values (interval), of
-    values over their sum (ratio). At most 1; 0 is chance; below 0 is worse. Units with fewer than two
-    ratings are left out. None for fewer than two units, where all ratings are the same, and for values
-    below 0 on `ratio`. Without `labels` texts are for `nominal` only; with them the places of the labels
-    are the values. Fewer than two raters are a ValueError.
+    `level` says what a difference is: none or all (nominal), of ranks (ordinal), of values
+    (interval), of values over their sum (ratio). At most 1; 0 is chance; below 0 is worse. Units
+    with fewer than two ratings are left out. None for fewer than two units, where all ratings are
+    the same, and for values below 0 on `ratio`. Without `labels` texts are for `nominal` only; with
+    them the places of the labels are the values. Fewer than two raters are a ValueError.
     Krippendorff, "Computing Krippendorff's alpha-reliability" (2011).
     """
     _check_two_raters(raters)
@@ -69,10 +69,10 @@ def fleiss(*raters: Ratings, labels: Labels = None) -> float | None:
     >>> fleiss([1, 2, 2], [1, 2, 1], [1, 2, None])
     1.0
 
-    At most 1; 0 is chance. Units with a gap are left out: `alpha` uses them. None for fewer than two
-    units and where all ratings are the same. For two raters it is Scott's pi, not `kappa`. Fewer than
-    two raters are a ValueError.
-    Fleiss, "Measuring nominal scale agreement among many raters" (1971).
+    At most 1; 0 is chance. Units with a gap are left out: `alpha` uses them. None for fewer than
+    two units and where all ratings are the same. For two raters it is Scott's pi, not `kappa`.
+    Fewer than two raters are a ValueError. Fleiss, "Measuring nominal scale agreement among many
+    raters" (1971).
     """
     _check_two_raters(raters)
     return apply_estimator(fleiss_estimator(labels), raters)
@@ -174,7 +174,7 @@ def _nominal_alpha_measure(cells: Sequence[Cell]) -> Measure:
 
 
 def _ordinal_alpha_measure(cells: Sequence[Cell]) -> Measure:
-    """The ordinal metric is the squared distance of mean ranks: alpha of the ranks on an interval."""
+    """The ordinal metric is the squared distance of mean ranks: interval alpha of the ranks."""
     union, units = _index_units(cells)
 
     def measure(counts: Counts) -> float | None:
@@ -264,7 +264,8 @@ def _expected_ratio_disagreement(
     """The distances of all pairs.
 
     `sums` are the distances of each value for the totals `before`. Where the totals differ in a few
-    values only, as in a jackknife, these are corrected; that takes linear time instead of quadratic.
+    values only, as in a jackknife, these are corrected; that takes linear time instead of
+    quadratic.
     """
     changes = [now - was for now, was in zip(totals, before, strict=True)]
     moved = [(i, change) for i, change in enumerate(changes) if change]

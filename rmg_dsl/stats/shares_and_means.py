@@ -53,10 +53,10 @@ def count(values: Sequence[bool]) -> int:
     return sum(values)
 
 
-def unscored(failures: Sequence[bool]) -> float | None:
+def unscored_share(failures: Sequence[bool]) -> float | None:
     """The share of rows without a score, given for each row whether it has none.
 
-    >>> unscored([True, False, False, False])
+    >>> unscored_share([True, False, False, False])
     0.25
 
     0 to 1; None without rows.
@@ -201,7 +201,7 @@ STATISTICS = (
     ),
     StatisticDefinition(
         "unscored",
-        unscored,
+        unscored_share,
         mean_estimator,
         closed_form=share_closed_form,
         one_pass=_estimate_share,

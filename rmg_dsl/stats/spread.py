@@ -39,8 +39,8 @@ def variance(values: Ratings) -> float | None:
     >>> variance([2, 4, None, 6]), variance([1])
     (4.0, None)
 
-    0 or more, in the square of the unit of the values; a bool counts as 1 or 0. None for fewer than two
-    values, and where the variance is too large for a float.
+    0 or more, in the square of the unit of the values; a bool counts as 1 or 0. None for fewer than
+    two values, and where the variance is too large for a float.
     """
     return apply_estimator(variance_estimator(), [values])
 
