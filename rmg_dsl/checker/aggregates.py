@@ -34,6 +34,7 @@ def check_weighted_call(
     before = len(scope.state.diagnostics)
     weights = _check_weights(expressions, node, scope)
     _check_duplicate_parts(node, scope)
+    # Wrong weights hide which parts were meant; scales are checked when the weights are right.
     if len(scope.state.diagnostics) == before:
         _check_part_scales(parts, node, "weighted", scope)
     terms = tuple(p.term for p in parts)
@@ -45,6 +46,7 @@ def _check_duplicate_parts(node: nodes.CallNode, scope: Scope) -> None:
     """Report a part with two weights: most likely one of them was meant for another part."""
     meanings: list[object] = []
     for label in (argument.label for argument in node.arguments if argument.label is not None):
+        # Compared by meaning: white space and brackets make no other part.
         meaning = nodes.node_meaning(label)
         if meaning in meanings:
             message = f"`{scope.source_text(label)}` is weighed twice"
@@ -74,6 +76,7 @@ def _check_weights(
         return equal_weights
     checked = [_check_weight(expressions, a, scope) for a in labelled]
     weights = tuple(weight for weight in checked if weight is not None)
+    # A wrong weight has its own report; a sum without it would be another, misleading one.
     if len(weights) < len(checked):
         return equal_weights
     _check_weight_sum(weights, labelled, node, scope)
@@ -94,6 +97,7 @@ def _check_weight_sum(
             node.span,
             help="give at least one part a weight above 0",
         )
+    # The tolerance allows for the rounding of floats: 0.1 + 0.2 is not 0.3.
     elif abs(total - 1) > 1e-6:
         scope.report(
             "RMG304",
@@ -153,6 +157,7 @@ def _check_weighted_part(
     """A part of `weighted`: the label, or the value where there are no weights."""
     part = argument.value if argument.label is None else argument.label
     use = f"`{name}` of {scope.owner}"
+    # A part in a `require` may be any statistic; elsewhere it names a score.
     if scope.kind != "rows" and not expressions.check_score_name(part, scope, use):
         return UNKNOWN
     return check_score_part(expressions, part, scope, name)
@@ -179,6 +184,7 @@ def _check_part_scales(
     kinds = [p.type for p in parts]
     if share_one_scale(kinds):
         return
+    # Opposite directions get a message of their own: their ranges may be equal.
     if len(directions(kinds)) > 1:
         code, message = "RMG325", f"in `{name}` some parts are better high, others low"
     else:
@@ -206,6 +212,7 @@ def _aggregate_type(parts: list[TypedTerm]) -> Type:
 def _unit_fix(argument: nodes.ArgumentNode, part: TypedTerm, scope: Scope) -> Fix | None:
     """The fix that brings a part to 0..1; None where it has no scale, or is there already."""
     target = argument.label or argument.value
+    # A constant fits any scale it lies on; `unit` has no scale to map it from.
     is_constant = part.type.low == part.type.high
     if not part.type.is_bounded or is_constant or isinstance(part.term, expr.Normalize):
         return None
@@ -220,6 +227,7 @@ def min_or_max_checker(name: str) -> CallChecker:
         _check_part_scales(parts, node, name, scope)
         kind = _aggregate_type(parts)
         if parts and all(p.type.kind == "number" for p in parts):
+            # The least of several numbers is never above the lowest of their upper ends.
             choose = min if name == "min" else max
             low = choose(p.type.low for p in parts)
             kind = replace(kind, low=low, high=choose(p.type.high for p in parts))
@@ -239,6 +247,7 @@ def check_sum_call(expressions: ExpressionChecker, node: nodes.CallNode, scope: 
 
 def _sum_type(kinds: list[Type]) -> Type:
     """The type of a sum; of a list or a column the number of its parts is not known."""
+    # A list may have any number of values, and so may a column.
     if any(kind.kind in ("list", "any") for kind in kinds):
         return NUMBER
     direction = aggregate_type(kinds).direction

@@ -21,6 +21,7 @@ _TYPE_WORDS: Mapping[str, str] = {
     "list": "a list",
 }
 _TEXT_PARAMETERS = frozenset({"text", "response", "reference", "items", "messages", "value"})
+# Without data nothing is known of its columns; these names are common in data sets.
 _USUAL_COLUMNS = frozenset({"response", "query", "reference", "context", "answer", "question"})
 
 
@@ -86,6 +87,7 @@ def check_argument(
     scope: Scope,
 ) -> Term:
     """Check the argument of a parameter, and give its term."""
+    # A function of a field decides itself what a missing one means.
     if parameter.type == "field":
         return expressions.check(value, scope.allowing_missing()).term
     if isinstance(value, nodes.TextNode) and _is_quoted_column(value, parameter, scope):
@@ -95,6 +97,7 @@ def check_argument(
         type_words = _TYPE_WORDS.get(parameter.type, parameter.type)
         expected = f"`{function.name}` wants {type_words} for `{parameter.name}`"
         expressions.report_wrong_type("RMG313", value, kind, expected, scope)
+    # A constant pattern is compiled now, so that a mistake in it costs no run.
     if parameter.name == "pattern" and isinstance(term, Constant) and isinstance(term.value, str):
         _check_pattern(term.value, value, scope)
     return term
@@ -125,6 +128,7 @@ def _report_quoted_column(value: nodes.TextNode, scope: Scope) -> None:
 
 
 def _fits_parameter(kind: Type, parameter_type: str) -> bool:
+    # What a column holds is known in the run only.
     if kind.kind == "any" or parameter_type == "any":
         return True
     if parameter_type == "number":
@@ -137,5 +141,6 @@ def _fits_parameter(kind: Type, parameter_type: str) -> bool:
 def _check_pattern(pattern: str, node: nodes.Expr, scope: Scope) -> None:
     try:
         re.compile(pattern)
+    # A very long or deeply nested pattern makes the compiler fail in other ways.
     except (re.error, RecursionError, OverflowError) as error:
         scope.report("RMG321", f"this regular expression cannot be read: {error}", node.span)

@@ -32,6 +32,7 @@ def check_function_call(
     if name not in functions:
         return _check_python_call(expressions, node, name, scope)
     function = functions[name]
+    # A statistic comes first: its arguments are read in another scope than those of a row.
     if function.statistic is not None:
         return check_statistic_call(expressions, node, function, function.statistic, scope)
     special = _CALL_CHECKERS.get(name)
@@ -44,6 +45,7 @@ def _check_python_call(
     expressions: ExpressionChecker, node: nodes.CallNode, name: str, scope: Scope
 ) -> TypedTerm:
     """A Python function of the user: only its name is known, so its arguments have no names."""
+    # The names of its parameters are not known before the run.
     labelled = next((a for a in node.arguments if a.label is not None), None)
     if labelled is not None:
         message = f"`{name}` takes its arguments in order, without names"
@@ -61,6 +63,7 @@ def _check_by_signature(
     arguments: list[Term] = []
     for parameter in function.parameters:
         value = bound.get(parameter.name) or parameter.default
+        # `bind_arguments` has reported every parameter without an argument and a default.
         assert value is not None
         arguments.append(check_argument(expressions, value, parameter, function, scope))
     return TypedTerm(expr.Call(function.name, tuple(arguments)), function.result)
@@ -88,6 +91,7 @@ def _check_unit_call(
     if score == UNKNOWN:
         return TypedTerm(UNKNOWN.term, unit)
     kind = score.type
+    # Without two ends that differ there is nothing to map to 0 and 1.
     is_number = kind.kind in ("number", "bool")
     if not is_number or not kind.is_bounded or kind.low >= kind.high:
         text = scope.source_text(operand)
@@ -109,6 +113,7 @@ def _check_clip_call(
         return TypedTerm(UNKNOWN.term, NUMBER)
     values = [bound[name] for name in ("number", "low", "high")]
     parts = [check_score_part(expressions, value, scope, "clip") for value in values]
+    # Bounds may be computed from the row; only constants can be compared before the run.
     low, high = constant_number(parts[1]), constant_number(parts[2])
     if low is not None and high is not None and low >= high:
         scope.report(
@@ -125,6 +130,7 @@ def _clipped_type(kind: Type, low: float | None, high: float | None) -> Type:
     """The range of a number between two bounds; None is a bound that only the run knows."""
     least = -inf if low is None else low
     most = inf if high is None else high
+    # Each end stays between the bounds, also where the whole range lies outside of them.
     clipped_low = min(max(kind.low, least), most)
     clipped_high = max(min(kind.high, most), least)
     return number_type(clipped_low, clipped_high, kind.direction)
@@ -156,6 +162,7 @@ def _rounded_type(kind: Type) -> Type:
 
 def _absolute_type(kind: Type) -> Type:
     ends = (abs(kind.low), abs(kind.high))
+    # A range that holds 0 is folded there, so its least size is 0.
     low = 0 if kind.low <= 0 <= kind.high else min(ends)
     return number_type(low, max(ends))
 
@@ -206,6 +213,7 @@ def _check_passed_call(
 
 
 def _report_no_pass(operand: nodes.Expr, scope: Scope) -> None:
+    # The line that could not be read is reported already.
     if _is_damaged(operand, scope):
         return
     scope.report(
@@ -233,6 +241,7 @@ def _check_given_call(
     operand = _single_argument(node, "given", scope)
     if operand is None:
         return TypedTerm(UNKNOWN.term, BOOL)
+    # A field that may be missing is an error elsewhere; here that is the question.
     term = expressions.check(operand, scope.allowing_missing()).term
     if isinstance(term, expr.ScoreRef):
         scope.report(
@@ -250,6 +259,7 @@ def _check_default_call(
     bound = bind_arguments(node, scope.state.universe.functions["default"], scope)
     if bound is None:
         return UNKNOWN
+    # Only the field may be missing: the value in its place may not.
     operand = expressions.check(bound["field"], scope.allowing_missing())
     instead = expressions.check(bound["value"], scope)
     if isinstance(operand.term, expr.ScoreRef):
@@ -273,6 +283,7 @@ def _check_column_call(
         if name is not None:
             scope.report("RMG313", "`column` wants the column's name in quotes", name.span)
         return UNKNOWN
+    # A column is used by its name, so that the data can be checked for it before the run.
     scope.state.use_column(name.value, scope.file.source, name.span, scope.allows_missing)
     return TypedTerm(expr.ColumnRef(name.value), ANY)
 

@@ -60,6 +60,7 @@ def common_type(spec: StatisticSpec, level: str, raters: Sequence[Rater], scope:
             _report_no_order(spec, level, rater, scope)
         elif needs == "ordered_category":
             _check_category(spec, rater, scope)
+    # A rater of the wrong kind cannot be on the scale of the others: one report suffices.
     if len(scope.state.diagnostics) == before:
         _check_raters_comparable(spec, raters, scope)
     return _widest_type(rater.type for rater in raters)
@@ -213,12 +214,14 @@ def incomparable_reason(one: Type, other: Type) -> str:
     if are_words_and_numbers(one, other):
         return "one gives words, the other numbers"
     if one.labels and other.labels:
+        # People may use only some labels of the judge, or have some more.
         nested = set(one.labels) <= set(other.labels) or set(other.labels) <= set(one.labels)
         return "" if nested else "the labels are other ones"
     if not _has_fixed_scale(one) or not _has_fixed_scale(other):
         return ""
     if (one.low, one.high) != (other.low, other.high) or _have_other_values(one, other):
         return "the scales are other ones"
+    # A score without a direction fits either one.
     if one.direction * other.direction < 0:
         return "one is better high, the other low"
     return ""

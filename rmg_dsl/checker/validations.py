@@ -95,6 +95,7 @@ def _validation_level(
     check_plain_value(setting, KEYS["validate"]["level"], scope)
     word = setting.value.id if isinstance(setting.value, nodes.NameNode) else ""
     level = _VALIDATION_LEVELS.get(word, "pooled")
+    # A block with a line that could not be read may hold the missing `group`.
     body = declared.body
     if (
         level != "pooled"

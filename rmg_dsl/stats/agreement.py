@@ -130,6 +130,7 @@ def _kappa_measure(cells: Sequence[Cell]) -> Measure:
         first, second = _margins(places, counts, size)
         n = sum(first)
         agreed = sum(c for (i, j), c in zip(places, counts, strict=True) if i == j)
+        # Both agree by chance as often as the products of their margins say.
         chance: int = sum(map(mul, first, second))
         if n < 2 or chance == n * n:
             return None
@@ -150,6 +151,7 @@ def _weighted_kappa_measure(
         power, chance_distance = 2, _squared_distance_by_chance
     else:
         power, chance_distance = 1, _distance_by_chance
+    # The distances are computed once; each resample changes the counts only.
     distances = [abs(i - j) ** power for i, j in places]
 
     def measure(counts: Counts) -> float | None:
@@ -178,6 +180,7 @@ def _moments(margin: Counts) -> tuple[int, int]:
 
 def _distance_by_chance(first: Counts, second: Counts) -> int:
     """The sum of a[i] × b[j] × |i − j|: each step of the scale counts for the pairs around it."""
+    # |i − j| is the number of steps between the two, so the sum goes step by step: linear time.
     n, m = sum(first), sum(second)
     below = zip(accumulate(first), accumulate(second), strict=True)
     return sum(a * (m - b) + b * (n - a) for a, b in below)
@@ -185,6 +188,7 @@ def _distance_by_chance(first: Counts, second: Counts) -> int:
 
 def _category_places(cells: Sequence[Cell]) -> tuple[list[PlacePair], int]:
     """The cells as places among the sorted categories that occur, and how many places there are."""
+    # The order of the places matters to the weighted kappa only.
     union = sort_categories(value for cell in cells for value in cell)
     place = {value: i for i, value in enumerate(union)}
     return [(place[a], place[b]) for a, b in cells], len(union)
@@ -192,6 +196,7 @@ def _category_places(cells: Sequence[Cell]) -> tuple[list[PlacePair], int]:
 
 def _margins(places: Sequence[PlacePair], counts: Counts, size: int) -> tuple[list[int], list[int]]:
     """How often each rater gave each category."""
+    # The margins change with the counts, so that each resample has its own chance agreement.
     first, second = [0] * size, [0] * size
     for (i, j), c in zip(places, counts, strict=True):
         first[i] += c

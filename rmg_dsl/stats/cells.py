@@ -90,6 +90,7 @@ def tabulate_cells(estimator: Estimator, rows: DistinctRows) -> CellTable:
     """Count the cells of the rows."""
     row_cells = [estimator.cell(row) for row in rows.rows]
     distinct = {cell for cell in row_cells if cell is not None}
+    # A fixed order: sums of floats, and resamples, then do not depend on the order of the rows.
     cells = tuple(sorted(distinct, key=_cell_sort_key))
     place: dict[Cell | None, int] = {cell: i for i, cell in enumerate(cells)}
     distinct_indexes = [place.get(cell) for cell in row_cells]

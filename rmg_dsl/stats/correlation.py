@@ -89,6 +89,7 @@ def kendall_estimator() -> Estimator:
 
 
 def _pearson_measure(cells: Sequence[Cell]) -> Measure:
+    # The correlation does not change with the scale of a column; 0..1 avoids overflow.
     xs = rescale_to_unit([x for x, _ in cells])
     ys = rescale_to_unit([y for _, y in cells])
 
@@ -118,6 +119,7 @@ def _spearman_measure(cells: Sequence[Cell]) -> Measure:
     def measure(counts: Counts) -> float | None:
         n = sum(counts)
         rx, ry = midranks(xs, counts), midranks(ys, counts)
+        # Ranks measured from their middle have the mean 0: no means need to be subtracted.
         weighted = list(map(mul, counts, rx))
         xx = sum(map(mul, weighted, rx))
         yy = sum(map(mul, counts, map(mul, ry, ry)))
@@ -131,6 +133,7 @@ def _spearman_measure(cells: Sequence[Cell]) -> Measure:
 def _kendall_measure(cells: Sequence[Cell]) -> Measure:
     xs = dense_ranks([x for x, _ in cells])
     ys = dense_ranks([y for _, y in cells])
+    # The order of x does not depend on the counts: sort once, not for every resample.
     order = sorted(range(len(cells)), key=xs.__getitem__)
 
     def measure(counts: Counts) -> float | None:
@@ -199,10 +202,8 @@ def clamp_correlation(correlation: float) -> float:
 # ── definitions ──────────────────────────────────────────────────────────────────────────────────
 
 
-def _constant_column_reason(table: CellTable, options: Options) -> str:  # noqa: ARG001 - a signature
+def _constant_column_reason(table: CellTable, _options: Options) -> str:
     """Which of the two columns does not vary."""
-    if any(len(cell) != len(COLUMN_WORDS) for cell in table.cells):
-        return "all verdicts are the same"
     columns = zip(COLUMN_WORDS, zip(*table.cells, strict=True), strict=True)
     constant = [words for words, values in columns if len(set(values)) == 1]
     if len(constant) == 1:

@@ -44,7 +44,7 @@ class TableEntry:
         return self.needs not in ("number", "ratio")
 
 
-def same_verdicts_reason(table: CellTable, options: Options) -> str:  # noqa: ARG001 - a signature
+def same_verdicts_reason(_table: CellTable, _options: Options) -> str:
     """The usual reason why an agreement is undefined: there is nothing that chance could miss."""
     return "all verdicts are the same"
 

@@ -89,6 +89,7 @@ def compute_estimates(
 
     All else as for `confidence_interval`.
     """
+    # The rows are compared once for all statistics.
     distinct = DistinctRows.of(rows)
     return {
         name: _estimate(_Job.of(statistic, rows), rows, distinct, clusters, seed)
@@ -124,6 +125,7 @@ class _Job(NamedTuple):
             statistic, pairs = statistic
         definition, options = definition_of(statistic)
         if definition is None:
+            # The options of a `partial` are applied by the function itself.
             definition = _own_definition(statistic, rows)
             options = {}
         estimator = definition.estimator(**options)
@@ -133,6 +135,7 @@ class _Job(NamedTuple):
         return cls(definition, options, estimator, pairs is not None, is_own)
 
     def sample(self, rows: Sequence[Row], distinct: DistinctRows) -> Sample:
+        # Such a function may depend on the order of its rows, so equal rows are not joined.
         if self.reads_row_numbers:
             distinct = DistinctRows.of([(i,) for i in range(len(rows))])
         table = tabulate_cells(self.estimator, distinct)
@@ -205,6 +208,7 @@ def _unbounded_reason(sample: Sample, clusters: Clusters | None) -> str:
 
 def _interval(job: _Job, sample: Sample, clusters: Clusters | None, seed: int) -> Interval | None:
     closed_form = job.definition.closed_form
+    # A formula holds for independent rows; clusters and means of pairs need resamples.
     if closed_form is not None and clusters is None and not job.is_pair_mean:
         return closed_form(sample)
     groups = resampling_groups(sample.table, clusters)

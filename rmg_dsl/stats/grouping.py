@@ -68,6 +68,7 @@ def _in_groups(estimate: Estimate) -> Estimate:
 def _group_rows(rows: Sequence[Row], groups: Clusters) -> dict[Hashable, list[Row]]:
     rows_by_group: dict[Hashable, list[Row]] = {}
     for row, group in zip(rows, groups, strict=True):
+        # A row without a group belongs to none, so that it has no level to be counted at.
         if not is_missing_rating(group):
             rows_by_group.setdefault(group, []).append(row)
     return rows_by_group
@@ -94,10 +95,12 @@ def _mean_within_groups(
     if not n:
         return Estimate(0, None, why="it is undefined within every group")
     centre = math.fsum(values) / n
+    # Equal values of all groups show no error, as few groups do.
     spread = statistics.stdev(values) if n >= MIN_SAMPLE_UNITS else 0.0
     if not spread:
         return Estimate(n, centre, why=why_unbounded(n, MIN_SAMPLE_UNITS, "group"))
     half = student_t_quantile(n - 1) * spread / math.sqrt(n)
+    # Every statistic that is averaged over groups is at most 1.
     low = max(centre - half, _lowest_value(statistic))
     return Estimate(n, centre, low, min(centre + half, 1.0))
 

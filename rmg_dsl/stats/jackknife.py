@@ -73,6 +73,7 @@ def _full_agreement_interval(sample: Sample, drawn: int) -> Interval:
     of n verdicts is one. A chance verdict shows only where it differs from the true one, so that p
     is divided by how often two rows differ.
     """
+    # The chance that two rows differ, from the counts of equal rows.
     counts, n = sample.table.counts, sample.table.n
     differ = 1 - sum(c * c for c in counts) / (n * n)
     hidden = 2.0
@@ -91,6 +92,7 @@ def _fisher_z_interval(sample: Sample, groups: Sequence[Group]) -> Interval | No
     if margin is None:
         return None
     z = math.atanh(value)
+    # The derivative of atanh carries the error over to z.
     half = margin / (1 - value * value)
     return Interval(math.tanh(z - half), math.tanh(z + half))
 
@@ -111,10 +113,13 @@ def jackknife_margin(sample: Sample, groups: Sequence[Group]) -> float | None:
     blocks = _affordable_blocks(sampled, table)
     left_out = leave_one_out(table, blocks, measure)
     defined = [(value, times) for value, times in left_out if value is not None]
+    # One group alone keeps the statistic from being undefined: it has no reliable error.
     if not defined or len(defined) < len(left_out):
         return None
+    # Fewer groups than there are have a larger error: the last factor takes it back.
     scale = (len(blocks) - 1) * weighted_variance(defined)
     error = math.sqrt(scale * len(sampled) / len(groups))
+    # No group changes the value, so the rows show no error at all.
     if error <= TOLERANCE * abs(sample.value or 0.0):
         return None
     return student_t_quantile(len(blocks) - 1) * error
@@ -138,6 +143,7 @@ def _subsample_groups(
         return groups, sample.table, sample.measure
     step = math.ceil(len(groups) / MAX_JACKKNIFE_GROUPS)
     chosen = groups[::step]
+    # The cells that the chosen groups hold, renumbered without gaps.
     tally = Counter(chain.from_iterable(chosen))
     places = {cell: place for place, cell in enumerate(sorted(tally))}
     cells = tuple(sample.table.cells[cell] for cell in places)
@@ -153,6 +159,7 @@ def leave_one_out(
 
     Of very many distinct groups some, evenly chosen.
     """
+    # Equal groups give equal values: with categories this saves nearly all of the work.
     distinct = list(Counter(groups).items())
     step = math.ceil(len(distinct) / MAX_JACKKNIFE_SAMPLES)
     values: list[tuple[float | None, int]] = []

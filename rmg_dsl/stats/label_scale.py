@@ -87,6 +87,7 @@ def check_same_kind(columns: Sequence[Iterable[object]], names: Sequence[str]) -
     ...
     ValueError: `judge` has numbers and `person` has texts: they can never agree
     """
+    # A column of both kinds can agree with either.
     kinds = [_value_kinds(column) for column in columns]
     rated = [(name, kind) for name, kind in zip(names, kinds, strict=True) if kind]
     for name, kind in rated[1:]:

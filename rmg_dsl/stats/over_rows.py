@@ -40,8 +40,10 @@ def estimate_of(term: Statistic, columns: Columns) -> Estimate:
     if definition.one_pass is not None:
         return definition.one_pass(columns[0], term.type)
     options: dict[str, object] = dict(term.options)
+    # Correlations compare numbers on any scales; raters must use one.
     if term.spec.compares_ratings:
         columns = _ratings_on_scale(term, columns)
+    # The labels of the scale make categories of any values, 0.5 and words with values too.
     if term.needs in ("category", "ordered_category"):
         options["labels"] = labels_of(term.type.scale) or term.type.labels or None
     statistic = partial(definition.compute, **options)

@@ -87,6 +87,7 @@ def _cell_of_row(ends: Sequence[int], row: int) -> int:
 
 def _order_statistic_interval(sample: Sample) -> Interval | None:
     """Two sorted values that hold the quantile in 95 % of the samples of any distribution."""
+    # Every value, not only the distinct ones: ranks count rows.
     values = sorted_values(sample.table)
     q = sample.options.get("q", 0.5)
     if not 0 < q < 1:
@@ -102,6 +103,7 @@ def _outer_ranks(n: int, q: float) -> tuple[int, int]:
 
     0 and n + 1 stand for no rank.
     """
+    # Logarithms, for a factorial of many rows is too large for a float.
     log_factorials = [math.lgamma(i + 1) for i in range(n + 1)]
     log_q, log_rest = math.log(q), math.log1p(-q)
     chances = (

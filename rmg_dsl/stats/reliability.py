@@ -121,6 +121,7 @@ def _read_unit(
 
 def _fleiss_measure(cells: Sequence[Cell]) -> Measure:
     """In whole numbers up to the last divisions."""
+    # Every unit has a rating of every rater: the others were left out.
     raters = len(cells[0]) if cells else 0
     tallies = [Counter(cell) for cell in cells]
     agreeing = [_square_sum(tally) - raters for tally in tallies]
@@ -130,6 +131,7 @@ def _fleiss_measure(cells: Sequence[Cell]) -> Measure:
         chance = _square_sum(_category_counts(tallies, counts))
         if n < 2 * raters or chance == n * n:
             return None
+        # The whole numbers are divided last, so that equal agreements are equal floats.
         observed: float = n * sum(map(mul, counts, agreeing)) / (raters - 1)
         return (observed - chance) / (n * n - chance)
 
@@ -186,6 +188,7 @@ def _ordinal_alpha_measure(cells: Sequence[Cell]) -> Measure:
 
 def _interval_alpha_measure(cells: Sequence[Cell]) -> Measure:
     union, units = _index_units(cells)
+    # Alpha does not change with the unit of the scale; 0..1 avoids overflow.
     scores = rescale_to_unit(union)
 
     def measure(counts: Counts) -> float | None:
@@ -202,6 +205,7 @@ def _alpha_from_scores(
     if sum(counts) < 2 or is_constant(scores, totals):
         return None
     n = sum(totals)
+    # Squared distances of all pairs are twice the count times the squares from the mean.
     middle = math.fsum(map(mul, totals, scores)) / n
     squares = [(score - middle) ** 2 for score in scores]
     expected = 2 * n * math.fsum(map(mul, totals, squares))
@@ -222,6 +226,7 @@ def _unit_disagreement(scores: Sequence[float]) -> float:
 
 def _ratio_alpha_measure(cells: Sequence[Cell]) -> Measure:
     union, units = _index_units(cells)
+    # The ratio metric divides by the sum of two values: it has no meaning below 0.
     if union and min(union) < 0:
         return lambda _: None
     differing = [_unit_ratio_disagreement([union[i] for i in unit]) for unit in units]
@@ -269,6 +274,7 @@ def _expected_ratio_disagreement(
     """
     changes = [now - was for now, was in zip(totals, before, strict=True)]
     moved = [(i, change) for i, change in enumerate(changes) if change]
+    # A bootstrap sample changes most totals; then the correction saves nothing.
     if len(moved) > _MAX_CHANGED_TOTALS:
         return math.fsum(map(mul, totals, _ratio_distances(union, totals)))
     unchanged = map(mul, before, sums)

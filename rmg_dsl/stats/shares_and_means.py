@@ -28,6 +28,7 @@ def mean(values: Collection[float]) -> float | None:
     try:
         return math.fsum(values) / len(values)
     except OverflowError:
+        # The sum of very large values has no float, though their mean has one.
         return math.fsum(value / len(values) for value in values)
 
 

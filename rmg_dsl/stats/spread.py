@@ -113,7 +113,7 @@ def log_interval(sample: Sample, groups: Sequence[Group]) -> Interval | None:
     return Interval(value / factor, value * factor)
 
 
-def _too_large_reason(table: CellTable, options: Options) -> str:  # noqa: ARG001 - a signature
+def _too_large_reason(_table: CellTable, _options: Options) -> str:
     return "it is too large for a number"
 
 
