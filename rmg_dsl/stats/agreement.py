@@ -20,21 +20,17 @@ from rmg_dsl.stats.cells import (
     Cell,
     Counts,
     Estimator,
+    Group,
     Labels,
     Measure,
+    Sample,
     apply_estimator,
     read_categories,
     read_numeric_categories,
 )
 from rmg_dsl.stats.definition import StatisticDefinition, TableEntry, check_option_word
 from rmg_dsl.stats.intervals import Interval, share_interval
-from rmg_dsl.stats.jackknife import (
-    TOLERANCE,
-    Group,
-    Sample,
-    agreement_interval,
-    jackknife_margin,
-)
+from rmg_dsl.stats.jackknife import TOLERANCE, agreement_interval, jackknife_margin
 from rmg_dsl.stats.ratings import Ratings, sort_categories
 from rmg_dsl.stats.shares_and_means import share_closed_form
 

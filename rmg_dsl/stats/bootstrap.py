@@ -9,12 +9,11 @@ from itertools import chain
 from random import Random
 from statistics import NormalDist
 
+from rmg_dsl.stats.cells import Group, Sample
 from rmg_dsl.stats.intervals import Interval
 from rmg_dsl.stats.jackknife import (
     MIN_SAMPLE_UNITS,
     TOLERANCE,
-    Group,
-    Sample,
     leave_one_out,
     weighted_mean,
     weighted_variance,

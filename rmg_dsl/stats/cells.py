@@ -8,9 +8,9 @@ data and the values of all its resamples come from the same lines.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rmg_dsl.stats.ratings import (
     Category,
@@ -27,6 +27,8 @@ Cell = tuple[Any, ...]  # the estimator decides: numbers, categories, or places 
 Counts = Sequence[int]
 Labels = Sequence[object] | None
 Measure = Callable[[Counts], float | None]
+Group = tuple[int, ...]  # the cells of the rows that are left out, or drawn, together
+Options = Mapping[str, Any]  # each statistic knows the types of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,16 @@ class CellTable:
     @property
     def n(self) -> int:
         return sum(self.counts)
+
+
+class Sample(NamedTuple):
+    """A statistic applied to rows: its options, their cells, its measure and its value."""
+
+    options: Options
+    table: CellTable
+    build_measure: Callable[[Sequence[Cell]], Measure]
+    measure: Measure
+    value: float | None
 
 
 def tabulate_cells(estimator: Estimator, rows: DistinctRows) -> CellTable:

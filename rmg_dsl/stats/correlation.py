@@ -12,6 +12,7 @@ from rmg_dsl.stats.cells import (
     Counts,
     Estimator,
     Measure,
+    Options,
     apply_estimator,
     read_numbers,
 )
@@ -20,7 +21,7 @@ from rmg_dsl.stats.definition import (
     StatisticDefinition,
     TableEntry,
 )
-from rmg_dsl.stats.jackknife import Options, agreement_interval
+from rmg_dsl.stats.jackknife import agreement_interval
 from rmg_dsl.stats.ratings import Ratings
 from rmg_dsl.stats.scaling import (
     count_ranks,

@@ -9,9 +9,8 @@ from typing import Literal
 
 from rmg_dsl.ir.types import Type
 from rmg_dsl.results import Estimate
-from rmg_dsl.stats.cells import CellTable, Estimator
+from rmg_dsl.stats.cells import CellTable, Estimator, Group, Options, Sample
 from rmg_dsl.stats.intervals import Interval
-from rmg_dsl.stats.jackknife import Group, Options, Sample
 
 ColumnStatistic = Callable[..., float | None]
 """A statistic as a function: a column of ratings for each argument, None among them is a gap."""
@@ -58,8 +57,10 @@ class StatisticDefinition:
     of rows without clusters; where it is None, and with clusters, `interval` is used, and where
     that is None too, a bootstrap. `undefined_reason` speaks of two rows or more. `table_entries`
     are its lines in an agreement table. `lowest` is the least value of an interval of means within
-    groups. `one_pass` gives value and interval of a column without gaps, and of the type of its
-    values, in one pass: for statistics that need no cells, however many rows a run has.
+    groups.
+
+    `one_pass` gives value and interval of a column without gaps, and of the type of its values: for
+    statistics that need no cells, however many rows a run has. Only `shares_and_means` has these.
     """
 
     name: str

@@ -14,18 +14,14 @@ from rmg_dsl.stats.cells import (
     DistinctRows,
     Estimator,
     Measure,
+    Options,
     Row,
+    Sample,
     tabulate_cells,
 )
 from rmg_dsl.stats.definition import ColumnStatistic, StatisticDefinition
 from rmg_dsl.stats.intervals import Interval
-from rmg_dsl.stats.jackknife import (
-    MIN_SAMPLE_UNITS,
-    Clusters,
-    Options,
-    Sample,
-    resampling_groups,
-)
+from rmg_dsl.stats.jackknife import MIN_SAMPLE_UNITS, Clusters, resampling_groups
 from rmg_dsl.stats.pair_means import MeanOfPairs, pair_mean_estimator
 from rmg_dsl.stats.ratings import is_missing_rating
 from rmg_dsl.stats.registry import DEFINITIONS

@@ -4,34 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from itertools import chain
 from random import Random
-from typing import Any, NamedTuple
 
-from rmg_dsl.stats.cells import Cell, CellTable, Measure
+from rmg_dsl.stats.cells import CellTable, Group, Measure, Sample
 from rmg_dsl.stats.intervals import Z95, Interval, student_t_quantile
 from rmg_dsl.stats.ratings import is_missing_rating
 
 Clusters = Sequence[Hashable]
-Group = tuple[int, ...]  # the cells of the rows that are left out, or drawn, together
-Options = Mapping[str, Any]  # each statistic knows the types of its own
 
 MIN_SAMPLE_UNITS = 5  # rows, or clusters: fewer give no error that can be relied on
 MAX_JACKKNIFE_SAMPLES = 400  # more values of the statistic barely sharpen its error
 MAX_JACKKNIFE_GROUPS = 1000  # more unlike groups are sampled evenly, and the error scaled down
 MAX_COUNTED_CELLS = 100_000  # cells counted for one error: bounds the time of large tables
 TOLERANCE = 1e-12
-
-
-class Sample(NamedTuple):
-    """A statistic applied to rows: its options, their cells, its measure and its value."""
-
-    options: Options
-    table: CellTable
-    build_measure: Callable[[Sequence[Cell]], Measure]
-    measure: Measure
-    value: float | None
 
 
 def resampling_groups(table: CellTable, clusters: Clusters | None) -> list[Group]:

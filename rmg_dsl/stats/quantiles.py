@@ -14,12 +14,12 @@ from rmg_dsl.stats.cells import (
     Counts,
     Estimator,
     Measure,
+    Sample,
     apply_estimator,
     read_numbers,
 )
 from rmg_dsl.stats.definition import StatisticDefinition
 from rmg_dsl.stats.intervals import Interval
-from rmg_dsl.stats.jackknife import Sample
 from rmg_dsl.stats.ratings import Ratings
 from rmg_dsl.stats.shares_and_means import sorted_values
 

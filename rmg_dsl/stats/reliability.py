@@ -19,6 +19,7 @@ from rmg_dsl.stats.cells import (
     Estimator,
     Labels,
     Measure,
+    Options,
     Row,
     apply_estimator,
     sort_cell,
@@ -29,7 +30,7 @@ from rmg_dsl.stats.definition import (
     check_option_word,
     same_verdicts_reason,
 )
-from rmg_dsl.stats.jackknife import Options, agreement_interval
+from rmg_dsl.stats.jackknife import agreement_interval
 from rmg_dsl.stats.ratings import (
     Category,
     Ratings,

@@ -8,10 +8,9 @@ from operator import mul
 
 from rmg_dsl.ir.types import Type
 from rmg_dsl.results import Estimate
-from rmg_dsl.stats.cells import Cell, CellTable, Counts, Estimator, Measure, read_numbers
+from rmg_dsl.stats.cells import Cell, CellTable, Counts, Estimator, Measure, Sample, read_numbers
 from rmg_dsl.stats.definition import StatisticDefinition
 from rmg_dsl.stats.intervals import Z95, Interval, share_interval
-from rmg_dsl.stats.jackknife import Sample
 from rmg_dsl.stats.undefined import NO_ROW, why_unbounded
 
 

@@ -11,13 +11,16 @@ from rmg_dsl.stats.cells import (
     CellTable,
     Counts,
     Estimator,
+    Group,
     Measure,
+    Options,
+    Sample,
     apply_estimator,
     read_numbers,
 )
 from rmg_dsl.stats.definition import StatisticDefinition
 from rmg_dsl.stats.intervals import Interval
-from rmg_dsl.stats.jackknife import Group, Options, Sample, jackknife_margin
+from rmg_dsl.stats.jackknife import jackknife_margin
 from rmg_dsl.stats.ratings import Ratings
 from rmg_dsl.stats.scaling import rescale_to_unit, subtract_mean
 
