@@ -65,16 +65,15 @@ def _named_verdicts(people: Sequence[Rater], scope: Scope) -> tuple[tuple[str, T
 
 
 def _report_no_grader(judge: Rater, scope: Scope) -> None:
-    # The expression may have an error of its own, which says more.
-    if any(d.span == judge.node.span for d in scope.state.diagnostics):
-        return
-    scope.report(
-        "RMG215",
-        "`validate` wants a grader or an aggregate: "
-        "it compares what that says with what people say",
-        judge.node.span,
-        help="write `validate relevance against human_relevance`",
-    )
+    if not any(d.span == judge.node.span for d in scope.state.diagnostics):
+        message = "`validate` wants a grader or an aggregate: "
+        message += "it compares what that says with what people say"
+        scope.report(
+            "RMG215",
+            message,
+            judge.node.span,
+            help="write `validate relevance against human_relevance`",
+        )
 
 
 def _check_verdict_kinds(judge: Rater, people: Sequence[Rater], scope: Scope) -> None:
