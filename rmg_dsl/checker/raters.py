@@ -48,7 +48,7 @@ class Rater(NamedTuple):
 
 
 def common_type(spec: StatisticSpec, level: str, raters: Sequence[Rater], scope: Scope) -> Type:
-    """The type of the verdicts of all raters; reports verdicts that this agreement cannot compare."""
+    """The type of all verdicts; reports verdicts that this agreement cannot compare."""
     before = len(scope.state.diagnostics)
     check_distinct_raters(raters, scope)
     needs = spec.needs(level)
@@ -59,6 +59,7 @@ def common_type(spec: StatisticSpec, level: str, raters: Sequence[Rater], scope:
             _report_no_order(spec, level, rater, scope)
         elif needs == "ordered_category":
             _check_category(spec, rater, scope)
+    # A rater of the wrong kind cannot be on the scale of the others: one report suffices.
     if len(scope.state.diagnostics) == before:
         _check_raters_comparable(spec, raters, scope)
     return _widest_type(rater.type for rater in raters)
@@ -106,7 +107,7 @@ def _report_no_order(spec: StatisticSpec, level: str, rater: Rater, scope: Scope
         call, other = f'{spec.name}(level="{level}")', 'level="nominal"'
     scope.report(
         "RMG302",
-        f"`{call}` wants verdicts in an order, and `{scope.source_text(rater.node)}` is {rater.type}",
+        f"`{call}` wants verdicts in an order, and {typed_text(rater, scope)}",
         rater.node.span,
         help=f'ask {other}, or give the labels values: `("bad"=0 | "ok"=0.5 | "good"=1)`',
     )
@@ -182,37 +183,40 @@ def _continuous_scoring_reason(scoring: Scoring, scorings: Sequence[Scoring], sc
             return ""
 
 
-# ── one scale ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── one scale ────────────────────────────────────────────────────────────────────────────────────
 
 
 def _check_raters_comparable(spec: StatisticSpec, raters: Sequence[Rater], scope: Scope) -> None:
     for one, other in combinations(raters, 2):
         why = incomparable_reason(one.type, other.type)
         if why:
-            types = f"{_typed_text(one, scope)}, {_typed_text(other, scope)}"
+            types = f"{typed_text(one, scope)}, {typed_text(other, scope)}"
             message = f"`{spec.name}` compares verdicts on one scale: {why}"
             help = f"{types}; `spearman(…)` compares the order of numbers on any scales"
             scope.report("RMG341", message, other.node.span, help=help)
             return
 
 
-def _typed_text(rater: Rater, scope: Scope) -> str:
+def typed_text(rater: Rater, scope: Scope) -> str:
+    """A rater and the type of its verdicts, for a message."""
     return f"`{scope.source_text(rater.node)}` is {rater.type}"
 
 
 def incomparable_reason(one: Type, other: Type) -> str:
-    """Why verdicts of two types can never mean the same; nothing where they can."""
+    """Why verdicts of two types can never mean the same; an empty text where they can."""
     if "any" in (one.kind, other.kind):
         return ""
     if are_words_and_numbers(one, other):
         return "one gives words, the other numbers"
     if one.labels and other.labels:
+        # People may use only some labels of the judge, or have some more.
         nested = set(one.labels) <= set(other.labels) or set(other.labels) <= set(one.labels)
         return "" if nested else "the labels are other ones"
     if not _has_fixed_scale(one) or not _has_fixed_scale(other):
         return ""
     if (one.low, one.high) != (other.low, other.high) or _have_other_values(one, other):
         return "the scales are other ones"
+    # A score without a direction fits either one.
     if one.direction * other.direction < 0:
         return "one is better high, the other low"
     return ""

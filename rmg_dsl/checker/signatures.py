@@ -1,4 +1,4 @@
-"""The signatures of the built-in functions, read from the `internal` declarations of the standard library."""
+"""The signatures of the built-in functions, read from the library's `internal` declarations."""
 
 from __future__ import annotations
 
@@ -75,9 +75,11 @@ def _statistic_spec(
     declared: nodes.InternalDecl, parameters: tuple[FunctionParameter, ...], result: Type
 ) -> StatisticSpec | None:
     """What the declaration says of a statistic; none where no parameter has the type of one."""
+    # Options have the types of plain values, which no statistic reads from rows.
     columns = [p for p in parameters if p.type in STATISTIC_INPUTS]
     if not columns:
         return None
+    # All columns of a statistic are read alike.
     word = columns[0].type
     return StatisticSpec(
         declared.name.id,
@@ -92,6 +94,7 @@ def _statistic_spec(
 def _result_type(result: nodes.NameNode | nodes.ScaleNode) -> Type:
     if isinstance(result, nodes.NameNode):
         return _RESULT_TYPES[result.id]
+    # A real range has no steps; as a type it is a plain number.
     scale = scale_of(result)
     kind = type_of_scale(scale)
     # Any number between two bounds is a plain interval: arithmetic with it needs no scale.

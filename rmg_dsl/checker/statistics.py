@@ -46,6 +46,7 @@ def check_statistic_call(
         return TypedTerm(expr.Statistic(spec, ()), spec.result_type(NUMBER))
     columns = [_check_row_argument(expressions, value, spec, scope) for value in arguments.rows]
     options = _check_option_arguments(expressions, arguments, scope)
+    # The columns of a correlation need no common scale, so the first one stands for its input.
     values = columns[0].type
     if spec.compares_ratings:
         raters = [
@@ -53,6 +54,7 @@ def check_statistic_call(
             for value, column in zip(arguments.rows, columns, strict=True)
         ]
         values = common_type(spec, str(dict(options).get("level", "")), raters, scope)
+    # The text may stand on several lines; a message shows it on one.
     names = tuple(" ".join(scope.source_text(value).split()) for value in arguments.rows)
     terms = tuple(column.term for column in columns)
     return TypedTerm(expr.Statistic(spec, terms, names, options, values), spec.result_type(values))
@@ -81,6 +83,7 @@ def _check_interval_bound(
         return TypedTerm(expr.Statistic(spec, ()), NUMBER)
     value = arguments["statistic"]
     inner = expressions.check(value, scope)
+    # The argument has a report of its own.
     if inner.term == UNKNOWN.term:
         return TypedTerm(UNKNOWN.term, NUMBER)
     if not isinstance(inner.term, expr.Statistic) or inner.term.spec.is_bound:
@@ -116,6 +119,7 @@ def _bind_statistic_arguments(
     node: nodes.CallNode, function: Function, spec: StatisticSpec, scope: Scope
 ) -> _StatisticArguments | None:
     """Which argument is which; none where the call does not fit the signature."""
+    # Raters have no names, so Python's binding does not fit them.
     if spec.arity is None:
         return _bind_raters(node, function, scope)
     bound = bind_arguments(node, function, scope)
@@ -147,6 +151,7 @@ def _bind_raters(
             continue
         name = argument.label.id if isinstance(argument.label, nodes.NameNode) else ""
         if name not in options or name in named:
+            # An option that is written twice needs no other name.
             repeated = name in named
             _report_unknown_option(argument.label, name, repeated, options, function, scope)
             return None
@@ -218,6 +223,7 @@ def _check_word_option(
         help=f'write `{name}="{close or words[0]}"`',
         fixes=[Fix(value.span, f'"{close}"', f'write "{close}"')] if close else [],
     )
+    # The check goes on with a valid word, so that the raters are checked as well.
     return words[0]
 
 

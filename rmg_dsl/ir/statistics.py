@@ -1,9 +1,9 @@
 """What the language says of a statistic over the rows of a run: what it reads, and its options.
 
-A statistic is declared in `std/functions.rmg` and nowhere else. The type of its parameters is one of
-`STATISTIC_INPUTS` and says what it reads; the result type `numbers` says that the result stays on the
-scale of the values. The checker makes a `StatisticSpec` of the declaration, and the IR carries it.
-How a statistic is computed stands in `rmg_dsl.stats`.
+A statistic is declared in `std/functions.rmg` and nowhere else. The type of its parameters is one
+of `STATISTIC_INPUTS` and says what it reads; the result type `numbers` says that the result stays
+on the scale of the values. The checker makes a `StatisticSpec` of the declaration, and the IR
+carries it. How a statistic is computed stands in `rmg_dsl.stats`.
 """
 
 from __future__ import annotations

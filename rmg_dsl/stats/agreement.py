@@ -1,10 +1,10 @@
 """How far two raters agree on categories: accuracy and Cohen's kappas.
 
 None among the ratings is a gap. A statistic gives None, never NaN and never an error, where it is
-undefined. A rating of the wrong kind (a mean of 3.33 for `kappa`) is a ValueError. Categories are whole
-numbers, bools and texts: True is 1, False is 0, 4.0 is 4, and a text never equals a number. With
-`labels`, the labels of a scale in their order, any number or text may be a category (0, 0.5, 1), and one
-that is no label of the scale is a ValueError.
+undefined. A rating of the wrong kind (a mean of 3.33 for `kappa`) is a ValueError. Categories are
+whole numbers, bools and texts: True is 1, False is 0, 4.0 is 4, and a text never equals a number.
+With `labels`, the labels of a scale in their order, any number or text may be a category (0, 0.5,
+1), and one that is no label of the scale is a ValueError.
 """
 
 from __future__ import annotations
@@ -20,21 +20,17 @@ from rmg_dsl.stats.cells import (
     Cell,
     Counts,
     Estimator,
+    Group,
     Labels,
     Measure,
+    Sample,
     apply_estimator,
     read_categories,
     read_numeric_categories,
 )
 from rmg_dsl.stats.definition import StatisticDefinition, TableEntry, check_option_word
 from rmg_dsl.stats.intervals import Interval, share_interval
-from rmg_dsl.stats.jackknife import (
-    TOLERANCE,
-    Group,
-    Sample,
-    agreement_interval,
-    jackknife_margin,
-)
+from rmg_dsl.stats.jackknife import TOLERANCE, agreement_interval, jackknife_margin
 from rmg_dsl.stats.ratings import Ratings, sort_categories
 from rmg_dsl.stats.shares_and_means import share_closed_form
 
@@ -60,10 +56,10 @@ def kappa(a: Ratings, b: Ratings, *, labels: Labels = None) -> float | None:
     >>> kappa([1, 1, 2, 2, None], [1, 1, 2, 1, 2])
     0.5
 
-    1 is full agreement, 0 that of chance, −1 the least. Rows with a gap are left out. None for fewer
-    than two rows, and where chance alone agrees always: both raters give one and the same category. 0
-    where only one of them is constant.
-    Cohen, "A coefficient of agreement for nominal scales" (1960).
+    1 is full agreement, 0 that of chance, −1 the least. Rows with a gap are left out. None for
+    fewer than two rows, and where chance alone agrees always: both raters give one and the same
+    category. 0 where only one of them is constant. Cohen, "A coefficient of agreement for nominal
+    scales" (1960).
     """
     return apply_estimator(kappa_estimator(labels), [a, b])
 
@@ -77,11 +73,10 @@ def weighted_kappa(
     >>> weighted_kappa(a, b), weighted_kappa(a, b, weights="linear")
     (0.8, 0.7142857142857143)
 
-    The distance is in places among the categories that occur. A scale with categories that nobody gave
-    has more places: name them all with `labels=[1, 2, 3, 4, 5]`. −1 to 1; rows with a gap are left out.
-    None for fewer than two rows, and where both raters give one and the same category. Without `labels`
-    a text is a ValueError: it has no order.
-    Cohen, "Weighted kappa" (1968).
+    The distance is in places among the categories that occur. A scale with categories that nobody
+    gave has more places: name them all with `labels=[1, 2, 3, 4, 5]`. −1 to 1; rows with a gap are
+    left out. None for fewer than two rows, and where both raters give one and the same category.
+    Without `labels` a text is a ValueError: it has no order. Cohen, "Weighted kappa" (1968).
     """
     return apply_estimator(weighted_kappa_estimator(weights, labels), [a, b])
 
@@ -131,6 +126,7 @@ def _kappa_measure(cells: Sequence[Cell]) -> Measure:
         first, second = _margins(places, counts, size)
         n = sum(first)
         agreed = sum(c for (i, j), c in zip(places, counts, strict=True) if i == j)
+        # Both agree by chance as often as the products of their margins say.
         chance: int = sum(map(mul, first, second))
         if n < 2 or chance == n * n:
             return None
@@ -151,6 +147,7 @@ def _weighted_kappa_measure(
         power, chance_distance = 2, _squared_distance_by_chance
     else:
         power, chance_distance = 1, _distance_by_chance
+    # The distances are computed once; each resample changes the counts only.
     distances = [abs(i - j) ** power for i, j in places]
 
     def measure(counts: Counts) -> float | None:
@@ -179,6 +176,7 @@ def _moments(margin: Counts) -> tuple[int, int]:
 
 def _distance_by_chance(first: Counts, second: Counts) -> int:
     """The sum of a[i] × b[j] × |i − j|: each step of the scale counts for the pairs around it."""
+    # |i − j| is the number of steps between the two, so the sum goes step by step: linear time.
     n, m = sum(first), sum(second)
     below = zip(accumulate(first), accumulate(second), strict=True)
     return sum(a * (m - b) + b * (n - a) for a, b in below)
@@ -186,6 +184,7 @@ def _distance_by_chance(first: Counts, second: Counts) -> int:
 
 def _category_places(cells: Sequence[Cell]) -> tuple[list[PlacePair], int]:
     """The cells as places among the sorted categories that occur, and how many places there are."""
+    # The order of the places matters to the weighted kappa only.
     union = sort_categories(value for cell in cells for value in cell)
     place = {value: i for i, value in enumerate(union)}
     return [(place[a], place[b]) for a, b in cells], len(union)
@@ -193,6 +192,7 @@ def _category_places(cells: Sequence[Cell]) -> tuple[list[PlacePair], int]:
 
 def _margins(places: Sequence[PlacePair], counts: Counts, size: int) -> tuple[list[int], list[int]]:
     """How often each rater gave each category."""
+    # The margins change with the counts, so that each resample has its own chance agreement.
     first, second = [0] * size, [0] * size
     for (i, j), c in zip(places, counts, strict=True):
         first[i] += c

@@ -9,12 +9,11 @@ from itertools import chain
 from random import Random
 from statistics import NormalDist
 
+from rmg_dsl.stats.cells import Group, Sample
 from rmg_dsl.stats.intervals import Interval
 from rmg_dsl.stats.jackknife import (
     MIN_SAMPLE_UNITS,
     TOLERANCE,
-    Group,
-    Sample,
     leave_one_out,
     weighted_mean,
     weighted_variance,
@@ -29,8 +28,8 @@ NORMAL = NormalDist()
 def bootstrap_interval(sample: Sample, groups: Sequence[Group], seed: int) -> Interval | None:
     """The BCa interval of a statistic (Efron, "Better bootstrap confidence intervals", 1987).
 
-    Plain percentiles where the correction is undefined. None for fewer than `MIN_SAMPLE_UNITS` groups,
-    where over 5 % of the resamples are undefined, and where no resample changes the value.
+    Plain percentiles where the correction is undefined. None for fewer than `MIN_SAMPLE_UNITS`
+    groups, where over 5 % of the resamples are undefined, and where no resample changes the value.
     """
     if len(groups) < MIN_SAMPLE_UNITS or sample.value is None:
         return None
@@ -47,6 +46,7 @@ def _resampled_values(
     sample: Sample, groups: Sequence[Group], random: Random
 ) -> Iterator[float | None]:
     for _ in range(RESAMPLES):
+        # A resample is a new count for each cell; the rows are never copied.
         counts = [0] * len(sample.table.cells)
         for cell in chain.from_iterable(random.choices(groups, k=len(groups))):
             counts[cell] += 1
@@ -55,6 +55,7 @@ def _resampled_values(
 
 def _share_below(draws: Sequence[float], value: float) -> float:
     """The share of sorted draws below a value; equal ones count half."""
+    # Rounding must not move an equal value to one side.
     below = bisect_left(draws, value - TOLERANCE)
     not_above = bisect_right(draws, value + TOLERANCE)
     return (below + not_above) / 2 / len(draws)
@@ -62,6 +63,7 @@ def _share_below(draws: Sequence[float], value: float) -> float:
 
 def _bca_tails(sample: Sample, groups: Sequence[Group], below: float) -> tuple[float, float]:
     """The shares of the draws at the two ends of the interval."""
+    # No draw, or every draw, lies below the value: the bias has no finite size.
     if not 0 < below < 1:
         return TAIL, 1 - TAIL
     left_out = leave_one_out(sample.table, groups, sample.measure)
@@ -73,6 +75,7 @@ def _bca_tails(sample: Sample, groups: Sequence[Group], below: float) -> tuple[f
 def _bca_tail(tail: float, shift: float, skew: float) -> float:
     """A share of the draws, corrected for the bias and the skewness of the statistic."""
     z = shift + NORMAL.inv_cdf(tail)
+    # The correction has a pole there; beyond it the tails would change sides.
     if skew * z >= 1:
         return tail
     return NORMAL.cdf(shift + z / (1 - skew * z))
@@ -80,6 +83,7 @@ def _bca_tail(tail: float, shift: float, skew: float) -> float:
 
 def _acceleration(left_out: Sequence[tuple[float, int]], groups: int) -> float:
     """A sixth of the skewness, of so many groups, of what leaving one out changes."""
+    # Undefined without any one group: no skewness can be measured.
     if not left_out:
         return 0.0
     variance = weighted_variance(left_out)

@@ -1,16 +1,16 @@
 """Rows as cells, and cells with counts: the form in which every statistic is computed.
 
-An estimator reads each row as a cell, or leaves the row out. Equal cells are counted once. A measure
-takes the count of each cell and gives the value of the statistic, so that the value of the data and the
-values of all its resamples come from the same lines.
+An estimator reads each row as a cell, or leaves the row out. Equal cells are counted once. A
+measure takes the count of each cell and gives the value of the statistic, so that the value of the
+data and the values of all its resamples come from the same lines.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rmg_dsl.stats.ratings import (
     Category,
@@ -27,14 +27,16 @@ Cell = tuple[Any, ...]  # the estimator decides: numbers, categories, or places 
 Counts = Sequence[int]
 Labels = Sequence[object] | None
 Measure = Callable[[Counts], float | None]
+Group = tuple[int, ...]  # the cells of the rows that are left out, or drawn, together
+Options = Mapping[str, Any]  # each statistic knows the types of its own
 
 
 @dataclass(frozen=True, slots=True)
 class Estimator:
     """How a statistic reads a row, and how it builds its measure over cells.
 
-    `read` gives the cell of a row, or None where the row is left out. With `labels`, the labels of a
-    scale in order, `read` sees the place of each rating among the labels.
+    `read` gives the cell of a row, or None where the row is left out. With `labels`, the labels of
+    a scale in order, `read` sees the place of each rating among the labels.
     """
 
     read: Callable[[Row], Cell | None]
@@ -65,7 +67,7 @@ class DistinctRows:
         try:
             index = [places.setdefault(tuple(row), len(places)) for row in rows]
         except TypeError:
-            # A value that cannot be hashed is no rating; the estimator reports it when it reads the row.
+            # A value without a hash is no rating; the estimator reports it when it reads the row.
             return cls(rows, range(len(rows)))
         return cls(tuple(places), index)
 
@@ -86,10 +88,21 @@ class CellTable:
         return sum(self.counts)
 
 
+class Sample(NamedTuple):
+    """A statistic applied to rows: its options, their cells, its measure and its value."""
+
+    options: Options
+    table: CellTable
+    build_measure: Callable[[Sequence[Cell]], Measure]
+    measure: Measure
+    value: float | None
+
+
 def tabulate_cells(estimator: Estimator, rows: DistinctRows) -> CellTable:
     """Count the cells of the rows."""
     row_cells = [estimator.cell(row) for row in rows.rows]
     distinct = {cell for cell in row_cells if cell is not None}
+    # A fixed order: sums of floats, and resamples, then do not depend on the order of the rows.
     cells = tuple(sorted(distinct, key=_cell_sort_key))
     place: dict[Cell | None, int] = {cell: i for i, cell in enumerate(cells)}
     distinct_indexes = [place.get(cell) for cell in row_cells]

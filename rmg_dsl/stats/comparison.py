@@ -61,6 +61,7 @@ class RatingProperties:
         if not categorical and numbers is None:
             raise ValueError("ratings are numbers, or texts and whole numbers; these are neither")
         distinct = set(numbers or ())
+        # The ratio metric needs values from 0 on.
         ratio = min(distinct, default=0.0) >= 0 and len(distinct) <= MAX_RATIO_VALUES
         return cls(categorical, numbers is not None, ordered, ratio, labels)
 
@@ -71,6 +72,7 @@ class RatingProperties:
         False
         """
         is_number = self.is_ordered and self.is_numeric
+        # Labels of a scale give texts an order.
         has_order = is_number or (self.is_ordered and self.labels is not None)
         match need:
             case "category":
@@ -141,17 +143,19 @@ def agreement_table(
     judge, ann accuracy 5 0.8
     judge, ann kappa 5 0.615
 
-    Rows of `AGREEMENT_COLUMNS`; `n` counts the rows that a statistic rests on, or at another `level` (see
-    `estimates_at_level`) the groups; None is undefined, and `why` says why. Categories have accuracy and
-    kappa, and together nominal alpha and Fleiss' kappa; numbers have the correlations and the other
-    levels of alpha (`ratio` without values below 0, of at most 1,000 distinct ones); numbers that are
-    categories have the weighted kappas too. `labels`, the labels of the scale in order, makes any ratings
-    ordered categories; `ordered=False` makes numbers plain codes. At `system` there are the correlations
-    alone. Fewer than two columns are a ValueError, and so are a rating that is neither number nor text,
-    and a column of texts beside one of numbers.
+    Rows of `AGREEMENT_COLUMNS`; `n` counts the rows that a statistic rests on, or at another
+    `level` (see `estimates_at_level`) the groups; None is undefined, and `why` says why. Categories
+    have accuracy and kappa, and together nominal alpha and Fleiss' kappa; numbers have the
+    correlations and the other levels of alpha (`ratio` without values below 0, of at most 1,000
+    distinct ones); numbers that are categories have the weighted kappas too. `labels`, the labels
+    of the scale in order, makes any ratings ordered categories; `ordered=False` makes numbers plain
+    codes. At `system` there are the correlations alone. Fewer than two columns are a ValueError,
+    and so are a rating that is neither number nor text, and a column of texts beside one of
+    numbers.
     """
     if len(columns) < 2:
         raise ValueError("agreement is between two columns or more")
+    # Checked for all columns first: a single pair would report only its own two.
     check_same_kind([*columns.values()], [*columns])
     table: list[TableRow] = []
     for names, is_pair in _rater_sets([*columns]):
@@ -178,6 +182,7 @@ def statistics_at_level(
 ) -> NamedColumnStatistics:
     """The statistics that make sense at a level: the means of groups have correlations alone."""
     if level == "system":
+        # Means of groups are no verdicts, so only their order and spread can be compared.
         return properties.correlations() if pair else {}
     if pair:
         return properties.pair_statistics()

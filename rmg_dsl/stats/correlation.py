@@ -12,6 +12,7 @@ from rmg_dsl.stats.cells import (
     Counts,
     Estimator,
     Measure,
+    Options,
     apply_estimator,
     read_numbers,
 )
@@ -20,7 +21,7 @@ from rmg_dsl.stats.definition import (
     StatisticDefinition,
     TableEntry,
 )
-from rmg_dsl.stats.jackknife import Options, agreement_interval
+from rmg_dsl.stats.jackknife import agreement_interval
 from rmg_dsl.stats.ratings import Ratings
 from rmg_dsl.stats.scaling import (
     count_ranks,
@@ -39,7 +40,8 @@ def pearson(a: Ratings, b: Ratings) -> float | None:
     >>> pearson([1, 2, 3, None], [2, 4, 6, 8]), pearson([1, 2, 3], [5, 5, 5])
     (1.0, None)
 
-    −1 to 1; rows with a gap are left out. None for fewer than two rows and where a column does not vary.
+    −1 to 1; rows with a gap are left out. None for fewer than two rows and where a column does not
+    vary.
     """
     return apply_estimator(pearson_estimator(), [a, b])
 
@@ -50,9 +52,9 @@ def spearman(a: Ratings, b: Ratings) -> float | None:
     >>> spearman([1, 2, 3, None], [10, 100, 1000, 1]), spearman([1, 2], [5, 5])
     (1.0, None)
 
-    Ties share their mean rank. −1 to 1; rows with a gap are left out. None for fewer than two rows and
-    where a column does not vary.
-    Spearman, "The proof and measurement of association between two things" (1904).
+    Ties share their mean rank. −1 to 1; rows with a gap are left out. None for fewer than two rows
+    and where a column does not vary. Spearman, "The proof and measurement of association between
+    two things" (1904).
     """
     return apply_estimator(spearman_estimator(), [a, b])
 
@@ -63,9 +65,8 @@ def kendall(a: Ratings, b: Ratings) -> float | None:
     >>> kendall([1, 2, 3, None], [1, 3, 2, 4]), kendall([1, 1], [1, 2])
     (0.3333333333333333, None)
 
-    Corrected for ties. −1 to 1; rows with a gap are left out. None for fewer than two rows and where a
-    column does not vary.
-    Kendall, "The treatment of ties in ranking problems" (1945).
+    Corrected for ties. −1 to 1; rows with a gap are left out. None for fewer than two rows and
+    where a column does not vary. Kendall, "The treatment of ties in ranking problems" (1945).
     """
     return apply_estimator(kendall_estimator(), [a, b])
 
@@ -89,6 +90,7 @@ def kendall_estimator() -> Estimator:
 
 
 def _pearson_measure(cells: Sequence[Cell]) -> Measure:
+    # The correlation does not change with the scale of a column; 0..1 avoids overflow.
     xs = rescale_to_unit([x for x, _ in cells])
     ys = rescale_to_unit([y for _, y in cells])
 
@@ -118,6 +120,7 @@ def _spearman_measure(cells: Sequence[Cell]) -> Measure:
     def measure(counts: Counts) -> float | None:
         n = sum(counts)
         rx, ry = midranks(xs, counts), midranks(ys, counts)
+        # Ranks measured from their middle have the mean 0: no means need to be subtracted.
         weighted = list(map(mul, counts, rx))
         xx = sum(map(mul, weighted, rx))
         yy = sum(map(mul, counts, map(mul, ry, ry)))
@@ -131,6 +134,7 @@ def _spearman_measure(cells: Sequence[Cell]) -> Measure:
 def _kendall_measure(cells: Sequence[Cell]) -> Measure:
     xs = dense_ranks([x for x, _ in cells])
     ys = dense_ranks([y for _, y in cells])
+    # The order of x does not depend on the counts: sort once, not for every resample.
     order = sorted(range(len(cells)), key=xs.__getitem__)
 
     def measure(counts: Counts) -> float | None:
@@ -199,10 +203,8 @@ def clamp_correlation(correlation: float) -> float:
 # ── definitions ──────────────────────────────────────────────────────────────────────────────────
 
 
-def _constant_column_reason(table: CellTable, options: Options) -> str:  # noqa: ARG001 - a signature
+def _constant_column_reason(table: CellTable, _options: Options) -> str:
     """Which of the two columns does not vary."""
-    if any(len(cell) != len(COLUMN_WORDS) for cell in table.cells):
-        return "all verdicts are the same"
     columns = zip(COLUMN_WORDS, zip(*table.cells, strict=True), strict=True)
     constant = [words for words, values in columns if len(set(values)) == 1]
     if len(constant) == 1:

@@ -1,4 +1,4 @@
-"""What the package knows of one statistic. Each family module lists its own; `registry` joins them."""
+"""What a statistic is made of. Each family module lists its own; `registry` joins them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Literal
 
 from rmg_dsl.ir.types import Type
 from rmg_dsl.results import Estimate
-from rmg_dsl.stats.cells import CellTable, Estimator
+from rmg_dsl.stats.cells import CellTable, Estimator, Group, Options, Sample
 from rmg_dsl.stats.intervals import Interval
-from rmg_dsl.stats.jackknife import Group, Options, Sample
 
 ColumnStatistic = Callable[..., float | None]
 """A statistic as a function: a column of ratings for each argument, None among them is a gap."""
@@ -27,9 +26,10 @@ RaterSet = Literal["pair", "all"]
 
 @dataclass(frozen=True, slots=True)
 class TableEntry:
-    """A line of an agreement table: a statistic with some options, for ratings that are what it `needs`.
+    """A line of an agreement table: a statistic with some options, for ratings that it `needs`.
 
-    `label` names the line. `of` says whether it is computed for each pair of raters or for all together.
+    `label` names the line. `of` says whether it is computed for each pair of raters or for all
+    together.
     """
 
     label: str
@@ -43,7 +43,7 @@ class TableEntry:
         return self.needs not in ("number", "ratio")
 
 
-def same_verdicts_reason(table: CellTable, options: Options) -> str:  # noqa: ARG001 - a signature
+def same_verdicts_reason(_table: CellTable, _options: Options) -> str:
     """The usual reason why an agreement is undefined: there is nothing that chance could miss."""
     return "all verdicts are the same"
 
@@ -52,13 +52,15 @@ def same_verdicts_reason(table: CellTable, options: Options) -> str:  # noqa: AR
 class StatisticDefinition:
     """A statistic: how to compute it, its interval, and why it is undefined.
 
-    `compute` gives the value for whole columns; its keyword arguments are the options. `estimator` makes
-    the same statistic for counted cells, from the same options. `closed_form` is the interval of rows
-    without clusters; where it is None, and with clusters, `interval` is used, and where that is None
-    too, a bootstrap. `undefined_reason` speaks of two rows or more. `table_entries` are its lines in an
-    agreement table. `lowest` is the least value of an interval of means within groups. `one_pass`
-    gives value and interval of a column without gaps, and of the type of its values, in one pass: for
-    statistics that need no cells, however many rows a run has.
+    `compute` gives the value for whole columns; its keyword arguments are the options. `estimator`
+    makes the same statistic for counted cells, from the same options. `closed_form` is the interval
+    of rows without clusters; where it is None, and with clusters, `interval` is used, and where
+    that is None too, a bootstrap. `undefined_reason` speaks of two rows or more. `table_entries`
+    are its lines in an agreement table. `lowest` is the least value of an interval of means within
+    groups.
+
+    `one_pass` gives value and interval of a column without gaps, and of the type of its values: for
+    statistics that need no cells, however many rows a run has. Only `shares_and_means` has these.
     """
 
     name: str

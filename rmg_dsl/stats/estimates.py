@@ -1,4 +1,4 @@
-"""Estimates of statistics of columns: the value, the rows that it rests on, and its 95 % interval."""
+"""Estimates of statistics of columns: the value, its number of rows and its 95 % interval."""
 
 from __future__ import annotations
 
@@ -14,18 +14,14 @@ from rmg_dsl.stats.cells import (
     DistinctRows,
     Estimator,
     Measure,
+    Options,
     Row,
+    Sample,
     tabulate_cells,
 )
 from rmg_dsl.stats.definition import ColumnStatistic, StatisticDefinition
 from rmg_dsl.stats.intervals import Interval
-from rmg_dsl.stats.jackknife import (
-    MIN_SAMPLE_UNITS,
-    Clusters,
-    Options,
-    Sample,
-    resampling_groups,
-)
+from rmg_dsl.stats.jackknife import MIN_SAMPLE_UNITS, Clusters, resampling_groups
 from rmg_dsl.stats.pair_means import MeanOfPairs, pair_mean_estimator
 from rmg_dsl.stats.ratings import is_missing_rating
 from rmg_dsl.stats.registry import DEFINITIONS
@@ -46,23 +42,26 @@ def confidence_interval(
     >>> round(low, 1), round(high, 1)
     (0.5, 0.7)
 
-    Options go with `functools.partial(weighted_kappa, weights="linear")`. Rows that the statistic leaves
-    out are left out before. `clusters` names the cluster of each row, and whole clusters are drawn then;
-    a row with a gap there is one of its own. The same seed and rows, in any order, give the same bounds.
+    Options go with `functools.partial(weighted_kappa, weights="linear")`. Rows that the statistic
+    leaves out are left out before. `clusters` names the cluster of each row, and whole clusters are
+    drawn then; a row with a gap there is one of its own. The same seed and rows, in any order, give
+    the same bounds.
 
-    Agreement and correlation have Fisher's z ± Student's t times the jackknife error of the statistic:
-    with gaps, ties, skew and clusters this holds the truth more often than a bootstrap does. A standard
-    deviation has the same of its logarithm, accuracy with clusters of the logarithm of its odds. Shares
-    have Wilson's bounds, means the normal ones, quantiles those of order statistics. All else, other
-    functions of columns and the last three with clusters, has 2,000 resamples, bias-corrected and
-    accelerated (Efron, "Better bootstrap confidence intervals", 1987), or plain percentiles where that is
-    undefined. Full agreement shows no error: its lower bound is that of a judge who gives chance verdicts
-    as often as so many rows can hide. Of over 1,000 unlike rows the jackknife takes 1,000, in blocks.
+    Agreement and correlation have Fisher's z ± Student's t times the jackknife error of the
+    statistic: with gaps, ties, skew and clusters this holds the truth more often than a bootstrap
+    does. A standard deviation has the same of its logarithm, accuracy with clusters of the
+    logarithm of its odds. Shares have Wilson's bounds, means the normal ones, quantiles those of
+    order statistics. All else, other functions of columns and the last three with clusters, has
+    2,000 resamples, bias-corrected and accelerated (Efron, "Better bootstrap confidence intervals",
+    1987), or plain percentiles where that is undefined. Full agreement shows no error: its lower
+    bound is that of a judge who gives chance verdicts as often as so many rows can hide. Of over
+    1,000 unlike rows the jackknife takes 1,000, in blocks.
 
-    None where the statistic is undefined, for fewer than 5 rows or clusters (but for shares, means and
-    full agreement), where one row alone keeps it from being undefined, where no row or resample changes
-    it, and where over 5 % of the resamples are undefined. Under 20 rows, or with a category in one row of
-    ten, the truth is more often above the upper bound than it should be, and seldom below the lower.
+    None where the statistic is undefined, for fewer than 5 rows or clusters (but for shares, means
+    and full agreement), where one row alone keeps it from being undefined, where no row or resample
+    changes it, and where over 5 % of the resamples are undefined. Under 20 rows, or with a category
+    in one row of ten, the truth is more often above the upper bound than it should be, and seldom
+    below the lower.
     """
     estimate = compute_estimates({"it": statistic}, rows, seed=seed, clusters=clusters)["it"]
     if estimate.low is None or estimate.high is None:
@@ -86,6 +85,7 @@ def compute_estimates(
 
     All else as for `confidence_interval`.
     """
+    # The rows are compared once for all statistics.
     distinct = DistinctRows.of(rows)
     return {
         name: _estimate(_Job.of(statistic, rows), rows, distinct, clusters, seed)
@@ -121,6 +121,7 @@ class _Job(NamedTuple):
             statistic, pairs = statistic
         definition, options = definition_of(statistic)
         if definition is None:
+            # The options of a `partial` are applied by the function itself.
             definition = _own_definition(statistic, rows)
             options = {}
         estimator = definition.estimator(**options)
@@ -130,6 +131,7 @@ class _Job(NamedTuple):
         return cls(definition, options, estimator, pairs is not None, is_own)
 
     def sample(self, rows: Sequence[Row], distinct: DistinctRows) -> Sample:
+        # Such a function may depend on the order of its rows, so equal rows are not joined.
         if self.reads_row_numbers:
             distinct = DistinctRows.of([(i,) for i in range(len(rows))])
         table = tabulate_cells(self.estimator, distinct)
@@ -152,7 +154,7 @@ def definition_of(statistic: ColumnStatistic) -> tuple[StatisticDefinition | Non
 
 
 def _own_definition(statistic: ColumnStatistic, rows: Sequence[Row]) -> StatisticDefinition:
-    """Any other function of columns. A cell is the number of a row; each resample calls the function."""
+    """Any other function of columns: a cell is the number of a row, each resample one call."""
 
     def build(cells: Sequence[Cell]) -> Measure:
         def measure(counts: Counts) -> float | None:
@@ -202,6 +204,7 @@ def _unbounded_reason(sample: Sample, clusters: Clusters | None) -> str:
 
 def _interval(job: _Job, sample: Sample, clusters: Clusters | None, seed: int) -> Interval | None:
     closed_form = job.definition.closed_form
+    # A formula holds for independent rows; clusters and means of pairs need resamples.
     if closed_form is not None and clusters is None and not job.is_pair_mean:
         return closed_form(sample)
     groups = resampling_groups(sample.table, clusters)

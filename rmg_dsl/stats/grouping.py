@@ -1,4 +1,4 @@
-"""Estimates at a level: all rows together, the rows within each group, or the means of the groups."""
+"""Estimates at a level: all rows together, the rows of each group, or the means of groups."""
 
 from __future__ import annotations
 
@@ -33,15 +33,17 @@ def estimates_at_level(
     >>> from rmg_dsl.stats.correlation import pearson
     >>> rows, groups = [(1, 2), (2, 3), (5, 9), (6, 8)], ["a", "a", "b", "b"]
     >>> for level in ("pooled", "per_group", "system"):
-    ...     print(level, round(estimates_at_level(level, {"r": pearson}, rows, groups)["r"].value, 3))
+    ...     estimates = estimates_at_level(level, {"r": pearson}, rows, groups)
+    ...     print(level, round(estimates["r"].value, 3))
     pooled 0.957
     per_group 0.0
     system 1.0
 
     At `pooled` the statistic of all rows, whose bounds take the groups as clusters, where there are
-    groups. At `per_group` the mean of the statistic within each group where it is defined, and Student's
-    bounds of that mean. At `system` the statistic of the mean of each column in each group. `n` counts
-    rows at the first level and groups at the others, which leave out rows without a group.
+    groups. At `per_group` the mean of the statistic within each group where it is defined, and
+    Student's bounds of that mean. At `system` the statistic of the mean of each column in each
+    group. `n` counts rows at the first level and groups at the others, which leave out rows without
+    a group.
     """
     if not named:
         return {}
@@ -66,6 +68,7 @@ def _in_groups(estimate: Estimate) -> Estimate:
 def _group_rows(rows: Sequence[Row], groups: Clusters) -> dict[Hashable, list[Row]]:
     rows_by_group: dict[Hashable, list[Row]] = {}
     for row, group in zip(rows, groups, strict=True):
+        # A row without a group belongs to none, so that it has no level to be counted at.
         if not is_missing_rating(group):
             rows_by_group.setdefault(group, []).append(row)
     return rows_by_group
@@ -85,17 +88,19 @@ def _mean_or_gap(column: Sequence[object]) -> float | None:
 def _mean_within_groups(
     statistic: ColumnStatistic | MeanOfPairs, groups: Sequence[Sequence[Row]]
 ) -> Estimate:
-    """The mean of the values of the groups where the statistic is defined, with Student's bounds."""
+    """The mean over the groups where the statistic is defined, with Student's bounds."""
     computed = [compute_statistic(statistic, group) for group in groups]
     values = [value for value in computed if value is not None]
     n = len(values)
     if not n:
         return Estimate(0, None, why="it is undefined within every group")
     centre = math.fsum(values) / n
+    # Equal values of all groups show no error, as few groups do.
     spread = statistics.stdev(values) if n >= MIN_SAMPLE_UNITS else 0.0
     if not spread:
         return Estimate(n, centre, why=why_unbounded(n, MIN_SAMPLE_UNITS, "group"))
     half = student_t_quantile(n - 1) * spread / math.sqrt(n)
+    # Every statistic that is averaged over groups is at most 1.
     low = max(centre - half, _lowest_value(statistic))
     return Estimate(n, centre, low, min(centre + half, 1.0))
 

@@ -1,37 +1,24 @@
-"""Jackknife intervals: the error of a statistic from its values without one row or group after the other."""
+"""Jackknife intervals: the error of a statistic from its values without one row or group."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from itertools import chain
 from random import Random
-from typing import Any, NamedTuple
 
-from rmg_dsl.stats.cells import Cell, CellTable, Measure
+from rmg_dsl.stats.cells import CellTable, Group, Measure, Sample
 from rmg_dsl.stats.intervals import Z95, Interval, student_t_quantile
 from rmg_dsl.stats.ratings import is_missing_rating
 
 Clusters = Sequence[Hashable]
-Group = tuple[int, ...]  # the cells of the rows that are left out, or drawn, together
-Options = Mapping[str, Any]  # each statistic knows the types of its own
 
 MIN_SAMPLE_UNITS = 5  # rows, or clusters: fewer give no error that can be relied on
 MAX_JACKKNIFE_SAMPLES = 400  # more values of the statistic barely sharpen its error
 MAX_JACKKNIFE_GROUPS = 1000  # more unlike groups are sampled evenly, and the error scaled down
 MAX_COUNTED_CELLS = 100_000  # cells counted for one error: bounds the time of large tables
 TOLERANCE = 1e-12
-
-
-class Sample(NamedTuple):
-    """A statistic applied to rows: its options, the cells of the rows, its measure and its value."""
-
-    options: Options
-    table: CellTable
-    build_measure: Callable[[Sequence[Cell]], Measure]
-    measure: Measure
-    value: float | None
 
 
 def resampling_groups(table: CellTable, clusters: Clusters | None) -> list[Group]:
@@ -69,10 +56,11 @@ def agreement_interval(sample: Sample, groups: Sequence[Group]) -> Interval | No
 def _full_agreement_interval(sample: Sample, drawn: int) -> Interval:
     """The bounds of full agreement, whose jackknife error is 0.
 
-    With a share p of chance verdicts the agreement is 1 − p. Wilson's formula bounds p where none of
-    n verdicts is one. A chance verdict shows only where it differs from the true one, so that p is
-    divided by how often two rows differ.
+    With a share p of chance verdicts the agreement is 1 − p. Wilson's formula bounds p where none
+    of n verdicts is one. A chance verdict shows only where it differs from the true one, so that p
+    is divided by how often two rows differ.
     """
+    # The chance that two rows differ, from the counts of equal rows.
     counts, n = sample.table.counts, sample.table.n
     differ = 1 - sum(c * c for c in counts) / (n * n)
     hidden = 2.0
@@ -91,6 +79,7 @@ def _fisher_z_interval(sample: Sample, groups: Sequence[Group]) -> Interval | No
     if margin is None:
         return None
     z = math.atanh(value)
+    # The derivative of atanh carries the error over to z.
     half = margin / (1 - value * value)
     return Interval(math.tanh(z - half), math.tanh(z + half))
 
@@ -101,9 +90,9 @@ def _fisher_z_interval(sample: Sample, groups: Sequence[Group]) -> Interval | No
 def jackknife_margin(sample: Sample, groups: Sequence[Group]) -> float | None:
     """Student's t times the standard error of a statistic (Tukey 1958).
 
-    Leaves out one group after the other; of very many unlike groups, blocks of groups. The blocks are
-    drawn with a fixed seed. None for fewer than `MIN_SAMPLE_UNITS` groups, where the statistic is
-    undefined without one of them, and where no group changes it.
+    Leaves out one group after the other; of very many unlike groups, blocks of groups. The blocks
+    are drawn with a fixed seed. None for fewer than `MIN_SAMPLE_UNITS` groups, where the statistic
+    is undefined without one of them, and where no group changes it.
     """
     if len(groups) < MIN_SAMPLE_UNITS:
         return None
@@ -111,10 +100,13 @@ def jackknife_margin(sample: Sample, groups: Sequence[Group]) -> float | None:
     blocks = _affordable_blocks(sampled, table)
     left_out = leave_one_out(table, blocks, measure)
     defined = [(value, times) for value, times in left_out if value is not None]
+    # One group alone keeps the statistic from being undefined: it has no reliable error.
     if not defined or len(defined) < len(left_out):
         return None
+    # Fewer groups than there are have a larger error: the last factor takes it back.
     scale = (len(blocks) - 1) * weighted_variance(defined)
     error = math.sqrt(scale * len(sampled) / len(groups))
+    # No group changes the value, so the rows show no error at all.
     if error <= TOLERANCE * abs(sample.value or 0.0):
         return None
     return student_t_quantile(len(blocks) - 1) * error
@@ -138,6 +130,7 @@ def _subsample_groups(
         return groups, sample.table, sample.measure
     step = math.ceil(len(groups) / MAX_JACKKNIFE_GROUPS)
     chosen = groups[::step]
+    # The cells that the chosen groups hold, renumbered without gaps.
     tally = Counter(chain.from_iterable(chosen))
     places = {cell: place for place, cell in enumerate(sorted(tally))}
     cells = tuple(sample.table.cells[cell] for cell in places)
@@ -153,6 +146,7 @@ def leave_one_out(
 
     Of very many distinct groups some, evenly chosen.
     """
+    # Equal groups give equal values: with categories this saves nearly all of the work.
     distinct = list(Counter(groups).items())
     step = math.ceil(len(distinct) / MAX_JACKKNIFE_SAMPLES)
     values: list[tuple[float | None, int]] = []

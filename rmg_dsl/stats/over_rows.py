@@ -8,7 +8,7 @@ from typing import Any
 
 from rmg_dsl.ir.expr import Statistic
 from rmg_dsl.results import Estimate
-from rmg_dsl.stats.estimates import compute_estimates
+from rmg_dsl.stats import shares_and_means
 from rmg_dsl.stats.label_scale import (
     check_same_kind,
     first_off_scale,
@@ -17,7 +17,6 @@ from rmg_dsl.stats.label_scale import (
     words_to_values,
 )
 from rmg_dsl.stats.ratings import Ratings, as_rows
-from rmg_dsl.stats.registry import STATISTICS
 from rmg_dsl.stats.undefined import use_column_names
 
 Columns = Sequence[Sequence[Any]]  # the runtime reads the values as what the statistic takes
@@ -36,17 +35,28 @@ def estimate_of(term: Statistic, columns: Columns) -> Estimate:
     None in a column is a gap. Raises ValueError where the ratings cannot be compared: words beside
     numbers, or a rating that is not on the scale.
     """
-    definition = STATISTICS[term.function]
-    if definition.one_pass is not None:
-        return definition.one_pass(columns[0], term.type)
+    one_pass = _ONE_PASS_ESTIMATES.get(term.function)
+    if one_pass is not None:
+        return one_pass(columns[0], term.type)
+    # Most requirements are means and shares, and do not wait for the other families to load.
+    from rmg_dsl.stats.estimates import compute_estimates
+    from rmg_dsl.stats.registry import STATISTICS
+
     options: dict[str, object] = dict(term.options)
+    # Correlations compare numbers on any scales; raters must use one.
     if term.spec.compares_ratings:
         columns = _ratings_on_scale(term, columns)
+    # The labels of the scale make categories of any values, 0.5 and words with values too.
     if term.needs in ("category", "ordered_category"):
         options["labels"] = labels_of(term.type.scale) or term.type.labels or None
-    statistic = partial(definition.compute, **options)
+    statistic = partial(STATISTICS[term.function].compute, **options)
     estimate = compute_estimates({"it": statistic}, as_rows(columns))["it"]
     return estimate._replace(why=use_column_names(estimate.why, term.names))
+
+
+_ONE_PASS_ESTIMATES = {
+    definition.name: definition.one_pass for definition in shares_and_means.STATISTICS
+}
 
 
 def _ratings_on_scale(term: Statistic, columns: Columns) -> list[Ratings]:

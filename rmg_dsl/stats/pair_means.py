@@ -1,4 +1,4 @@
-"""The mean of a statistic of two columns over several pairs of columns, with one interval for all."""
+"""The mean of a statistic over several pairs of columns, with one interval for all."""
 
 from __future__ import annotations
 
@@ -34,16 +34,19 @@ def pair_mean_estimator(estimator: Estimator, pairs: ColumnPairs) -> Estimator:
 
     A cell holds two values for each column: whether the rating is there, and the rating or 0.
     """
+    # Without labels: the outer estimator has already replaced the ratings by places.
     two_columns = Estimator(estimator.read, estimator.build)
 
     def read(row: Row) -> Cell | None:
         present = [not is_missing_rating(value) for value in row]
+        # A row that no pair can use is left out, and does not count in n.
         if not any(present[i] and present[j] for i, j in pairs):
             return None
         ratings = [value if there else 0 for there, value in zip(present, row, strict=True)]
         return tuple(part for column in zip(present, ratings, strict=True) for part in column)
 
     def build(cells: Sequence[Cell]) -> Measure:
+        # One table for each pair, made once: a resample only projects its counts.
         tables = [_pair_table(two_columns, cells, i, j) for i, j in pairs]
         measures = [estimator.build(table.cells) for table in tables]
 

@@ -14,12 +14,12 @@ from rmg_dsl.stats.cells import (
     Counts,
     Estimator,
     Measure,
+    Sample,
     apply_estimator,
     read_numbers,
 )
 from rmg_dsl.stats.definition import StatisticDefinition
 from rmg_dsl.stats.intervals import Interval
-from rmg_dsl.stats.jackknife import Sample
 from rmg_dsl.stats.ratings import Ratings
 from rmg_dsl.stats.shares_and_means import sorted_values
 
@@ -45,9 +45,9 @@ def quantile(values: Ratings, q: float) -> float | None:
     >>> quantile([1, 2, None, 3, 4], 0.5), quantile([], 0.5)
     (2.5, None)
 
-    The least value at q = 0, the greatest at 1. None without values. Raises ValueError for q outside
-    0..1. Definition 7 of Hyndman and Fan, "Sample quantiles in statistical packages" (1996), which is
-    the default of numpy.
+    The least value at q = 0, the greatest at 1. None without values. Raises ValueError for q
+    outside 0..1. Definition 7 of Hyndman and Fan, "Sample quantiles in statistical packages"
+    (1996), which is the default of numpy.
     """
     return apply_estimator(quantile_estimator(q), [values])
 
@@ -87,6 +87,7 @@ def _cell_of_row(ends: Sequence[int], row: int) -> int:
 
 def _order_statistic_interval(sample: Sample) -> Interval | None:
     """Two sorted values that hold the quantile in 95 % of the samples of any distribution."""
+    # Every value, not only the distinct ones: ranks count rows.
     values = sorted_values(sample.table)
     q = sample.options.get("q", 0.5)
     if not 0 < q < 1:
@@ -102,6 +103,7 @@ def _outer_ranks(n: int, q: float) -> tuple[int, int]:
 
     0 and n + 1 stand for no rank.
     """
+    # Logarithms, for a factorial of many rows is too large for a float.
     log_factorials = [math.lgamma(i + 1) for i in range(n + 1)]
     log_q, log_rest = math.log(q), math.log1p(-q)
     chances = (

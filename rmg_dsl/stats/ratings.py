@@ -31,6 +31,7 @@ def rating_as_category(value: object) -> Category:
     """
     if isinstance(value, str):
         return value
+    # A bool is an int in Python, so that it is covered here.
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
         return int(value)
     raise ValueError(f"a category is a whole number, a bool or a text, and {value!r} is none")

@@ -1,7 +1,7 @@
 """How far two raters or more agree: Krippendorff's alpha and Fleiss' kappa.
 
-Ratings, gaps and `labels` are those of `agreement`. A cell holds the ratings of one unit in a fixed order:
-it does not matter which rater gave which.
+Ratings, gaps and `labels` are those of `agreement`. A cell holds the ratings of one unit in a fixed
+order: it does not matter which rater gave which.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from rmg_dsl.stats.cells import (
     Estimator,
     Labels,
     Measure,
+    Options,
     Row,
     apply_estimator,
     sort_cell,
@@ -29,7 +30,7 @@ from rmg_dsl.stats.definition import (
     check_option_word,
     same_verdicts_reason,
 )
-from rmg_dsl.stats.jackknife import Options, agreement_interval
+from rmg_dsl.stats.jackknife import agreement_interval
 from rmg_dsl.stats.ratings import (
     Category,
     Ratings,
@@ -52,11 +53,11 @@ def alpha(
     >>> round(alpha([1, 2, 3, None], [1, 2, 4, 4], [None, 2, 3, 4]), 3)
     0.757
 
-    `level` says what a difference is: none or all (nominal), of ranks (ordinal), of values (interval), of
-    values over their sum (ratio). At most 1; 0 is chance; below 0 is worse. Units with fewer than two
-    ratings are left out. None for fewer than two units, where all ratings are the same, and for values
-    below 0 on `ratio`. Without `labels` texts are for `nominal` only; with them the places of the labels
-    are the values. Fewer than two raters are a ValueError.
+    `level` says what a difference is: none or all (nominal), of ranks (ordinal), of values
+    (interval), of values over their sum (ratio). At most 1; 0 is chance; below 0 is worse. Units
+    with fewer than two ratings are left out. None for fewer than two units, where all ratings are
+    the same, and for values below 0 on `ratio`. Without `labels` texts are for `nominal` only; with
+    them the places of the labels are the values. Fewer than two raters are a ValueError.
     Krippendorff, "Computing Krippendorff's alpha-reliability" (2011).
     """
     _check_two_raters(raters)
@@ -69,10 +70,10 @@ def fleiss(*raters: Ratings, labels: Labels = None) -> float | None:
     >>> fleiss([1, 2, 2], [1, 2, 1], [1, 2, None])
     1.0
 
-    At most 1; 0 is chance. Units with a gap are left out: `alpha` uses them. None for fewer than two
-    units and where all ratings are the same. For two raters it is Scott's pi, not `kappa`. Fewer than
-    two raters are a ValueError.
-    Fleiss, "Measuring nominal scale agreement among many raters" (1971).
+    At most 1; 0 is chance. Units with a gap are left out: `alpha` uses them. None for fewer than
+    two units and where all ratings are the same. For two raters it is Scott's pi, not `kappa`.
+    Fewer than two raters are a ValueError. Fleiss, "Measuring nominal scale agreement among many
+    raters" (1971).
     """
     _check_two_raters(raters)
     return apply_estimator(fleiss_estimator(labels), raters)
@@ -121,6 +122,7 @@ def _read_unit(
 
 def _fleiss_measure(cells: Sequence[Cell]) -> Measure:
     """In whole numbers up to the last divisions."""
+    # Every unit has a rating of every rater: the others were left out.
     raters = len(cells[0]) if cells else 0
     tallies = [Counter(cell) for cell in cells]
     agreeing = [_square_sum(tally) - raters for tally in tallies]
@@ -130,6 +132,7 @@ def _fleiss_measure(cells: Sequence[Cell]) -> Measure:
         chance = _square_sum(_category_counts(tallies, counts))
         if n < 2 * raters or chance == n * n:
             return None
+        # The whole numbers are divided last, so that equal agreements are equal floats.
         observed: float = n * sum(map(mul, counts, agreeing)) / (raters - 1)
         return (observed - chance) / (n * n - chance)
 
@@ -174,7 +177,7 @@ def _nominal_alpha_measure(cells: Sequence[Cell]) -> Measure:
 
 
 def _ordinal_alpha_measure(cells: Sequence[Cell]) -> Measure:
-    """The ordinal metric is the squared distance of mean ranks: alpha of the ranks on an interval."""
+    """The ordinal metric is the squared distance of mean ranks: interval alpha of the ranks."""
     union, units = _index_units(cells)
 
     def measure(counts: Counts) -> float | None:
@@ -186,6 +189,7 @@ def _ordinal_alpha_measure(cells: Sequence[Cell]) -> Measure:
 
 def _interval_alpha_measure(cells: Sequence[Cell]) -> Measure:
     union, units = _index_units(cells)
+    # Alpha does not change with the unit of the scale; 0..1 avoids overflow.
     scores = rescale_to_unit(union)
 
     def measure(counts: Counts) -> float | None:
@@ -202,6 +206,7 @@ def _alpha_from_scores(
     if sum(counts) < 2 or is_constant(scores, totals):
         return None
     n = sum(totals)
+    # Squared distances of all pairs are twice the count times the squares from the mean.
     middle = math.fsum(map(mul, totals, scores)) / n
     squares = [(score - middle) ** 2 for score in scores]
     expected = 2 * n * math.fsum(map(mul, totals, squares))
@@ -222,6 +227,7 @@ def _unit_disagreement(scores: Sequence[float]) -> float:
 
 def _ratio_alpha_measure(cells: Sequence[Cell]) -> Measure:
     union, units = _index_units(cells)
+    # The ratio metric divides by the sum of two values: it has no meaning below 0.
     if union and min(union) < 0:
         return lambda _: None
     differing = [_unit_ratio_disagreement([union[i] for i in unit]) for unit in units]
@@ -264,10 +270,12 @@ def _expected_ratio_disagreement(
     """The distances of all pairs.
 
     `sums` are the distances of each value for the totals `before`. Where the totals differ in a few
-    values only, as in a jackknife, these are corrected; that takes linear time instead of quadratic.
+    values only, as in a jackknife, these are corrected; that takes linear time instead of
+    quadratic.
     """
     changes = [now - was for now, was in zip(totals, before, strict=True)]
     moved = [(i, change) for i, change in enumerate(changes) if change]
+    # A bootstrap sample changes most totals; then the correction saves nothing.
     if len(moved) > _MAX_CHANGED_TOTALS:
         return math.fsum(map(mul, totals, _ratio_distances(union, totals)))
     unchanged = map(mul, before, sums)

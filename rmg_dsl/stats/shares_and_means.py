@@ -8,10 +8,9 @@ from operator import mul
 
 from rmg_dsl.ir.types import Type
 from rmg_dsl.results import Estimate
-from rmg_dsl.stats.cells import Cell, CellTable, Counts, Estimator, Measure, read_numbers
+from rmg_dsl.stats.cells import Cell, CellTable, Counts, Estimator, Measure, Sample, read_numbers
 from rmg_dsl.stats.definition import StatisticDefinition
 from rmg_dsl.stats.intervals import Z95, Interval, share_interval
-from rmg_dsl.stats.jackknife import Sample
 from rmg_dsl.stats.undefined import NO_ROW, why_unbounded
 
 
@@ -28,6 +27,7 @@ def mean(values: Collection[float]) -> float | None:
     try:
         return math.fsum(values) / len(values)
     except OverflowError:
+        # The sum of very large values has no float, though their mean has one.
         return math.fsum(value / len(values) for value in values)
 
 
@@ -53,10 +53,10 @@ def count(values: Sequence[bool]) -> int:
     return sum(values)
 
 
-def unscored(failures: Sequence[bool]) -> float | None:
+def unscored_share(failures: Sequence[bool]) -> float | None:
     """The share of rows without a score, given for each row whether it has none.
 
-    >>> unscored([True, False, False, False])
+    >>> unscored_share([True, False, False, False])
     0.25
 
     0 to 1; None without rows.
@@ -201,7 +201,7 @@ STATISTICS = (
     ),
     StatisticDefinition(
         "unscored",
-        unscored,
+        unscored_share,
         mean_estimator,
         closed_form=share_closed_form,
         one_pass=_estimate_share,

@@ -11,13 +11,16 @@ from rmg_dsl.stats.cells import (
     CellTable,
     Counts,
     Estimator,
+    Group,
     Measure,
+    Options,
+    Sample,
     apply_estimator,
     read_numbers,
 )
 from rmg_dsl.stats.definition import StatisticDefinition
 from rmg_dsl.stats.intervals import Interval
-from rmg_dsl.stats.jackknife import Group, Options, Sample, jackknife_margin
+from rmg_dsl.stats.jackknife import jackknife_margin
 from rmg_dsl.stats.ratings import Ratings
 from rmg_dsl.stats.scaling import rescale_to_unit, subtract_mean
 
@@ -39,8 +42,8 @@ def variance(values: Ratings) -> float | None:
     >>> variance([2, 4, None, 6]), variance([1])
     (4.0, None)
 
-    0 or more, in the square of the unit of the values; a bool counts as 1 or 0. None for fewer than two
-    values, and where the variance is too large for a float.
+    0 or more, in the square of the unit of the values; a bool counts as 1 or 0. None for fewer than
+    two values, and where the variance is too large for a float.
     """
     return apply_estimator(variance_estimator(), [values])
 
@@ -113,7 +116,7 @@ def log_interval(sample: Sample, groups: Sequence[Group]) -> Interval | None:
     return Interval(value / factor, value * factor)
 
 
-def _too_large_reason(table: CellTable, options: Options) -> str:  # noqa: ARG001 - a signature
+def _too_large_reason(_table: CellTable, _options: Options) -> str:
     return "it is too large for a number"
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rmg_dsl.stats.cells import CellTable
+from rmg_dsl.stats.cells import CellTable, Options
 from rmg_dsl.stats.definition import StatisticDefinition
-from rmg_dsl.stats.jackknife import Options
 
 NO_ROW = "no row has a value for it"
 COLUMN_WORDS = ("the first one", "the second one")

@@ -10,6 +10,7 @@ import pytest
 
 from rmg_dsl import std
 from rmg_dsl.ir.statistics import OPTION_WORDS, StatisticSpec
+from rmg_dsl.stats import shares_and_means
 from rmg_dsl.stats.registry import STATISTICS
 from rmg_dsl.syntax.grammar import spec_text
 
@@ -54,3 +55,8 @@ def test_a_function_takes_the_columns_and_options_that_are_declared(spec: Statis
 def test_a_line_of_an_agreement_table_has_one_name() -> None:
     labels = [e.label for definition in STATISTICS.values() for e in definition.table_entries]
     assert len(set(labels)) == len(labels)
+
+
+def test_only_the_family_that_loads_first_has_statistics_in_one_pass() -> None:
+    one_pass = [definition for definition in STATISTICS.values() if definition.one_pass is not None]
+    assert one_pass == list(shares_and_means.STATISTICS)
