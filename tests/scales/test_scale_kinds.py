@@ -12,9 +12,10 @@ import paths
 import pytest
 
 import rmg_dsl as rmg
-from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
+from rmg_dsl.scales import WORD_SCALES, Labels, Points, Real, Scale, Whole, YesNo
 from rmg_dsl.scales.free_text import FreeText
 from rmg_dsl.scales.label_order import LabelOrder
+from rmg_dsl.syntax.keywords import grammar_keywords
 
 PACKAGE = paths.ROOT / "rmg_dsl"
 KINDS = (Whole, Real, YesNo, Labels, Points, LabelOrder, FreeText)
@@ -119,6 +120,10 @@ def test_every_kind_is_tested_here() -> None:
 
 def is_kind(value: object) -> bool:
     return isinstance(value, type) and issubclass(value, Scale) and not isabstract(value)
+
+
+def test_the_words_of_the_grammar_are_those_of_the_table() -> None:
+    assert {*WORD_SCALES} == {*grammar_keywords().scale} - {"lower"}
 
 
 # ── what holds for every kind ──
