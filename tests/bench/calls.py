@@ -3,6 +3,7 @@
     python -m tests.bench.calls                    2,000 calls of 200 ms, 256 in flight, each way three times
     python -m tests.bench.calls --all              the same, then 32 in flight, then 10,000 calls with 1,000 in flight
     python -m tests.bench.calls --rows 500 --concurrency 64 --ways aiohttp rmg --times 1
+    python -m tests.bench.calls --json calls.json  writes the figures to a file too
 
 One endpoint in another process answers all of them. Wall and CPU count from the first call on: start-up is aside, and
 shown apart. The engine goes through `rmg.grade`, with a cache on disk that is empty at the start. The ways take turns,
@@ -24,6 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .figures import RECORDED, record, write_figures
 from .server import endpoint
 
 PROMPT = "How well does the response answer the query?\n\nQuery: {query}\n\nResponse: {response}\n"
@@ -186,6 +188,11 @@ def compare(rows: int, concurrency: int, latency: float, ways: list[str], times:
         print(
             f"{way:10} {took.wall:8.2f} {took.wall / ideal:9.2f} {took.cpu / rows * 1e3:12.3f} {took.start:8.2f}"
         )
+    for way, took in least.items():
+        scene = f"calls/{rows}x{concurrency}/{way}"
+        record(f"{scene}/wall", took.wall, "s")
+        record(f"{scene}/cpu", took.cpu / rows * 1e3, "ms/call")
+        record(f"{scene}/start", took.start, "s")
     for other in set(least) - {"rmg"} if "rmg" in least else ():
         wall, cpu = least["rmg"].wall / least[other].wall, least["rmg"].cpu / least[other].cpu
         print(f"rmg takes {wall:.2f} of {other}'s wall and {cpu:.2f} of its CPU")
@@ -207,6 +214,7 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=[*WAYS])
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--all", action="store_true", help="at 256, 32 and 1,000 in flight")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -223,6 +231,8 @@ def main() -> None:
             [way for way in ways if way in asked.ways],
             asked.times,
         )
+    if asked.json:
+        write_figures(asked.json, RECORDED)
 
 
 # The stock client takes minutes for the last one.

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .figures import RECORDED, Figure, read_figures, record, write_figures
 from .server import endpoint
 from .streams import files, memory
 
@@ -59,6 +60,8 @@ def _cells(name: str, cells: int, work: Callable[[], Any]) -> Any:
     cpu = time.process_time()
     wall, found = _took(work)
     cpu = time.process_time() - cpu
+    record(f"local/{name}/wall", cells / wall, "1/s")
+    record(f"local/{name}/cpu", cells / cpu, "1/s")
     print(
         f"{name:6} {cells:,} cells in {wall:.2f} s: {cells / wall:,.0f} a second, {cells / cpu:,.0f} a second of CPU"
     )
@@ -116,6 +119,8 @@ def store(count: int = 30_000) -> None:
         put, _ = _took(put_all)
         get, _ = _took(lambda: asyncio.run(get_all()))
         cache.close()
+    record("local/store/put", put / count * 1e6, "µs")
+    record("local/store/get", get / count * 1e6, "µs")
     print(f"store  put {put / count * 1e6:.0f} µs, get {get / count * 1e6:.0f} µs")
 
 
@@ -136,6 +141,7 @@ def start() -> None:
         }
         for name, command in commands.items():
             least = min(_took(lambda c=command: _run(c))[0] for _ in range(5))  # type: ignore[misc] # bound per turn
+            record(f"local/start/{name}", least * 1e3, "ms")
             print(f"start  {name}: {least * 1e3:.0f} ms")
 
 
@@ -154,6 +160,7 @@ def check() -> None:
         )
         text = "\n".join(graders)
         least = min(_took(lambda t=text, k=k: rmg.loads(f"{t}\n# {k}\n"))[0] for k in range(3))  # type: ignore[misc]
+        record(f"local/check/{lines} lines", least * 1e3, "ms")
         print(f"check  {text.count(chr(10)) + 1:,} lines: {least * 1e3:.0f} ms")
 
 
@@ -193,15 +200,29 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=" ".join(PARTS))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
     parser.add_argument("--only", choices=PARTS, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     if asked.only:
         PARTS[asked.only]()
+        figures = RECORDED
     else:
+        figures = {}
         for part in asked.parts or PARTS:
-            subprocess.run([sys.executable, "-m", "tests.bench.local", "--only", part], check=False)
+            figures |= _run_part(part)
+    if asked.json:
+        write_figures(asked.json, figures)
+
+
+def _run_part(part: str) -> dict[str, Figure]:
+    """One part in a process of its own, so that no part warms up another one."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "figures.json"
+        command = [sys.executable, "-m", "tests.bench.local", "--only", part, "--json", str(path)]
+        subprocess.run(command, check=False)
+        return read_figures(path) if path.exists() else {}
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from .figures import record
+
 FORMATS = ("csv", "jsonl", "parquet")
 SHORT, LONG = 10_000, 1_000_000
 SPECS = {
@@ -34,6 +36,7 @@ def memory() -> None:
             for name in ("brief", "reward"):
                 peaks = [_told(folder, rows, kind, kind, name)[0] for rows in (SHORT, LONG)]
                 most = 1.3 * peaks[0] + 20
+                record(f"local/memory/{kind}/{name}", peaks[1], "MB")
                 print(
                     f"memory {kind} to {kind}, {name}: {SHORT:,} rows {peaks[0]:.0f} MB, {LONG:,} rows {peaks[1]:.0f} "
                     f"MB, {most:.0f} allowed: {'flat' if peaks[1] <= most else 'IT GROWS'}",
@@ -50,6 +53,8 @@ def files(rows: int = 20_000) -> None:
                     max(_told(folder, rows, kind, other, name)[1] for _ in range(3))
                     for other in FORMATS
                 ]
+                for other, rate in zip(FORMATS, rates, strict=True):
+                    record(f"local/files/{name}/{kind} to {other}", rate, "1/s")
                 shown = ", ".join(
                     f"to {other} {rate:,.0f}" for other, rate in zip(FORMATS, rates, strict=True)
                 )
