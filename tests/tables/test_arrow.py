@@ -54,7 +54,7 @@ def test_arrow_gives_back_what_parquet_does(case: dict[str, Any], tmp_path: Path
 
 
 def test_both_endings_are_one_format(tmp_path: Path) -> None:
-    rows = [{"a": [1, None], "b": "x"}, {"a": None, "b": None}]
+    rows: list[dict[str, Any]] = [{"a": [1, None], "b": "x"}, {"a": None, "b": None}]
     for ending in ENDINGS:
         write_table(tmp_path / f"a{ending}", None, rows)
     assert (tmp_path / "a.arrow").read_bytes() == (tmp_path / "a.feather").read_bytes()
