@@ -15,6 +15,7 @@ from rmg_dsl.tables.json_files import read_json, read_jsonl
 from rmg_dsl.tables.other_frames import is_other_frame, other_frame_table
 from rmg_dsl.tables.parquet_files import read_parquet
 from rmg_dsl.tables.rows import Row, Table, quote_names, union
+from rmg_dsl.tables.selection import limit_rows, sample_rows
 from rmg_dsl.tables.values import to_plain
 
 if TYPE_CHECKING:
@@ -98,7 +99,12 @@ def _rows_table(data: Iterable[Any], advice: str) -> Table:
     return Table(columns, lambda: iter(plain_rows()), len(rows), name="the list of rows")
 
 
-def read_frame(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read_frame(
+    path: str | os.PathLike[str],
+    limit: int | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
     """A data file as a frame, by the rules of `open_table`: what `write_table` saved comes back as it was.
 
     >>> import pathlib, tempfile
@@ -110,5 +116,7 @@ def read_frame(path: str | os.PathLike[str]) -> pd.DataFrame:
     {'id': 'string', 'tone_status': 'category'}
 
     Dtypes are the nullable ones; a column that ends in `_status` and holds nothing but statuses is a categorical.
+    `limit` takes the first rows, and `sample` draws some of them by `seed`.
     """
-    return saved_frame(_file_table(os.fspath(path), None))
+    table = limit_rows(_file_table(os.fspath(path), None), limit)
+    return saved_frame(sample_rows(table, sample, seed))
