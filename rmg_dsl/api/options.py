@@ -24,7 +24,6 @@ ModelChoice: TypeAlias = "str | Model"
 ParamValue: TypeAlias = float | int | bool | str
 Row: TypeAlias = Mapping[str, Any]  # a cell can hold anything
 
-Default = TypeVar("Default")
 Documented = TypeVar("Documented", bound=Callable[..., object])
 
 
@@ -50,13 +49,15 @@ class Flag(NamedTuple):
     run_only: bool = False
 
 
-def _option(default: Default, meaning: str, *flags: Flag) -> Default:
-    """A field of `Options`, typed as its default, with its row of the table as metadata."""
-    metadata = {"meaning": meaning, "flags": flags}
-    if isinstance(default, dict):
-        # A dataclass refuses a mutable default; the default is always the empty dict.
-        return field(default_factory=dict, metadata=metadata)  # type: ignore[return-value] # a field stands for its default
-    return field(default=default, metadata=metadata)
+class OptionEntry(TypedDict):
+    """The metadata of a field of `Options`: its row of the table, without name, type and default."""
+
+    meaning: str
+    flags: tuple[Flag, ...]
+
+
+def _entry(meaning: str, *flags: Flag) -> OptionEntry:
+    return {"meaning": meaning, "flags": flags}
 
 
 class ReadOptions(TypedDict, total=False):
@@ -92,118 +93,145 @@ class Options:
     10
     """
 
-    model: str | Model | Mapping[str, str | Model] | None = _option(
-        None,
-        'Model to ask: "provider/name", or an object with `complete`.\n'
-        'A dict replaces declared models by name; the key "" is the default model.',
-        Flag(
-            "--model",
-            "[NAME=]PROVIDER/NAME",
-            "model to ask; with NAME= it replaces a declared model; may be repeated",
-            is_repeatable=True,
+    model: str | Model | Mapping[str, str | Model] | None = field(
+        default=None,
+        metadata=_entry(
+            'Model to ask: "provider/name", or an object with `complete`.\n'
+            'A dict replaces declared models by name; the key "" is the default model.',
+            Flag(
+                "--model",
+                "[NAME=]PROVIDER/NAME",
+                "model to ask; with NAME= it replaces a declared model; may be repeated",
+                is_repeatable=True,
+            ),
         ),
     )
-    params: Mapping[str, ParamValue] = _option(
-        {},
-        "Values for the params of the spec, by name.",
-        Flag(
-            "--set",
-            "PARAM=VALUE",
-            "set a param of the spec; may be repeated",
-            is_repeatable=True,
+    params: Mapping[str, ParamValue] = field(
+        default_factory=dict,
+        metadata=_entry(
+            "Values for the params of the spec, by name.",
+            Flag(
+                "--set",
+                "PARAM=VALUE",
+                "set a param of the spec; may be repeated",
+                is_repeatable=True,
+            ),
         ),
     )
-    functions: Mapping[str, Callable[..., Any]] = _option(
-        {}, "Python functions that the spec may call, by name."
+    functions: Mapping[str, Callable[..., Any]] = field(
+        default_factory=dict, metadata=_entry("Python functions that the spec may call, by name.")
     )
-    limit: int | None = _option(
-        None,
-        "Take only the first `limit` rows.",
-        Flag("--limit", "N", "only the first N rows", convert=int),
-    )
-    sample: int | None = _option(
-        None,
-        "Take only `sample` rows, drawn at random and kept in their order.",
-        Flag("--sample", "N", "only N rows, drawn at random", convert=int),
-    )
-    seed: int = _option(
-        0,
-        "Seed of `sample`, and of the order in which a ranking shows its candidates.",
-        Flag("--seed", "N", "seed of --sample and of ranking orders (default 0)", convert=int),
-    )
-    only: Sequence[str] = _option(
-        (),
-        "Names of the graders and aggregates to compute, with what they need. Empty means all.",
-        Flag(
-            "--only",
-            "NAME,…",
-            "only these graders or aggregates, and what they need; may be repeated",
-            is_repeatable=True,
+    limit: int | None = field(
+        default=None,
+        metadata=_entry(
+            "Take only the first `limit` rows.",
+            Flag("--limit", "N", "only the first N rows", convert=int),
         ),
     )
-    prefix: str = _option(
-        "",
-        "Text before the name of every new column.",
-        Flag("--prefix", "TEXT", "text before the name of every new column"),
-    )
-    concurrency: int | None = _option(
-        None,
-        "Calls in flight at once, for each model. None adapts to the endpoint.",
-        Flag(
-            "--concurrency",
-            "N",
-            "calls in flight at once, for each model",
-            convert=int,
-            run_only=True,
+    sample: int | None = field(
+        default=None,
+        metadata=_entry(
+            "Take only `sample` rows, drawn at random and kept in their order.",
+            Flag("--sample", "N", "only N rows, drawn at random", convert=int),
         ),
     )
-    budget: float | None = _option(
-        None,
-        "Most to spend, in USD. Every model needs a `price`.\n"
-        "Rows that the budget does not reach get the status `over_budget`.",
-        Flag(
-            "--budget",
-            "USD",
-            "stop when this much is spent; every model needs a price",
-            convert=float,
-            run_only=True,
+    seed: int = field(
+        default=0,
+        metadata=_entry(
+            "Seed of `sample`, and of the order in which a ranking shows its candidates.",
+            Flag("--seed", "N", "seed of --sample and of ranking orders (default 0)", convert=int),
         ),
     )
-    cache: bool | Literal["refresh"] = _option(
-        True,
-        "True reads and writes the reply cache, False does neither.\n"
-        '"refresh" ignores cached replies and overwrites them.',
-        Flag(
-            "--refresh", help="ignore cached replies and overwrite them", run_only=True
-        ),
-        Flag("--no-cache", help="do not read or write the reply cache", run_only=True),
-    )
-    log: str | os.PathLike[str] | None = _option(
-        None,
-        "File for every request and raw reply, one JSON object per line.",
-        Flag(
-            "--log",
-            "FILE",
-            "write every request and raw reply, one JSON object per line",
-            run_only=True,
+    only: Sequence[str] = field(
+        default=(),
+        metadata=_entry(
+            "Names of the graders and aggregates to compute, with what they need. Empty means all.",
+            Flag(
+                "--only",
+                "NAME,…",
+                "only these graders or aggregates, and what they need; may be repeated",
+                is_repeatable=True,
+            ),
         ),
     )
-    allow_python: Sequence[str] = _option(
-        (),
-        'Modules whose functions `python("module:function")` may import.',
-        Flag(
-            "--allow-python",
-            "MODULE",
-            "let the spec call functions of this module; may be repeated",
-            is_repeatable=True,
+    prefix: str = field(
+        default="",
+        metadata=_entry(
+            "Text before the name of every new column.",
+            Flag("--prefix", "TEXT", "text before the name of every new column"),
         ),
     )
-    progress: bool | None = _option(
-        None,
-        "Show the progress of the run. None shows it on a terminal and in a notebook.",
+    concurrency: int | None = field(
+        default=None,
+        metadata=_entry(
+            "Calls in flight at once, for each model. None adapts to the endpoint.",
+            Flag(
+                "--concurrency",
+                "N",
+                "calls in flight at once, for each model",
+                convert=int,
+                run_only=True,
+            ),
+        ),
     )
-    on_row: Callable[[Row], object] | None = _option(
-        None, "Function that is called with each finished row, a dict, in the order of the rows."
+    budget: float | None = field(
+        default=None,
+        metadata=_entry(
+            "Most to spend, in USD. Every model needs a `price`.\n"
+            "Rows that the budget does not reach get the status `over_budget`.",
+            Flag(
+                "--budget",
+                "USD",
+                "stop when this much is spent; every model needs a price",
+                convert=float,
+                run_only=True,
+            ),
+        ),
+    )
+    cache: bool | Literal["refresh"] = field(
+        default=True,
+        metadata=_entry(
+            "True reads and writes the reply cache, False does neither.\n"
+            '"refresh" ignores cached replies and overwrites them.',
+            Flag("--refresh", help="ignore cached replies and overwrite them", run_only=True),
+            Flag("--no-cache", help="do not read or write the reply cache", run_only=True),
+        ),
+    )
+    log: str | os.PathLike[str] | None = field(
+        default=None,
+        metadata=_entry(
+            "File for every request and raw reply, one JSON object per line.",
+            Flag(
+                "--log",
+                "FILE",
+                "write every request and raw reply, one JSON object per line",
+                run_only=True,
+            ),
+        ),
+    )
+    allow_python: Sequence[str] = field(
+        default=(),
+        metadata=_entry(
+            'Modules whose functions `python("module:function")` may import.',
+            Flag(
+                "--allow-python",
+                "MODULE",
+                "let the spec call functions of this module; may be repeated",
+                is_repeatable=True,
+            ),
+        ),
+    )
+    progress: bool | None = field(
+        default=None,
+        metadata=_entry(
+            "Show the progress of the run. None shows it on a terminal and in a notebook."
+        ),
+    )
+    on_row: Callable[[Row], object] | None = field(
+        default=None,
+        metadata=_entry(
+            "Function that is called with each finished row, a dict, in the order of the rows."
+        ),
     )
 
     @classmethod
@@ -312,7 +340,7 @@ def describe_options(names: Iterable[str] = ()) -> str:
 def document_options(function: Documented) -> Documented:
     """Append the table of options to the docstring of a function that takes all of them."""
     # Python drops docstrings under -OO.
-    if function.__doc__:
+    if function.__doc__ and "\n\nOptions:" not in function.__doc__:
         text = inspect.cleandoc(function.__doc__)
         function.__doc__ = f"{text}\n\nOptions:\n\n{describe_options()}\n"
     return function

@@ -115,9 +115,7 @@ def _add_flag(parser: argparse.ArgumentParser, flag: Flag) -> None:
             flag.word, action="append", default=[], metavar=flag.metavar, help=flag.help
         )
     else:
-        parser.add_argument(
-            flag.word, type=flag.convert, metavar=flag.metavar, help=flag.help
-        )
+        parser.add_argument(flag.word, type=flag.convert, metavar=flag.metavar, help=flag.help)
 
 
 def _add_run(commands: Subcommands) -> None:
@@ -135,9 +133,7 @@ def _add_run(commands: Subcommands) -> None:
     )
     for flag in option_flags():
         _add_flag(run, flag)
-    run.add_argument(
-        "--by", metavar="COLUMN", help="print a summary for each value of this column"
-    )
+    run.add_argument("--by", metavar="COLUMN", help="print a summary for each value of this column")
     _add_flag(run, DRY_RUN_FLAG)
     run.add_argument("--quiet", action="store_true", help="print no summary and no progress")
     run.add_argument("--json", action="store_true", help="print the summary as JSON")
@@ -164,7 +160,9 @@ def _add_check(commands: Subcommands) -> None:
         dest="format",
         help="the same as --format json",
     )
-    check.add_argument("--fix", action="store_true", help="apply the unambiguous fixes to the files")
+    check.add_argument(
+        "--fix", action="store_true", help="apply the unambiguous fixes to the files"
+    )
 
 
 def _add_fmt(commands: Subcommands) -> None:

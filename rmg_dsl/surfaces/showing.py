@@ -31,9 +31,7 @@ from rmg_dsl.syntax import nodes, parse
 def plan(arguments: Namespace) -> int:
     """Show the steps and the number of calls."""
     options = options_from_arguments(arguments)
-    write_plan(
-        api.plan_of(Path(arguments.spec), arguments.data, options), as_json=arguments.json
-    )
+    write_plan(api.plan_of(Path(arguments.spec), arguments.data, options), as_json=arguments.json)
     return EXIT_OK
 
 
