@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from rmg_dsl import report, tables
 from rmg_dsl.api.history import history_columns, history_rows
+from rmg_dsl.api.options import Options, ReadOptions
 from rmg_dsl.errors import DataError, UsageError
 from rmg_dsl.ir.columns import Cell, CellFunction
 from rmg_dsl.ir.suite import Output
@@ -409,7 +410,29 @@ def _kind_of_values(values: Sequence[Any]) -> tables.ColumnKind:
     return "text" if types == {str} else "any"
 
 
-def read(path: str | os.PathLike[str]) -> DataFrame:
-    """A saved result as a frame: statuses are categories again, numbers and bools keep their nullable dtypes."""
-    frame: DataFrame = tables.read_frame(path)
+def read(path: str | os.PathLike[str], **options: Unpack[ReadOptions]) -> DataFrame:
+    """Read a saved result, or some of its rows, as a frame.
+
+    >>> import pathlib, tempfile
+    >>> import rmg_dsl as rmg
+    >>> result = rmg.grade("grader brief = words(x) <= 1", [{"x": "a"}, {"x": "b c"}])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result.save(pathlib.Path(folder, "scored.csv"))
+    ...     rmg.read(pathlib.Path(folder, "scored.csv"), limit=1)["brief"].tolist()
+    [True]
+
+    Statuses are categories again; numbers and bools have the nullable dtypes of `Result.df`.
+    Raises DataError for a file that cannot be read, UsageError for an unknown option.
+
+    Options:
+
+    limit: int | None = None
+        Take only the first `limit` rows.
+    sample: int | None = None
+        Take only `sample` rows, drawn at random and kept in their order.
+    seed: int = 0
+        Seed of `sample`, and of the order in which a ranking shows its candidates.
+    """
+    chosen = Options.of(options, allowed=ReadOptions.__annotations__)
+    frame: DataFrame = tables.read_frame(path, chosen.limit, chosen.sample, chosen.seed)
     return frame

@@ -12,6 +12,7 @@ from rmg_dsl.tables.frames import frame_table, is_frame, saved_frame
 from rmg_dsl.tables.inputs import file_input, stdin_input
 from rmg_dsl.tables.other_frames import is_other_frame, other_frame_table
 from rmg_dsl.tables.rows import Row, Table, quote_names, union
+from rmg_dsl.tables.selection import limit_rows, sample_rows
 from rmg_dsl.tables.values import to_plain
 
 if TYPE_CHECKING:
@@ -89,7 +90,12 @@ def _rows_table(rows: list[object], advice: str) -> Table:
     return Table(names, plain_rows, len(mappings), name="the list of rows")
 
 
-def read_frame(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read_frame(
+    path: str | os.PathLike[str],
+    limit: int | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
     """A data file as a frame, by the rules of `open_table`; what `write_table` saved reads back.
 
     >>> import pathlib, tempfile
@@ -101,6 +107,7 @@ def read_frame(path: str | os.PathLike[str]) -> pd.DataFrame:
     {'id': 'string', 'tone_status': 'category'}
 
     Dtypes are the nullable ones. A column that ends in `_status` and holds only statuses is a
-    categorical.
+    categorical. `limit` takes the first rows, and `sample` draws some of them by `seed`.
     """
-    return saved_frame(_file_table(os.fspath(path), None))
+    table = limit_rows(_file_table(os.fspath(path), None), limit)
+    return saved_frame(sample_rows(table, sample, seed))
