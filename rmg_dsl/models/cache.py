@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 # The layout is part of the name: two versions of this package never meet in one file.
-FILE_NAME = "replies-1.sqlite3"
+FILE_NAME = "replies-2.sqlite3"
 MOST_BYTES = 4 << 30
 
 _SCHEMA = """

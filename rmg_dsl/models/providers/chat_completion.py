@@ -48,20 +48,6 @@ def reply_from_response(answer: HttpResponse, who: str, usage: Usage | None = No
     )
 
 
-def reply_from_cache(value: bytes | None, who: str, usage: Usage | None = None) -> Reply | None:
-    """The reply whose body was kept as JSON; none where there is none, or where it was damaged: it is asked anew.
-
-    >>> reply_from_cache(b'{"choices": [{"message": {"content": "4"}}]}', "ollama/x").text
-    '4'
-    """
-    if value is None:
-        return None
-    try:
-        return reply_from_response(HttpResponse(200, _DECODER.decode(value.decode())), who, usage)
-    except (ValueError, RecursionError, CallError):
-        return None
-
-
 def _first_token_logprobs(found: object) -> tuple[tuple[str, float], ...] | None:
     """The alternatives for the first token that says anything; none where there are none, or they are no logarithms."""
     tokens = found.get("content") if isinstance(found, dict) else None
