@@ -35,6 +35,13 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             "https://api.openai.com/v1", "OPENAI_API_KEY", url_variable="OPENAI_BASE_URL"
         ),
         "anthropic": Preset("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),
+        "azure": Preset(
+            "https://RESOURCE.openai.azure.com",
+            "AZURE_OPENAI_API_KEY",
+            url_variable="AZURE_OPENAI_ENDPOINT",
+            wire_format="azure",
+            base_url_is_example=True,
+        ),
         "cerebras": Preset("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
         "dashscope": Preset(
             "https://dashscope.aliyuncs.com/compatible-mode/v1", "DASHSCOPE_API_KEY"
