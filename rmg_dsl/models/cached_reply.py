@@ -68,13 +68,13 @@ def _stored_usage(tokens: object) -> Usage:
     tokens_in, tokens_out, tokens_cached = _json_list(tokens)
     return Usage(
         calls=1,
-        tokens_in=_token_count(tokens_in),
-        tokens_out=_token_count(tokens_out),
-        tokens_cached=_token_count(tokens_cached),
+        tokens_in=_stored_count(tokens_in),
+        tokens_out=_stored_count(tokens_out),
+        tokens_cached=_stored_count(tokens_cached),
     )
 
 
-def _token_count(value: object) -> int:
+def _stored_count(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise TypeError("a count of tokens is no whole number from 0")
     return value
