@@ -34,7 +34,9 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "openai": Preset(
             "https://api.openai.com/v1", "OPENAI_API_KEY", url_variable="OPENAI_BASE_URL"
         ),
-        "anthropic": Preset("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),
+        "anthropic": Preset(
+            "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", wire_format="anthropic"
+        ),
         "azure": Preset(
             "https://RESOURCE.openai.azure.com",
             "AZURE_OPENAI_API_KEY",
