@@ -1,7 +1,7 @@
 """The models: whatever replies to a request, and the only room that uses the network.
 
-Each name is imported at its first use, and client libraries at the first call: `rmg check` reads the
-tables of presets and settings and needs no event loop.
+Each name is imported at its first use, and client libraries at the first call: `rmg check` reads
+the tables of presets and settings and needs no event loop.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many calls an endpoint gets at once: a limit that adapts to latency and refusals. It never waits."""
+"""How many calls an endpoint gets at once: it adapts to latency and refusals."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class AdaptiveLimit:
     >>> limit.limit
     4
 
-    Every call has a ticket. A window is as many successes at full use as the limit allows. After each
-    window the limit doubles, until the latency first rises; then it grows by a sixteenth, up to
-    `ceiling`. A refusal (429, 503, 529) cuts it to 0.7 of itself; calls that were running then belong
-    to the same episode and cut it no further. While most of the last calls succeed, it stays at half
-    of `start` or above: a few refusals say little about the right number.
+    Every call has a ticket. A window is as many successes at full use as the limit allows. After
+    each window the limit doubles, until the latency first rises; then it grows by a sixteenth, up
+    to `ceiling`. A refusal (429, 503, 529) cuts it to 0.7 of itself; calls that were running then
+    belong to the same episode and cut it no further. While most of the last calls succeed, it stays
+    at half of `start` or above: a few refusals say little about the right number.
 
     A refusal that says how long to wait pauses all calls for that long, except one: if that one
-    succeeds, the pause is over. A pause that the provider announces has no such exception. Times are
-    in seconds on the clock of the caller.
+    succeeds, the pause is over. A pause that the provider announces has no such exception. Times
+    are in seconds on the clock of the caller.
     """
 
     def __init__(self, start: int = START_CONCURRENCY, ceiling: int = MAX_CONCURRENCY) -> None:

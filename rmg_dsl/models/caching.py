@@ -34,13 +34,13 @@ class InFlightRequests:
 
 
 class CachedModel(ModelWrapper):
-    """Takes replies from the cache, calls the model for the rest, and stores every reply, verdict or not.
+    """Takes replies from the cache, calls the model for the rest, and stores those replies.
 
-    `cache_key` gives the key of a request, or None for one that is never cached. A reply from the cache
-    has `Usage(cached=1)`: no call, no tokens. Of equal requests in flight the first one calls the model,
-    and the others wait for its reply. Where it is cancelled, the next one calls; where it fails, they
-    all fail, and only the first counts attempts. With `refresh` replies that were in the cache before
-    are ignored and overwritten.
+    `cache_key` gives the key of a request, or None for one that is never cached. A reply from the
+    cache has `Usage(cached=1)`: no call, no tokens. Of equal requests in flight the first one calls
+    the model, and the others wait for its reply. Where it is cancelled, the next one calls; where
+    it fails, they all fail, and only the first counts attempts. With `refresh` replies that were in
+    the cache before are ignored and overwritten.
     """
 
     def __init__(

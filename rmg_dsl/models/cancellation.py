@@ -23,7 +23,7 @@ class CallCancelled(asyncio.CancelledError):
 def cancellation_with_attempts(
     cause: asyncio.CancelledError, before: int = 0
 ) -> asyncio.CancelledError:
-    """The same cancellation with the attempts `before` it added; the cause itself where there are none."""
+    """The cancellation with the attempts `before` it added; the cause itself for none."""
     attempts = before
     if isinstance(cause, CallCancelled):
         attempts += cause.attempts
@@ -40,8 +40,8 @@ class Cancellation:
         ...
     asyncio.exceptions.CancelledError
 
-    Whatever waits here is cancelled then, and whatever comes later. For the thread of the run's loop
-    only.
+    Whatever waits here is cancelled then, and whatever comes later. For the thread of the run's
+    loop only.
     """
 
     def __init__(self) -> None:

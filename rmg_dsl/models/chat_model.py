@@ -75,7 +75,8 @@ class ChatModel:
     def cache_key(self, request: Request) -> bytes | None:
         """The cache key of a request, 32 bytes, or None where the request cannot be sent.
 
-        Requests with the same endpoint, model, messages, settings, schema and draw have the same key.
+        Requests with the same endpoint, model, messages, settings, schema and draw have the same
+        key.
         """
         key = self._question_hash(request.question.reply_format, request.draw).copy()
         try:
@@ -155,7 +156,7 @@ class ChatModel:
 
 
 def _add_logprobs_hint(error: CallError, response: HttpResponse) -> None:
-    """Say what to change where the endpoint gives no probabilities: nothing else takes their place."""
+    """Say what to change where the endpoint gives no probabilities."""
     if error_details_of(response).mentions(("logprob",)):
         hint = "it gives no probabilities; take `logprobs = True` out, or ask another model"
         error.args = (f"{error}: {hint}",)

@@ -40,8 +40,8 @@ class Endpoint:
     >>> Endpoint("http://localhost:8000/v1", "sk-secret-key")
     Endpoint('http://localhost:8000/v1')
 
-    A query of the base URL, such as an API version, follows the path of every call. The key is in no
-    message and no repr.
+    A query of the base URL, such as an API version, follows the path of every call. The key is in
+    no message and no repr.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class Endpoint:
 
 
 class Endpoints:
-    """The endpoints of one run: models with the same base URL and key share one. Its owner closes it.
+    """The endpoints of one run: models with the same base URL and key share one.
 
     >>> endpoints = Endpoints()
     >>> one = endpoints.endpoint_for("http://localhost:8000/v1")
@@ -211,8 +211,8 @@ def _create_options(timeout: float, headers: dict[str, str]) -> dict[str, Any]:
     import httpx2
     from openai import Omit, not_given
 
-    # The provider says where the key goes, and each attempt is counted here: none of the client's own
-    # headers for these is sent.
+    # The provider says where the key goes, and each attempt is counted here: the client's own
+    # headers for these are left out.
     all_headers: dict[str, str | Omit] = {
         "Authorization": Omit(),
         "x-stainless-retry-count": Omit(),
@@ -246,7 +246,7 @@ def _create_client(base_url: str, key: str | None) -> AsyncOpenAI:
 
 
 def _create_http_client() -> httpx2.AsyncClient | None:
-    """The lean transport; with proxies in the environment None, for the stock one, which uses them."""
+    """The lean transport, or None for the stock one, which knows the proxies of the environment."""
     from urllib.request import getproxies
 
     if getproxies().keys() & {"http", "https", "all", "socks"}:

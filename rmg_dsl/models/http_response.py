@@ -163,7 +163,7 @@ def retry_after_of(headers: Mapping[str, str]) -> float | None:
 
 
 def rate_limit_pause_of(headers: Mapping[str, str]) -> float:
-    """The seconds until a used-up quota is filled again, from `x-ratelimit-…`; 0 where some is left.
+    """The seconds until a used-up quota fills again, from `x-ratelimit-…`; 0 where some is left.
 
     >>> headers = {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1m0.5s"}
     >>> rate_limit_pause_of(headers)

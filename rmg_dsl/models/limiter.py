@@ -20,7 +20,7 @@ _OVERLOAD_STATUSES = frozenset({429, 503, 529})
 
 
 class CallLimiter:
-    """Starts as many calls as its `AdaptiveLimit` admits, first come first served. One per endpoint.
+    """Starts as many calls as its `AdaptiveLimit` admits, in their order. One per endpoint.
 
     >>> CallLimiter().limit
     20
@@ -47,7 +47,7 @@ class CallLimiter:
         return self._adaptive_limit.limit
 
     def request_concurrency(self, concurrency: int | None) -> None:
-        """Set one model's number of calls at once, before its first call; None finds the best number.
+        """Add one model's number of calls at once, before its first call; None for the best one.
 
         Of several models the highest number counts.
         """
@@ -60,7 +60,7 @@ class CallLimiter:
         self._adaptive_limit.set_bounds(start, ceiling)
 
     async def acquire(self) -> int:
-        """Wait for a slot; returns its ticket. Raises asyncio.CancelledError after a cancellation."""
+        """Wait for a slot; returns its ticket. Raises CancelledError after a cancellation."""
         if self._cancellation.is_cancelled:
             raise asyncio.CancelledError
         if not self._waiting and self._adaptive_limit.admits(self._busy, self._clock()):
@@ -125,8 +125,8 @@ class ConcurrencyLimitedModel(ModelWrapper):
     >>> ConcurrencyLimitedModel(ScriptedModel({}), 4).name
     'scripted'
 
-    It is the innermost wrapper, so that a call in backoff holds no slot. Without a `concurrency` the
-    limiter finds the best number; without a `limiter` this model has one of its own.
+    It is the innermost wrapper, so that a call in backoff holds no slot. Without a `concurrency`
+    the limiter finds the best number; without a `limiter` this model has one of its own.
     """
 
     def __init__(

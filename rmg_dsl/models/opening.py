@@ -68,10 +68,10 @@ def open_model(
     >>> open_model(ModelSpec("local", "lexical"), Settings()).name
     'local/lexical'
 
-    Models with the same `endpoints` share one client per endpoint, and the caller closes them. Without
-    `endpoints` the model's own `close()` does. Replies in `cache` are used instead of calls; with
-    `refresh` they are overwritten. The caller closes the cache after the last reply. Raises ModelError
-    for a wrong setting, an unknown provider, a missing base URL or a missing key.
+    Models with the same `endpoints` share one client per endpoint, and the caller closes them.
+    Without `endpoints` the model's own `close()` does. Replies in `cache` are used instead of
+    calls; with `refresh` they are overwritten. The caller closes the cache after the last reply.
+    Raises ModelError for a wrong setting, an unknown provider, a missing base URL or a missing key.
     """
     model_settings = _checked_settings(spec)
     if spec.provider == LOCAL_PROVIDER:

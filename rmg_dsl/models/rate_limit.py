@@ -1,4 +1,4 @@
-"""Rate limits: at most so many calls and tokens a minute, so that a provider need not refuse any."""
+"""Rate limits: at most so many calls and tokens a minute, before the provider refuses any."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Clock = Callable[[], float]
 
 
 class RateLimit:
-    """Spaces calls evenly, by `rpm` calls and `tpm` tokens a minute, whichever is slower. One per endpoint.
+    """Spaces calls by `rpm` calls and `tpm` tokens a minute, the slower one. One per endpoint.
 
     >>> rate_limit = RateLimit(rpm=60)
     >>> rate_limit.reserve(rate_limit.next_free_time(10.0), tokens=500)
@@ -34,7 +34,7 @@ class RateLimit:
         return bool(self._rpm or self._tpm)
 
     def raise_limits(self, rpm: float | None, tpm: float | None) -> None:
-        """Add one model's limits, before its first call. Of several models the highest limit counts."""
+        """Add one model's limits, before its first call. Of several the highest limit counts."""
         self._rpm = max(self._rpm, rpm or 0.0)
         self._tpm = max(self._tpm, tpm or 0.0)
 
@@ -58,14 +58,14 @@ class RateLimit:
 
 
 class RateLimitedModel(ModelWrapper):
-    """At most `rpm` calls and `tpm` tokens a minute, and no more than the endpoint's `rate_limit` allows.
+    """At most `rpm` calls and `tpm` tokens a minute, and what the shared `rate_limit` allows.
 
     >>> from rmg_dsl.models import ScriptedModel
     >>> RateLimitedModel(ScriptedModel({}), rpm=60).name
     'scripted'
 
-    Tokens are estimated from the size of a request and corrected by the count in the reply. The wrapper
-    is outside the concurrency limit, so that a waiting call holds no slot.
+    Tokens are estimated from the size of a request and corrected by the count in the reply. The
+    wrapper is outside the concurrency limit, so that a waiting call holds no slot.
     """
 
     def __init__(

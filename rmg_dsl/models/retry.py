@@ -38,14 +38,14 @@ class RetryingModel(ModelWrapper):
     >>> asyncio.run(model.complete(request)).usage.calls
     2
 
-    The backoff is random between 0 and `first` seconds, doubled with each retry up to `longest`. Where
-    the response says how long to wait, it is at least that; where that is more than `patience` seconds,
-    there is no further retry. The usage of the reply counts all attempts, and so do the final CallError
-    and a CallCancelled.
+    The backoff is random between 0 and `first` seconds, doubled with each retry up to `longest`.
+    Where the response says how long to wait, it is at least that; where that is more than
+    `patience` seconds, there is no further retry. The usage of the reply counts all attempts, and
+    so do the final CallError and a CallCancelled.
 
-    Where the server has never answered, three attempts are enough, and such a failure is `fatal`; so is
-    a failure after many failed requests in a row. Until the first reply, no more than `slots` requests
-    are tried at once: a request in backoff keeps its slot.
+    Where the server has never answered, three attempts are enough, and such a failure is `fatal`;
+    so is a failure after many failed requests in a row. Until the first reply, no more than `slots`
+    requests are tried at once: a request in backoff keeps its slot.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""The wire formats of providers, one file each. `presets.PRESETS` says which provider uses which."""
+"""The wire formats of providers, one file each. `presets.PRESETS` says who uses which."""

@@ -212,16 +212,16 @@ def _reply_from_message(response: HttpResponse, caller: str) -> Reply:
     content = body.get("content")
     if not isinstance(content, list):
         raise malformed_reply_error(response, caller, "a message without content")
-    text = _content_text(content)
+    text = _message_text(content)
     stop_reason = body.get("stop_reason")
     finish = _FINISH_WORDS.get(stop_reason, stop_reason) if isinstance(stop_reason, str) else None
     refusal = None
     if stop_reason == "refusal":
-        refusal = _refusal_text(body.get("stop_details")) or text.strip() or _DECLINED
+        refusal = _refusal_explanation(body.get("stop_details")) or text.strip() or _DECLINED
     return Reply(text, refusal, finish, _usage_of(body.get("usage")), raw=body)
 
 
-def _content_text(content: list[object]) -> str:
+def _message_text(content: list[object]) -> str:
     """The input of the tool as JSON; without a call of the tool, all text."""
     blocks = [block for block in content if isinstance(block, dict)]
     for block in blocks:
@@ -232,13 +232,13 @@ def _content_text(content: list[object]) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def _refusal_text(stop_details: object) -> str:
+def _refusal_explanation(stop_details: object) -> str:
     explanation = stop_details.get("explanation") if isinstance(stop_details, Mapping) else None
     return explanation.strip() if isinstance(explanation, str) else ""
 
 
 def _usage_of(usage: object) -> Usage:
-    """One call and its tokens. The API counts tokens from and to its cache apart from the others."""
+    """One call and its tokens. The API counts tokens from and to its cache apart."""
     if not isinstance(usage, dict):
         return Usage(calls=1)
     from_cache = token_count(usage.get("cache_read_input_tokens"))

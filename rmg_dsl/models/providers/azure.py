@@ -19,8 +19,8 @@ class AzureChat(ChatCompletions):
     >>> AzureChat(target).path
     '/openai/deployments/judge/chat/completions'
 
-    Without a dated version the path is that of Azure's API v1, which takes the deployment as the name
-    of the model:
+    Without a dated version the path is that of Azure's API v1, which takes the deployment as the
+    name of the model:
 
     >>> AzureChat(ProviderTarget("judge", {}, resource)).path
     '/openai/v1/chat/completions'

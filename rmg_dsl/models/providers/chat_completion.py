@@ -67,7 +67,7 @@ def _first_choice(response: HttpResponse, body: JsonObject, caller: str) -> Json
 
 
 def _content_text(content: object, kind: str) -> str:
-    """The text of a content, which may be a list of parts; `kind` is the key of the parts to take."""
+    """The text of a content, which may be a list of parts; `kind` is the key of a part's text."""
     if isinstance(content, list):
         return "".join(_part_text(part, kind) for part in content)
     if isinstance(content, str) and kind == "text":

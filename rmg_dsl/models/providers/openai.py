@@ -33,7 +33,7 @@ _FORMAT_WORDS = ("response_format", "json_schema", "json_object", "schema", "str
 
 
 class ChatCompletions:
-    """The chat completions of one model. Each body asks for a JSON schema as long as that is accepted.
+    """The chat completions of one model. A body asks for a JSON schema while that is accepted.
 
     >>> provider = ChatCompletions(ProviderTarget("tiny", {}, "http://localhost:8000/v1"))
     >>> provider.headers("sk-1")

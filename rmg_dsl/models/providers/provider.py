@@ -19,8 +19,8 @@ SCHEMA, OBJECT, FREE = range(3)
 class EndpointSupport:
     """What one model's endpoint accepts, as far as its rejections have shown.
 
-    `format_level` is SCHEMA, OBJECT or FREE. `rejected_settings` names the defaults of ours that the
-    endpoint rejected. `token_limit_field` is the endpoint's name for `max_tokens`.
+    `format_level` is SCHEMA, OBJECT or FREE. `rejected_settings` names the defaults of ours that
+    the endpoint rejected. `token_limit_field` is the endpoint's name for `max_tokens`.
     """
 
     format_level: int = SCHEMA
@@ -52,9 +52,9 @@ class ProviderTarget(NamedTuple):
 class Provider(Protocol):
     """One wire format, made for one model. It keeps no key and opens no connection.
 
-    To add a provider, write a file with a class like this one and set `PROVIDER` to it, then add a row
-    to `presets.PRESETS`. The constructor takes a `ProviderTarget` and raises ModelError for settings
-    that the format cannot send.
+    To add a provider, write a file with a class like this one and set `PROVIDER` to it, then add a
+    row to `presets.PRESETS`. The constructor takes a `ProviderTarget` and raises ModelError for
+    settings that the format cannot send.
     """
 
     @property
@@ -70,7 +70,8 @@ class Provider(Protocol):
     def decode(self, response: HttpResponse, caller: str, key_hint: str = "") -> Reply:
         """The reply in a response, for one call. Raises CallError where there is none.
 
-        `caller` is the model's full name and `key_hint` a sentence about the key, both for messages.
+        `caller` is the model's full name and `key_hint` a sentence about the key, both for
+        messages.
         """
 
     def learn_from_rejection(
