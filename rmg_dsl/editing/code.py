@@ -259,7 +259,7 @@ def _label_offers(call: OpenCall, names: SpecNames) -> list[Offer]:
 
 
 # ── roles of a value ─────────────────────────────────────────────────────────────────────────────
-# Each function below lists the offers for one role. The order is that of the menu: what authors write
+# Each function below lists the offers for one role, in the order of the menu: what authors write
 # most often comes first.
 
 

@@ -27,7 +27,7 @@ class Cursor:
 
     In a block `owner` is the keyword of the declaration, `name` its name, and `keys` are the first
     words of its other lines. `line` is the code up to the `word` at `start`. Inside of quotes
-    `line` ends where they open, and `text` is the text so far, the word included; in code it is None.
+    `line` ends where they open, and `text` is the text so far with the word; in code it is None.
     """
 
     kind: LineKind
