@@ -57,6 +57,21 @@ def _own_replies(
     monkeypatch.setenv("RMG_CACHE_DIR", str(folder))
 
 
+# The beginnings of the ids of slow tests.
+SLOW = tuple(
+    f"tests/{line}"
+    for line in (paths.TESTS / "slow.txt").read_text("utf-8").splitlines()
+    if line and not line.startswith("#")
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of slow.txt as slow."""
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
 @dataclass(frozen=True)
 class Command:
     """The `rmg` command in a folder; `files` are written there first, and every warning of Python's is an error."""

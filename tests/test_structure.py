@@ -19,6 +19,7 @@ from house import (
     shared_function_names,
     shared_functions,
 )
+from paths import TESTS
 
 MODULES = read_modules(PACKAGE)
 MAX_SHARED_FUNCTIONS = next(f.most for f in FIGURES if f.measure is shared_functions)
@@ -43,6 +44,18 @@ def test_no_function_is_named_by_a_bare_participle() -> None:
         if line.split()[-1] not in PARTICIPLES_OF_THE_INTERFACE
     ]
     assert new == []
+
+
+def test_every_line_of_the_list_of_slow_tests_names_a_test() -> None:
+    lines = (TESTS / "slow.txt").read_text("utf-8").splitlines()
+    unknown = [line for line in lines if line and not line.startswith("#") and not _is_test(line)]
+    assert unknown == []
+
+
+def _is_test(line: str) -> bool:
+    path, _, name = line.partition("::")
+    file = TESTS / path
+    return file.is_file() and f"def {name}" in file.read_text("utf-8")
 
 
 # ── imports ──────────────────────────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""Help for those who write a spec: what may stand at a cursor, what a word means, which words there are to colour."""
+"""Support for editors: completion at a cursor, help on a word, and the words to colour."""
 
 from rmg_dsl.editing.completion import Completion, complete
 from rmg_dsl.editing.help import help_at, help_on

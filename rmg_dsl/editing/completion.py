@@ -1,4 +1,4 @@
-"""Completion: a text, a cursor and the columns of the data to what may be written there."""
+"""Completion: what may be written at a cursor of a spec."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rmg_dsl.editing.templates import text_offers
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What may be written in place of the characters from `start` to `end`: its kind, and a line about it."""
+    """A text for the characters from `start` to `end`, with its kind and a line about it."""
 
     text: str
     kind: str
@@ -27,35 +27,38 @@ class Completion:
 def complete(
     source: Source, cursor: int, universe: Universe, columns: Sequence[str] | None = None
 ) -> list[Completion]:
-    """What may stand at an offset of a text, the likeliest first; the text may be broken, and nothing is run.
+    """What may stand at an offset of a text, the most likely first.
 
     >>> from rmg_dsl.api.sources import universe
-    >>> text = 'grader kind -> 1..5 = "How kind is {{ res'
-    >>> [found.text for found in complete(Source.of(text), len(text), universe(), ["query", "response"])]
+    >>> source = Source.of('grader kind -> 1..5 = "How kind is {{ res')
+    >>> offers = complete(source, len(source.text), universe(), ["query", "response"])
+    >>> [offer.text for offer in offers]
     ['response']
 
-    `columns` are the data's; without them those count that the text names already. Case is not looked at.
+    The text may be broken; nothing of it is run. `columns` are those of the data; without them the
+    columns that the text reads are offered. Upper and lower case are equal.
     """
     place = locate(source, cursor)
     if place is None:
         return []
-    known = SpecNames(
-        _without_word(source, place.start, cursor), universe, columns, place.declared_name
-    )
-    found, typed = (
-        text_offers(place, known) if place.text is not None else (code_offers(place, known), 0)
-    )
-    start = cursor - max(typed, len(place.word))
+    finished = _without_word(source, place.start, cursor)
+    names = SpecNames(finished, universe, columns, place.declared_name)
+    if place.text is None:
+        offers, length = code_offers(place, names), 0
+    else:
+        offers, length = text_offers(place, names)
+    start = cursor - max(length, len(place.word))
     word = source.text[start:cursor].lower()
     return [
         Completion(offer.text, offer.kind, offer.doc, start, cursor)
-        for offer in unique_offers(found)
+        for offer in unique_offers(offers)
         if (offer.filter_text or offer.text).lower().startswith(word)
     ]
 
 
 def _without_word(source: Source, start: int, cursor: int) -> Source:
-    """The text with a 0 for the word that is being written: it is no column, and a tag with nothing in it is broken."""
+    """The text with a 0 for the word that is being written."""
+    # The unfinished word is no column of the data. It needs a stand-in: an empty tag is an error.
     end = cursor
     while end < len(source.text) and (source.text[end].isalnum() or source.text[end] == "_"):
         end += 1

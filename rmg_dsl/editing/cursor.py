@@ -1,4 +1,4 @@
-"""Where in a spec somebody is writing: the line so far, and the declaration that it belongs to."""
+"""The place of a cursor in a spec: the line so far, and the declaration that it belongs to."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ _OPENING_QUOTES = re.compile(r"r?(\"\"\"|'''|\"|')")
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place in a spec. `owner` is the keyword of the declaration that a line of a block belongs to, `name` what that
-    declares, `keys` what its other lines begin with. `line` is the code so far, up to the `word` at `start`; inside of
-    quotes it ends where they open, and `text` is what stands between them so far, the word included.
+    """A place in a spec.
+
+    In a block `owner` is the keyword of the declaration, `name` its name, and `keys` are the first
+    words of its other lines. `line` is the code up to the `word` at `start`. Inside of quotes
+    `line` ends where they open, and `text` is the text so far with the word; in code it is None.
     """
 
     kind: LineKind
@@ -39,15 +41,19 @@ class Cursor:
 
     @property
     def declared_name(self) -> str:
-        """The name that is being declared: it cannot be used in its own declaration."""
-        found = _HEAD.match(self.line) if self.kind == "head" else None
-        owner, name = found.groups() if found else (self.owner, self.name)
+        """The name that the declaration declares: it cannot be used in its own declaration."""
+        owner, name = self.owner, self.name
+        head = _HEAD.match(self.line)
+        if self.kind == "head" and head:
+            owner, name = head.groups()
         spec = declarations().get(owner)
-        return name if spec is not None and spec.declares_name else ""
+        if spec is None or not spec.declares_name:
+            return ""
+        return name
 
 
 def locate(source: Source, offset: int) -> Cursor | None:
-    """The place at an offset; none in a comment, and where no line of a spec can stand.
+    """The place at an offset; None in a comment, and where no line of a spec can stand.
 
     >>> text = "grader clarity -> 1..5:\\n    model = str"
     >>> place = locate(Source.of(text), len(text))
@@ -57,30 +63,27 @@ def locate(source: Source, offset: int) -> Cursor | None:
     lines, _ = split_lines(source)
     above = [line for line in lines if line.start <= offset]
     start = _line_start(source, above, offset)
-    own = above.pop() if above and above[-1].start == start else None
-    found = _enclosing_declaration(
-        source, above, own.indent if own else start - source.line_span(offset).start
-    )
-    opened = _open_text_start(source.text[start:offset])
-    if found is None or opened == _IN_COMMENT:
-        return None
+    indent = start - source.line_span(offset).start
+    if above and above[-1].start == start:
+        indent = above.pop().indent
+    owner = _enclosing_declaration(source, above, indent)
     written = source.text[start:offset]
+    quote = _open_text_start(written)
+    if owner is None or quote == _IN_COMMENT:
+        return None
     word = _WORD.search(written)
     assert word is not None  # it may be empty
-    if opened is None:
+    place = start + word.start()
+    if quote is None:
         keys = _sibling_keys(source, lines, start)
-        return Cursor(
-            *found, written[: word.start()], word.group(), start + word.start(), keys=keys
-        )
-    quotes = _OPENING_QUOTES.match(written, opened)
+        return Cursor(*owner, written[: word.start()], word.group(), place, keys=keys)
+    quotes = _OPENING_QUOTES.match(written, quote)
     assert quotes is not None
-    return Cursor(
-        *found, written[:opened], word.group(), start + word.start(), written[quotes.end() :]
-    )
+    return Cursor(*owner, written[:quote], word.group(), place, written[quotes.end() :])
 
 
 def _line_start(source: Source, above: Sequence[LogicalLine], offset: int) -> int:
-    """Where the line that the cursor stands on begins; on a line that is blank so far, the cursor itself."""
+    """The start of the line of the cursor; on a line that is blank so far, the cursor itself."""
     if above and (offset <= above[-1].end or "\n" not in source.text[above[-1].end : offset]):
         return above[-1].start
     line = source.text[source.line_span(offset).start : offset]
@@ -90,7 +93,7 @@ def _line_start(source: Source, above: Sequence[LogicalLine], offset: int) -> in
 def _enclosing_declaration(
     source: Source, above: Sequence[LogicalLine], indent: int
 ) -> tuple[LineKind, str, str] | None:
-    """What kind of line stands at this indent below those above, and the declaration that it belongs to."""
+    """The kind of a line below the lines `above`, with the keyword and name of its declaration."""
     if not indent:
         return "head", "", ""
     inner = next((line for line in reversed(above) if line.indent < indent), None)
@@ -101,45 +104,48 @@ def _enclosing_declaration(
     owner, name = opening.group(1), opening.group(2)
     if inner.indent and _RUBRIC.match(source.text, inner.start):
         return "criterion", owner, name
-    return ("field", owner, "") if owner == "fields" else ("setting", owner, name)
+    if owner == "fields":
+        return "field", owner, ""
+    return "setting", owner, name
 
 
 def _sibling_keys(source: Source, lines: Sequence[LogicalLine], start: int) -> frozenset[str]:
-    """What the other lines of the same declaration begin with."""
+    """The first words of the other lines of the same declaration."""
+    # The block also goes on below the cursor: a key there must not be offered again.
     heads = [line.start for line in lines if not line.indent]
     first = max((head for head in heads if head < start), default=0)
     last = min((head for head in heads if head > start), default=len(source.text))
     others = (line for line in lines if first < line.start < last and line.start != start)
-    return frozenset(
-        found.group(1) for line in others if (found := _KEY.match(source.text, line.start))
-    )
+    matches = (_KEY.match(source.text, line.start) for line in others)
+    return frozenset(match.group(1) for match in matches if match)
 
 
 def _open_text_start(line: str) -> int | None:
-    """Where the text opens that the line ends in; none where it ends in code; in a comment `_IN_COMMENT`."""
-    at = 0
-    while found := _QUOTE_OR_COMMENT.search(line, at):
-        if found.group() == "#":
-            end = line.find("\n", found.start())
-            if end < 0:
+    """The start of the text that is open at the end of a line.
+
+    None where the line ends in code, `_IN_COMMENT` where it ends in a comment.
+    """
+    place = 0
+    while match := _QUOTE_OR_COMMENT.search(line, place):
+        mark = match.start()
+        line_end = line.find("\n", mark)
+        if match.group() == "#":
+            if line_end < 0:
                 return _IN_COMMENT
-            at = end
+            place = line_end
             continue
-        start = found.start() - _has_raw_prefix(line, found.start())
+        start = mark - _has_raw_prefix(line, mark)
         text = STRING.match(line, start)
-        if (
-            text is None
-            and "\n" in line[start:]
-            and not line.startswith(('"""', "'''"), found.start())
-        ):
-            at = line.find("\n", start)  # a slip above: its line is over
-        elif text is None:
+        if text is not None:
+            place = text.end()
+        elif line_end < 0 or line.startswith(('"""', "'''"), mark):
             return start
         else:
-            at = text.end()
+            # A text on one line whose quote was forgotten: it ends with its line.
+            place = line_end
     return None
 
 
 def _has_raw_prefix(line: str, quote: int) -> bool:
-    """Has the text an `r` before its quotes, which is no end of a name?"""
+    """Has the text a prefix `r` before its quotes, which is not the end of a name?"""
     return re.search(r"(?<!\w)r\Z", line[:quote]) is not None

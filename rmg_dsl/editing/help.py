@@ -1,4 +1,4 @@
-"""Help on a name: what a word of the language, a function, a standard grader or the code of a diagnostic means."""
+"""Help on a word of the language, a function, a standard grader, or the code of a diagnostic."""
 
 from __future__ import annotations
 
@@ -19,74 +19,79 @@ from rmg_dsl.syntax.keywords import grammar_keywords
 
 _WIDTH = 96
 _WORD = re.compile(r"(\bstd\.)?\b([^\W\d]\w*)")
+# Words without a row in a table.
 _OTHER_WORDS = (
     *((offer.text, offer.doc) for offer in (LLM, PANEL, PYTHON, STD)),
     ("lower", "after a scale: lower is better"),
     (
         "veto",
-        "before a criterion of a rubric of points: where it is met, the score is the worst there is",
+        "before a criterion of a rubric of points: where it is met, "
+        "the score is the worst there is",
     ),
     *((word, "a word of expressions, as in Python") for word in grammar_keywords().reserved_words),
 )
 
 
 def help_on(name: str, universe: Universe) -> str:
-    """All that a name means, as text; for no name a list of the names. Raises UsageError for one that means nothing.
+    """All meanings of a name as text; without a name the list of names.
 
     >>> from rmg_dsl.api.sources import universe
     >>> print(help_on("missing", universe()))
     missing: a key of `aggregate`
         `propagate` (default) or `drop`
         what happens where a part has no score
+
+    Raises UsageError for an unknown name.
     """
+    # Names are often copied from messages, where they stand in backticks.
     name = name.strip().strip("`")
     if not name:
         return _help_index(universe)
-    found = [
-        *_code_help(name),
-        *_word_help(name),
-        *_library_help(name.removeprefix("std."), universe),
-    ]
-    if not found:
-        close = suggest_name(
-            name,
-            {entry.name for entry in doc_entries()}
-            | {*universe.functions}
-            | {*_std_graders(universe)},
-        )
-        advice = f"did you mean `{close}`?" if close else "`%rmg_help` lists what there is"
-        raise UsageError(f"there is no help on `{name}`: {advice}")
-    return "\n\n".join(found)
+    library = _library_help(name.removeprefix("std."), universe)
+    parts = [*_code_help(name), *_word_help(name), *library]
+    if not parts:
+        raise UsageError(f"there is no help on `{name}`: {_advice_on(name, universe)}")
+    return "\n\n".join(parts)
+
+
+def _advice_on(name: str, universe: Universe) -> str:
+    words = {entry.name for entry in doc_entries()}
+    close = suggest_name(name, words | {*universe.functions} | {*_std_graders(universe)})
+    if close:
+        return f"did you mean `{close}`?"
+    return "`%rmg_help` lists what there is"
 
 
 def help_at(source: Source, offset: int, universe: Universe) -> str | None:
-    """What the word at an offset of a spec means: a name of the spec itself first; none where there is no help.
+    """The meaning of the word at an offset of a spec, a name of the spec itself first; else None.
 
     >>> from rmg_dsl.api.sources import universe
-    >>> print(help_at(Source.of("grader brief = words(response) <= 80"), 17, universe()))
+    >>> source = Source.of("grader brief = words(response) <= 80")
+    >>> print(help_at(source, 17, universe()))
     words(text): a function of one row
         How many words the text has, split on white space.
     """
-    word = next(
-        (found for found in _WORD.finditer(source.text) if found.start() <= offset <= found.end()),
-        None,
-    )
+    words = _WORD.finditer(source.text)
+    word = next((match for match in words if match.start() <= offset <= match.end()), None)
     if word is None:
         return None
-    declared = (
-        [] if word.group(1) else _declaration_help(word.group(2), SpecNames(source, universe, ()))
-    )
+    prefix, name = word.groups()
+    # `std.relevance` is never the declaration `relevance` of the spec.
+    if not prefix:
+        blocks = _declaration_help(name, SpecNames(source, universe, ()))
+        if blocks:
+            return "\n\n".join(blocks)
     try:
-        return "\n\n".join(declared) or help_on(word.group(2), universe)
+        return help_on(name, universe)
     except UsageError:
         return None
 
 
-def _declaration_help(name: str, known: SpecNames) -> list[str]:
+def _declaration_help(name: str, names: SpecNames) -> list[str]:
     kinds = (*SCORED_KINDS, "field", "param", "model")
     return [
         _titled_block(f"{offer.text}: a {offer.kind} of this spec", offer.doc)
-        for offer in known.declaration_offers(*kinds)
+        for offer in names.declaration_offers(*kinds)
         if offer.text == name
     ]
 
@@ -97,6 +102,7 @@ def _titled_block(title: str, *lines: str) -> str:
 
 
 def _code_help(name: str) -> Iterator[str]:
+    # `401` and `rmg401` are RMG401.
     row = codes().get(f"RMG{name.upper().removeprefix('RMG')}")
     if row is not None:
         yield f"{row.code} ({row.severity}): {row.title}\n\n{row.text}"
@@ -106,18 +112,16 @@ def _code_help(name: str) -> Iterator[str]:
 
 
 def _word_help(name: str) -> Iterator[str]:
-    entries = [
-        entry for entry in doc_entries() if entry.name == name and (entry.form or entry.meaning)
-    ]
-    yield from (_entry_help(entry) for entry in entries)
-    yield from (
-        _titled_block(f"{name}: in a spec", line) for word, line in _OTHER_WORDS if word == name
-    )
+    entries = [e for e in doc_entries() if e.name == name and (e.form or e.meaning)]
+    for entry in entries:
+        yield _entry_help(entry)
+    for word, line in _OTHER_WORDS:
+        if word == name:
+            yield _titled_block(f"{name}: in a spec", line)
+    # A word such as `against` has no entry: the declarations that it belongs to explain it.
     if not entries and name in grammar_keywords():
-        shown = [
-            entry for entry in doc_entries() if re.search(rf"`[^`]*\b{name}\b[^`]*`", entry.form)
-        ]
-        yield from (_entry_help(entry) for entry in shown)
+        in_code = re.compile(rf"`[^`]*\b{name}\b[^`]*`")
+        yield from (_entry_help(entry) for entry in doc_entries() if in_code.search(entry.form))
 
 
 def _entry_help(entry: DocEntry) -> str:
@@ -128,8 +132,8 @@ def _entry_help(entry: DocEntry) -> str:
         "setting": "a setting of `llm(…)`",
         "status": "a status of a row",
     }[entry.kind]
-    said = word_meaning(entry.kind, entry.name, entry.owner)
-    return _titled_block(f"{entry.name}: {kind}", entry.form, said)
+    meaning = word_meaning(entry.kind, entry.name, entry.owner)
+    return _titled_block(f"{entry.name}: {kind}", entry.form, meaning)
 
 
 # ── the library ───────────────────────────────────────────────────────────────────────────────────
@@ -146,10 +150,8 @@ def _library_help(name: str, universe: Universe) -> Iterator[str]:
     grader = _std_graders(universe).get(name)
     if grader is not None:
         text = universe.library.source.text[grader.span.start : grader.span.end]
-        doc = _titled_block(
-            f"std.{name}: a grader of the standard library", *grader.doc.split("\n")
-        )
-        yield f"{doc}\n\n{text}"
+        title = f"std.{name}: a grader of the standard library"
+        yield f"{_titled_block(title, *grader.doc.splitlines())}\n\n{text}"
 
 
 def _function_help(function: Function) -> str:
@@ -158,20 +160,17 @@ def _function_help(function: Function) -> str:
 
 
 def _help_index(universe: Universe) -> str:
-    """What there is help on, by kind."""
+    """The names that have help, by kind."""
     keys = {entry.name for entry in doc_entries() if entry.kind == "key"}
+    functions = universe.functions.values()
     rows = {
         "declarations": [s.keyword for s in declarations().values() if not s.is_library_only],
         "keys": sorted(keys),
         "scales": grammar_keywords().scale,
-        "functions": [
-            name for name, function in universe.functions.items() if not function.is_statistic
-        ],
-        "over all rows": [
-            name for name, function in universe.functions.items() if function.is_statistic
-        ],
+        "functions": [f.name for f in functions if not f.is_statistic],
+        "over all rows": [f.name for f in functions if f.is_statistic],
         "std": list(_std_graders(universe)),
         "settings": universe.settings,
     }
-    told = "\n".join(_titled_block(f"{title}:", " ".join(names)) for title, names in rows.items())
-    return f"{told}\ncodes:\n    RMG101 and the like"
+    blocks = [_titled_block(f"{title}:", " ".join(names)) for title, names in rows.items()]
+    return "\n".join([*blocks, "codes:", "    RMG101 and the like"])

@@ -1,4 +1,4 @@
-"""What can be named in a spec that is being written: its declarations, its columns, the library; each with a line."""
+"""The names of a spec that is being written: declarations, columns, functions and the library."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ _MAX_VALUE_CHARS = 60
 
 
 class Offer(NamedTuple):
-    """Something that may be written: what it is, a line about it, and what is typed to get it, if that is not it."""
+    """A text that may be written, its kind, and a line about it.
+
+    `filter_text` is what the author types to get it, where that is another text.
+    """
 
     text: str
     kind: str
@@ -33,8 +36,10 @@ class Offer(NamedTuple):
 
 @dataclass(frozen=True)
 class SpecNames:
-    """All names that there are for a text, found when they are first asked for. `hidden` is what stands at the cursor:
-    it declares nothing yet. Without `columns` those count that the text names.
+    """All names of a spec, each computed at its first use.
+
+    `hidden_name` is the declaration at the cursor: it cannot be used yet. Without `data_columns`
+    the columns are those that the text reads.
     """
 
     source: Source
@@ -60,31 +65,27 @@ class SpecNames:
         """The columns of the data; without data, the columns that the spec reads."""
         if self.data_columns is not None:
             return tuple(self.data_columns)
-        return tuple(
-            used.name for used in check_spec(self._parse_result, self.universe).suite.columns
-        )
+        suite = check_spec(self._parse_result, self.universe).suite
+        return tuple(use.name for use in suite.columns)
 
     def _iter_declarations(self) -> Iterator[tuple[str, QualifiedName, NamedDeclaration]]:
         root = self._book.root
         for name in (*root.declarations, *root.imports):
-            found = root.find(name)
-            if found is not None and name != self.hidden_name:
-                yield name, found, found.declaration
+            target = root.find(name)
+            if target is not None and name != self.hidden_name:
+                yield name, target, target.declaration
 
     def declaration_offers(self, *kinds: str) -> list[Offer]:
-        """The declarations of these kinds; a broken one is what its first word says."""
-        found = (
-            (name, at, node, _declaration_kind(node, at))
-            for name, at, node in self._iter_declarations()
-        )
-        return [
-            Offer(name, kind, _declaration_summary(node, at))
-            for name, at, node, kind in found
-            if kind in kinds
-        ]
+        """The declarations of these kinds; the first word of a broken one is its kind."""
+        offers = []
+        for name, target, node in self._iter_declarations():
+            kind = _declaration_kind(node, target)
+            if kind in kinds:
+                offers.append(Offer(name, kind, _declaration_summary(node, target)))
+        return offers
 
     def refine_column_offers(self) -> list[Offer]:
-        """The columns that the `refine` declarations add: a gate may name them."""
+        """The columns that the `refine` declarations add: a `require` may read them."""
         refines = [
             d.name.id
             for d in self._book.root.module.declarations
@@ -97,19 +98,24 @@ class SpecNames:
         return [Offer(name, "column", "of `refine`") for name in names]
 
     def column_offers(self, plain: bool) -> list[Offer]:
-        """The columns that no field hides; as code also those whose names are no names."""
+        """The columns that no field hides.
+
+        Without `plain` also the columns whose names are no identifiers, as `column("…")`.
+        """
         fields = {offer.text for offer in self.declaration_offers("field")}
         free = [name for name in self.columns if name not in fields]
-        named = [Offer(name, "column") for name in free if _is_name(name)]
-        odd = [
-            Offer(_as_column_call(name), "column", filter_text=name)
-            for name in free
-            if not _is_name(name)
-        ]
-        return named if plain else named + odd
+        offers = [Offer(name, "column") for name in free if _is_name(name)]
+        if not plain:
+            others = (name for name in free if not _is_name(name))
+            offers += [Offer(_as_column_call(n), "column", filter_text=n) for n in others]
+        return offers
 
     def function_offers(self, of: Literal["row", "field", "number", "rows"]) -> list[Offer]:
-        """The functions over all rows, or those of one row: all, those that want no score, those of numbers alone."""
+        """The functions of a kind.
+
+        `rows` are those over all rows. Of one row there are all (`row`), those that take no score
+        (`field`), and those that take numbers only (`number`).
+        """
         return [
             _offer_function(f) for f in self.universe.functions.values() if _is_function_for(of, f)
         ]
@@ -120,35 +126,35 @@ class SpecNames:
         return [Offer(grader.name.id, "grader", _first_doc_line(grader.doc)) for grader in graders]
 
     def rebindable_names(self, called: str) -> list[str]:
-        """The names that a call of this grader or aggregate may rebind: `relevance`, or `std.relevance`."""
+        """The names that a call of a grader or an aggregate may rebind."""
+        # `std.relevance` is the grader of the library, `relevance` that of the spec.
         name = called.removeprefix("std.")
-        found = (
-            QualifiedName(self._book.library, name)
-            if name != called
-            else self._book.root.find(name)
-        )
-        if found is None or not isinstance(
-            found.file.declarations.get(found.name), nodes.GraderDecl | nodes.AggregateDecl
-        ):
+        target = self._book.root.find(name)
+        if name != called:
+            target = QualifiedName(self._book.library, name)
+        if target is None:
             return []
-        graded = GraderResolver(self._book, ModelTable(self._book)).resolve(found)
-        return sorted(graded.names) if graded else []
+        node = target.file.declarations.get(target.name)
+        if not isinstance(node, nodes.GraderDecl | nodes.AggregateDecl):
+            return []
+        grader = GraderResolver(self._book, ModelTable(self._book)).resolve(target)
+        return sorted(grader.names) if grader else []
 
     def import_offers(self, path: str) -> list[Offer]:
-        """What can be imported from a file: nothing where it cannot be read."""
+        """The declarations that a file exports; none where the file cannot be read."""
         try:
+            # The author may still be writing the path.
             other = self.universe.load(path, self.source.name)
         except (OSError, ValueError):
             return []
-        return SpecNames(other, self.universe, ()).declaration_offers(
-            *SCORED_KINDS, "param", "model"
-        )
+        names = SpecNames(other, self.universe, ())
+        return names.declaration_offers(*SCORED_KINDS, "param", "model")
 
 
-def _declaration_kind(node: NamedDeclaration, at: QualifiedName) -> str:
+def _declaration_kind(node: NamedDeclaration, target: QualifiedName) -> str:
     match node:
         case nodes.Broken():
-            return at.file.source.text[node.span.start : node.span.end].split(maxsplit=1)[0]
+            return target.file.source.text[node.span.start : node.span.end].split(maxsplit=1)[0]
         case nodes.FieldDecl():
             return "field"
         case nodes.ModelDecl():
@@ -157,13 +163,15 @@ def _declaration_kind(node: NamedDeclaration, at: QualifiedName) -> str:
             return nodes.keyword_of(node)
 
 
-def _declaration_summary(node: NamedDeclaration, at: QualifiedName) -> str:
+def _declaration_summary(node: NamedDeclaration, target: QualifiedName) -> str:
     """One line about a declaration: its documentation, and its scale or its value."""
-    text = at.file.source.text
+    text = target.file.source.text
     match node:
         case nodes.GraderDecl():
-            scale = f"-> {text[node.scale.span.start : node.scale.span.end]}" if node.scale else ""
-            return "  ".join(part for part in (scale, _first_doc_line(node.doc)) if part)
+            parts = [_first_doc_line(node.doc)]
+            if node.scale:
+                parts.insert(0, f"-> {text[node.scale.span.start : node.scale.span.end]}")
+            return "  ".join(part for part in parts if part)
         case nodes.FieldDecl() | nodes.ParamDecl() | nodes.ModelDecl():
             return "= " + _shorten_value(text[node.value.span.start : node.value.span.end])
         case nodes.Broken():
@@ -173,13 +181,14 @@ def _declaration_summary(node: NamedDeclaration, at: QualifiedName) -> str:
 
 
 def _is_function_for(of: str, function: Function) -> bool:
+    if function.is_statistic or of == "rows":
+        return function.is_statistic and of == "rows"
     types = {parameter.type for parameter in function.parameters}
-    fits = {
-        "rows": function.is_statistic,
-        "field": "score" not in types,
-        "number": types == {"number"},
-    }
-    return fits.get(of, True) and function.is_statistic is (of == "rows")
+    if of == "field":
+        return "score" not in types
+    if of == "number":
+        return types == {"number"}
+    return True
 
 
 def _offer_function(function: Function) -> Offer:
@@ -191,8 +200,11 @@ def _first_doc_line(doc: str) -> str:
 
 
 def _shorten_value(text: str) -> str:
+    # A long value would push the other columns of the menu out of sight.
     folded = " ".join(text.split())
-    return folded if len(folded) <= _MAX_VALUE_CHARS else folded[: _MAX_VALUE_CHARS - 1] + "…"
+    if len(folded) <= _MAX_VALUE_CHARS:
+        return folded
+    return folded[: _MAX_VALUE_CHARS - 1] + "…"
 
 
 def _is_name(text: str) -> bool:
@@ -200,15 +212,15 @@ def _is_name(text: str) -> bool:
 
 
 def _as_column_call(column: str) -> str:
-    quoted = (
-        column.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    )
-    return f'column("{quoted}")'
+    # The backslash comes first: the other replacements add some.
+    for char, escape in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t")):
+        column = column.replace(char, escape)
+    return f'column("{column}")'
 
 
 def unique_offers(offers: Iterable[Offer]) -> list[Offer]:
     """Each text once, as it was first offered."""
-    found: dict[str, Offer] = {}
+    by_text: dict[str, Offer] = {}
     for offer in offers:
-        found.setdefault(offer.text, offer)
-    return list(found.values())
+        by_text.setdefault(offer.text, offer)
+    return list(by_text.values())

@@ -99,8 +99,7 @@ def _split_table_row(line: str) -> list[str]:
 def _entry_names(kind: str, cell: str) -> list[str]:
     """The words that a row is about; of a scale such as `1..5`, its form."""
     codes = _CODE.findall(cell)
-    return (
-        codes
-        if kind == "scale"
-        else [found.group() for code in codes if (found := _NAME.match(code))]
-    )
+    if kind == "scale":
+        return codes
+    matches = map(_NAME.match, codes)
+    return [match.group() for match in matches if match]

@@ -47,6 +47,7 @@ class Vocabulary:
 
 def vocabulary(universe: Universe) -> Vocabulary:
     """The words of the language, and of the functions and graders that this universe has."""
+    # The grammar has the words, the table says which of them name keys and declarations.
     words = grammar_keywords()
     table = declarations().values()
     keys = [key for spec in table for key in spec.keys.values()]
