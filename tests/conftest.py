@@ -52,7 +52,7 @@ def _own_replies(
     """Each test has a reply cache of its own: what one paid for, none finds again by chance of a port."""
     folder = tmp_path_factory.mktemp("replies")
     for table in _nobodys_environment.iterdir():
-        if table.name.startswith(("grammar-", "std-")):
+        if table.name.startswith(("grammar-", "declarations-", "std-")):
             os.link(table, folder / table.name)
     monkeypatch.setenv("RMG_CACHE_DIR", str(folder))
 
