@@ -38,7 +38,9 @@ def import_pyarrow() -> ModuleType:
         import pyarrow.ipc
         import pyarrow.parquet
     except ImportError:
-        raise DataError('files of this format need pyarrow: pip install "rmg-dsl[parquet]"') from None
+        raise DataError(
+            'files of this format need pyarrow: pip install "rmg-dsl[parquet]"'
+        ) from None
     pyarrow_module: ModuleType = pyarrow
     return pyarrow_module
 
