@@ -12,7 +12,7 @@ _BLOCK_FLOATS = 2**14
 
 
 class FloatsOnDisk:
-    """An append-only list of floats: the last 16,384 in memory, the others in a file without a name.
+    """An append-only list of floats: the last 16,384 in memory, the others in a nameless file.
 
     >>> floats = FloatsOnDisk()
     >>> floats.append(0.5); floats.append(2)
