@@ -1,11 +1,11 @@
-"""RMG: a small language for grading what models write.
+"""RMG: a small language for grading the outputs of language models.
 
     import rmg_dsl as rmg
 
     result = rmg.grade("support.rmg", df)
     result.df, result.summary, result.failures
 
-Importing this loads neither openai nor pandas nor IPython; each comes in when it is first needed.
+Importing this package does not import openai, pandas or IPython; each is imported at first use.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from rmg_dsl.surfaces.accessor import register
 
 if TYPE_CHECKING:
     from rmg_dsl.api import (
+        GradeOptions,
         PlanView,
+        ReadOptions,
         Result,
         Suite,
         agrade,
@@ -29,28 +31,44 @@ if TYPE_CHECKING:
         read,
     )
     from rmg_dsl.diagnostics import Diagnostic
-    from rmg_dsl.errors import DataError, ModelError, RmgError, SpecError, UsageError
+    from rmg_dsl.errors import CallError, DataError, ModelError, RmgError, SpecError, UsageError
+    from rmg_dsl.messages import Model, Reply, Request, Usage
     from rmg_dsl.models import ScriptedModel
+    from rmg_dsl.results import Score, Status
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "api": "PlanView Result Suite agrade agreement check grade load loads read",
+    "api": (
+        "GradeOptions PlanView ReadOptions Result Suite"
+        " agrade agreement check grade load loads read"
+    ),
     "diagnostics": "Diagnostic",
-    "errors": "DataError ModelError RmgError SpecError UsageError",
+    "errors": "CallError DataError ModelError RmgError SpecError UsageError",
+    "messages": "Model Reply Request Usage",
     "models": "ScriptedModel",
+    "results": "Score Status",
 }
 
 __all__ = [
+    "CallError",
     "DataError",
     "Diagnostic",
+    "GradeOptions",
+    "Model",
     "ModelError",
     "PlanView",
+    "ReadOptions",
+    "Reply",
+    "Request",
     "Result",
     "RmgError",
+    "Score",
     "ScriptedModel",
     "SpecError",
+    "Status",
     "Suite",
+    "Usage",
     "UsageError",
     "__version__",
     "agrade",
@@ -63,19 +81,20 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # so that a name which is none stays a mistake for a type checker
+# Hidden from type checkers: with a `__getattr__` every misspelled name would be allowed.
+if not TYPE_CHECKING:
     __getattr__ = lazy_getattr(__name__, _HOMES)
 
 
 def load_ipython_extension(shell: object) -> None:
-    """`%load_ext rmg_dsl` gives a notebook `%%grade`, `%grade`, `%%rmg` and `%rmg_help`, with completion in cells."""
+    """Add the magics `%%grade`, `%grade`, `%%rmg`, `%rmg_help` and completion: `%load_ext rmg_dsl`."""
     from rmg_dsl.surfaces.extension import load_extension
 
     load_extension(shell)
 
 
 def unload_ipython_extension(shell: object) -> None:
-    """`%unload_ext rmg_dsl` takes them away again."""
+    """Remove the magics and the completion: `%unload_ext rmg_dsl`."""
     from rmg_dsl.surfaces.extension import unload_extension
 
     unload_extension(shell)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
-from rmg_dsl.scales import FreeText, PointsCriterion, Scale, Value
+from rmg_dsl.scales import PointsCriterion, Scale, Value
 
 Role = Literal["system", "user", "assistant"]
 
@@ -31,7 +31,7 @@ class Message:
 class ReplyFormat(NamedTuple):
     """How a reply must look: a verdict on a scale, one for each of `criteria`, a word and its `chances`, or text."""
 
-    scale: Scale | FreeText
+    scale: Scale
     criteria_count: int = 0
     wants_logprobs: bool = False
 
@@ -46,7 +46,7 @@ class Question:
     """
 
     grader: str
-    scale: Scale | FreeText
+    scale: Scale
     messages: tuple[Message, ...]
     material: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()

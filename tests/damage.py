@@ -1,4 +1,6 @@
-"""Layout damage for the tests: seeded changes of a formatted spec that leave its meaning and its comments alone."""
+"""Layout damage for the tests: seeded changes of a formatted spec that leave its meaning and its
+comments alone.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class Lexeme:
 
 @dataclass(frozen=True)
 class Line:
-    """A logical line or a comment on its own line, its level, and whether a blank line stood above it."""
+    """A logical line or a comment on its own line, its level, and whether a blank line stood above
+    it.
+    """
 
     level: int
     lexemes: tuple[Lexeme, ...]
@@ -49,12 +53,12 @@ def damaged(text: str, seed: int) -> str:
     out = ""
     widths = (0, 4, 8)
     above = None
-    for line in lines:
+    for at, line in enumerate(lines):
         if line.level == 0 and not line.is_comment:
             one = random.randint(1, 8)
             widths = (0, one, one + random.randint(1, 8))
         out += _blank_lines(above, line, random)
-        out += _indent(line, lines, widths, random) + _statement(
+        out += _indent(at, lines, widths, random) + _statement(
             line, widths[line.level], shift, random
         )
         out += _line_end(random)
@@ -85,7 +89,9 @@ def _lines(text: str) -> Iterator[Line]:
 
 
 def _comment_shift(lines: list[Line], random: Random) -> int:
-    """How many blanks all comments get or lose: together, so that they keep what they are indented to each other."""
+    """How many blanks all comments get or lose: together, so that they keep what they are indented
+    to each other.
+    """
     texts = [lexeme.text for line in lines for lexeme in line.lexemes if lexeme.kind == "comment"]
     may_lose = all(re.match(r"##? [^\s!:#]", text) for text in texts)
     return random.randint(-1 if may_lose else 0, 3)
@@ -102,9 +108,11 @@ def _blank_lines(above: Line | None, line: Line, random: Random) -> str:
     return "".join(_line_end(random) for _ in range(random.choice((0, 0, 1, 2))))
 
 
-def _indent(line: Line, lines: list[Line], widths: tuple[int, int, int], random: Random) -> str:
-    """A comment between two lines of a block may stand anywhere; one that ends a block says by its column where."""
-    at = lines.index(line)
+def _indent(at: int, lines: list[Line], widths: tuple[int, int, int], random: Random) -> str:
+    """A comment between two lines of a block may stand in any column; the column of one that ends a
+    block decides.
+    """
+    line = lines[at]
     following = next((below for below in lines[at:] if not below.is_comment), None)
     if line.is_comment and following and following.level and following.level >= line.level:
         before = next((above for above in reversed(lines[:at]) if not above.is_comment), line)
@@ -201,7 +209,9 @@ def _token(lexeme: Lexeme, indent: int, shift: int, random: Random) -> str:
 
 
 def _block(token: str, indent: int, random: Random) -> str:
-    """A text block with another indentation, other quotes, its first and last line beside the quotes or not."""
+    """A text block with another indentation, other quotes, its first and last line beside the
+    quotes or not.
+    """
     _, *lines, last = token[3:-3].split("\n")
     lines = [line[len(last) :] for line in lines]
     quotes = (

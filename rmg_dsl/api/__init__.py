@@ -11,7 +11,7 @@ from rmg_dsl.lazy import lazy_getattr
 
 if TYPE_CHECKING:
     from rmg_dsl.api.grading import agrade, grade, run_job, run_stream
-    from rmg_dsl.api.options import Options, RawParam
+    from rmg_dsl.api.options import GradeOptions, Options, RawParam, ReadOptions
     from rmg_dsl.api.planning import PlanView, messages_of, plan_of, plan_view
     from rmg_dsl.api.preparing import GradingJob, prepare
     from rmg_dsl.api.results import Result, RunUsage, read
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "grading": "agrade grade run_job run_stream",
-    "options": "Options RawParam",
+    "options": "GradeOptions Options RawParam ReadOptions",
     "planning": "PlanView messages_of plan_view plan_of",
     "preparing": "GradingJob prepare",
     "results": "RunUsage Result read",
@@ -31,10 +31,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "GradeOptions",
     "GradingJob",
     "Options",
     "PlanView",
     "RawParam",
+    "ReadOptions",
     "Result",
     "RunUsage",
     "Suite",

@@ -8,11 +8,11 @@ import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import fields
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, Unpack, cast
 
 from rmg_dsl import tables
 from rmg_dsl.api.judge_notes import panel_notes
-from rmg_dsl.api.options import Options
+from rmg_dsl.api.options import GradeOptions, Options, document_options
 from rmg_dsl.api.preparing import GradingJob, prepare
 from rmg_dsl.api.progress import ending_line, progress_display
 from rmg_dsl.api.results import (
@@ -21,7 +21,6 @@ from rmg_dsl.api.results import (
     Result,
     RunUsage,
     graded_row,
-    is_page,
     named_columns,
     new_column_kinds,
     save_page,
@@ -47,8 +46,8 @@ LINGER_SECONDS = 10.0
 _Ended = TypeVar("_Ended", bound=FinishedRun)
 
 
-def grade(spec: Spec, data: Any, **options: Any) -> Result:
-    """Grade every row of `data` (a frame, a list of dicts, or a path) by a suite, a text or a `.rmg` file.
+def grade(spec: Spec, data: object, **options: Unpack[GradeOptions]) -> Result:
+    """Grade every row of `data` by `spec` and return the rows with their scores.
 
     >>> import rmg_dsl as rmg
     >>> model = rmg.ScriptedModel({"kind": 5})
@@ -56,15 +55,55 @@ def grade(spec: Spec, data: Any, **options: Any) -> Result:
     >>> rmg.grade(spec, [{"response": "You are welcome"}], model=model).df["kind"].tolist()
     [5]
 
-    Keyword arguments: see `Options`. All rows come back in their order, failures as statuses. Raises SpecError for
-    mistakes in the spec and columns that the data lacks, DataError for data that cannot be read, ModelError for a
-    judge that cannot be asked, UsageError for a call that makes no sense; all before the first call to a model.
+    `spec` is a suite, a text or the path of a `.rmg` file. `data` is a frame, a list of dicts or
+    the path of a file. All rows come back in their order; a row without a score has a status.
+
+    Raises SpecError for mistakes in the spec and for columns that the data lacks, DataError for
+    data that cannot be read, ModelError for a model that cannot be called, and UsageError for
+    options that make no sense; all of them before the first call to a model.
+
+    Options:
+
+    model: str | Model | Mapping[str, str | Model] | None = None
+        Model to ask: "provider/name", or an object with `complete`.
+        A dict replaces declared models by name; the key "" is the default model.
+    params: Mapping[str, ParamValue] = {}
+        Values for the params of the spec, by name.
+    functions: Mapping[str, Callable[..., Any]] = {}
+        Python functions that the spec may call, by name.
+    limit: int | None = None
+        Take only the first `limit` rows.
+    sample: int | None = None
+        Take only `sample` rows, drawn at random and kept in their order.
+    seed: int = 0
+        Seed of `sample`, and of the order in which a ranking shows its candidates.
+    only: Sequence[str] = ()
+        Names of the graders and aggregates to compute, with what they need. Empty means all.
+    prefix: str = ''
+        Text before the name of every new column.
+    concurrency: int | None = None
+        Calls in flight at once, for each model. None adapts to the endpoint.
+    budget: float | None = None
+        Most to spend, in USD. Every model needs a `price`.
+        Rows that the budget does not reach get the status `over_budget`.
+    cache: bool | Literal['refresh'] = True
+        True reads and writes the reply cache, False does neither.
+        "refresh" ignores cached replies and overwrites them.
+    log: str | os.PathLike[str] | None = None
+        File for every request and raw reply, one JSON object per line.
+    allow_python: Sequence[str] = ()
+        Modules whose functions `python("module:function")` may import.
+    progress: bool | None = None
+        Show the progress of the run. None shows it on a terminal and in a notebook.
+    on_row: Callable[[Row], object] | None = None
+        Function that is called with each finished row, a dict, in the order of the rows.
     """
     return run_job(prepare(spec, data, Options.of(options)))
 
 
-async def agrade(spec: Spec, data: Any, **options: Any) -> Result:
-    """`grade` for programs with an event loop of their own: awaits instead of blocking."""
+@document_options
+async def agrade(spec: Spec, data: object, **options: Unpack[GradeOptions]) -> Result:
+    """Do what `grade` does in the caller's event loop: await instead of block."""
     return await grade_job(prepare(spec, data, Options.of(options)))
 
 
@@ -80,11 +119,11 @@ def run_job(job: GradingJob, *, stop_on_interrupt: bool = True) -> Result:
 def run_stream(job: GradingJob, paths: Sequence[str], by: str | None = None) -> FinishedRun:
     """Run a prepared job, and write each row to every path when it is finished, by the paths' endings.
 
-    The files are there when all is done, or not at all; so are reports, for paths that end in .html. Memory does not
+    The files are there when all is done, or not at all; so are reports (`tables.is_report`). Memory does not
     grow with the rows. Ctrl-C is raised, for a caller that handles the signal by itself (`stop_handler`).
     """
     columns = [name for output in job.plan.outputs for name in result_columns(output)]
-    files = [path for path in paths if not is_page(path)]
+    files = [path for path in paths if not tables.is_report(path)]
     with tables.open_writer(
         files, [*job.table.columns, *columns], new_column_kinds(job.plan.outputs)
     ) as writer:
@@ -95,7 +134,7 @@ def run_stream(job: GradingJob, paths: Sequence[str], by: str | None = None) -> 
         digest = RunSummary(job.plan.outputs, by, tables.FloatsOnDisk)
         finished = _run_on_bridge(job, stream_job(job, digest, take), stop_on_interrupt=False)
     for path in paths:
-        if is_page(path):
+        if tables.is_report(path):
             save_page(path, finished)
     return finished
 
@@ -163,9 +202,9 @@ async def stream_job(
             running = cast("AsyncGenerator[RowResult]", job.run.results(iter(job.table)))
             async with aclosing(running) as results:
                 async for result in results:
-                    gates.add(result)
+                    requirement_failures = gates.add(result)
                     await validations.add(result)
-                    row = graded_row(result, outputs)
+                    row = graded_row(result, outputs, requirement_failures)
                     digest.add(row)
                     take(row)
                     if job.options.on_row is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Unpack
 
-from rmg_dsl.api.options import Options
+from rmg_dsl.api.options import GradeOptions, Options, document_options
 from rmg_dsl.api.preparing import GradingJob, available_functions, check_and_plan, table_of
 from rmg_dsl.api.pricing import open_price_quotes
 from rmg_dsl.api.sources import Spec
@@ -49,15 +49,17 @@ class PlanView:
         return found | (asdict(self.bill) if self.bill else {})
 
 
-def plan_view(spec: Spec, data: Any = None, **options: Any) -> PlanView:
-    """The steps for a row and, with data, what its rows cost: calls, tokens and money, after cache and duplicates.
+@document_options
+def plan_view(spec: Spec, data: object = None, **options: Unpack[GradeOptions]) -> PlanView:
+    """Plan a run: the steps for one row and, with `data`, the calls, tokens and money for its rows.
 
     >>> spec = 'grader kind -> bool = "Is this kind? {{ x }}"'
     >>> print(str(plan_view(spec, [{"x": "a"}, {"x": "b"}, {"x": "b"}]).bill).splitlines()[0])
     3 rows, 3 model calls, of which 1 is a duplicate: 2 to make
 
-    Calls nobody, and needs neither a key nor a model; with one that is named the replies in its cache are counted.
-    Tokens are an estimate, and so is the money, which takes a `price` in the model's settings.
+    It calls no model and needs no key. Cached replies and duplicates are subtracted; the cache is
+    read only for a model that is named. Tokens are an estimate, and so is the cost, which needs a
+    `price` in the settings of the model.
     """
     return plan_of(spec, data, Options.of(options))
 

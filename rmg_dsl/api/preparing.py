@@ -28,7 +28,7 @@ from rmg_dsl.plan import (
     with_column_prefix,
 )
 from rmg_dsl.runtime import Evaluator, Run, RunModel
-from rmg_dsl.tables import Table, is_frame, limit_rows, open_table, sample_rows
+from rmg_dsl.tables import Table, check_log_ending, is_frame, limit_rows, open_table, sample_rows
 
 Functions = Mapping[str, Callable[..., Any]]
 
@@ -51,6 +51,8 @@ class GradingJob:
 def prepare(spec: Spec, data: Any, options: Options, *, loops: LoopMode = "run") -> GradingJob:
     """Check spec, data and models against each other, before any call."""
     settings = Settings.of()
+    if options.log is not None:
+        check_log_ending(options.log)
     table = table_of(data, options)
     suite, planned = check_and_plan(spec, table, options, loops)
     python = _python_functions(planned, options)

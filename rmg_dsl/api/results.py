@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from rmg_dsl import report, tables
 from rmg_dsl.api.history import history_columns, history_rows
+from rmg_dsl.api.options import Options, ReadOptions
 from rmg_dsl.errors import DataError, UsageError
 from rmg_dsl.ir.columns import Cell, CellFunction
 from rmg_dsl.ir.suite import Output
@@ -18,14 +19,13 @@ from rmg_dsl.plan import result_columns
 from rmg_dsl.report import GradedRow, RefinedRow, RunSummary
 from rmg_dsl.report.text import overview, result_text, truncate_value
 from rmg_dsl.results import Outcome, Score, Status, Unscored
-from rmg_dsl.runtime import RequirementResult, RowResult, output_of
+from rmg_dsl.runtime import RequirementFailure, RequirementResult, RowResult, output_of
 from rmg_dsl.suggest import format_names
 from rmg_dsl.tables import ColumnData, Row, Table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-PAGE_ENDINGS = (".html", ".htm")
 FAILURE_COLUMNS = ("row", "grader", "status", "message", "attempts")
 VOTE_COLUMNS = ("row", "grader", "judge", "value", "status", "reason")
 
@@ -75,6 +75,8 @@ class Ledger:
                 self.failures.append(_failure(graded.row_index, output.name, outcome))
             if graded.paths and (path := graded.paths.get(output.scoring)):
                 self.paths.append(RefinedRow(graded.row_index, output.name, path))
+        for name, outcome in graded.requirement_failures:
+            self.failures.append(_failure(graded.row_index, name, outcome))
         for name, value in graded.cells.items():
             self.cells[name].append(value)
 
@@ -88,7 +90,11 @@ def named_columns(output: Output) -> NamedColumns:
     return tuple((column.name_for(output.name), column.cell) for column in output.columns)
 
 
-def graded_row(result: RowResult, outputs: Sequence[tuple[Output, NamedColumns]]) -> GradedRow:
+def graded_row(
+    result: RowResult,
+    outputs: Sequence[tuple[Output, NamedColumns]],
+    requirement_failures: Sequence[RequirementFailure] = (),
+) -> GradedRow:
     """A finished row with the cells of its outputs, each given with its columns."""
     outcomes = [output_of(result, output.scoring) for output, _ in outputs]
     cells: dict[str, Cell] = {}
@@ -96,7 +102,7 @@ def graded_row(result: RowResult, outputs: Sequence[tuple[Output, NamedColumns]]
         path = result.paths.get(output.scoring)
         for name, cell in columns:
             cells[name] = cell(outcome, path)
-    return GradedRow(result.index, result.row, cells, outcomes, result.paths)
+    return GradedRow(result.index, result.row, cells, outcomes, result.paths, requirement_failures)
 
 
 def _failure(row: int, grader: str, outcome: Unscored) -> dict[str, Any]:
@@ -307,7 +313,10 @@ class Result(FinishedRun):
 
     @property
     def failures(self) -> DataFrame:
-        """A frame with a row for each score that is missing: row, grader, status, message, attempts."""
+        """A frame with a row for each score that is missing: row, grader, status, message, attempts.
+
+        Where an expression of a `require` fails on a row, `grader` is `require` and its text.
+        """
         kinds: Mapping[str, tables.ColumnKind] = {
             "row": "integer",
             "grader": "text",
@@ -348,20 +357,16 @@ class Result(FinishedRun):
             yield {**row, **{name: values[place] for name, values in cells.items()}}
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the graded rows to csv, jsonl, json or parquet, by the file's ending, or to html what a notebook shows.
+        """Write the graded rows, or a report, in the format that the file's ending names.
 
-        The file is there whole or not at all. Raises UsageError for another ending, DataError where it cannot be.
+        `tables.FORMATS` lists the endings. Only a complete file replaces an existing one. An
+        unknown ending raises UsageError; a file that cannot be written raises DataError.
         """
-        if is_page(path):
+        if tables.is_report(path):
             save_page(path, self)
             return
         columns = [*self.table.columns, *self.ledger.cells]
         tables.write_table(path, columns, self.rows(), new_column_kinds(self.outputs))
-
-
-def is_page(path: str | os.PathLike[str]) -> bool:
-    """Whether what is wanted there is a report for people, and not the rows."""
-    return os.fspath(path).lower().endswith(PAGE_ENDINGS)
 
 
 def save_page(path: str | os.PathLike[str], finished: FinishedRun) -> None:
@@ -405,7 +410,29 @@ def _kind_of_values(values: Sequence[Any]) -> tables.ColumnKind:
     return "text" if types == {str} else "any"
 
 
-def read(path: str | os.PathLike[str]) -> DataFrame:
-    """A saved result as a frame: statuses are categories again, numbers and bools keep their nullable dtypes."""
-    frame: DataFrame = tables.read_frame(path)
+def read(path: str | os.PathLike[str], **options: Unpack[ReadOptions]) -> DataFrame:
+    """Read a saved result, or some of its rows, as a frame.
+
+    >>> import pathlib, tempfile
+    >>> import rmg_dsl as rmg
+    >>> result = rmg.grade("grader brief = words(x) <= 1", [{"x": "a"}, {"x": "b c"}])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result.save(pathlib.Path(folder, "scored.csv"))
+    ...     rmg.read(pathlib.Path(folder, "scored.csv"), limit=1)["brief"].tolist()
+    [True]
+
+    Statuses are categories again; numbers and bools have the nullable dtypes of `Result.df`.
+    Raises DataError for a file that cannot be read, UsageError for an unknown option.
+
+    Options:
+
+    limit: int | None = None
+        Take only the first `limit` rows.
+    sample: int | None = None
+        Take only `sample` rows, drawn at random and kept in their order.
+    seed: int = 0
+        Seed of `sample`, and of the order in which a ranking shows its candidates.
+    """
+    chosen = Options.of(options, allowed=ReadOptions.__annotations__)
+    frame: DataFrame = tables.read_frame(path, chosen.limit, chosen.sample, chosen.seed)
     return frame

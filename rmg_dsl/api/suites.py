@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
+from rmg_dsl.api.options import GradeOptions, document_options
 from rmg_dsl.api.sources import raise_errors, read_source, run_checker, source_of
 from rmg_dsl.diagnostics import Diagnostic, Source
 from rmg_dsl.ir.suite import CheckedSuite, Output
@@ -42,8 +43,12 @@ class Suite:
         """The declared aggregates, by name."""
         return {o.name: o for o in self.checked.outputs if o.kind == "aggregate"}
 
-    def plan(self, data: Any = None, **options: Any) -> PlanView:
-        """The steps for a row and, with data, the calls that its rows cost at most: see `rmg_dsl.plan`."""
+    @document_options
+    def plan(self, data: object = None, **options: Unpack[GradeOptions]) -> PlanView:
+        """Plan a run: the steps for one row and, with `data`, the calls and the cost of its rows.
+
+        It calls no model and needs no key.
+        """
         from rmg_dsl.api.planning import plan_view
 
         return plan_view(self, data, **options)
@@ -86,7 +91,7 @@ def loads(text: str, name: str = "<spec>") -> Suite:
     return suite_of(Source.of(text, name))
 
 
-def check(spec: str | os.PathLike[str], data: Any = None) -> tuple[Diagnostic, ...]:
+def check(spec: str | os.PathLike[str], data: object = None) -> tuple[Diagnostic, ...]:
     """Every mistake, doubt and remark about a spec (a text or a file), in the order of its lines; raises for none.
 
     With `data`, its real columns are known too.

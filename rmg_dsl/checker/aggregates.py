@@ -1,8 +1,8 @@
-"""Several scores as one: `weighted min max sum any all`, whose parts must stand on one scale."""
+"""Calls that make one score of several: `weighted min max sum any all`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf
 from typing import TypeAlias
@@ -29,38 +29,41 @@ CallChecker: TypeAlias = Callable[[ExpressionChecker, nodes.CallNode, Scope], Ty
 def check_weighted_call(
     expressions: ExpressionChecker, node: nodes.CallNode, scope: Scope
 ) -> TypedTerm:
+    """`weighted(a=0.6, b=0.4)`: the labels are the parts, the values their weights."""
     parts = _check_parts(expressions, node, scope, "weighted", labels_are_parts=True)
     before = len(scope.state.diagnostics)
     weights = _check_weights(expressions, node, scope)
     _check_duplicate_parts(node, scope)
+    # Wrong weights hide which parts were meant; scales are checked when the weights are right.
     if len(scope.state.diagnostics) == before:
         _check_part_scales(parts, node, "weighted", scope)
-    kind = _aggregate_type(parts)
-    return TypedTerm(
-        expr.Aggregate("weighted", tuple(p.term for p in parts), weights, scope.drops_missing), kind
-    )
+    terms = tuple(p.term for p in parts)
+    term = expr.Aggregate("weighted", terms, weights, scope.drops_missing)
+    return TypedTerm(term, _aggregate_type(parts))
 
 
 def _check_duplicate_parts(node: nodes.CallNode, scope: Scope) -> None:
-    """A part that stands twice is a slip of the pen: surely another one was meant."""
-    seen: list[object] = []
+    """Report a part with two weights: most likely one of them was meant for another part."""
+    meanings: list[object] = []
     for label in (argument.label for argument in node.arguments if argument.label is not None):
-        if nodes.node_meaning(label) in seen:
+        # Compared by meaning: white space and brackets make no other part.
+        meaning = nodes.node_meaning(label)
+        if meaning in meanings:
+            message = f"`{scope.source_text(label)}` is weighed twice"
             help = "was another part meant? if not, add up the weights"
-            scope.report(
-                "RMG305", f"`{scope.source_text(label)}` is weighed twice", label.span, help=help
-            )
+            scope.report("RMG305", message, label.span, help=help)
             return
-        seen.append(nodes.node_meaning(label))
+        meanings.append(meaning)
 
 
 def _check_weights(
     expressions: ExpressionChecker, node: nodes.CallNode, scope: Scope
 ) -> tuple[float, ...]:
-    """The weights as written; equal ones where none are."""
+    """The weights as written; equal ones where there are none, and where one is wrong."""
+    equal_weights = (1.0,) * len(node.arguments)
     labelled = [a for a in node.arguments if a.label is not None]
     if not labelled:
-        return (1.0,) * len(node.arguments)
+        return equal_weights
     bare = next((a for a in node.arguments if a.label is None), None)
     if bare is not None:
         text = scope.source_text(bare.value)
@@ -70,12 +73,23 @@ def _check_weights(
             bare.span,
             help=f"write `{text}=…`, or no weights at all",
         )
-        return (1.0,) * len(node.arguments)
-    weights = [_check_weight(expressions, a, scope) for a in labelled]
-    if None in weights:
-        return (1.0,) * len(weights)
-    known = [w for w in weights if w is not None]
-    total = sum(known)
+        return equal_weights
+    checked = [_check_weight(expressions, a, scope) for a in labelled]
+    weights = tuple(weight for weight in checked if weight is not None)
+    # A wrong weight has its own report; a sum without it would be another, misleading one.
+    if len(weights) < len(checked):
+        return equal_weights
+    _check_weight_sum(weights, labelled, node, scope)
+    return weights
+
+
+def _check_weight_sum(
+    weights: Sequence[float],
+    labelled: Sequence[nodes.ArgumentNode],
+    node: nodes.CallNode,
+    scope: Scope,
+) -> None:
+    total = sum(weights)
     if total == 0:
         scope.report(
             "RMG305",
@@ -83,30 +97,27 @@ def _check_weights(
             node.span,
             help="give at least one part a weight above 0",
         )
+    # The tolerance allows for the rounding of floats: 0.1 + 0.2 is not 0.3.
     elif abs(total - 1) > 1e-6:
-        first, last = labelled[0].value.span, labelled[-1].value.span
-        span = type(first)(first.start, last.end) if len(labelled) == 1 else node.span
         scope.report(
             "RMG304",
             f"the weights add up to {total:g}, not to 1",
-            span,
+            labelled[0].value.span if len(labelled) == 1 else node.span,
             help="they count by their share of the sum; write them so that they add up to 1",
         )
-    return tuple(known)
 
 
 def _check_weight(
     expressions: ExpressionChecker, argument: nodes.ArgumentNode, scope: Scope
 ) -> float | None:
-    found = expressions.check(argument.value, scope.with_kind("row"))
-    weight = constant_number(found)
+    """The weight of a part; None, and a report, where it is no number of 0 or more."""
+    weight = constant_number(expressions.check(argument.value, scope.with_kind("row")))
     if weight is None:
-        help = "`weighted(relevance=0.6, brevity=0.4)`: the part, then its weight"
         scope.report(
             "RMG305",
             f"a weight is a number, and `{scope.source_text(argument.value)}` is none",
             argument.value.span,
-            help=help,
+            help="`weighted(relevance=0.6, brevity=0.4)`: the part, then its weight",
         )
     elif weight < 0:
         scope.report(
@@ -126,44 +137,45 @@ def _check_parts(
     name: str,
     labels_are_parts: bool = False,
 ) -> list[TypedTerm]:
-    found: list[TypedTerm] = []
     if not node.arguments:
-        scope.report(
-            "RMG312",
-            f"`{name}` needs at least one part",
-            node.span,
-            help=f"write `{name}(a, b, …)`",
-        )
+        message, help = f"`{name}` needs at least one part", f"write `{name}(a, b, …)`"
+        scope.report("RMG312", message, node.span, help=help)
+    if labels_are_parts:
+        return [_check_weighted_part(expressions, a, scope, name) for a in node.arguments]
+    parts: list[TypedTerm] = []
     for argument in node.arguments:
-        part = argument.label if labels_are_parts and argument.label is not None else argument.value
-        if argument.label is not None and not labels_are_parts:
-            scope.report(
-                "RMG312", f"`{name}` takes no weights", argument.span, help="only `weighted` does"
-            )
-        if (
-            scope.kind != "rows"
-            and labels_are_parts
-            and not expressions.check_score_name(part, scope, f"`{name}` of {scope.owner}")
-        ):
-            found.append(UNKNOWN)
-            continue
-        found.append(check_score_part(expressions, part, scope, name))
-    return found
+        if argument.label is not None:
+            message = f"`{name}` takes no weights"
+            scope.report("RMG312", message, argument.span, help="only `weighted` does")
+        parts.append(check_score_part(expressions, argument.value, scope, name))
+    return parts
+
+
+def _check_weighted_part(
+    expressions: ExpressionChecker, argument: nodes.ArgumentNode, scope: Scope, name: str
+) -> TypedTerm:
+    """A part of `weighted`: the label, or the value where there are no weights."""
+    part = argument.value if argument.label is None else argument.label
+    use = f"`{name}` of {scope.owner}"
+    # A part in a `require` may be any statistic; elsewhere it names a score.
+    if scope.kind != "rows" and not expressions.check_score_name(part, scope, use):
+        return UNKNOWN
+    return check_score_part(expressions, part, scope, name)
 
 
 def check_score_part(
     expressions: ExpressionChecker, part: nodes.Expr, scope: Scope, name: str
 ) -> TypedTerm:
+    """Check one part of a call: a number, or a list of numbers."""
     value = expressions.check(part, scope)
-    if not value.type.is_numeric and value.type.kind != "list":
-        help = (
-            'give the labels values: `("bad"=0 | "good"=1)`' if value.type.kind == "label" else ""
-        )
-        expressions.report_wrong_type(
-            "RMG302", part, value.type, f"`{name}` wants scores", scope, help
-        )
-        return UNKNOWN
-    return value
+    kind = value.type
+    if kind.is_numeric or kind.kind == "list":
+        return value
+    help = ""
+    if kind.kind == "label":
+        help = 'give the labels values: `("bad"=0 | "good"=1)`'
+    expressions.report_wrong_type("RMG302", part, kind, f"`{name}` wants scores", scope, help)
+    return UNKNOWN
 
 
 def _check_part_scales(
@@ -172,80 +184,88 @@ def _check_part_scales(
     kinds = [p.type for p in parts]
     if share_one_scale(kinds):
         return
+    # Opposite directions get a message of their own: their ranges may be equal.
     if len(directions(kinds)) > 1:
         code, message = "RMG325", f"in `{name}` some parts are better high, others low"
     else:
-        shown = ", ".join(dict.fromkeys(str(k) for k in kinds if k.kind != "any"))
-        code, message = "RMG303", f"the parts of `{name}` stand on unlike scales: {shown}"
-    fixes = [
-        fix
-        for fix in (_unit_fix(a, p, scope) for a, p in zip(node.arguments, parts, strict=True))
-        if fix
-    ]
-    scope.report(code, message, node.span, help="bring each part to 0..1: `unit(…)`", fixes=fixes)
+        scales = ", ".join(dict.fromkeys(str(k) for k in kinds if k.kind != "any"))
+        code, message = "RMG303", f"the parts of `{name}` stand on unlike scales: {scales}"
+    fixes = [_unit_fix(a, p, scope) for a, p in zip(node.arguments, parts, strict=True)]
+    scope.report(
+        code,
+        message,
+        node.span,
+        help="bring each part to 0..1: `unit(…)`",
+        fixes=[fix for fix in fixes if fix is not None],
+    )
 
 
 def _aggregate_type(parts: list[TypedTerm]) -> Type:
-    """Of a part that is itself a mistake nothing is known, and so nothing of the whole."""
+    # After a mistake in a part nothing is known of the whole: this avoids a second report.
     if any(part.term == UNKNOWN.term for part in parts):
         return ANY
-    return aggregate_type([part.type for part in parts]) if parts else NUMBER
+    if not parts:
+        return NUMBER
+    return aggregate_type([part.type for part in parts])
 
 
 def _unit_fix(argument: nodes.ArgumentNode, part: TypedTerm, scope: Scope) -> Fix | None:
+    """The fix that brings a part to 0..1; None where it has no scale, or is there already."""
     target = argument.label or argument.value
-    if (
-        not part.type.is_bounded
-        or part.type.low == part.type.high
-        or isinstance(part.term, expr.Normalize)
-    ):
+    # A constant fits any scale it lies on; `unit` has no scale to map it from.
+    is_constant = part.type.low == part.type.high
+    if not part.type.is_bounded or is_constant or isinstance(part.term, expr.Normalize):
         return None
     return Fix(target.span, f"unit({scope.source_text(target)})", "bring it to 0..1")
 
 
 def min_or_max_checker(name: str) -> CallChecker:
+    """The checker of `min` or `max`, whose parts must stand on one scale."""
+
     def check(expressions: ExpressionChecker, node: nodes.CallNode, scope: Scope) -> TypedTerm:
         parts = _check_parts(expressions, node, scope, name)
         _check_part_scales(parts, node, name, scope)
         kind = _aggregate_type(parts)
         if parts and all(p.type.kind == "number" for p in parts):
-            best = min if name == "min" else max
-            kind = replace(
-                kind, low=best(p.type.low for p in parts), high=best(p.type.high for p in parts)
-            )
-        return TypedTerm(
-            expr.Aggregate(name, tuple(p.term for p in parts), (), scope.drops_missing), kind
-        )
+            # The least of several numbers is never above the lowest of their upper ends.
+            choose = min if name == "min" else max
+            low = choose(p.type.low for p in parts)
+            kind = replace(kind, low=low, high=choose(p.type.high for p in parts))
+        terms = tuple(p.term for p in parts)
+        return TypedTerm(expr.Aggregate(name, terms, (), scope.drops_missing), kind)
 
     return check
 
 
 def check_sum_call(expressions: ExpressionChecker, node: nodes.CallNode, scope: Scope) -> TypedTerm:
+    """`sum(a, b)`: the parts may stand on any scales."""
     parts = _check_parts(expressions, node, scope, "sum")
-    low, high = (
-        (sum(bounds) for bounds in zip(*((p.type.low, p.type.high) for p in parts), strict=True))
-        if parts
-        else (-inf, inf)
-    )
-    listy = any(p.type.kind in ("list", "any") for p in parts)
-    kind = (
-        NUMBER
-        if listy
-        else number_type(low, high, aggregate_type([p.type for p in parts]).direction)
-    )
-    return TypedTerm(
-        expr.Aggregate("sum", tuple(p.term for p in parts), (), scope.drops_missing), kind
-    )
+    terms = tuple(p.term for p in parts)
+    term = expr.Aggregate("sum", terms, (), scope.drops_missing)
+    return TypedTerm(term, _sum_type([p.type for p in parts]))
+
+
+def _sum_type(kinds: list[Type]) -> Type:
+    """The type of a sum; of a list or a column the number of its parts is not known."""
+    # A list may have any number of values, and so may a column.
+    if any(kind.kind in ("list", "any") for kind in kinds):
+        return NUMBER
+    direction = aggregate_type(kinds).direction
+    if not kinds:
+        return number_type(-inf, inf, direction)
+    low, high = sum(kind.low for kind in kinds), sum(kind.high for kind in kinds)
+    return number_type(low, high, direction)
 
 
 def any_or_all_checker(name: str) -> CallChecker:
+    """The checker of `any` or `all`, whose parts are conditions."""
+
     def check(expressions: ExpressionChecker, node: nodes.CallNode, scope: Scope) -> TypedTerm:
         parts = [expressions.check_condition(a.value, scope) for a in node.arguments]
         labelled = next((a for a in node.arguments if a.label is not None), None)
         if labelled is not None or not parts:
-            scope.report(
-                "RMG312", f"`{name}` takes conditions, one or more", (labelled or node).span
-            )
+            message = f"`{name}` takes conditions, one or more"
+            scope.report("RMG312", message, (labelled or node).span)
         return TypedTerm(expr.Aggregate(name, tuple(p.term for p in parts), ()), BOOL)
 
     return check

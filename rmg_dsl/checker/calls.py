@@ -1,4 +1,4 @@
-"""Calls of built-in functions: the type of each, by its signature or by a rule of its own."""
+"""Calls of functions: the type of each, by its signature or by a rule of its own."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ from rmg_dsl.checker.signatures import Function
 from rmg_dsl.checker.statistics import check_statistic_call
 from rmg_dsl.ir import expr
 from rmg_dsl.ir.expr import Term
-from rmg_dsl.ir.types import ANY, BOOL, NUMBER, number_type
+from rmg_dsl.ir.types import ANY, BOOL, NUMBER, Type, number_type
 from rmg_dsl.syntax import nodes
 
 
 def check_function_call(
     expressions: ExpressionChecker, node: nodes.CallNode, name: str, scope: Scope
 ) -> TypedTerm:
-    """The type of a call, by the function's own rule where it has one, else by its signature."""
+    """Check a call by the rule of the function, where it has one, else by its signature."""
     functions = scope.state.universe.functions
     if name not in functions:
         return _check_python_call(expressions, node, name, scope)
     function = functions[name]
-    if function.is_statistic:
-        return check_statistic_call(expressions, node, function, scope)
+    # A statistic comes first: its arguments are read in another scope than those of a row.
+    if function.statistic is not None:
+        return check_statistic_call(expressions, node, function, function.statistic, scope)
     special = _CALL_CHECKERS.get(name)
     if special is not None:
         return special(expressions, node, scope)
@@ -43,37 +44,39 @@ def check_function_call(
 def _check_python_call(
     expressions: ExpressionChecker, node: nodes.CallNode, name: str, scope: Scope
 ) -> TypedTerm:
-    """A function of the caller's own: nothing is known of it but its name; its arguments go in order."""
+    """A Python function of the user: only its name is known, so its arguments have no names."""
+    # The names of its parameters are not known before the run.
     labelled = next((a for a in node.arguments if a.label is not None), None)
     if labelled is not None:
-        scope.report(
-            "RMG312", f"`{name}` takes its arguments in order, without names", labelled.span
-        )
-    return TypedTerm(
-        expr.Call(name, tuple(expressions.check(a.value, scope).term for a in node.arguments)), ANY
-    )
+        message = f"`{name}` takes its arguments in order, without names"
+        scope.report("RMG312", message, labelled.span)
+    arguments = tuple(expressions.check(a.value, scope).term for a in node.arguments)
+    return TypedTerm(expr.Call(name, arguments), ANY)
 
 
 def _check_by_signature(
     expressions: ExpressionChecker, node: nodes.CallNode, function: Function, scope: Scope
 ) -> TypedTerm:
-    given = bind_arguments(node, function, scope)
-    if given is None:
+    bound = bind_arguments(node, function, scope)
+    if bound is None:
         return TypedTerm(UNKNOWN.term, function.result)
-    found: list[Term] = []
+    arguments: list[Term] = []
     for parameter in function.parameters:
-        value = given.get(parameter.name) or parameter.default
+        value = bound.get(parameter.name) or parameter.default
+        # `bind_arguments` has reported every parameter without an argument and a default.
         assert value is not None
-        found.append(check_argument(expressions, value, parameter, function, scope))
-    return TypedTerm(expr.Call(function.name, tuple(found)), function.result)
+        arguments.append(check_argument(expressions, value, parameter, function, scope))
+    return TypedTerm(expr.Call(function.name, tuple(arguments)), function.result)
 
 
-# ── functions with rules of their own ────────────────────────────────────────────────────────────────────────────
+# ── functions with rules of their own ────────────────────────────────────────────────────────────
 
 
 def _single_argument(node: nodes.CallNode, name: str, scope: Scope) -> nodes.Expr | None:
-    given = bind_arguments(node, scope.state.universe.functions[name], scope)
-    return next(iter(given.values())) if given else None
+    bound = bind_arguments(node, scope.state.universe.functions[name], scope)
+    if not bound:
+        return None
+    return next(iter(bound.values()))
 
 
 def _check_unit_call(
@@ -81,37 +84,36 @@ def _check_unit_call(
 ) -> TypedTerm:
     unit = number_type(0, 1, 1)
     operand = _single_argument(node, "unit", scope)
-    if operand is None or not expressions.check_score_name(
-        operand, scope, f"`unit` of {scope.owner}"
-    ):
+    use = f"`unit` of {scope.owner}"
+    if operand is None or not expressions.check_score_name(operand, scope, use):
         return TypedTerm(UNKNOWN.term, unit)
-    found = expressions.check(operand, scope)
-    if found == UNKNOWN:
+    score = expressions.check(operand, scope)
+    if score == UNKNOWN:
         return TypedTerm(UNKNOWN.term, unit)
-    if (
-        not found.type.is_bounded
-        or found.type.low >= found.type.high
-        or found.type.kind not in ("number", "bool")
-    ):
-        message = f"`unit` needs a score with a lowest and a highest value, and `{scope.source_text(operand)}` is {found.type}"
+    kind = score.type
+    # Without two ends that differ there is nothing to map to 0 and 1.
+    is_number = kind.kind in ("number", "bool")
+    if not is_number or not kind.is_bounded or kind.low >= kind.high:
+        text = scope.source_text(operand)
         scope.report(
-            "RMG313", message, operand.span, help="clip it first, or give the grader a scale"
+            "RMG313",
+            f"`unit` needs a score with a lowest and a highest value, and `{text}` is {kind}",
+            operand.span,
+            help="clip it first, or give the grader a scale",
         )
         return TypedTerm(UNKNOWN.term, unit)
-    lower = found.type.direction < 0
-    return TypedTerm(expr.Normalize(found.term, found.type.low, found.type.high, lower), unit)
+    return TypedTerm(expr.Normalize(score.term, kind.low, kind.high, kind.direction < 0), unit)
 
 
 def _check_clip_call(
     expressions: ExpressionChecker, node: nodes.CallNode, scope: Scope
 ) -> TypedTerm:
-    given = bind_arguments(node, scope.state.universe.functions["clip"], scope)
-    if given is None:
+    bound = bind_arguments(node, scope.state.universe.functions["clip"], scope)
+    if bound is None:
         return TypedTerm(UNKNOWN.term, NUMBER)
-    parts = [
-        check_score_part(expressions, given[name], scope, "clip")
-        for name in ("number", "low", "high")
-    ]
+    values = [bound[name] for name in ("number", "low", "high")]
+    parts = [check_score_part(expressions, value, scope, "clip") for value in values]
+    # Bounds may be computed from the row; only constants can be compared before the run.
     low, high = constant_number(parts[1]), constant_number(parts[2])
     if low is not None and high is not None and low >= high:
         scope.report(
@@ -120,43 +122,61 @@ def _check_clip_call(
             node.span,
             help="the lower bound comes first",
         )
-    kind = parts[0].type
-    bounds = (-inf if low is None else low, inf if high is None else high)
-    inside = number_type(
-        min(max(kind.low, bounds[0]), bounds[1]),
-        max(min(kind.high, bounds[1]), bounds[0]),
-        kind.direction,
-    )
-    return TypedTerm(expr.Call("clip", tuple(p.term for p in parts)), inside)
+    clipped = _clipped_type(parts[0].type, low, high)
+    return TypedTerm(expr.Call("clip", tuple(p.term for p in parts)), clipped)
+
+
+def _clipped_type(kind: Type, low: float | None, high: float | None) -> Type:
+    """The range of a number between two bounds; None is a bound that only the run knows."""
+    least = -inf if low is None else low
+    most = inf if high is None else high
+    # Each end stays between the bounds, also where the whole range lies outside of them.
+    clipped_low = min(max(kind.low, least), most)
+    clipped_high = max(min(kind.high, most), least)
+    return number_type(clipped_low, clipped_high, kind.direction)
 
 
 def _round_or_abs_checker(name: str) -> CallChecker:
     def check(expressions: ExpressionChecker, node: nodes.CallNode, scope: Scope) -> TypedTerm:
         function = scope.state.universe.functions[name]
-        found = _check_by_signature(expressions, node, function, scope)
-        given = bind_arguments(node, function, scope) if found.term != UNKNOWN.term else None
-        if not given:
-            return found
-        kind = expressions.check(given["number"], scope).type
+        call = _check_by_signature(expressions, node, function, scope)
+        if call.term == UNKNOWN.term:
+            return call
+        bound = bind_arguments(node, function, scope)
+        if not bound:
+            return call
+        kind = expressions.check(bound["number"], scope).type
         if kind.kind == "any":
-            return found
-        if name == "round":
-            return TypedTerm(
-                found.term,
-                number_type(kind.low, kind.high, kind.direction) if kind.is_bounded else NUMBER,
-            )
-        low = 0 if kind.low <= 0 <= kind.high else min(abs(kind.low), abs(kind.high))
-        return TypedTerm(found.term, number_type(low, max(abs(kind.low), abs(kind.high))))
+            return call
+        result = _rounded_type(kind) if name == "round" else _absolute_type(kind)
+        return TypedTerm(call.term, result)
 
     return check
+
+
+def _rounded_type(kind: Type) -> Type:
+    if not kind.is_bounded:
+        return NUMBER
+    return number_type(kind.low, kind.high, kind.direction)
+
+
+def _absolute_type(kind: Type) -> Type:
+    ends = (abs(kind.low), abs(kind.high))
+    # A range that holds 0 is folded there, so its least size is 0.
+    low = 0 if kind.low <= 0 <= kind.high else min(ends)
+    return number_type(low, max(ends))
 
 
 def _check_scored_call(
     expressions: ExpressionChecker, node: nodes.CallNode, scope: Scope
 ) -> TypedTerm:
     operand = _single_argument(node, "scored", scope)
-    found = _check_score_operand(expressions, operand, scope, "scored") if operand else None
-    return TypedTerm(expr.HasScore(found.scoring), BOOL) if found else TypedTerm(UNKNOWN.term, BOOL)
+    if operand is None:
+        return TypedTerm(UNKNOWN.term, BOOL)
+    score = _check_score_operand(expressions, operand, scope, "scored")
+    if score is None:
+        return TypedTerm(UNKNOWN.term, BOOL)
+    return TypedTerm(expr.HasScore(score.scoring), BOOL)
 
 
 def _check_score_operand(
@@ -164,10 +184,10 @@ def _check_score_operand(
 ) -> expr.ScoreRef | None:
     if not expressions.check_score_name(operand, scope, f"`{name}` of {scope.owner}"):
         return None
-    found = expressions.check(operand, scope.with_kind("row"))
-    if isinstance(found.term, expr.ScoreRef):
-        return found.term
-    if found != UNKNOWN:
+    score = expressions.check(operand, scope.with_kind("row"))
+    if isinstance(score.term, expr.ScoreRef):
+        return score.term
+    if score != UNKNOWN:
         scope.report("RMG215", f"`{name}` wants a grader or an aggregate", operand.span)
     return None
 
@@ -176,32 +196,42 @@ def _check_passed_call(
     expressions: ExpressionChecker, node: nodes.CallNode, scope: Scope
 ) -> TypedTerm:
     operand = _single_argument(node, "passed", scope)
-    found = _check_score_operand(expressions, operand, scope, "passed") if operand else None
-    if found is None or operand is None:
+    if operand is None:
+        return TypedTerm(UNKNOWN.term, BOOL)
+    score = _check_score_operand(expressions, operand, scope, "passed")
+    if score is None:
         return TypedTerm(UNKNOWN.term, BOOL)
     kind = expressions.check(operand, scope.with_kind("row")).type
     condition = expressions.passing_condition(operand, scope)
     if condition is None and kind.kind in ("bool", "any"):
-        # The better end passes: what is better not to be, passes where it is not.
+        # A bool passes at its better end, which is False for a `lower` scale.
         condition = expr.Not(expr.OwnScore()) if kind.direction < 0 else expr.OwnScore()
-    if condition is None and not _is_damaged(operand, scope):
-        message = f"`{scope.source_text(operand)}` does not say what passes"
-        scope.report(
-            "RMG313",
-            message,
-            operand.span,
-            help="give its block a line such as `pass = score >= 4`",
-        )
-        return TypedTerm(UNKNOWN.term, BOOL)
     if condition is None:
+        _report_no_pass(operand, scope)
         return TypedTerm(UNKNOWN.term, BOOL)
-    return TypedTerm(expr.HasPassed(found.scoring, condition), BOOL)
+    return TypedTerm(expr.HasPassed(score.scoring, condition), BOOL)
+
+
+def _report_no_pass(operand: nodes.Expr, scope: Scope) -> None:
+    # The line that could not be read is reported already.
+    if _is_damaged(operand, scope):
+        return
+    scope.report(
+        "RMG313",
+        f"`{scope.source_text(operand)}` does not say what passes",
+        operand.span,
+        help="give its block a line such as `pass = score >= 4`",
+    )
 
 
 def _is_damaged(operand: nodes.Expr, scope: Scope) -> bool:
-    """Is it a grader with a line that could not be read, which may be its `pass`?"""
-    found = scope.file.find(operand.id) if isinstance(operand, nodes.NameNode) else None
-    body = getattr(found.file.declarations[found.name], "body", None) if found else None
+    """Does the grader have a line that could not be read, which may be its `pass`?"""
+    if not isinstance(operand, nodes.NameNode):
+        return False
+    name = scope.file.find(operand.id)
+    if name is None:
+        return False
+    body = getattr(name.declaration, "body", None)
     return isinstance(body, nodes.Block) and body.damaged
 
 
@@ -211,31 +241,34 @@ def _check_given_call(
     operand = _single_argument(node, "given", scope)
     if operand is None:
         return TypedTerm(UNKNOWN.term, BOOL)
-    found = expressions.check(operand, scope.allowing_missing())
-    if isinstance(found.term, expr.ScoreRef):
+    # A field that may be missing is an error elsewhere; here that is the question.
+    term = expressions.check(operand, scope.allowing_missing()).term
+    if isinstance(term, expr.ScoreRef):
         scope.report(
             "RMG218",
             "`given` asks for a field",
             operand.span,
             help=f"of a score ask `scored({scope.source_text(operand)})`",
         )
-    return TypedTerm(expr.IsPresent(found.term), BOOL)
+    return TypedTerm(expr.IsPresent(term), BOOL)
 
 
 def _check_default_call(
     expressions: ExpressionChecker, node: nodes.CallNode, scope: Scope
 ) -> TypedTerm:
-    given = bind_arguments(node, scope.state.universe.functions["default"], scope)
-    if given is None:
+    bound = bind_arguments(node, scope.state.universe.functions["default"], scope)
+    if bound is None:
         return UNKNOWN
-    operand = expressions.check(given["field"], scope.allowing_missing())
-    instead = expressions.check(given["value"], scope)
+    # Only the field may be missing: the value in its place may not.
+    operand = expressions.check(bound["field"], scope.allowing_missing())
+    instead = expressions.check(bound["value"], scope)
     if isinstance(operand.term, expr.ScoreRef):
-        help = (
-            "a failure is never a default; ask `scored(…)`, or use `missing = drop` in an aggregate"
-        )
         scope.report(
-            "RMG218", "`default` is for fields, not for scores", given["field"].span, help=help
+            "RMG218",
+            "`default` is for fields, not for scores",
+            bound["field"].span,
+            help="a failure is never a default; "
+            "ask `scored(…)`, or use `missing = drop` in an aggregate",
         )
     return TypedTerm(expr.WithDefault(operand.term, instead.term), ANY)
 
@@ -250,6 +283,7 @@ def _check_column_call(
         if name is not None:
             scope.report("RMG313", "`column` wants the column's name in quotes", name.span)
         return UNKNOWN
+    # A column is used by its name, so that the data can be checked for it before the run.
     scope.state.use_column(name.value, scope.file.source, name.span, scope.allows_missing)
     return TypedTerm(expr.ColumnRef(name.value), ANY)
 

@@ -25,7 +25,6 @@ from rmg_dsl.ir.types import (
     number_type,
     union_type,
 )
-from rmg_dsl.scales import Labels
 from rmg_dsl.suggest import format_names, suggest_name
 from rmg_dsl.syntax import nodes
 
@@ -100,7 +99,7 @@ class ExpressionChecker:
         if bound is not None:
             return self._check_place(bound, node, scope)
         found = scope.file.find(node.id)
-        if found is None or isinstance(found.file.declarations[found.name], nodes.FieldDecl):
+        if found is None or isinstance(found.declaration, nodes.FieldDecl):
             found = scope.state.root.find_field(node.id)
         if found is not None:
             scope.state.mark_used(scope.file, node.id)
@@ -126,7 +125,7 @@ class ExpressionChecker:
     def _check_declared_name(
         self, node: nodes.NameNode, found: QualifiedName, scope: Scope
     ) -> TypedTerm:
-        declared = found.file.declarations[found.name]
+        declared = found.declaration
         scope.state.mark_used(found.file, found.name)
         match declared:
             case nodes.ParamDecl():
@@ -206,7 +205,7 @@ class ExpressionChecker:
         found = scope.file.find(name) or scope.state.root.find(name)
         if found is None:
             return "column"
-        declared = found.file.declarations[found.name]
+        declared = found.declaration
         kind = nodes.keyword_of(declared)
         line = found.file.source.position(declared.span.start).line
         place = (
@@ -570,7 +569,7 @@ def score_names(scope: Scope) -> list[str]:
     return [
         name
         for name, at in zip(scope.file.names(), found, strict=True)
-        if at and isinstance(at.file.declarations[at.name], kinds)
+        if at and isinstance(at.declaration, kinds)
     ]
 
 
@@ -620,8 +619,8 @@ def _can_compare_types(sign: str, one: Type, other: Type) -> bool:
 
 
 def _comparison_help(sign: str, one: Type, other: Type) -> str:
-    scales = [kind.scale for kind in (one, other) if isinstance(kind.scale, Labels)]
-    if scales and scales[0].values is not None:
+    scales = [kind.scale for kind in (one, other) if kind.scale is not None and kind.scale.words]
+    if scales and scales[0].word_values:
         return f"labels with values score by their value: {scales[0]}"
     return "labels and texts take `==`, `!=` and `in`" if sign not in ("==", "!=") else ""
 

@@ -19,7 +19,7 @@ from rmg_dsl.checker.prompts import (
     report_unquoted_text,
 )
 from rmg_dsl.checker.rubrics import check_rubric, check_rubric_source
-from rmg_dsl.checker.scale_nodes import low_to_high, scale_of, scale_problems
+from rmg_dsl.checker.scale_nodes import scale_of, scale_problems
 from rmg_dsl.checker.scope import (
     Bindings,
     CheckState,
@@ -40,7 +40,7 @@ from rmg_dsl.ir.scoring import (
     Scoring,
 )
 from rmg_dsl.ir.types import Type, type_of_scale
-from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
+from rmg_dsl.scales import Scale
 from rmg_dsl.suggest import format_names, suggest_name
 from rmg_dsl.syntax import nodes
 from rmg_dsl.syntax.declarations import keys_of
@@ -72,7 +72,7 @@ class GraderResolver:
 
         `home` is the file that uses a grader of the standard library: its default model is asked.
         """
-        declared = found.file.declarations[found.name]
+        declared = found.declaration
         if not isinstance(
             declared,
             nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | nodes.RankingDecl,
@@ -100,7 +100,7 @@ class GraderResolver:
         )
         at = loop.index(first)
         shown = " → ".join(f"`{n}`" for n in [*loop[at:-1], *loop[:at], first])
-        declared = found.file.declarations.get(first) or found.file.declarations[found.name]
+        declared = found.file.declarations.get(first) or found.declaration
         assert not isinstance(declared, nodes.Broken)
         scope = Scope(self.book, found.file, "")
         scope.report(
@@ -259,7 +259,7 @@ class GraderResolver:
         scale = None
         if declared.scale is not None:
             self.book.diagnostics += scale_problems(declared.scale, scope.file.source)
-            scale = low_to_high(scale_of(declared.scale))
+            scale = scale_of(declared.scale).low_to_high()
         if isinstance(declared.body, nodes.Block):
             return self._check_grader_block(declared, declared.body, scale, scope)
         return self._check_grader_value(declared.body, declared, scale, scope)
@@ -302,9 +302,7 @@ class GraderResolver:
             found = find_library_grader(target, scope)
             if found is None:
                 return None, QualifiedName(scope.file, "")
-        if found is None or not isinstance(
-            found.file.declarations[found.name], ScoringDecl | nodes.Broken
-        ):
+        if found is None or not isinstance(found.declaration, ScoringDecl | nodes.Broken):
             return None
         if isinstance(target, nodes.NameNode):
             self.book.mark_used(scope.file, target.id)
@@ -359,22 +357,14 @@ class GraderResolver:
         self, kind: Type, value: nodes.Expr, declared: nodes.GraderDecl, scale: Scale, scope: Scope
     ) -> None:
         assert declared.scale is not None
-        wanted = type_of_scale(scale)
-        numeric = isinstance(scale, Whole | Real)
-        inside = wanted.low <= kind.low and kind.high <= wanted.high
-        outside = numeric and kind.is_bounded and kind.kind in ("number", "bool") and not inside
-        other = (numeric and not kind.is_numeric) or (
-            isinstance(scale, YesNo) and kind.kind not in ("bool", "any")
-        )
-        wrong_words = isinstance(scale, Labels) and kind.kind in ("number", "bool")
-        if isinstance(scale, Points):
+        if scale.has_criteria:
             scope.report(
                 "RMG310",
                 "`points` are given by a judge, criterion by criterion",
                 declared.scale.span,
                 help="leave the scale out",
             )
-        elif outside or other or wrong_words:
+        elif not scale.holds(kind.kind, kind.low, kind.high):
             scope.report(
                 "RMG310",
                 f"`{scope.source_text(value)}` is {kind}, which does not fit {scale}",
@@ -611,7 +601,7 @@ class GraderResolver:
             self._report_missing_scale(declared, scope, "a prompt")
             return None
         whole = not isinstance(declared.body, nodes.Block) or is_fully_read(declared.body, "grader")
-        if isinstance(scale, Points) and rubric is None and whole:
+        if scale.has_criteria and rubric is None and whole:
             help = 'add `rubric:` with lines such as `+5: "…"`, or `rubric = FIELD`'
             scope.report(
                 "RMG212", f"{scope.owner} on `points` needs a rubric", declared.name.span, help=help

@@ -1,13 +1,20 @@
-"""The names of each file: its declarations, and what it imports from other files."""
+"""Resolve imports: the names of each file, declared or imported from other files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from rmg_dsl.checker.scope import CheckState, NamedDeclaration, QualifiedName, Scope, SpecFile
+from rmg_dsl.checker.scope import (
+    CheckState,
+    NamedDeclaration,
+    QualifiedName,
+    Scope,
+    SpecFile,
+    suggest_fix,
+)
 from rmg_dsl.diagnostics import Fix, Source, Span, has_errors
-from rmg_dsl.suggest import format_names, suggest_name
+from rmg_dsl.suggest import format_names
 from rmg_dsl.syntax import nodes, parse
 
 EDITION = 1
@@ -15,14 +22,14 @@ EDITION = 1
 
 @dataclass(eq=False, slots=True)
 class ImportResolver:
-    """Reads a spec's own names and those of the files that it imports; each file once."""
+    """Reads the names of a spec and of the files that it imports. Each file is read once."""
 
     book: CheckState
     _files_by_name: dict[str, SpecFile] = field(default_factory=dict)
     _import_stack: list[str] = field(default_factory=list)
 
     def read(self, file: SpecFile) -> None:
-        """Fill in a file's declarations and imports; reports what is declared twice or cannot be imported."""
+        """Fill in the declarations and imports of a file; report duplicates and failed imports."""
         self._import_stack.append(file.source.name)
         scope = Scope(self.book, file, "")
         self._check_edition(file, scope)
@@ -30,18 +37,19 @@ class ImportResolver:
             if isinstance(declared, nodes.ImportDecl):
                 self._import(declared, file, scope)
             elif isinstance(declared, nodes.InternalDecl):
-                help = "only the standard library's own files declare what Python implements; `functions={…}` gives yours"
+                help = (
+                    "only the standard library's own files declare what Python implements; "
+                    "`functions={…}` gives yours"
+                )
                 scope.report(
                     "RMG222", "`internal` is for the standard library", declared.span, help=help
                 )
             for name, named in _named_declarations(declared):
                 self._declare(name, named, file, scope)
-            file.is_incomplete = file.is_incomplete or (
-                isinstance(declared, nodes.Broken) and not declared.names
-            )
-            file.sees_only_fields = file.sees_only_fields or (
-                isinstance(declared, nodes.FieldsDecl) and declared.damaged
-            )
+            if isinstance(declared, nodes.Broken) and not declared.names:
+                file.is_incomplete = True
+            if isinstance(declared, nodes.FieldsDecl) and declared.damaged:
+                file.sees_only_fields = True
         self._import_stack.pop()
 
     def _check_edition(self, file: SpecFile, scope: Scope) -> None:
@@ -61,8 +69,9 @@ class ImportResolver:
         if before is None and name.id not in file.imports:
             file.declarations[name.id] = named
             return
-        line = file.source.position(before.span.start).line if before else 0
-        where = f" (line {line})" if before else " (imported)"
+        where = " (imported)"
+        if before is not None:
+            where = f" (line {file.source.position(before.span.start).line})"
         if not isinstance(before, nodes.Broken) and not isinstance(named, nodes.Broken):
             scope.report(
                 "RMG202",
@@ -92,7 +101,7 @@ class ImportResolver:
                 continue
             if other is not None:
                 self._report_missing_name(imported, other, node, scope)
-            # The name is meant to be there: its uses are no mistakes of their own.
+            # Declare it all the same, so that each use does not report the same mistake again.
             file.declarations.setdefault(local, nodes.Broken((local,), imported.span))
 
     def _report_missing_name(
@@ -101,13 +110,8 @@ class ImportResolver:
         names = [
             n for n in other.names() if not isinstance(other.declarations.get(n), nodes.FieldDecl)
         ]
-        close = suggest_name(imported.name.id, names)
-        help = (
-            f"did you mean `{close}`?"
-            if close
-            else f"it declares {format_names(names) or 'nothing'}; fields are not imported"
-        )
-        fixes = [Fix(imported.name.span, close, f"write `{close}`")] if close else []
+        otherwise = f"it declares {format_names(names) or 'nothing'}; fields are not imported"
+        help, fixes = suggest_fix(imported.name, names, otherwise)
         scope.report(
             "RMG206",
             f'"{node.path.value}" has no `{imported.name.id}`',
@@ -123,9 +127,8 @@ class ImportResolver:
         if source is None:
             return None
         if source.name in self._import_stack:
-            loop = " → ".join(
-                [*self._import_stack[self._import_stack.index(source.name) :], source.name]
-            )
+            first = self._import_stack.index(source.name)
+            loop = " → ".join([*self._import_stack[first:], source.name])
             scope.report(
                 "RMG207",
                 f"files that import each other: {loop}",

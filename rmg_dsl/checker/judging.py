@@ -13,7 +13,7 @@ from rmg_dsl.ir import expr
 from rmg_dsl.ir.expr import OwnScore
 from rmg_dsl.ir.scoring import Escalation, JudgeScoring, ModelUse, PairwiseScoring, PoolMethod
 from rmg_dsl.ir.types import ANY, Type, number_type, type_of_scale
-from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
+from rmg_dsl.scales import Scale
 from rmg_dsl.syntax import nodes
 
 MAX_LOGPROB_VERDICTS = 20  # endpoints tell the chances of so many words and no more
@@ -33,25 +33,25 @@ class JudgingChecker:
     expressions: ExpressionChecker
 
     def apply_settings(
-        self, scoring: JudgeScoring, found: Mapping[str, nodes.SettingLine], scope: Scope
+        self, scoring: JudgeScoring, settings: Mapping[str, nodes.SettingLine], scope: Scope
     ) -> JudgeScoring:
         """The grader as these keys want it asked; what they leave out stays as it is."""
         scoring = replace(
             scoring,
-            samples=_samples(found.get("samples"), scoring),
-            pool=_pool(found.get("pool"), scoring),
-            logprobs=_logprobs(found.get("logprobs"), scoring),
-            generator=_generator(found.get("generator"), scoring),
+            samples=_samples(settings.get("samples"), scoring),
+            pool=_pool(settings.get("pool"), scoring),
+            logprobs=_logprobs(settings.get("logprobs"), scoring),
+            generator=_generator(settings.get("generator"), scoring),
         )
-        if "escalate" in found:
+        if "escalate" in settings:
             scoring = replace(
-                scoring, escalation=self._escalation(found["escalate"], scoring, scope)
+                scoring, escalation=self._escalation(settings["escalate"], scoring, scope)
             )
-        _check_escalation_condition(scoring, found, scope)
-        _check_logprobs(scoring, found.get("logprobs") or found.get("pool"), scope)
-        check_samples(scoring, found.get("samples"), scope)
-        _check_pool(scoring, found.get("pool"), scope)
-        check_generator(scoring, found.get("generator") or found.get("model"), scope)
+        _check_escalation_condition(scoring, settings, scope)
+        _check_logprobs(scoring, settings.get("logprobs") or settings.get("pool"), scope)
+        check_samples(scoring, settings.get("samples"), scope)
+        _check_pool(scoring, settings.get("pool"), scope)
+        check_generator(scoring, settings.get("generator") or settings.get("model"), scope)
         return scoring
 
     def _escalation(
@@ -82,14 +82,9 @@ class JudgingChecker:
 
 def pooled_type(scoring: JudgeScoring) -> Type:
     """The type of the score that all draws make: a mean of whole numbers or bools is any number between."""
-    kind = type_of_scale(scoring.scale)
-    if (
-        scoring.pool != "mean"
-        or not scoring.has_ballot
-        or not isinstance(scoring.scale, Whole | YesNo)
-    ):
-        return kind
-    return type_of_scale(Real(float(kind.low), float(kind.high), scoring.scale.lower))
+    if scoring.pool != "mean" or not scoring.has_ballot:
+        return type_of_scale(scoring.scale)
+    return type_of_scale(scoring.scale.mean_scale)
 
 
 def default_pool(scale: Scale) -> PoolMethod:
@@ -133,23 +128,24 @@ def _check_repeated_models(
     jurors: Iterable[ModelUse], setting: nodes.SettingLine, scoring: JudgeScoring, scope: Scope
 ) -> None:
     """Who was asked once and is asked once more says the same again."""
-    asked = (
+    first_panel = (
         {(use.name, use.settings) for use in scoring.panel if use.name}
         if scoring.samples == 1
         else set()
     )
-    again = next((use for use in jurors if (use.name, use.settings) in asked), None)
+    again = next((use for use in jurors if (use.name, use.settings) in first_panel), None)
     if again is not None:
         message = f"`{again.label}` has been asked already, and would say the same again"
         scope.report("RMG327", message, setting.span, help="escalate to a model that knows more")
 
 
 def _check_escalation_condition(
-    scoring: JudgeScoring, found: Mapping[str, nodes.SettingLine], scope: Scope
+    scoring: JudgeScoring, settings: Mapping[str, nodes.SettingLine], scope: Scope
 ) -> None:
     """One draw has neither spread nor confidence, and words without an order are not apart."""
     setting = next(
-        (found[key] for key in ("escalate", "samples", "model", "logprobs") if key in found), None
+        (settings[key] for key in ("escalate", "samples", "model", "logprobs") if key in settings),
+        None,
     )
     if scoring.escalation is None or setting is None or scope.default_model_file.has_broken:
         return
@@ -163,7 +159,7 @@ def _check_escalation_condition(
     if "spread" in words and not several:
         help = "give `samples = 3`, ask a panel, or escalate by `score`"
         scope.report("RMG322", "one draw has no spread", span, help=help)
-    elif "spread" in words and isinstance(scoring.scale, Labels) and scoring.scale.values is None:
+    elif "spread" in words and not scoring.scale.has_order:
         help = "escalate by `confidence`, the share of the verdict"
         scope.report("RMG322", "labels without values have no spread", span, help=help)
     elif "confidence" in words and not several and not scoring.logprobs:
@@ -176,15 +172,13 @@ def _check_logprobs(scoring: JudgeScoring, setting: nodes.SettingLine | None, sc
     if setting is None or not scoring.logprobs:
         return
     scale = scoring.scale
-    if isinstance(scale, Real | Points):
+    count = scale.level_count
+    if count is None:
         help = "ask on whole numbers, `-> 1..5`: with probabilities the score is any number between"
         scope.report(
             "RMG330", f"the verdicts on {scale} cannot be counted", setting.span, help=help
         )
-    elif (
-        isinstance(scale, Whole | Labels)
-        and (count := _verdict_count(scale)) > MAX_LOGPROB_VERDICTS
-    ):
+    elif count > MAX_LOGPROB_VERDICTS:
         help = f"offer {MAX_LOGPROB_VERDICTS} at most, such as `-> 1..5`"
         scope.report(
             "RMG330",
@@ -199,10 +193,6 @@ def _check_logprobs(scoring: JudgeScoring, setting: nodes.SettingLine | None, sc
         scope.report(
             "RMG330", f"probabilities are not pooled by `{scoring.pool}`", setting.span, help=help
         )
-
-
-def _verdict_count(scale: Whole | Labels) -> int:
-    return len(scale.labels) if isinstance(scale, Labels) else scale.high - scale.low + 1
 
 
 def check_samples(
@@ -233,23 +223,10 @@ def _has_zero_temperature(use: ModelUse, scope: Scope) -> bool:
 def _check_pool(scoring: JudgeScoring, setting: nodes.SettingLine | None, scope: Scope) -> None:
     if setting is None or not isinstance(setting.value, nodes.NameNode):
         return
-    word, scale, span = setting.value.id, scoring.scale, setting.value.span
-    if word != "majority" and isinstance(scale, Labels) and scale.values is None:
-        scope.report(
-            "RMG322", f"labels without values have no {word}", span, help="write `pool = majority`"
-        )
-    elif word == "median" and isinstance(scale, YesNo):
-        scope.report(
-            "RMG322", "bool has no median of its own", span, help="write `pool = majority`"
-        )
-    elif word == "majority" and isinstance(scale, Real | Points):
-        help = "write `pool = median`"
-        scope.report(
-            "RMG322",
-            f"on {scale} no two draws need be alike, so that none has a majority",
-            span,
-            help=help,
-        )
+    problem = scoring.scale.pool_problem(setting.value.id)
+    if problem is not None:
+        message, help = problem
+        scope.report("RMG322", message, setting.value.span, help=help)
 
 
 def check_generator(

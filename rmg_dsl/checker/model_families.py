@@ -1,10 +1,10 @@
-"""Families of models: judges tend to favour answers of their own."""
+"""Families of models. A judge tends to prefer answers of its own family."""
 
 from __future__ import annotations
 
 import re
 
-# Makers and their models, as they stand in names; the first word of a line is the family's.
+# Words in model names by family; the first word of a line is the name of the family.
 _FAMILIES = """
 gpt openai chatgpt o1 o3 o4 codex davinci
 claude anthropic
@@ -35,33 +35,36 @@ _WORD = re.compile(r"[a-z]+\d?")
 
 
 def family_of(name: str) -> str:
-    """The family of a model by its name, or of what somebody calls one; empty where it is not known.
+    """The family of a model by its name or by the name of its maker; empty if it is unknown.
 
-    The model's own name counts before its maker's, and its maker's before who serves it.
+    The name of the model takes precedence over its maker, and the maker over the host.
 
-    >>> family_of("openai/gpt-6-luna"), family_of("groq/meta-llama/llama-4-70b"), family_of("Anthropic")
-    ('gpt', 'llama', 'claude')
+    >>> family_of("openai/gpt-6-luna"), family_of("groq/meta-llama/llama-4-70b")
+    ('gpt', 'llama')
+    >>> family_of("Anthropic")
+    'claude'
     >>> family_of("ollama/my-own-judge")
     ''
     """
     for part in reversed(name.lower().split("/")):
-        words = [
-            word for found in _WORD.findall(part) for word in (found, found.rstrip("0123456789"))
-        ]
-        family = next((_FAMILY_OF[word] for word in words if word in _FAMILY_OF), "")
-        if family:
-            return family
+        for word in _WORD.findall(part):
+            # `o3` is a family word itself; `qwen3` is one without its digit.
+            family = _FAMILY_OF.get(word) or _FAMILY_OF.get(word.rstrip("0123456789"))
+            if family:
+                return family
     return ""
 
 
 def is_same_family(judge: str, generator: str) -> bool:
-    """Is a judge of the family that the answers are of?
+    """Is the judge of the same family as the generator of the answers?
 
-    >>> is_same_family("openai/gpt-6-luna", "OpenAI"), is_same_family("anthropic/claude", "gpt"), is_same_family("acme/acme-7b", "acme")
-    (True, False, True)
+    >>> is_same_family("openai/gpt-6-luna", "OpenAI"), is_same_family("anthropic/claude", "gpt")
+    (True, False)
+    >>> is_same_family("acme/acme-7b", "acme")
+    True
     """
-    wanted = generator.strip().lower()
-    family = family_of(wanted)
-    return bool(wanted) and (
-        wanted in judge.lower() or (family != "" and family == family_of(judge))
-    )
+    maker = generator.strip().lower()
+    if not maker:
+        return False
+    family = family_of(maker)
+    return maker in judge.lower() or (family != "" and family == family_of(judge))

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from rmg_dsl.checker.scope import CheckState, Scope, SpecFile
+from rmg_dsl.checker.scope import (
+    CheckState,
+    LiteralValue,
+    QualifiedName,
+    Scope,
+    SpecFile,
+    suggest_fix,
+)
 from rmg_dsl.diagnostics import Fix
 from rmg_dsl.ir.scoring import ModelUse
 from rmg_dsl.suggest import format_names, suggest_name
 from rmg_dsl.syntax import nodes
 
+_KEY_HELP = "keys come only from the environment; `api_key_env=` names the variable"
 _RUN_DEFAULT = (ModelUse("judge", None, (), True),)
 
 PanelMembers = tuple[ModelUse, ...]
-"""The models that a declared name stands for: one, or the members of a panel."""
+"""The models of a declared name: one, or the members of a panel."""
 
 
 @dataclass(eq=False, slots=True)
 class ModelTable:
     """The models of each file, checked once."""
 
-    book: CheckState
+    state: CheckState
     _members_by_model: dict[tuple[int, str], PanelMembers] = field(default_factory=dict)
     _model_stack: list[tuple[int, str]] = field(default_factory=list)
     _models_by_file: dict[int, dict[str, nodes.ModelDecl]] = field(default_factory=dict)
@@ -35,41 +43,55 @@ class ModelTable:
         return self._models_by_file[id(file)]
 
     def default_model(self, scope: Scope) -> PanelMembers:
-        """The model named `judge`, or the only one; with none declared, whatever the run is given."""
-        declared = self.declared_models(scope.default_model_file)
-        if not declared and scope.default_model_file is not scope.state.root:
+        """The model named `judge`, or the only one; without a declaration, the model of the run."""
+        file = scope.default_model_file
+        declared = self.declared_models(file)
+        if not declared and file is not scope.state.root:
             return self.default_model(replace(scope, file=scope.state.root, calling_file=None))
-        for local, target in scope.default_model_file.imports.items():
-            found = target.file.find(target.name)
-            if (
-                found
-                and isinstance(found.file.declarations[found.name], nodes.ModelDecl)
-                and local == "judge"
-            ):
-                scope.state.mark_used(scope.default_model_file, local)
-                return self.resolve_model(found.file, found.name, is_default=True) or _RUN_DEFAULT
+        imported = self._imported_judge(file)
+        if imported is not None:
+            scope.state.mark_used(file, "judge")
+            return self.resolve_model(*imported, is_default=True) or _RUN_DEFAULT
         if not declared:
             return _RUN_DEFAULT
-        name = (
-            "judge" if "judge" in declared else next(iter(declared)) if len(declared) == 1 else ""
-        )
-        if not name:
-            if (
-                not scope.default_model_file.is_incomplete
-                and not scope.default_model_file.has_broken
-            ):
-                first = list(declared.values())[1]
-                help = "name one of them `judge`, or give each grader its `model = …`"
-                message = f"{len(declared)} models and none is the default: {scope.owner} does not know whom to ask"
-                Scope(scope.state, scope.default_model_file, "").report(
-                    "RMG221", message, first.name.span, help=help
-                )
+        if "judge" in declared:
+            name = "judge"
+        elif len(declared) == 1:
+            name = next(iter(declared))
+        else:
+            self._report_no_default(declared, scope)
             return _RUN_DEFAULT
-        scope.state.mark_used(scope.default_model_file, name)
-        return self.resolve_model(scope.default_model_file, name, is_default=True) or _RUN_DEFAULT
+        scope.state.mark_used(file, name)
+        return self.resolve_model(file, name, is_default=True) or _RUN_DEFAULT
+
+    @staticmethod
+    def _imported_judge(file: SpecFile) -> QualifiedName | None:
+        """The model that a file imports as `judge`, if it does."""
+        if "judge" not in file.imports:
+            return None
+        target = file.find("judge")
+        if target is None:
+            return None
+        if not isinstance(target.declaration, nodes.ModelDecl):
+            return None
+        return target
+
+    @staticmethod
+    def _report_no_default(declared: Mapping[str, nodes.ModelDecl], scope: Scope) -> None:
+        file = scope.default_model_file
+        # The part that could not be parsed may be the model `judge`.
+        if file.is_incomplete or file.has_broken:
+            return
+        second = list(declared.values())[1]
+        help = "name one of them `judge`, or give each grader its `model = …`"
+        message = (
+            f"{len(declared)} models and none is the default: "
+            f"{scope.owner} does not know whom to ask"
+        )
+        Scope(scope.state, file, "").report("RMG221", message, second.name.span, help=help)
 
     def resolve_setting(self, setting: nodes.SettingLine, scope: Scope) -> PanelMembers:
-        """The model that `model = NAME` means, or the members of the panel."""
+        """The model of `model = NAME`, or the members of the panel."""
         value = setting.value
         if not isinstance(value, nodes.NameNode):
             help = 'declare it first: `model strong = llm("provider/name")`, then `model = strong`'
@@ -83,50 +105,38 @@ class ModelTable:
         return self._resolve_model_name(value, scope) or _RUN_DEFAULT
 
     def _resolve_model_name(self, value: nodes.NameNode, scope: Scope) -> PanelMembers:
-        found = scope.file.find(value.id)
-        declared = found.file.declarations[found.name] if found else None
-        if found is None or not isinstance(declared, nodes.ModelDecl):
+        target = scope.file.find(value.id)
+        declared = target.declaration if target else None
+        if target is None or not isinstance(declared, nodes.ModelDecl):
             if not isinstance(declared, nodes.Broken) and not scope.file.is_incomplete:
                 self._report_unknown_model(value, scope, declared is not None)
             return ()
         scope.state.mark_used(scope.file, value.id)
-        scope.state.mark_used(found.file, found.name)
+        scope.state.mark_used(target.file, target.name)
         is_default = value.id == "judge" or (
-            len(self.declared_models(scope.file)) == 1 and found.file is scope.file
+            len(self.declared_models(scope.file)) == 1 and target.file is scope.file
         )
-        return self.resolve_model(found.file, found.name, is_default)
+        return self.resolve_model(target.file, target.name, is_default)
 
     def _report_unknown_model(self, value: nodes.NameNode, scope: Scope, other_kind: bool) -> None:
         names = self.declared_models(scope.file)
-        close = suggest_name(value.id, names)
-        help = (
-            f"did you mean `{close}`?"
-            if close
-            else f"declared are {format_names(names)}"
-            if names
-            else f'declare it: `model {value.id} = llm("provider/name")`'
-        )
-        message = (
-            f"`{value.id}` is no model"
-            if other_kind
-            else f"unknown model `{value.id}` in {scope.owner}"
-        )
-        scope.report(
-            "RMG220",
-            message,
-            value.span,
-            help=help,
-            fixes=[Fix(value.span, close, f"write `{close}`")] if close else [],
-        )
+        otherwise = f'declare it: `model {value.id} = llm("provider/name")`'
+        if names:
+            otherwise = f"declared are {format_names(names)}"
+        help, fixes = suggest_fix(value, names, otherwise)
+        message = f"unknown model `{value.id}` in {scope.owner}"
+        if other_kind:
+            message = f"`{value.id}` is no model"
+        scope.report("RMG220", message, value.span, help=help, fixes=fixes)
 
     def resolve_model(self, file: SpecFile, name: str, is_default: bool = False) -> PanelMembers:
-        """A declared model, checked, or the members of a panel; none where its declaration makes no sense.
+        """A declared model, checked, or the members of a panel; empty if the declaration is wrong.
 
-        Where the default is a panel, whatever takes its place takes that of each member.
+        If the default is a panel, a model of the run that replaces it replaces each member.
         """
         key = (id(file), name)
         declared = self.declared_models(file)[name]
-        scope = Scope(self.book, file, f"model `{name}`", "setting")
+        scope = Scope(self.state, file, f"model `{name}`", "setting")
         if key in self._model_stack:
             scope.report(
                 "RMG203", f"a cycle: `{name}` sits on a panel of its own", declared.name.span
@@ -142,18 +152,16 @@ class ModelTable:
 
     def _check_declaration(self, declared: nodes.ModelDecl, scope: Scope) -> PanelMembers:
         value = declared.value
-        function = (
-            value.function.id
-            if isinstance(value, nodes.CallNode) and isinstance(value.function, nodes.NameNode)
-            else ""
-        )
-        if isinstance(value, nodes.CallNode) and function == "llm":
-            return self._check_llm(declared, value, scope)
-        if isinstance(value, nodes.CallNode) and function == "panel":
-            return self._check_panel(value, scope)
-        text = value.value if isinstance(value, nodes.TextNode) else ""
-        help = f'write `model {declared.name.id} = llm("{text or "provider/name"}")`'
-        fixes = [Fix(value.span, f'llm("{text}")', "write llm(…)")] if text else []
+        match value:
+            case nodes.CallNode(nodes.NameNode("llm")):
+                return self._check_llm(declared, value, scope)
+            case nodes.CallNode(nodes.NameNode("panel")):
+                return self._check_panel(value, scope)
+        name, fixes = "provider/name", []
+        if isinstance(value, nodes.TextNode) and value.value:
+            name = value.value
+            fixes = [Fix(value.span, f'llm("{name}")', "write llm(…)")]
+        help = f'write `model {declared.name.id} = llm("{name}")`'
         scope.report(
             "RMG318",
             'a model is `llm("provider/name")` or `panel(a, b, c)`',
@@ -175,14 +183,14 @@ class ModelTable:
                 help='write `llm("provider/name")`',
             )
             return ()
-        settings: dict[str, float | int | bool | str] = {}
+        settings: dict[str, LiteralValue] = {}
         for argument in call.arguments[1:]:
             self._check_setting(argument, settings, scope)
         self._check_model_name(first.value, settings, scope)
         return (ModelUse(declared.name.id, first.value.value, tuple(sorted(settings.items()))),)
 
     def _check_model_name(
-        self, name: nodes.TextNode, settings: dict[str, float | int | bool | str], scope: Scope
+        self, name: nodes.TextNode, settings: dict[str, LiteralValue], scope: Scope
     ) -> None:
         provider, slash, model = name.value.partition("/")
         providers = (*scope.state.universe.providers, "local")
@@ -202,18 +210,16 @@ class ModelTable:
                 help='the embedded one is "local/lexical"',
             )
         elif provider not in providers and "base_url" not in settings:
+            help = f"known are {format_names(providers, 30)}; any other wants `base_url=…`"
             close = suggest_name(provider, providers)
-            help = (
-                f"did you mean `{close}`?"
-                if close
-                else f"known are {format_names(providers, 30)}; any other wants `base_url=…`"
-            )
+            if close:
+                help = f"did you mean `{close}`?"
             scope.report("RMG318", f"unknown provider `{provider}`", name.span, help=help)
 
     def _check_setting(
         self,
         argument: nodes.ArgumentNode,
-        settings: dict[str, float | int | bool | str],
+        settings: dict[str, LiteralValue],
         scope: Scope,
     ) -> None:
         universe = scope.state.universe
@@ -227,19 +233,11 @@ class ModelTable:
             return
         key = argument.label.id
         if key not in universe.settings:
-            close = suggest_name(key, universe.settings)
-            help = (
-                f"did you mean `{close}`?"
-                if close
-                else f"settings are {format_names(universe.settings, 20)}"
-            )
+            otherwise = f"settings are {format_names(universe.settings, 20)}"
+            help, fixes = suggest_fix(argument.label, universe.settings, otherwise)
             if "key" in key:
-                help = "keys come only from the environment; `api_key_env=` names the variable"
-            fixes = (
-                [Fix(argument.label.span, close, f"write `{close}`")]
-                if close and "key" not in key
-                else []
-            )
+                # Never fix `api_key="…"` to a setting that takes a name: the text may be a secret.
+                help, fixes = _KEY_HELP, []
             scope.report(
                 "RMG316",
                 f"there is no model setting `{key}`",
@@ -251,35 +249,33 @@ class ModelTable:
         if key in settings:
             scope.report("RMG211", f"`{key}` is given twice", argument.label.span)
         value = _literal_value(argument.value, scope)
-        problem = (
-            "a setting is a number, a text, True or False"
-            if value is None
-            else universe.setting_problem(key, value)
-        )
+        problem: str | None = "a setting is a number, a text, True or False"
+        if value is not None:
+            problem = universe.setting_problem(key, value)
         if problem:
-            scope.report(
-                "RMG317", f"impossible value for `{key}`", argument.value.span, help=problem
-            )
+            message = f"impossible value for `{key}`"
+            scope.report("RMG317", message, argument.value.span, help=problem)
         elif value is not None:
             settings[key] = value
 
     def _check_panel(self, call: nodes.CallNode, scope: Scope) -> PanelMembers:
-        found: list[ModelUse] = []
+        members: list[ModelUse] = []
         for argument in call.arguments:
             for use in self._check_member(argument, scope):
-                self._check_duplicate_member(use, found, argument, scope)
-                found += [] if use in found else [use]
+                self._check_duplicate_member(use, members, argument, scope)
+                if use not in members:
+                    members.append(use)
         if len(call.arguments) < 2:
             scope.report(
                 "RMG312", "a panel has two judges or more", call.span, help="write `panel(a, b, c)`"
             )
-        return tuple(found)
+        return tuple(members)
 
     @staticmethod
     def _check_duplicate_member(
         use: ModelUse, before: Iterable[ModelUse], argument: nodes.ArgumentNode, scope: Scope
     ) -> None:
-        """Judges that are one and the same would be heard twice, and say the same."""
+        """Report a judge that stands twice on a panel: its vote would count twice."""
         help = "several draws of one judge are `samples` of the grader"
         if use in before:
             scope.report(
@@ -292,7 +288,7 @@ class ModelTable:
             scope.report("RMG327", message, argument.span, help=help)
 
     def _check_member(self, argument: nodes.ArgumentNode, scope: Scope) -> PanelMembers:
-        """The model that sits on a panel; of another panel, its members."""
+        """The model of one argument of `panel`; for another panel, its members."""
         value = argument.value
         if argument.label is not None or not isinstance(value, nodes.NameNode):
             scope.report("RMG312", "`panel` wants the names of declared models", argument.span)
@@ -300,23 +296,22 @@ class ModelTable:
         return self._resolve_model_name(value, scope)
 
 
-def _literal_value(node: nodes.Expr, scope: Scope) -> float | int | bool | str | None:
-    """A literal's value, or a param's."""
+def _literal_value(node: nodes.Expr, scope: Scope) -> LiteralValue | None:
+    """The value of a literal or of a param; None for anything else."""
     match node:
         case nodes.NumberNode(value) | nodes.TextNode(value) | nodes.TruthNode(value):
             return value
         case nodes.SignNode("-", nodes.NumberNode(value)):
             return -value
         case nodes.NameNode(name):
-            found = scope.file.find(name)
-            declared = found.file.declarations[found.name] if found else None
+            target = scope.file.find(name)
+            declared = target.declaration if target else None
             if not isinstance(declared, nodes.ParamDecl):
                 return None
             scope.state.mark_used(scope.file, name)
-            return (
-                scope.state.universe.params.get(name, declared.value.value)
-                if scope.file is scope.state.root
-                else declared.value.value
-            )
+            # The caller of a run sets params of the root file only.
+            if scope.file is not scope.state.root:
+                return declared.value.value
+            return scope.state.universe.params.get(name, declared.value.value)
         case _:
             return None

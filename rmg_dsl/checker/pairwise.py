@@ -1,4 +1,4 @@
-"""`pairwise` and `ranking`: which of two is better, and which order the rows of a group are in."""
+"""Check `pairwise`, which compares two fields, and `ranking`, which orders the rows of a group."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ SHARE = number_type(0, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class ComparisonChecker:
-    """Checks comparisons; `grader_alone` gives the grader that an expression is, where it is nothing but one."""
+    """Checks comparisons. `find_grader_reference` returns the grader that an expression names alone, if any."""
 
-    book: CheckState
+    state: CheckState
     models: ModelTable
     expressions: ExpressionChecker
     find_grader_reference: FindGraderReference
@@ -55,41 +55,39 @@ class ComparisonChecker:
     # ── two fields ──
 
     def check_pairwise(self, declared: nodes.PairwiseDecl, scope: Scope) -> PairwiseScoring | None:
-        """Which of two fields is better; none where it cannot be said what is compared, or by which question."""
-        found = _check_plain_settings(declared.body, "pairwise", scope)
-        sides = self._check_sides(found.get("compare"), scope)
-        texts = self._check_templates(
-            found,
-            replace(scope, local_names=dict(zip(SIDES, sides or (UNKNOWN, UNKNOWN), strict=True))),
-        )
-        _check_both_shown(found.get("prompt"), scope)
-        _check_orders(found, scope)
-        jurors = self._panel_members(found, scope)
+        """Resolve a comparison of two fields; None if the fields or the prompt are missing or wrong."""
+        settings = _check_plain_settings(declared.body, "pairwise", scope)
+        sides = self._check_sides(settings.get("compare"), scope)
+        side_names = dict(zip(SIDES, sides or (UNKNOWN, UNKNOWN), strict=True))
+        texts = self._check_templates(settings, replace(scope, local_names=side_names))
+        _check_both_shown(settings.get("prompt"), scope)
+        _check_orders(settings, scope)
+        panel = self._panel_members(settings, scope)
         if sides is None or "prompt" not in texts:
             return None
         names = merge_templates(texts)
         compared = PairwiseScoring(
             texts["prompt"].text,
-            texts["system"].text if "system" in texts else "",
+            _system_text(texts),
             (sides[0].term, sides[1].term),
             tuple((name, term) for name, term in names.bindings if name not in SIDES),
             tuple((name, value) for name, value in names.constants if name not in SIDES),
             tuple(name for name in names.needs if name not in SIDES),
-            jurors,
-            swap=bool(_comparison_setting(found, "swap", True)),
-            decide=cast(DecisionRule, _comparison_setting(found, "decide", "agree")),
-            samples=int(_comparison_setting(found, "samples", 1)),
-            logprobs=bool(_comparison_setting(found, "logprobs", False)),
-            generator=str(_comparison_setting(found, "generator", "")),
+            panel,
+            swap=bool(_comparison_setting(settings, "swap", True)),
+            decide=cast(DecisionRule, _comparison_setting(settings, "decide", "agree")),
+            samples=int(_comparison_setting(settings, "samples", 1)),
+            logprobs=bool(_comparison_setting(settings, "logprobs", False)),
+            generator=str(_comparison_setting(settings, "generator", "")),
         )
-        check_samples(compared, found.get("samples"), scope)
-        check_generator(compared, found.get("generator"), scope)
+        check_samples(compared, settings.get("samples"), scope)
+        check_generator(compared, settings.get("generator"), scope)
         return compared
 
     def _check_sides(
         self, setting: nodes.SettingLine | None, scope: Scope
     ) -> tuple[TypedTerm, TypedTerm] | None:
-        """What `{{ a }}` and `{{ b }}` show."""
+        """The values of `{{ a }}` and `{{ b }}`."""
         if setting is None:
             return None
         value = setting.value
@@ -101,50 +99,54 @@ class ComparisonChecker:
         return one, other
 
     def _check_field(self, node: nodes.Expr, scope: Scope) -> TypedTerm:
-        """A value of the row that a judge is shown: never a score."""
-        found = self.expressions.check(node, scope)
-        if any(True for _ in expr.scorings_in(found.term)):
+        """Check a value that the judge sees. It must not be a score."""
+        typed = self.expressions.check(node, scope)
+        if any(True for _ in expr.scorings_in(typed.term)):
             text = scope.source_text(node)
-            help = "a judge is never shown scores; `by = …` of a ranking, or an aggregate, puts them together"
+            help = (
+                "a judge is never shown scores; `by = …` of a ranking, or an aggregate, "
+                "puts them together"
+            )
             scope.report(
                 "RMG405",
                 f"`{text}` is a score, and {scope.owner} shows fields",
                 node.span,
                 help=help,
             )
-        return found
+        return typed
 
-    def _check_templates(self, found: Settings, scope: Scope) -> dict[str, CheckedTemplate]:
+    def _check_templates(self, settings: Settings, scope: Scope) -> dict[str, CheckedTemplate]:
         texts: dict[str, CheckedTemplate] = {}
         for key in ("prompt", "system"):
-            value = found[key].value if key in found else None
+            value = settings[key].value if key in settings else None
             if isinstance(value, nodes.TextNode):
                 texts[key] = check_template(value, self.expressions, scope, f"the {key}")
             elif value is not None:
-                report_unquoted_text(found[key], scope)
+                report_unquoted_text(settings[key], scope)
         return texts
 
-    def _panel_members(self, found: Settings, scope: Scope) -> tuple[ModelUse, ...]:
-        return (
-            self.models.resolve_setting(found["model"], scope)
-            if "model" in found
-            else self.models.default_model(scope)
-        )
+    def _panel_members(self, settings: Settings, scope: Scope) -> tuple[ModelUse, ...]:
+        if "model" in settings:
+            return self.models.resolve_setting(settings["model"], scope)
+        return self.models.default_model(scope)
 
     # ── the rows of a group ──
 
     def check_ranking(
         self, declared: nodes.RankingDecl, scope: Scope
     ) -> tuple[RankingScoring, Type] | None:
-        """The rows of a group in order, or the items of a list; none where it is not said by what."""
-        found = _check_plain_settings(declared.body, "ranking", scope)
-        group = self._check_group(found["group"].value, scope) if "group" in found else None
-        among = self._check_field(found["among"].value, scope).term if "among" in found else None
-        way = (
-            self._check_by_key(found, among, scope)
-            if "by" in found
-            else self._check_by_judge(declared, found, among, scope)
-        )
+        """Resolve the ranking of a group or of a list; None if its criterion is missing or wrong."""
+        settings = _check_plain_settings(declared.body, "ranking", scope)
+        group = among = None
+        if "group" in settings:
+            group = self._check_group(settings["group"].value, scope)
+        if "among" in settings:
+            among = self._check_field(settings["among"].value, scope).term
+        way: ScoreRanking | PairwiseRanking | ListwiseRanking | None
+        if "by" in settings:
+            way = self._check_by_key(settings, among, scope)
+        else:
+            way = self._check_by_judge(declared, settings, among, scope)
         if way is None:
             return None
         if group is None and among is None and is_fully_read(declared.body, "ranking"):
@@ -155,9 +157,9 @@ class ComparisonChecker:
         return RankingScoring(group, way), LIST if group is None else SHARE
 
     def _check_group(self, node: nodes.Expr, scope: Scope) -> Term:
-        """What the rows of a group share: known before anybody is asked, so that the calls are too."""
-        found = self.expressions.check(node, scope)
-        if any(True for _ in expr.scorings_in(found.term)):
+        """The value that the rows of a group share. It must be known before the run, so it is no score."""
+        typed = self.expressions.check(node, scope)
+        if any(True for _ in expr.scorings_in(typed.term)):
             help = "group by a column, or by an expression over columns in a `fields:` line"
             scope.report(
                 "RMG218",
@@ -165,24 +167,28 @@ class ComparisonChecker:
                 node.span,
                 help=help,
             )
-        return found.term
+        return typed.term
 
     def _check_by_key(
-        self, found: Settings, among: Term | None, scope: Scope
+        self, settings: Settings, among: Term | None, scope: Scope
     ) -> ScoreRanking | PairwiseRanking | None:
-        setting = found["by"]
+        setting = settings["by"]
         named = self.find_grader_reference(setting.value, scope)
         if named is not None and named[0] is None:
             return None
-        scoring = self.book.scoring(named[0].scoring) if named and named[0] else None
-        pairs = isinstance(scoring, PairwiseScoring)
-        for key in ("prompt", "system", "model", *(() if pairs else ("among",))):
-            if key in found:
+        scoring = self.state.scoring(named[0].scoring) if named and named[0] else None
+        excluded = ["prompt", "system", "model"]
+        if not isinstance(scoring, PairwiseScoring):
+            excluded.append("among")
+        for key in excluded:
+            if key in settings:
                 message = f"{scope.owner} ranks by a judge or by a score, not by both"
                 help = "keep `by`, or `among` and `prompt`"
-                scope.report("RMG115", message, found[key].key.span, help=help)
+                scope.report("RMG115", message, settings[key].key.span, help=help)
         if isinstance(scoring, PairwiseScoring):
-            return PairwiseRanking(scoring.sides[0] if among is None else among, scoring)
+            if among is None:
+                among = scoring.sides[0]
+            return PairwiseRanking(among, scoring)
         return self._check_by_score(setting.value, scope)
 
     def _check_by_score(self, value: nodes.Expr, scope: Scope) -> ScoreRanking | None:
@@ -190,11 +196,9 @@ class ComparisonChecker:
             return None
         kind = self.expressions.check(value, scope)
         if not kind.type.is_numeric:
-            help = (
-                'give the labels values: `("bad"=0 | "good"=1)`'
-                if kind.type.kind == "label"
-                else ""
-            )
+            help = ""
+            if kind.type.kind == "label":
+                help = 'give the labels values: `("bad"=0 | "good"=1)`'
             self.expressions.report_wrong_type(
                 "RMG302", value, kind.type, "rows are ranked by a number", scope, help
             )
@@ -202,24 +206,23 @@ class ComparisonChecker:
         return ScoreRanking(kind.term, kind.type.direction < 0)
 
     def _check_by_judge(
-        self, declared: nodes.RankingDecl, found: Settings, among: Term | None, scope: Scope
+        self, declared: nodes.RankingDecl, settings: Settings, among: Term | None, scope: Scope
     ) -> ListwiseRanking | None:
-        texts = self._check_templates(found, scope)
+        texts = self._check_templates(settings, scope)
         if among is None or "prompt" not in texts:
-            _report_missing_ranking_keys(declared, found, scope)
+            _report_missing_ranking_keys(declared, settings, scope)
             return None
-        _check_no_candidate_shown(found["prompt"], among, texts["prompt"], scope)
+        _check_no_candidate_shown(settings["prompt"], among, texts["prompt"], scope)
         names = merge_templates(texts)
-        system = texts["system"].text if "system" in texts else ""
-        judges = self._panel_members(found, scope)
+        judges = self._panel_members(settings, scope)
         if len(judges) > 1:
             help = "name one of its members, or rank by a grader of the panel: `by = …`"
-            span = found["model"].span if "model" in found else declared.name.span
+            span = settings["model"].span if "model" in settings else declared.name.span
             scope.report("RMG322", f"{scope.owner} asks one judge, not a panel", span, help=help)
         return ListwiseRanking(
             among,
             texts["prompt"].text,
-            system,
+            _system_text(texts),
             names.bindings,
             names.constants,
             names.needs,
@@ -227,56 +230,66 @@ class ComparisonChecker:
         )
 
 
-# ── one key at a time ────────────────────────────────────────────────────────────────────────────────────────────
+# ── single keys ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _check_plain_settings(
     block: nodes.Block, kind: str, scope: Scope
 ) -> dict[str, nodes.SettingLine]:
-    found = check_settings(block, kind, scope)
-    for key, setting in found.items():
+    settings = check_settings(block, kind, scope)
+    for key, setting in settings.items():
         check_plain_value(setting, keys_of(kind)[key], scope)
-    return found
+    return settings
+
+
+def _system_text(templates: Mapping[str, CheckedTemplate]) -> str:
+    if "system" not in templates:
+        return ""
+    return templates["system"].text
 
 
 def _comparison_setting(
-    found: Settings, key: str, default: float | int | bool | str
+    settings: Settings, key: str, default: float | int | bool | str
 ) -> float | int | bool | str:
-    """A plain value; of a wrong one, which is reported by now, the default."""
-    value = found[key].value if key in found else None
-    if isinstance(value, nodes.NameNode):
-        return value.id if value.id in keys_of("pairwise")[key].words else default
-    if isinstance(value, nodes.NumberNode | nodes.TruthNode | nodes.TextNode) and isinstance(
-        value.value, type(default)
-    ):
-        return value.value
+    """The value of a key; the default if it is absent or wrong, which has been reported."""
+    if key not in settings:
+        return default
+    match settings[key].value:
+        case nodes.NameNode(word) if word in keys_of("pairwise")[key].words:
+            return word
+        case nodes.NumberNode(value) | nodes.TruthNode(value) | nodes.TextNode(value):
+            if isinstance(value, type(default)):
+                return value
     return default
 
 
 def _check_both_shown(setting: nodes.SettingLine | None, scope: Scope) -> None:
-    prompt = setting.value if setting is not None else None
-    if isinstance(prompt, nodes.TextNode) and not {*SIDES} <= {
-        v.name for v in outline(prompt.value).variables
-    }:
+    if setting is None or not isinstance(setting.value, nodes.TextNode):
+        return
+    prompt = setting.value
+    shown = {variable.name for variable in outline(prompt.value).variables}
+    if not shown.issuperset(SIDES):
         message = f"the prompt of {scope.owner} does not show both answers"
         scope.report("RMG320", message, prompt.span, help="put in `{{ a }}` and `{{ b }}`")
 
 
-def _check_orders(found: Settings, scope: Scope) -> None:
-    """What makes one decision of two orders has nothing to do where only one is asked."""
-    decide = _comparison_setting(found, "decide", "first_only")
-    if not _comparison_setting(found, "swap", True) and decide != "first_only":
+def _check_orders(settings: Settings, scope: Scope) -> None:
+    """Report `decide` beside `swap = False`: it combines two orders, and there is only one."""
+    decide = _comparison_setting(settings, "decide", "first_only")
+    if not _comparison_setting(settings, "swap", True) and decide != "first_only":
         help = "leave `decide` out, or ask in both orders"
-        scope.report("RMG322", "`swap = False` asks in one order", found["decide"].span, help=help)
+        scope.report(
+            "RMG322", "`swap = False` asks in one order", settings["decide"].span, help=help
+        )
 
 
 def _report_missing_ranking_keys(
-    declared: nodes.RankingDecl, found: Settings, scope: Scope
+    declared: nodes.RankingDecl, settings: Settings, scope: Scope
 ) -> None:
-    """A ranking without `by` wants the candidates and a question about them."""
+    """Report the keys that a ranking without `by` needs: the candidates and the prompt."""
     if not is_fully_read(declared.body, "ranking"):
         return
-    missing = [key for key in ("among", "prompt") if key not in found]
+    missing = [key for key in ("among", "prompt") if key not in settings]
     if len(missing) == 2:
         help = "add `by = reward`, or `among = …` and `prompt = …`"
         scope.report(
@@ -292,12 +305,14 @@ def _report_missing_ranking_keys(
 def _check_no_candidate_shown(
     setting: nodes.SettingLine, among: Term, prompt: CheckedTemplate, scope: Scope
 ) -> None:
-    """The prompt is one for all candidates: it cannot show one of them."""
+    """Report a prompt that shows one candidate: it is one question about all of them."""
     shown = {name for name, term in prompt.bindings if term == among}
     for variable in outline(prompt.text).variables:
         if variable.name in shown and isinstance(setting.value, nodes.TextNode):
-            help = (
-                f"leave `{{{{ {variable.name} }}}}` out: all candidates are listed below the prompt"
+            tag = f"`{{{{ {variable.name} }}}}`"
+            help = f"leave {tag} out: all candidates are listed below the prompt"
+            message = (
+                f"the prompt of {scope.owner} shows one candidate, "
+                "and is a question about all of them"
             )
-            message = f"the prompt of {scope.owner} shows one candidate, and is a question about all of them"
             scope.report("RMG409", message, name_span(setting.value, variable), help=help)

@@ -1,13 +1,13 @@
-"""Prompts in a spec: each name in a template found among fields, columns and params, each slip told at its place."""
+"""Check prompts: resolve each name of a template, and report each mistake at its place."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rmg_dsl.checker.expressions import ExpressionChecker
-from rmg_dsl.checker.scope import Scope
+from rmg_dsl.checker.scope import QualifiedName, Scope
 from rmg_dsl.diagnostics import Fix, Span
 from rmg_dsl.ir import expr
 from rmg_dsl.ir.expr import Constant, Term
@@ -21,7 +21,7 @@ _FORMAT_BRACES = re.compile(r"\{\{\s*[\"'\n]|[\"'\d\]\}]\s*\}\}|\{\{[^{}]*:[^{}]
 
 @dataclass(frozen=True, slots=True)
 class CheckedTemplate:
-    """A template's text, the values of its names, and which of the row's names it cannot do without."""
+    """A template with its names resolved: the row values (`bindings`), the constants, and the needed names."""
 
     text: str
     bindings: tuple[tuple[str, Term], ...] = ()
@@ -32,29 +32,29 @@ class CheckedTemplate:
 def check_template(
     node: nodes.TextNode, expressions: ExpressionChecker, scope: Scope, what: str = "the prompt"
 ) -> CheckedTemplate:
-    """Resolve the names of a template; `scope.words` are names that the key itself gives, such as `a` and `b`."""
-    found = outline(node.value)
-    for objection in found.problems:
-        span = _line_span(node, objection.line)
-        if objection.code == "RMG402" and _looks_like_format(node.value):
+    """Resolve the names of a template; `scope.local_names` are those of the key, such as `a` and `b`."""
+    facts = outline(node.value)
+    for problem in facts.problems:
+        span = _line_span(node, problem.line)
+        if problem.code == "RMG402" and _looks_like_format(node.value):
             _report_format_template(node, scope, what)
         else:
-            scope.report(objection.code, objection.message, span, help=objection.help)
-    _check_braces(node, found.variables, scope, what)
+            scope.report(problem.code, problem.message, span, help=problem.help)
+    _check_braces(node, facts.variables, scope, what)
     bound: list[tuple[str, Term]] = []
     constants: list[tuple[str, float | int | bool | str]] = []
-    for variable in found.variables:
+    for variable in facts.variables:
         _bind_variable(variable, node, expressions, scope, what, bound, constants)
     needs = tuple(
-        v.name for v in found.variables if not v.optional and v.name not in dict(constants)
+        v.name for v in facts.variables if not v.optional and v.name not in dict(constants)
     )
     if what in ("the prompt", "the system") and not scope.file.is_library:
-        _check_prompt_prefix(node, found.variables, constants, scope)
+        _check_prompt_prefix(node, facts.variables, constants, scope)
     return CheckedTemplate(node.value, tuple(bound), tuple(constants), needs)
 
 
 def report_unquoted_text(setting: nodes.SettingLine, scope: Scope) -> None:
-    """Report a key that wants a text and got something else."""
+    """Report a key whose value must be a text in quotes."""
     help = "`{{ name }}` inside the quotes puts a value in"
     scope.report("RMG111", f"`{setting.key.id}` is a text in quotes", setting.value.span, help=help)
 
@@ -70,14 +70,15 @@ def _bind_variable(
 ) -> None:
     span = name_span(node, variable)
     scope.rebindable_names.add(variable.name)
-    place = replace(scope, allows_missing=True) if variable.optional else scope
-    found = _template_name_term(variable.name, span, expressions, place, what)
-    if found is None:
+    if variable.optional:
+        scope = scope.allowing_missing()
+    term = _template_name_term(variable.name, span, expressions, scope, what)
+    if term is None:
         return
-    if isinstance(found, Constant) and found.value is not None:
-        constants.append((variable.name, found.value))
+    if isinstance(term, Constant) and term.value is not None:
+        constants.append((variable.name, term.value))
     else:
-        bound.append((variable.name, found))
+        bound.append((variable.name, term))
 
 
 def _template_name_term(
@@ -88,16 +89,8 @@ def _template_name_term(
     rebound = dict(scope.bindings).get(name)
     if rebound is not None:
         return rebound.term
-    root = scope.state.root
-    found = scope.file.find(name)
-    if found is None or not isinstance(found.file.declarations[found.name], nodes.ParamDecl):
-        own = (
-            found
-            if found and not isinstance(found.file.declarations[found.name], nodes.FieldDecl)
-            else None
-        )
-        found = root.find_field(name) or own
-    declared = found.file.declarations[found.name] if found else None
+    target = _find_template_name(name, scope)
+    declared = target.declaration if target else None
     match declared:
         case nodes.FieldDecl() | nodes.ParamDecl():
             return expressions.check(nodes.NameNode(name, span), scope).term
@@ -111,10 +104,24 @@ def _template_name_term(
             return _report_unusable_name(name, span, declared, scope, what)
 
 
+def _find_template_name(name: str, scope: Scope) -> QualifiedName | None:
+    """Find a param of this file, a field of the root file, or whatever else has this name."""
+    target = scope.file.find(name)
+    if target is not None and isinstance(target.declaration, nodes.ParamDecl):
+        return target
+    # Fields are not imported: a prompt of another file reads the fields of the root file.
+    field = scope.state.root.find_field(name)
+    if field is not None:
+        return field
+    if target is not None and isinstance(target.declaration, nodes.FieldDecl):
+        return None
+    return target
+
+
 def _report_unusable_name(
     name: str, span: Span, declared: object, scope: Scope, what: str
 ) -> Term | None:
-    """A grader's or model's name in a prompt: a column of that name may be meant, a score never."""
+    """Report a name of a grader or model in a prompt, unless the data has a column of that name."""
     if scope.state.universe.columns is not None and name in scope.state.universe.columns:
         scope.state.use_column(name, scope.file.source, span, scope.allows_missing)
         return expr.ColumnRef(name)
@@ -126,28 +133,25 @@ def _report_unusable_name(
     return None
 
 
-# ── places in a template ─────────────────────────────────────────────────────────────────────────────────────────
+# ── spans in a template ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def name_span(node: nodes.TextNode, variable: Variable) -> Span:
-    """Where a name stands: the template engine knows the line, the name is looked for inside the tags of that line."""
+    """Find the span of a name. Jinja gives only the line, so search the tags from there on."""
     lines = node.value.split("\n")
     start = sum(len(line) + 1 for line in lines[: variable.line - 1])
     pattern = re.compile(rf"(?<![\w.]){re.escape(variable.name)}(?!\w)")
-    for found in pattern.finditer(node.value, start):
-        opened = max(
-            node.value.rfind("{{", 0, found.start()), node.value.rfind("{%", 0, found.start())
-        )
-        closed = max(
-            node.value.rfind("}}", 0, found.start()), node.value.rfind("%}", 0, found.start())
-        )
+    for match in pattern.finditer(node.value, start):
+        before = node.value[: match.start()]
+        opened = max(before.rfind("{{"), before.rfind("{%"))
+        closed = max(before.rfind("}}"), before.rfind("%}"))
         if opened > closed:
-            return source_span(node, found.start(), found.end())
+            return source_span(node, match.start(), match.end())
     return _line_span(node, variable.line)
 
 
 def source_span(node: nodes.TextNode, start: int, end: int) -> Span:
-    """A stretch of a string's meaning as a stretch of the source."""
+    """Map a range of a string's value to its span in the source."""
     try:
         origins = [c.origin for c in characters(node.token)]
     except UnknownEscape:
@@ -168,21 +172,21 @@ def _line_span(node: nodes.TextNode, line: int) -> Span:
     return source_span(node, start + indent, start + max(len(text.rstrip()), indent + 1))
 
 
-# ── templates of another kind ────────────────────────────────────────────────────────────────────────────────────
+# ── templates for `str.format` ────────────────────────────────────────────────────────────────────────────────────
 
 
 def _check_braces(
     node: nodes.TextNode, variables: Iterable[Variable], scope: Scope, what: str
 ) -> None:
-    """`{query}`: a mistake where the prompt has no `{{ }}`, a doubt where the name is known, else text."""
-    found = single_braces(node.value)
-    if not found:
+    """Report `{query}`: an error if the prompt has no tags, a warning if the name is known, else nothing."""
+    braces = single_braces(node.value)
+    if not braces:
         return
     if _looks_like_format(node.value):
         _report_format_template(node, scope, what)
         return
-    known = _known_names(scope) | {v.name for v in variables}
-    for name, start, end in found:
+    known_names = _known_names(scope) | {v.name for v in variables}
+    for name, start, end in braces:
         span = source_span(node, start, end)
         fix = Fix(span, f"{{{{ {name} }}}}", f"write `{{{{ {name} }}}}`")
         help = f"a value is put in by two braces: `{{{{ {name} }}}}`"
@@ -194,18 +198,19 @@ def _check_braces(
                 help=help,
                 fixes=[fix],
             )
-        elif name in known:
+        elif name in known_names:
             message = f"`{{{name}}}` is plain text here, and `{name}` is a field"
             scope.report("RMG403", message, span, help=help, fixes=[fix], severity="warning")
 
 
 def _looks_like_format(text: str) -> bool:
-    """Doubled braces around what is no expression, beside single ones around names: written for `str.format`."""
+    """Has the text single braces around names, and doubled braces around something that is no name?"""
     return bool(single_braces(text)) and bool(_FORMAT_BRACES.search(text))
 
 
 def _report_format_template(node: nodes.TextNode, scope: Scope, what: str) -> None:
-    name, start, end = (single_braces(node.value) or [("name", 0, 1)])[0]
+    braces = single_braces(node.value) or [("name", 0, 1)]
+    name, start, end = braces[0]
     span = source_span(node, start, end)
     help = f"write `{{{{ {name} }}}}` for `{{{name}}}`, and single braces for doubled ones"
     if not any(d.code == "RMG406" and d.span == span for d in scope.state.diagnostics):
@@ -217,11 +222,10 @@ def _report_format_template(node: nodes.TextNode, scope: Scope, what: str) -> No
 def _known_names(scope: Scope) -> set[str]:
     columns = scope.state.universe.columns or frozenset()
     root = scope.state.root.declarations.items()
-    return (
-        {name for name, declared in root if isinstance(declared, nodes.FieldDecl | nodes.ParamDecl)}
-        | set(columns)
-        | set(scope.state.columns)
-    )
+    declared_names = {
+        name for name, declared in root if isinstance(declared, nodes.FieldDecl | nodes.ParamDecl)
+    }
+    return declared_names | set(columns) | set(scope.state.columns)
 
 
 def _check_prompt_prefix(
@@ -230,41 +234,44 @@ def _check_prompt_prefix(
     constants: Sequence[tuple[str, object]],
     scope: Scope,
 ) -> None:
-    """Row data before a long constant part: the provider cannot reuse what it has read of the prompt."""
-    found = find_row_data(node.value, {v.name for v in variables} - set(dict(constants)))
-    if found and found.constant_after >= MIN_CACHEABLE_LENGTH:
+    """Report row data before a long constant part, which the provider then cannot cache."""
+    row_data = find_row_data(node.value, {v.name for v in variables} - set(dict(constants)))
+    if row_data and row_data.constant_after >= MIN_CACHEABLE_LENGTH:
         _report_row_data_first(
-            node, found, scope, "put the constant part first: providers read it once for all rows"
+            node,
+            row_data,
+            scope,
+            "put the constant part first: providers read it once for all rows",
         )
 
 
 def _report_row_data_first(
-    node: nodes.TextNode, found: RowDataPosition, scope: Scope, help: str
+    node: nodes.TextNode, row_data: RowDataPosition, scope: Scope, help: str
 ) -> None:
-    span = source_span(node, found.start, found.end)
+    span = source_span(node, row_data.start, row_data.end)
     scope.report("RMG407", "the row's data stands before a long constant part", span, help=help)
 
 
 def check_system_prefix(
     texts: Mapping[str, nodes.TextNode], templates: Mapping[str, CheckedTemplate], scope: Scope
 ) -> None:
-    """The row's data in `system`: the whole prompt stands behind it."""
+    """Report row data in `system`: the whole prompt comes after it, so no constant part can be cached."""
     if "system" not in texts or "prompt" not in texts or scope.file.is_library:
         return
     node, names = texts["system"], {name for name, _ in templates["system"].bindings}
-    found = find_row_data(node.value, names)
-    if found is None or found.constant_after >= MIN_CACHEABLE_LENGTH:
+    row_data = find_row_data(node.value, names)
+    if row_data is None or row_data.constant_after >= MIN_CACHEABLE_LENGTH:
         return
     own = {name for name, _ in templates["prompt"].bindings}
     prompt = find_row_data(texts["prompt"].value, own)
     constant = max(prompt.start, prompt.constant_after) if prompt else len(texts["prompt"].value)
     if constant >= MIN_CACHEABLE_LENGTH:
         help = "put the row's data into the prompt, behind what is constant: `system` is read first"
-        _report_row_data_first(node, found, scope, help)
+        _report_row_data_first(node, row_data, scope, help)
 
 
 def merge_templates(templates: Mapping[str, CheckedTemplate]) -> CheckedTemplate:
-    """The names of several templates of one question together."""
+    """Merge the names of all templates of one question."""
     bound = {name: term for t in templates.values() for name, term in t.bindings}
     constants = {name: value for t in templates.values() for name, value in t.constants}
     needs = tuple(dict.fromkeys(name for t in templates.values() for name in t.needs))

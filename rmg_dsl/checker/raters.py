@@ -1,4 +1,4 @@
-"""What agreement compares: are the values of raters categories, and do they stand on one scale?"""
+"""Checks of raters: are their verdicts categories, in an order, and on one scale?"""
 
 from __future__ import annotations
 
@@ -19,108 +19,114 @@ from rmg_dsl.ir.scoring import (
     PythonScoring,
     Scoring,
 )
-from rmg_dsl.ir.statistics import NOMINAL_STATISTICS
+from rmg_dsl.ir.statistics import StatisticSpec
 from rmg_dsl.ir.types import ANY, Type, type_of_scale
-from rmg_dsl.scales import Labels, Points, Real
 from rmg_dsl.syntax import nodes
 
 MEAN_OF_DRAWS = "the mean of several draws"
 
 
 class Rater(NamedTuple):
-    """An argument of an agreement, as it was written and what it is."""
+    """An argument of an agreement: as it was written, its term, and the type of its verdicts."""
 
     node: nodes.Expr
     expression: TypedTerm
     type: Type
 
     @classmethod
-    def of(cls, node: nodes.Expr, found: TypedTerm, scope: Scope) -> Rater:
-        """The rater that an expression is. A comparison gives one of three decisions, and people may write which."""
-        term, kind = found.term, found.type
-        if isinstance(term, expr.ScoreRef) and isinstance(
-            tuple(scope.state.scorings)[term.scoring], PairwiseScoring
-        ):
-            kind = replace(kind, scale=PAIRWISE_SCALE)
-        return cls(node, found, kind)
+    def of(cls, node: nodes.Expr, expression: TypedTerm, scope: Scope) -> Rater:
+        """The rater that an expression is.
+
+        A comparison gives one of three decisions, and people may write the decision as a word.
+        """
+        term, kind = expression
+        if isinstance(term, expr.ScoreRef):
+            scoring = tuple(scope.state.scorings)[term.scoring]
+            if isinstance(scoring, PairwiseScoring):
+                kind = replace(kind, scale=PAIRWISE_SCALE)
+        return cls(node, expression, kind)
 
 
-def common_type(function: str, level: str, raters: Sequence[Rater], scope: Scope) -> Type:
-    """What the values of all raters can be; reports raters whose values this agreement cannot compare."""
+def common_type(spec: StatisticSpec, level: str, raters: Sequence[Rater], scope: Scope) -> Type:
+    """The type of all verdicts; reports verdicts that this agreement cannot compare."""
     before = len(scope.state.diagnostics)
     check_distinct_raters(raters, scope)
+    needs = spec.needs(level)
     for rater in raters:
-        if function in NOMINAL_STATISTICS or level == "nominal":
-            _check_category(function, rater, scope)
-        else:
-            _check_ordinal(function, level, rater, scope)
+        if needs == "category":
+            _check_category(spec, rater, scope)
+        elif not rater.type.is_numeric:
+            _report_no_order(spec, level, rater, scope)
+        elif needs == "ordered_category":
+            _check_category(spec, rater, scope)
+    # A rater of the wrong kind cannot be on the scale of the others: one report suffices.
     if len(scope.state.diagnostics) == before:
-        _check_raters_comparable(function, raters, scope)
+        _check_raters_comparable(spec, raters, scope)
     return _widest_type(rater.type for rater in raters)
 
 
 def check_distinct_raters(raters: Iterable[Rater], scope: Scope) -> None:
-    """Nobody is compared with himself: he always agrees."""
-    seen: set[object] = set()
+    """Report a rater that is compared with itself: such a pair always agrees."""
+    checked: set[Term] = set()
     for rater in raters:
-        if rater.expression.term in seen and not isinstance(rater.expression.term, expr.Constant):
-            text = scope.source_text(rater.node)
-            message = f"`{text}` is compared with itself"
+        term = rater.expression.term
+        if term in checked and not isinstance(term, expr.Constant):
+            message = f"`{scope.source_text(rater.node)}` is compared with itself"
             scope.report("RMG342", message, rater.node.span, help="name each rater once")
             return
-        seen.add(rater.expression.term)
+        checked.add(term)
 
 
 def _widest_type(kinds: Iterable[Type]) -> Type:
-    """The scale that holds the others: that with most labels, or any that is known."""
+    """The scale that holds the others: the one with most labels, or the first one with bounds."""
     known = [kind for kind in kinds if kind.kind != "any"]
     scaled = [kind for kind in known if kind.scale is not None or kind.labels]
-    bounded = [kind for kind in known if kind.is_bounded]
-    return max(scaled, key=lambda kind: len(kind.labels), default=next(iter(bounded), ANY))
+    if scaled:
+        return max(scaled, key=lambda kind: len(kind.labels))
+    return next((kind for kind in known if kind.is_bounded), ANY)
 
 
-# ── categories ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── categories ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _check_category(function: str, rater: Rater, scope: Scope) -> None:
+def _check_category(spec: StatisticSpec, rater: Rater, scope: Scope) -> None:
     why = not_categorical_reason(rater.expression, tuple(scope.state.scorings), scope)
-    if why:
-        text = scope.source_text(rater.node)
-        help = f"`spearman(…)` compares numbers; `round({text})` makes a whole number of one"
-        if why == MEAN_OF_DRAWS:
-            help = "`pool = median` keeps the draws on their scale; `spearman(…)` compares numbers"
-        message = f"`{function}` wants categories, and `{text}` is {why}"
-        scope.report("RMG340", message, rater.node.span, help=help)
+    if not why:
+        return
+    text = scope.source_text(rater.node)
+    help = f"`spearman(…)` compares numbers; `round({text})` makes a whole number of one"
+    if why == MEAN_OF_DRAWS:
+        help = "`pool = median` keeps the draws on their scale; `spearman(…)` compares numbers"
+    message = f"`{spec.name}` wants categories, and `{text}` is {why}"
+    scope.report("RMG340", message, rater.node.span, help=help)
 
 
-def _check_ordinal(function: str, level: str, rater: Rater, scope: Scope) -> None:
-    if function == "weighted_kappa" and rater.type.is_numeric:
-        _check_category(function, rater, scope)
-    elif not rater.type.is_numeric:
-        text = scope.source_text(rater.node)
-        shown = f'{function}(level="{level}")' if level else function
-        other = 'level="nominal"' if level else "`kappa(…)`"
-        help = f'ask {other}, or give the labels values: `("bad"=0 | "ok"=0.5 | "good"=1)`'
-        message = f"`{shown}` wants verdicts in an order, and `{text}` is {rater.type}"
-        scope.report("RMG302", message, rater.node.span, help=help)
+def _report_no_order(spec: StatisticSpec, level: str, rater: Rater, scope: Scope) -> None:
+    call, other = spec.name, "`kappa(…)`"
+    if level:
+        call, other = f'{spec.name}(level="{level}")', 'level="nominal"'
+    scope.report(
+        "RMG302",
+        f"`{call}` wants verdicts in an order, and {typed_text(rater, scope)}",
+        rater.node.span,
+        help=f'ask {other}, or give the labels values: `("bad"=0 | "ok"=0.5 | "good"=1)`',
+    )
 
 
-def not_categorical_reason(found: TypedTerm, scorings: Sequence[Scoring], scope: Scope) -> str:
-    """Why the values of an expression are no categories, as far as that is known; nothing where they may be."""
-    kind = found.type
+def not_categorical_reason(expression: TypedTerm, scorings: Sequence[Scoring], scope: Scope) -> str:
+    """Why the values of an expression are no categories; an empty text where they may be."""
+    kind = expression.type
     if kind.kind in ("bool", "label", "text", "any"):
         return ""
     if kind.kind != "number":
         return str(kind)
-    return _continuous_term_reason(found.term, scorings, scope) or _continuous_scale_reason(kind)
+    return _continuous_term_reason(expression.term, scorings, scope) or _continuous_scale_reason(
+        kind
+    )
 
 
 def _continuous_scale_reason(kind: Type) -> str:
-    if isinstance(kind.scale, Real | Points):
-        return (
-            f"any number on `{kind.scale}`" if isinstance(kind.scale, Real) else "a share of points"
-        )
-    return ""
+    return kind.scale.continuous_reason if kind.scale is not None else ""
 
 
 def _continuous_term_reason(term: Term, scorings: Sequence[Scoring], scope: Scope) -> str:
@@ -134,33 +140,39 @@ def _continuous_term_reason(term: Term, scorings: Sequence[Scoring], scope: Scop
         case expr.BinaryOp(rest=rest) if any(sign == "/" for sign, _ in rest):
             return "a quotient"
         case expr.Call(function):
-            functions = scope.state.universe.functions
-            result = functions[function].result if function in functions else ANY
-            is_share = result.kind == "number" and (result.low, result.high) == (0, 1)
-            return f"what `{function}(…)` gives, any number from 0 to 1" if is_share else ""
+            return _share_function_reason(function, scope)
         case expr.Aggregate() | expr.IfElse() | expr.BinaryOp() | expr.Negate():
-            found = (
-                _continuous_term_reason(part, scorings, scope) for part in _value_operands(term)
-            )
-            return next((why for why in found if why), "")
+            operands = _value_operands(term)
+            reasons = (_continuous_term_reason(part, scorings, scope) for part in operands)
+            return next(filter(None, reasons), "")
         case _:
             return ""
 
 
+def _share_function_reason(name: str, scope: Scope) -> str:
+    function = scope.state.universe.functions.get(name)
+    if function is None:
+        return ""
+    result = function.result
+    if result.kind != "number" or (result.low, result.high) != (0, 1):
+        return ""
+    return f"what `{name}(…)` gives, any number from 0 to 1"
+
+
 def _value_operands(term: Term) -> Iterable[Term]:
     """The parts whose values a term can take or count with; a condition only decides."""
-    return (term.then, term.otherwise) if isinstance(term, expr.IfElse) else expr.subterms(term)
+    if isinstance(term, expr.IfElse):
+        return (term.then, term.otherwise)
+    return expr.subterms(term)
 
 
 def _continuous_scoring_reason(scoring: Scoring, scorings: Sequence[Scoring], scope: Scope) -> str:
     match scoring:
         case JudgeScoring():
-            of_draws = pooled_type(scoring) != type_of_scale(scoring.scale)
-            return (
-                MEAN_OF_DRAWS
-                if of_draws
-                else _continuous_scale_reason(type_of_scale(scoring.scale))
-            )
+            kind = type_of_scale(scoring.scale)
+            if pooled_type(scoring) != kind:
+                return MEAN_OF_DRAWS
+            return _continuous_scale_reason(kind)
         case PythonScoring(scale=scale):
             return _continuous_scale_reason(type_of_scale(scale))
         case ExpressionScoring(term, scale):
@@ -171,48 +183,65 @@ def _continuous_scoring_reason(scoring: Scoring, scorings: Sequence[Scoring], sc
             return ""
 
 
-# ── one scale ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── one scale ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _check_raters_comparable(function: str, raters: Sequence[Rater], scope: Scope) -> None:
+def _check_raters_comparable(spec: StatisticSpec, raters: Sequence[Rater], scope: Scope) -> None:
     for one, other in combinations(raters, 2):
         why = incomparable_reason(one.type, other.type)
         if why:
-            shown = f"`{scope.source_text(one.node)}` is {one.type}, `{scope.source_text(other.node)}` is {other.type}"
-            message = f"`{function}` compares verdicts on one scale: {why}"
-            help = f"{shown}; `spearman(…)` compares the order of numbers on any scales"
+            types = f"{typed_text(one, scope)}, {typed_text(other, scope)}"
+            message = f"`{spec.name}` compares verdicts on one scale: {why}"
+            help = f"{types}; `spearman(…)` compares the order of numbers on any scales"
             scope.report("RMG341", message, other.node.span, help=help)
             return
 
 
+def typed_text(rater: Rater, scope: Scope) -> str:
+    """A rater and the type of its verdicts, for a message."""
+    return f"`{scope.source_text(rater.node)}` is {rater.type}"
+
+
 def incomparable_reason(one: Type, other: Type) -> str:
-    """Why verdicts of two types can never mean the same; nothing where they can."""
+    """Why verdicts of two types can never mean the same; an empty text where they can."""
     if "any" in (one.kind, other.kind):
         return ""
     if are_words_and_numbers(one, other):
         return "one gives words, the other numbers"
     if one.labels and other.labels:
+        # People may use only some labels of the judge, or have some more.
         nested = set(one.labels) <= set(other.labels) or set(other.labels) <= set(one.labels)
         return "" if nested else "the labels are other ones"
-    if not (one.is_bounded and other.is_bounded) or any(
-        k.low == k.high and k.scale is None for k in (one, other)
-    ):
+    if not _has_fixed_scale(one) or not _has_fixed_scale(other):
         return ""
-    if (one.low, one.high) != (other.low, other.high) or _label_values(one) != _label_values(
-        other
-    ) != () != _label_values(one):
+    if (one.low, one.high) != (other.low, other.high) or _have_other_values(one, other):
         return "the scales are other ones"
-    return "one is better high, the other low" if one.direction * other.direction < 0 else ""
+    # A score without a direction fits either one.
+    if one.direction * other.direction < 0:
+        return "one is better high, the other low"
+    return ""
+
+
+def _has_fixed_scale(kind: Type) -> bool:
+    """Are both ends known? A constant has no scale of its own: it fits any."""
+    is_constant = kind.low == kind.high and kind.scale is None
+    return kind.is_bounded and not is_constant
+
+
+def _have_other_values(one: Type, other: Type) -> bool:
+    """Do two scales of valued words have different values?"""
+    values, others = _label_values(one), _label_values(other)
+    return bool(values) and bool(others) and values != others
 
 
 def _label_values(kind: Type) -> tuple[float, ...]:
-    return tuple(sorted(kind.scale.values or ())) if isinstance(kind.scale, Labels) else ()
+    return tuple(sorted(kind.scale.word_values.values())) if kind.scale is not None else ()
 
 
 def are_words_and_numbers(one: Type, other: Type) -> bool:
     """Is one a word and the other a number? A scale that gives its words values has both."""
     words, numbers = ("label", "text"), ("number", "bool")
     for a, b in ((one, other), (other, one)):
-        if a.kind in words and b.kind in numbers and not isinstance(b.scale, Labels):
+        if a.kind in words and b.kind in numbers and not _label_values(b):
             return True
     return False

@@ -64,7 +64,7 @@ class RefineOutputs:
 
 @dataclass(frozen=True, slots=True)
 class RefineChecker:
-    """Checks the refine declarations of a spec, and says what each leaves behind."""
+    """Checks the `refine` declarations of a spec, and lists their outputs."""
 
     state: CheckState
     models: ModelTable
@@ -75,11 +75,11 @@ class RefineChecker:
         return self.graders.expressions
 
     def check(self, declared: nodes.RefineDecl, file: SpecFile) -> RefineOutputs:
-        """What the loop leaves behind; nothing where something is wrong with it."""
+        """The outputs of a loop; none if it has an error."""
         scope = Scope(self.state, file, f"refine `{declared.name.id}`")
         before = len(self.state.diagnostics)
-        found = check_settings(declared.body, "refine", scope)
-        loop = self._check_loop(declared, found, scope)
+        settings = check_settings(declared.body, "refine", scope)
+        loop = self._check_loop(declared, settings, scope)
         if loop is None or any(d.severity == "error" for d in self.state.diagnostics[before:]):
             return RefineOutputs()
         return self._refine_outputs(loop, declared, scope)
@@ -107,7 +107,9 @@ class RefineChecker:
             words[name] = TypedTerm(ScoreRef(scoring), kind)
         # A pairwise compares two drafts: one draft alone has no score before or after.
         scored = [] if loop.is_pairwise else [loop.by]
-        for watched in (*scored, *([loop.holdout] if loop.holdout else [])):
+        if loop.holdout:
+            scored.append(loop.holdout)
+        for watched in scored:
             kind = watched.type
             for part in ("before", "after"):
                 number_of_part = number_of(LoopOutputScoring(number_of_loop, part, watched))
@@ -117,35 +119,38 @@ class RefineChecker:
         return RefineOutputs(tuple(outputs), words)
 
     def _check_loop(
-        self, declared: nodes.RefineDecl, found: Mapping[str, nodes.SettingLine], scope: Scope
+        self, declared: nodes.RefineDecl, settings: Mapping[str, nodes.SettingLine], scope: Scope
     ) -> RefineScoring | None:
         name = declared.name.id
         current = self._expressions.check(
-            declared.name, replace(scope, allows_missing="draft" in found)
+            declared.name, replace(scope, allows_missing="draft" in settings)
         ).term
         drafting = replace(
             scope, bindings=((name, TypedTerm(LoopVariable("draft"), ANY)),), rebindable_names=set()
         )
-        for key, setting in found.items():
+        for key, setting in settings.items():
             if key != "feedback":
                 check_plain_value(setting, keys_of("refine")[key], scope)
-        until = (
-            self._until_conditions(found["until"], scope, drafting) if "until" in found else None
-        )
-        by = self._check_by(declared, found, scope, drafting)
-        guards = self._check_grader_list(found.get("guard"), "guard", scope, drafting)
-        holdout = (
-            self._check_loop_grader(found["holdout"].value, "holdout", scope, drafting)
-            if "holdout" in found
-            else None
-        )
-        feedback = self._feedback_graders(found.get("feedback"), scope, drafting)
-        improve = self._improve_prompt(declared, found, scope, drafting)
-        draft = self._writer_prompt({"prompt": found["draft"]}, scope) if "draft" in found else None
-        writer = self._writer_model(found.get("model"), scope)
+        until = None
+        if "until" in settings:
+            until = self._until_conditions(settings["until"], scope, drafting)
+        by = self._check_by(declared, settings, scope, drafting)
+        guards = self._check_grader_list(settings.get("guard"), "guard", scope, drafting)
+        holdout = None
+        if "holdout" in settings:
+            value = settings["holdout"].value
+            holdout = self._check_loop_grader(value, "holdout", scope, drafting)
+        feedback = self._feedback_graders(settings.get("feedback"), scope, drafting)
+        improve = self._improve_prompt(declared, settings, scope, drafting)
+        draft = None
+        if "draft" in settings:
+            draft = self._writer_prompt({"prompt": settings["draft"]}, scope)
+        writer = self._writer_model(settings.get("model"), scope)
         if by is None:
             return None
-        duel = self._pairwise_by(found["by"].value, by, scope, drafting) if "by" in found else None
+        duel = None
+        if "by" in settings:
+            duel = self._pairwise_by(settings["by"].value, by, scope, drafting)
         needed = self._component_graders(by, scope, drafting)
         return RefineScoring(
             name,
@@ -160,55 +165,49 @@ class RefineChecker:
             holdout,
             feedback or needed or (duel or by,),
             needed,
-            _integer_setting(found.get("rounds")) or DEFAULT_ROUNDS,
-            _integer_setting(found.get("patience")),
-            _name_setting(found.get("keep")) == "last",
+            _integer_setting(settings.get("rounds")) or DEFAULT_ROUNDS,
+            _integer_setting(settings.get("patience")),
+            _name_setting(settings.get("keep")) == "last",
         )
 
     def _writer_model(self, setting: nodes.SettingLine | None, scope: Scope) -> ModelUse:
-        found = (
-            self.models.resolve_setting(setting, scope)
-            if setting
-            else self.models.default_model(scope)
-        )
-        if len(found) > 1 and setting:
+        if setting:
+            models = self.models.resolve_setting(setting, scope)
+        else:
+            models = self.models.default_model(scope)
+        if len(models) > 1 and setting:
             help = "name one of its models: a text is written by one"
-            scope.report(
-                "RMG322", "a panel judges, and writes nothing", setting.value.span, help=help
-            )
-        elif len(found) > 1:
+            message = "a panel judges, and writes nothing"
+            scope.report("RMG322", message, setting.value.span, help=help)
+        elif len(models) > 1:
             help = "say who writes: `model = NAME`"
-            at = scope.file.declarations.get("judge")
-            span = at.span if at is not None else Span(0, 1)
-            scope.report(
-                "RMG322",
-                f"the default model is a panel, and {scope.owner} needs one writer",
-                span,
-                help=help,
-            )
-        return found[0]
+            judge = scope.file.declarations.get("judge")
+            span = judge.span if judge is not None else Span(0, 1)
+            message = f"the default model is a panel, and {scope.owner} needs one writer"
+            scope.report("RMG322", message, span, help=help)
+        return models[0]
 
-    # ── what is watched ──
+    # ── the graders of a loop ──
 
     def _check_by(
         self,
         declared: nodes.RefineDecl,
-        found: Mapping[str, nodes.SettingLine],
+        settings: Mapping[str, nodes.SettingLine],
         scope: Scope,
         drafting: Scope,
     ) -> LoopGrader | None:
-        """What to improve: `by`, or the one score that `until` is about."""
-        if "by" in found:
-            by = self._check_loop_grader(found["by"].value, "by", scope, drafting)
-            at = found["by"].value
-        elif "until" in found:
+        """The score to improve: `by`, or the only score in `until`."""
+        if "by" in settings:
+            by = self._check_loop_grader(settings["by"].value, "by", scope, drafting)
+            at = settings["by"].value
+        elif "until" in settings:
             named = [
                 n
-                for n in nodes.walk_nodes(found["until"].value)
+                for n in nodes.walk_nodes(settings["until"].value)
                 if isinstance(n, nodes.NameNode) and _names_a_score(n, scope)
             ]
             if len({node.id for node in named}) != 1:
-                self._report_ambiguous_until(found["until"].value, named, scope)
+                self._report_ambiguous_until(settings["until"].value, named, scope)
                 return None
             by, at = self._check_loop_grader(named[0], "until", scope, drafting), named[0]
         else:
@@ -222,7 +221,10 @@ class RefineChecker:
                 )
             return None
         if by is not None and by.row_scoring == by.draft_scoring:
-            message = f"`{scope.source_text(at)}` does not look at `{declared.name.id}`: no draft could make it better"
+            message = (
+                f"`{scope.source_text(at)}` does not look at `{declared.name.id}`: "
+                "no draft could make it better"
+            )
             help = f"name a grader or an aggregate that reads `{declared.name.id}`"
             scope.report("RMG322", message, at.span, help=help)
             return None
@@ -231,7 +233,7 @@ class RefineChecker:
     def _pairwise_by(
         self, node: nodes.Expr, by: LoopGrader, scope: Scope, drafting: Scope
     ) -> LoopGrader | None:
-        """A pairwise of `[response, best]`: each draft has to beat the best one before it."""
+        """A pairwise of `[response, best]`, in which each draft must beat the best one before it; else None."""
         compared = self.state.scoring(by.draft_scoring)
         if not isinstance(compared, PairwiseScoring):
             return None
@@ -267,7 +269,7 @@ class RefineChecker:
     def _check_loop_grader(
         self, node: nodes.Expr, key: str, scope: Scope, drafting: Scope
     ) -> LoopGrader | None:
-        """A score of the row and of a draft in its place; none where it is none, which is reported."""
+        """Resolve a score for the row and for a draft; reports anything that is no score and returns None."""
         if not self._expressions.check_score_name(node, scope, f"`{key}` of {scope.owner}"):
             return None
         first = self._expressions.check(node, scope)
@@ -301,11 +303,7 @@ class RefineChecker:
             return None
         later = self._expressions.check(node, drafting).term
         assert isinstance(later, expr.ScoreRef)
-        name = (
-            node.id
-            if isinstance(node, nodes.NameNode)
-            else " ".join(scope.source_text(node).split())
-        )
+        name = " ".join(scope.source_text(node).split())
         return LoopGrader(name, first.term.scoring, later.scoring, first.type)
 
     def _check_grader_list(
@@ -317,42 +315,44 @@ class RefineChecker:
             help = f"write `{key} = [harmlessness]`"
             scope.report("RMG322", f"`{key}` is a list of graders", setting.value.span, help=help)
             return ()
-        found = (
+        graders = (
             self._check_loop_grader(item, key, scope, drafting) for item in setting.value.items
         )
-        return tuple(watched for watched in found if watched)
+        return tuple(watched for watched in graders if watched)
 
     def _feedback_graders(
         self, setting: nodes.SettingLine | None, scope: Scope, drafting: Scope
     ) -> tuple[LoopGrader, ...]:
-        """The graders whose words the writer gets; none for `reasons`, which are those of all that `by` needs."""
-        if setting is None or (
-            isinstance(setting.value, nodes.NameNode) and setting.value.id == "reasons"
-        ):
+        """The graders of `feedback = [...]`; none for `reasons`, which means all graders that `by` needs."""
+        if setting is None:
             return ()
-        items = (
-            setting.value.items if isinstance(setting.value, nodes.ListNode) else (setting.value,)
-        )
-        found = (self._check_loop_grader(item, "feedback", scope, drafting) for item in items)
-        return tuple(watched for watched in found if watched)
+        match setting.value:
+            case nodes.NameNode("reasons"):
+                return ()
+            case nodes.ListNode(items):
+                pass
+            case single:
+                items = (single,)
+        graders = (self._check_loop_grader(item, "feedback", scope, drafting) for item in items)
+        return tuple(watched for watched in graders if watched)
 
     def _component_graders(
         self, by: LoopGrader, scope: Scope, drafting: Scope
     ) -> tuple[LoopGrader, ...]:
-        """The declared graders that `by` needs, or is: their reasons say what to improve."""
+        """The declared graders that `by` needs or is. Their reasons say what to improve."""
         scorings = list(self.state.scorings)
         read = reachable_from(
             [by.draft_scoring], lambda number: scoring_dependencies(scorings[number])
         )
-        found: list[LoopGrader] = []
+        components: list[LoopGrader] = []
         for name, declared in scope.file.declarations.items():
             if not isinstance(declared, nodes.GraderDecl):
                 continue
             first = self.graders.resolve(QualifiedName(scope.file, name))
             later = self.graders.resolve(QualifiedName(scope.file, name), drafting.bindings)
             if first and later and later.scoring in read:
-                found.append(LoopGrader(name, first.scoring, later.scoring, first.type))
-        return tuple(found)
+                components.append(LoopGrader(name, first.scoring, later.scoring, first.type))
+        return tuple(components)
 
     def _until_conditions(
         self, setting: nodes.SettingLine, scope: Scope, drafting: Scope
@@ -364,34 +364,34 @@ class RefineChecker:
             if isinstance(node, nodes.ComparisonNode)
             for side in (node.first, *(operand for _, operand in node.rest))
         ]
-        known = [self._expressions.check_score_name(side, scope, owner) for side in sides]
-        if not all(known):
+        are_scores = [self._expressions.check_score_name(side, scope, owner) for side in sides]
+        if not all(are_scores):
             return None
-        found = self._expressions.check_condition(setting.value, scope)
-        unknown = any(term == UNKNOWN.term for term in expr.walk_terms(found.term))
-        if not any(True for _ in expr.scorings_in(found.term)):
+        typed = self._expressions.check_condition(setting.value, scope)
+        unknown = any(term == UNKNOWN.term for term in expr.walk_terms(typed.term))
+        if not any(True for _ in expr.scorings_in(typed.term)):
             if not unknown and not scope.file.is_incomplete:
                 help = "name a grader or an aggregate: `until = reward >= 4`"
                 scope.report("RMG215", f"{owner} names no score", setting.value.span, help=help)
             return None
-        return found.term, self._expressions.check_condition(setting.value, drafting).term
+        return typed.term, self._expressions.check_condition(setting.value, drafting).term
 
-    # ── what is written ──
+    # ── the prompts of the writer ──
 
     def _improve_prompt(
         self,
         declared: nodes.RefineDecl,
-        found: Mapping[str, nodes.SettingLine],
+        settings: Mapping[str, nodes.SettingLine],
         scope: Scope,
         drafting: Scope,
     ) -> WriterPrompt:
-        own = {key: found[key] for key in ("prompt", "system") if key in found}
+        own = {key: settings[key] for key in ("prompt", "system") if key in settings}
         words = replace(drafting, local_names=_LOOP_NAMES)
-        if "prompt" in found:
-            self._check_feedback(found["prompt"], scope)
+        if "prompt" in settings:
+            self._check_feedback(settings["prompt"], scope)
             return self._writer_prompt(own, words)
-        seen = drafting.rebindable_names - {drafting.bindings[0][0]}
-        shown = [name for name in _WRITER_FIELDS if name in seen]
+        read_names = drafting.rebindable_names - {drafting.bindings[0][0]}
+        shown = [name for name in _WRITER_FIELDS if name in read_names]
         return self._default_improve_prompt(own, shown, words, declared.name.span)
 
     @staticmethod
@@ -407,12 +407,16 @@ class RefineChecker:
     def _default_improve_prompt(
         self, own: Mapping[str, nodes.SettingLine], shown: list[str], scope: Scope, at: Span
     ) -> WriterPrompt:
-        """The prompt that is used where the author gives none: the constant part, what it is about, text, feedback."""
+        """The default prompt: instructions, the fields that graders read, the text, the feedback."""
         name = scope.bindings[0][0]
-        parts = [_IMPROVE_INSTRUCTIONS, *(f"{each}:\n{{{{ {each} }}}}\n" for each in shown)]
+        parts = [
+            _IMPROVE_INSTRUCTIONS,
+            *(f"{field_name}:\n{{{{ {field_name} }}}}\n" for field_name in shown),
+        ]
         parts += [f"Text:\n{{{{ {name} }}}}\n", "Feedback:\n{{ feedback }}"]
         bound = {
-            each: self._expressions.check(nodes.NameNode(each, at), scope).term for each in shown
+            field_name: self._expressions.check(nodes.NameNode(field_name, at), scope).term
+            for field_name in shown
         }
         bound |= {name: LoopVariable("draft"), "feedback": LoopVariable("feedback")}
         system = self._writer_prompt(own, scope) if own else None
@@ -424,9 +428,11 @@ class RefineChecker:
             (name, *(system.needs if system else ())),
         )
 
-    def _writer_prompt(self, found: Mapping[str, nodes.SettingLine], scope: Scope) -> WriterPrompt:
+    def _writer_prompt(
+        self, settings: Mapping[str, nodes.SettingLine], scope: Scope
+    ) -> WriterPrompt:
         checked: dict[str, CheckedTemplate] = {}
-        for key, setting in found.items():
+        for key, setting in settings.items():
             if isinstance(setting.value, nodes.TextNode):
                 checked[key] = check_template(
                     setting.value, self._expressions, scope, f"the {setting.key.id}"
@@ -443,19 +449,22 @@ class RefineChecker:
 
 
 def _names_a_score(node: nodes.NameNode, scope: Scope) -> bool:
-    found = scope.file.find(node.id)
+    target = scope.file.find(node.id)
     scores = nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | nodes.RankingDecl
-    return found is not None and isinstance(found.file.declarations[found.name], scores)
+    return target is not None and isinstance(target.declaration, scores)
 
 
 def _integer_setting(setting: nodes.SettingLine | None) -> int | None:
-    value = setting.value if setting else None
-    return (
-        value.value
-        if isinstance(value, nodes.NumberNode) and isinstance(value.value, int)
-        else None
-    )
+    match setting:
+        case nodes.SettingLine(value=nodes.NumberNode(int(value))):
+            return value
+        case _:
+            return None
 
 
 def _name_setting(setting: nodes.SettingLine | None) -> str:
-    return setting.value.id if setting and isinstance(setting.value, nodes.NameNode) else ""
+    match setting:
+        case nodes.SettingLine(value=nodes.NameNode(name)):
+            return name
+        case _:
+            return ""

@@ -10,8 +10,7 @@ from rmg_dsl.checker.scope import Scope
 from rmg_dsl.ir.expr import Term, scorings_in
 from rmg_dsl.ir.scoring import RubricLine
 from rmg_dsl.prompts.template import RENDER_FAILURES, Prompt, has_tags
-from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
-from rmg_dsl.suggest import suggest_name
+from rmg_dsl.scales import Scale
 from rmg_dsl.syntax import nodes
 
 _TWO_QUESTIONS = re.compile(r"\b(?:and|or)\b", re.I)
@@ -24,7 +23,7 @@ def check_rubric_source(
     if rubric is None or rubric.source is None:
         return None
     found = expressions.check(rubric.source, scope)
-    if not isinstance(scale, Points):
+    if not scale.has_criteria:
         help = "a list of `{criterion, points}` scores on `points`"
         scope.report(
             "RMG315",
@@ -53,9 +52,9 @@ def check_rubric(
         found.append(
             RubricLine(_criterion_level(criterion), _criterion_text(criterion, expressions, scope))
         )
-        if isinstance(scale, Points):
+        if scale.has_criteria:
             _note_double_criterion(criterion, scope)
-    if isinstance(scale, Points) and not any(
+    if scale.has_criteria and not any(
         isinstance(c.level, int | float) and c.level > 0 for c in found
     ):
         scope.report(
@@ -89,7 +88,7 @@ def _check_level(
     level = criterion.level
     value = _criterion_level(criterion)
     span = level.span
-    if isinstance(scale, Points):
+    if scale.has_criteria:
         if not isinstance(level, nodes.NumberNode | nodes.NameNode) or value == 0:
             scope.report(
                 "RMG315",
@@ -121,26 +120,12 @@ def _check_level(
 def _level_misfit(
     level: nodes.NumberNode | nodes.TextNode | nodes.TruthNode | nodes.NameNode, scale: Scale
 ) -> tuple[str, str]:
-    """Why a level is not one of the scale's, and what is."""
-    value = level.id if isinstance(level, nodes.NameNode) else level.value
-    offered = f"the scale is {scale}"
-    match scale:
-        case Whole(low, high):
-            fits = isinstance(level, nodes.NumberNode) and value in range(low, high + 1)
-        case Real(low, high):
-            fits = isinstance(level, nodes.NumberNode) and low <= level.value <= high
-        case YesNo():
-            fits, offered = (
-                isinstance(level, nodes.TruthNode),
-                "the levels of a bool are True and False",
-            )
-        case Labels(labels):
-            fits = isinstance(level, nodes.TextNode) and value in labels
-            close = suggest_name(str(value), labels)
-            offered = f'did you mean "{close}"?' if close else offered
-        case Points():
-            fits = True
-    return ("", "") if fits else (f"the level {value} is not on the scale", offered)
+    """Why a level is not on the scale, and a help text; both empty where it is."""
+    if isinstance(level, nodes.NameNode):
+        return f"the level {level.id} is not on the scale", scale.level_help(level.id)
+    if scale.accepts_level(level.value):
+        return "", ""
+    return f"the level {level.value} is not on the scale", scale.level_help(level.value)
 
 
 def _criterion_text(

@@ -1,4 +1,4 @@
-"""Where a name is looked up, and the book in which a check writes down what it finds."""
+"""Scopes of names, and the state of one check: its diagnostics, ways of scoring and columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rmg_dsl.ir.expr import Term
 from rmg_dsl.ir.scoring import Scoring
 from rmg_dsl.ir.suite import ColumnUse
 from rmg_dsl.ir.types import Type
-from rmg_dsl.suggest import nearest
+from rmg_dsl.suggest import nearest, suggest_name
 from rmg_dsl.syntax import nodes
 
 LiteralValue = float | int | bool | str
@@ -30,7 +30,7 @@ NamedDeclaration = (
 
 
 class TypedTerm(NamedTuple):
-    """An expression with its names resolved, and what it can be worth."""
+    """An expression with its names resolved, and its type."""
 
     term: Term
     type: Type
@@ -38,10 +38,10 @@ class TypedTerm(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Universe:
-    """All that a check may know besides the text: handed in, so that nothing here looks outside.
+    """Everything that a check knows besides the text. The caller passes it in, so the checker does no I/O.
 
-    `load` gives the source of an imported file or raises `OSError`; `setting_problem` says what is wrong with a model
-    setting; `columns` are the data's, or none where there is no data.
+    `load` returns the source of an imported file or raises `OSError`. `setting_problem` returns what
+    is wrong with a model setting. `columns` are the columns of the data, or None without data.
     """
 
     functions: Mapping[str, Function]
@@ -56,18 +56,23 @@ class Universe:
 
 
 class QualifiedName(NamedTuple):
-    """A name of another file."""
+    """A name and the file that declares it."""
 
     file: SpecFile
     name: str
 
+    @property
+    def declaration(self) -> NamedDeclaration:
+        """The declaration of this name. Raises KeyError if the file only imports it."""
+        return self.file.declarations[self.name]
+
 
 @dataclass(slots=True, eq=False, repr=False)
 class SpecFile:
-    """One spec file in a check: its declarations by name, and the names it takes from others.
+    """One spec file in a check: its declarations and its imports by name.
 
-    `incomplete` where a part could not be read, so that an unknown name may be that part's; `hides_fields` where only
-    fields can be meant.
+    `is_incomplete`: a part could not be parsed, so an unknown name may be declared there.
+    `sees_only_fields`: a damaged `fields:` block may hold the unknown names.
     """
 
     module: nodes.Module
@@ -83,31 +88,32 @@ class SpecFile:
 
     @property
     def has_broken(self) -> bool:
-        """Is there a declaration that could not be read?"""
+        """Has the file a declaration that could not be parsed?"""
         return any(isinstance(declared, nodes.Broken) for declared in self.declarations.values())
 
     def names(self) -> set[str]:
+        """All names of the file, declared or imported."""
         return {*self.declarations, *self.imports}
 
     def find_field(self, name: str) -> QualifiedName | None:
-        """A field of this file; fields are not imported, so those of other files never count."""
-        return (
-            QualifiedName(self, name)
-            if isinstance(self.declarations.get(name), nodes.FieldDecl)
-            else None
-        )
+        """A field of this file, or None. Fields are never imported."""
+        if not isinstance(self.declarations.get(name), nodes.FieldDecl):
+            return None
+        return QualifiedName(self, name)
 
     def find(self, name: str) -> QualifiedName | None:
-        """The file in which a name is declared, through imports."""
+        """Find the declaration of a name, following imports; None if there is none."""
         if name in self.declarations:
             return QualifiedName(self, name)
-        found = self.imports.get(name)
-        return found.file.find(found.name) if found else None
+        target = self.imports.get(name)
+        if target is None:
+            return None
+        return target.file.find(target.name)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ResolvedGrader:
-    """A grader or aggregate, resolved: its number in the suite, its type, and the names by which it can be rebound."""
+    """A resolved grader or aggregate: its number in the suite, its type, and the names that a call can rebind."""
 
     scoring: int
     type: Type
@@ -121,7 +127,7 @@ ScopeKind = Literal["field", "row", "rows", "setting"]
 
 @dataclass(slots=True, eq=False, repr=False)
 class CheckState:
-    """What a check finds, in one place: diagnostics, ways of scoring (each once), columns, uses."""
+    """The mutable state of one check: diagnostics, ways of scoring (each once), columns, used names."""
 
     universe: Universe
     root: SpecFile
@@ -133,7 +139,7 @@ class CheckState:
     _intended_names: dict[tuple[int, str, str], str | None] = field(default_factory=dict)
 
     def intended_name(self, name: str, file: SpecFile, own_field: str) -> str | None:
-        """The declared name that an undeclared one is meant to be, or none; looked for once for each name."""
+        """The declared name that an undeclared one probably means, or None. Cached per name."""
         key = (id(file), name, own_field)
         if key not in self._intended_names:
             self._intended_names[key] = nearest(
@@ -142,16 +148,19 @@ class CheckState:
         return self._intended_names[key]
 
     def scoring_number(self, scoring: Scoring) -> int:
+        """The number of a way of scoring; equal ones share a number."""
         return self.scorings.setdefault(scoring, len(self.scorings))
 
     def scoring(self, number: int) -> Scoring:
-        """The way of scoring of this number."""
+        """The way of scoring with this number."""
         return next(islice(self.scorings, number, None))
 
     def mark_used(self, file: SpecFile, name: str) -> None:
+        """Record a use, so that no note says that the declaration is unused."""
         self.used_names.add((id(file), name))
 
     def use_column(self, name: str, source: Source, span: Span, optional: bool) -> None:
+        """Record the use of a column; a required use replaces an optional one."""
         before = self.columns.get(name)
         if before is None or (before.optional and not optional):
             self.columns[name] = ColumnUse(name, source, span, optional)
@@ -159,9 +168,11 @@ class CheckState:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Scope:
-    """How names are read at one place: `place` says what kind of value is wanted, `words` are the key's own.
+    """How names are resolved at one place.
 
-    `bound` are the fields rebound by a call, `touched` collects the names that a call could rebind.
+    `kind` is the kind of value that may stand here; `local_names` are the names that the key itself
+    provides. `bindings` are names rebound by a call; `rebindable_names` collects the names that a
+    call of this grader could rebind.
     """
 
     state: CheckState
@@ -178,7 +189,7 @@ class Scope:
 
     @property
     def default_model_file(self) -> SpecFile:
-        """The file whose default model is asked: for the standard library's graders, the file that uses them."""
+        """The file whose default model counts: for graders of the standard library, the file that uses them."""
         return self.calling_file or self.file
 
     def report(
@@ -192,6 +203,7 @@ class Scope:
         fixes: Iterable[Fix] = (),
         severity: Severity | None = None,
     ) -> None:
+        """Add a diagnostic at a span of this file."""
         self.state.diagnostics.append(
             diagnose(
                 code,
@@ -205,11 +217,24 @@ class Scope:
             )
         )
 
-    def with_kind(self, place: ScopeKind) -> Scope:
-        return replace(self, kind=place)
+    def with_kind(self, kind: ScopeKind) -> Scope:
+        """The same scope for another kind of value."""
+        return replace(self, kind=kind)
 
     def allowing_missing(self) -> Scope:
+        """The same scope where a column may lack a value."""
         return replace(self, allows_missing=True)
 
     def source_text(self, node: nodes.Expr) -> str:
+        """The source text of an expression."""
         return self.file.source.text[node.span.start : node.span.end]
+
+
+def suggest_fix(
+    name: nodes.NameNode, candidates: Iterable[str], otherwise: str
+) -> tuple[str, list[Fix]]:
+    """The help and the fixes for an unknown name: the nearest candidate, or `otherwise` alone."""
+    close = suggest_name(name.id, candidates)
+    if not close:
+        return otherwise, []
+    return f"did you mean `{close}`?", [Fix(name.span, close, f"write `{close}`")]

@@ -332,7 +332,7 @@ class _Checker:
         given = self.book.universe.params
         names = [*self.root.declarations, *self.root.imports]
         found = ((name, self.root.find(name)) for name in names)
-        params = ((n, f.file.declarations[f.name]) for n, f in found if f)
+        params = ((n, f.declaration) for n, f in found if f)
         return tuple(
             (n, given.get(n, d.value.value)) for n, d in params if isinstance(d, nodes.ParamDecl)
         )

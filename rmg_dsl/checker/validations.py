@@ -1,4 +1,4 @@
-"""`validate`: which grader is compared with which verdicts of people, and how."""
+"""Checks of `validate`: which grader is compared with which verdicts of people, and how."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rmg_dsl.checker.raters import (
     are_words_and_numbers,
     check_distinct_raters,
     not_categorical_reason,
+    typed_text,
 )
 from rmg_dsl.checker.scope import Scope
 from rmg_dsl.ir import expr
@@ -28,7 +29,7 @@ _VALIDATION_LEVELS: Mapping[str, ValidationLevel] = {
 def check_validation(
     declared: nodes.ValidateDecl, expressions: ExpressionChecker, scope: Scope
 ) -> Validation | None:
-    """What a `validate` asks for, with every mistake in it reported; none where no grader is named."""
+    """Check a `validate` and report every mistake in it; None where it names no grader."""
     keys = check_settings(declared.body, "validate", scope) if declared.body else {}
     group = expressions.check(keys["group"].value, scope).term if "group" in keys else None
     level = _validation_level(declared, keys, scope)
@@ -41,11 +42,13 @@ def check_validation(
         return None
     check_distinct_raters([judge, *people], scope)
     _check_verdict_kinds(judge, people, scope)
+    scorings = tuple(scope.state.scorings)
+    is_categorical = not not_categorical_reason(judge.expression, scorings, scope)
     return Validation(
         declared.name.id,
         judge.expression.term.scoring,
         judge.type,
-        not not_categorical_reason(judge.expression, tuple(scope.state.scorings), scope),
+        is_categorical,
         _named_verdicts(people, scope),
         group,
         level,
@@ -55,7 +58,7 @@ def check_validation(
 
 
 def _named_verdicts(people: Sequence[Rater], scope: Scope) -> tuple[tuple[str, Term], ...]:
-    """Each person's verdicts, by what was written for them."""
+    """Each person's verdicts, by the text of the expression."""
     return tuple(
         (" ".join(scope.source_text(person.node).split()), person.expression.term)
         for person in people
@@ -66,7 +69,8 @@ def _report_no_grader(judge: Rater, scope: Scope) -> None:
     if _is_broken_score(judge.node, scope):
         return
     if not any(d.span == judge.node.span for d in scope.state.diagnostics):
-        message = "`validate` wants a grader or an aggregate: it compares what that says with what people say"
+        message = "`validate` wants a grader or an aggregate: "
+        message += "it compares what that says with what people say"
         scope.report(
             "RMG215",
             message,
@@ -87,21 +91,22 @@ def _is_broken_score(node: nodes.Expr, scope: Scope) -> bool:
 def _check_verdict_kinds(judge: Rater, people: Sequence[Rater], scope: Scope) -> None:
     for person in people:
         if are_words_and_numbers(judge.type, person.type):
-            shown = f"`{scope.source_text(judge.node)}` is {judge.type}, `{scope.source_text(person.node)}` is {person.type}"
+            types = f"{typed_text(judge, scope)}, {typed_text(person, scope)}"
             message = "`validate` compares verdicts of one kind: one gives words, the other numbers"
-            scope.report("RMG341", message, person.node.span, help=shown)
+            scope.report("RMG341", message, person.node.span, help=types)
 
 
 def _validation_level(
     declared: nodes.ValidateDecl, keys: Mapping[str, nodes.SettingLine], scope: Scope
 ) -> ValidationLevel:
-    """What is compared; all but `pooled` needs groups."""
+    """The level of the comparison; every level but `pooled` needs groups."""
     setting = keys.get("level")
     if setting is None:
         return "pooled"
     check_plain_value(setting, keys_of("validate")["level"], scope)
     word = setting.value.id if isinstance(setting.value, nodes.NameNode) else ""
     level = _VALIDATION_LEVELS.get(word, "pooled")
+    # A block with a line that could not be read may hold the missing `group`.
     body = declared.body
     if (
         level != "pooled"

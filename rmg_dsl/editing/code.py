@@ -224,7 +224,8 @@ def _role_inside_calls(role: str, calls: Sequence[OpenCall], names: SpecNames) -
     if role != "require":
         return role
     functions = (names.universe.functions.get(call.function) for call in calls)
-    of_rows = any(f is not None and any(p.type == "rows" for p in f.parameters) for f in functions)
+    statistics = [function.statistic for function in functions if function is not None]
+    of_rows = any(spec is not None and not spec.is_bound for spec in statistics)
     return "each row" if of_rows else "rows"
 
 

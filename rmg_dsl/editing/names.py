@@ -73,7 +73,7 @@ class SpecNames:
         for name in (*root.declarations, *root.imports):
             target = root.find(name)
             if target is not None and name != self.hidden_name:
-                yield name, target, target.file.declarations[target.name]
+                yield name, target, target.declaration
 
     def declaration_offers(self, *kinds: str) -> list[Offer]:
         """The declarations of these kinds; the first word of a broken one is its kind."""

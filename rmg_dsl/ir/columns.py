@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 from rmg_dsl.ir.scoring import JudgeScoring, PairwiseScoring, RankingScoring, Scoring
 from rmg_dsl.ir.types import Type
 from rmg_dsl.results import Ballot, Outcome, Preference, RankPosition, RefinePath, Score
-from rmg_dsl.scales import Labels, Value, Whole
+from rmg_dsl.scales import Value
 
 OutputKind = Literal["grader", "aggregate", "pairwise", "ranking", "refine", "refined"]
 """What writes columns; `refined` is the score of a loop's first or returned draft."""
@@ -86,7 +86,7 @@ def _probability(outcome: Outcome, _: RefinePath | None) -> Cell:
     return _preference_of(outcome).p
 
 
-def _flagged(outcome: Outcome, _: RefinePath | None) -> Cell:
+def _is_flagged(outcome: Outcome, _: RefinePath | None) -> Cell:
     return _preference_of(outcome).flagged
 
 
@@ -114,7 +114,7 @@ def _always(_: Type, __: Scoring) -> bool:
 
 
 def _has_valued_labels(declared: Type, _: Scoring) -> bool:
-    return isinstance(declared.scale, Labels) and bool(declared.scale.values)
+    return declared.scale is not None and bool(declared.scale.word_values)
 
 
 def _has_ballot(_: Type, scoring: Scoring) -> bool:
@@ -175,8 +175,8 @@ class OutputColumn:
 
 
 def _kind_of_type(declared: Type) -> ColumnKind | None:
-    if isinstance(declared.scale, Whole):
-        return "integer"
+    if declared.scale is not None:
+        return declared.scale.column_kind
     match declared.kind:
         case "number" | "bool" | "text":
             return declared.kind
@@ -201,7 +201,7 @@ OUTPUT_COLUMNS: tuple[OutputColumn, ...] = (
     OutputColumn("spread", ("grader",), "number", _spread, _has_ballot),
     OutputColumn("confidence", ("grader",), "number", _confidence, _has_ballot),
     OutputColumn("p", ("grader", "pairwise"), "number", _probability, _is_comparison),
-    OutputColumn("flagged", ("grader", "pairwise"), "bool", _flagged, _is_comparison),
+    OutputColumn("flagged", ("grader", "pairwise"), "bool", _is_flagged, _is_comparison),
     OutputColumn("rank", ("grader", "ranking"), "integer", _rank, _is_ranking),
     OutputColumn("before", (), None, _score_value),
     OutputColumn("after", (), None, _score_value),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from rmg_dsl.ir.statistics import ScaleNeed, StatisticSpec
 from rmg_dsl.ir.types import ANY, Type
 
 
@@ -191,16 +192,27 @@ class WithDefault(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Statistic(IRNode):
-    """A function over the rows of the run, in a `require`: of expressions of a row, or of a statistic (`low`, `high`).
+    """A statistic over the rows of a run, in a `require`: of expressions of a row, or, for the
+    bounds `low` and `high`, of a statistic.
 
     `names` are the arguments as they were written, `type` is what their values can be.
     """
 
-    function: str
+    spec: StatisticSpec
     arguments: tuple[Term, ...]
     names: tuple[str, ...] = ()
     options: tuple[tuple[str, float | str], ...] = ()
     type: Type = ANY
+
+    @property
+    def function(self) -> str:
+        """The name of the statistic in the language."""
+        return self.spec.name
+
+    @property
+    def needs(self) -> ScaleNeed:
+        """What its values must be, with its options."""
+        return self.spec.needs(str(dict(self.options).get("level", "")))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Literal, assert_never
+from typing import Literal
 
-from rmg_dsl.scales import LabelOrder, Labels, Points, Real, Scale, Whole, YesNo
+from rmg_dsl.scales import Scale
 
 Kind = Literal["number", "bool", "label", "text", "list", "none", "any"]
 
@@ -60,25 +60,12 @@ def number_type(low: float, high: float, direction: int = 0) -> Type:
 def type_of_scale(scale: Scale) -> Type:
     """The type of a score on this scale.
 
+    >>> from rmg_dsl.scales import Whole
     >>> str(type_of_scale(Whole(1, 5, lower=True)))
     '1..5 lower'
     """
-    direction = -1 if scale.lower else 1
-    match scale:
-        case Whole(low, high) | Real(low, high):
-            return Type("number", low, high, direction, scale=scale)
-        case YesNo():
-            return Type("bool", 0, 1, direction, scale=scale)
-        case Labels(labels, None):
-            return Type("label", labels=labels, scale=scale)
-        case Labels(labels, values):
-            return Type("number", min(values or (0,)), max(values or (0,)), direction, scale=scale)
-        case Points():
-            return Type("number", -inf, 1, 1, scale=scale)
-        case LabelOrder():
-            return Type("list", scale=scale)
-        case _:
-            assert_never(scale)
+    kind, low, high, direction, labels = scale.score_type
+    return Type(kind, low, high, direction, labels, scale)
 
 
 def union_type(one: Type, other: Type) -> Type:

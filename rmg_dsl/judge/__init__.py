@@ -1,4 +1,9 @@
-"""Asking, deliberating and reading: questions as messages, replies as scores, draws as one. No vendor, no network."""
+"""Questions as messages, replies as scores, many draws as one score. No vendor and no network.
+
+`protocol` says what a step asks and resolves. `questions`, `pairwise`, `ranking` and `writer` make
+questions; `prompt_layout` renders them. `replies` reads a reply, `probabilities` its first word.
+`pooling` and `panel` turn several draws into one score.
+"""
 
 from rmg_dsl.judge.criteria import BadRubric
 from rmg_dsl.judge.pairwise import PairAsker

@@ -1,12 +1,13 @@
-"""What the draws of a grader come to: which judges are still to be asked, and the one score that all verdicts make.
+"""The draws of a grader: which ones are still needed, and the one score that their verdicts make.
 
-A grader is asked in two stages: its own judges, each `samples` times, and where the condition of `escalate` holds,
-those of the escalation, each once; then theirs is the verdict. All here is a function of the answers, whatever their
-order: a run can end anywhere and go on from what it knows.
+A grader is asked in two stages: first its own panel, each member `samples` times; then, where the
+condition of `escalate` holds, the panel of the escalation, each member once. The verdict of the
+second stage replaces the first. Every function here is pure and does not depend on the order of the
+answers, so that a run can stop anywhere and go on from the answers that it has.
 
-A panel whose `pool` is the majority is asked no further than its majority needs: the first draws that could decide,
-then one more at a time. Where the escalation looks at the spread or the confidence, everybody is asked: those of a
-part would say too little.
+A panel whose `pool` is `majority` stops early: it starts with the fewest draws that can decide, and
+adds one at a time. Where the escalation reads the spread or the confidence, all draws are made,
+because both are about all of them.
 """
 
 from __future__ import annotations
@@ -24,17 +25,14 @@ from rmg_dsl.judge.pooling import (
     verdict_of,
     verdict_text,
     winning_verdict,
-    worst_first,
 )
 from rmg_dsl.judge.protocol import Answers, ConditionCheck
 from rmg_dsl.results import Outcome, Score, Unscored
 from rmg_dsl.scales import Scale, Value
 
-# What says nothing about the row asks nobody else: an endpoint that is down must not become the bill of a dearer one.
-
 
 class Draw(NamedTuple):
-    """One draw: of which stage (0 the grader's judges, 1 those of the escalation), which juror, and its number."""
+    """One draw: its stage (0 the panel, 1 the escalation), the panel member's place, its number."""
 
     stage: int
     member: int
@@ -45,63 +43,68 @@ SINGLE_DRAW = Draw(0, 0, 0)
 
 
 def resolve_draws(
-    judged: JudgeScoring, answers: Answers, holds: ConditionCheck
+    scoring: JudgeScoring, answers: Answers, holds: ConditionCheck
 ) -> Outcome | Sequence[Draw]:
     """The outcome of a grader on a row, or the draws that it still needs.
 
     >>> from rmg_dsl.scales import Whole
-    >>> twice = JudgeScoring("", "", (), (), (), Whole(1, 5), (), (ModelUse("judge", None),), samples=2)
+    >>> panel = (ModelUse("judge", None),)
+    >>> twice = JudgeScoring("", "", (), (), (), Whole(1, 5), (), panel, samples=2)
     >>> resolve_draws(twice, {}, holds=lambda *_: False)
     [Draw(stage=0, member=0, number=1), Draw(stage=0, member=0, number=2)]
     >>> both = {Draw(0, 0, 1): Score(4), Draw(0, 0, 2): Score(5)}
     >>> resolve_draws(twice, both, holds=lambda *_: False).value
     4.5
     """
-    draws = _first_draws(judged, answers)
+    draws = _first_draws(scoring, answers)
     if missing := [draw for draw in draws if draw not in answers]:
         return missing
-    votes = _votes(judged, draws, answers)
-    first = pool_votes(judged.pool, judged.scale, votes, len(judged.panel) * judged.samples)
-    escalation = judged.escalation
+    votes = _votes(scoring, draws, answers)
+    draw_count = len(scoring.panel) * scoring.samples
+    first = pool_votes(scoring.pool, scoring.scale, votes, draw_count)
+    escalation = scoring.escalation
     if escalation is None or not _is_doubtful(first, escalation, holds):
-        return _as_mean_value(judged, first)
+        return _as_mean_value(scoring, first)
     draws = _stage_draws(escalation.panel, 1, stage=1)
     if missing := [draw for draw in draws if draw not in answers]:
         return missing
-    return _as_mean_value(
-        judged, _apply_escalation(judged, first, votes, _votes(judged, draws, answers))
-    )
+    second_votes = _votes(scoring, draws, answers)
+    return _as_mean_value(scoring, _apply_escalation(scoring, first, votes, second_votes))
 
 
-def model_of_draw(judged: JudgeScoring, draw: Draw) -> ModelUse:
+def model_of_draw(scoring: JudgeScoring, draw: Draw) -> ModelUse:
     """The model that makes a draw."""
-    if draw.stage == 0 or judged.escalation is None:
-        return judged.panel[draw.member]
-    return judged.escalation.panel[draw.member]
+    if draw.stage == 0 or scoring.escalation is None:
+        return scoring.panel[draw.member]
+    return scoring.escalation.panel[draw.member]
 
 
-# ── the first judges ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── the first stage ──
 
 
-def _first_draws(judged: JudgeScoring, answers: Answers) -> Sequence[Draw]:
-    draws = _stage_draws(judged.panel, judged.samples, stage=0)
-    return draws[: _draws_needed(draws, answers, judged.scale)] if judged.stops_early else draws
+def _first_draws(scoring: JudgeScoring, answers: Answers) -> Sequence[Draw]:
+    draws = _stage_draws(scoring.panel, scoring.samples, stage=0)
+    if not scoring.stops_early:
+        return draws
+    return draws[: _draws_needed(draws, answers, scoring.scale)]
 
 
-def _stage_draws(jurors: Sequence[ModelUse], samples: int, stage: int) -> list[Draw]:
-    """The first draws of all jurors, then the second ones: what is asked first is as mixed as the panel."""
+def _stage_draws(panel: Sequence[ModelUse], samples: int, stage: int) -> list[Draw]:
+    # Each member makes its first draw before any second one, so that an early stop is mixed.
     numbers = range(1, samples + 1) if samples > 1 else (0,)
-    return [Draw(stage, juror, number) for number in numbers for juror in range(len(jurors))]
+    members = range(len(panel))
+    return [Draw(stage, member, number) for number in numbers for member in members]
 
 
-def _votes(judged: JudgeScoring, draws: Sequence[Draw], answers: Answers) -> Votes:
-    return [(model_of_draw(judged, draw).label, answers[draw]) for draw in draws]
+def _votes(scoring: JudgeScoring, draws: Sequence[Draw], answers: Answers) -> Votes:
+    return [(model_of_draw(scoring, draw).label, answers[draw]) for draw in draws]
 
 
 def _draws_needed(draws: Sequence[Draw], answers: Answers, scale: Scale) -> int:
-    """How many of the draws, from the first on, could decide if those without an answer said what decides soonest.
+    """How many draws could decide, if the open ones among them give the most decisive answers.
 
-    Never more than will have been needed once the answers are there: so who answers first changes nothing.
+    The count never exceeds what the final answers need. So the order of the answers does not change
+    which draws are made.
     """
     count = len(draws) // 2 + 1
     while count < len(draws) and not _could_decide(draws[:count], answers, len(draws), scale):
@@ -109,80 +112,95 @@ def _draws_needed(draws: Sequence[Draw], answers: Answers, scale: Scale) -> int:
     return count
 
 
-def _could_decide(asked: Sequence[Draw], answers: Answers, all_draws: int, scale: Scale) -> bool:
-    known = [answers[draw] for draw in asked if draw in answers]
-    votes = [verdict_of(outcome) for outcome in known if isinstance(outcome, Score)]
-    out = len(asked) - len(known)
-    failed = len(known) - len(votes)
-    if (failed + out) * 2 >= all_draws:
+def _could_decide(
+    requested: Sequence[Draw], answers: Answers, draw_count: int, scale: Scale
+) -> bool:
+    outcomes = [answers[draw] for draw in requested if draw in answers]
+    votes = [verdict_of(outcome) for outcome in outcomes if isinstance(outcome, Score)]
+    open_count = len(requested) - len(outcomes)
+    failed_count = len(outcomes) - len(votes)
+    # With half of the draws failed there is no score, whatever the others say.
+    if (failed_count + open_count) * 2 >= draw_count:
         return True
-    rest = all_draws - len(asked)
-    enough = (len(votes) + out) * 2 > all_draws
-    return enough and any(
-        _is_safe(verdict, votes, out, rest, scale) for verdict in dict.fromkeys([*votes, None])
-    )
+    if (len(votes) + open_count) * 2 <= draw_count:
+        return False
+    later_count = draw_count - len(requested)
+    # None stands for a verdict that no draw has given yet.
+    leaders = dict.fromkeys([*votes, None])
+    return any(_is_safe(leader, votes, open_count, later_count, scale) for leader in leaders)
 
 
 def _is_safe(
-    leader: Value | None, votes: Sequence[Value], out: int, rest: int, scale: Scale
+    leader: Value | None, votes: Sequence[Value], open_count: int, later_count: int, scale: Scale
 ) -> bool:
-    """Would this verdict, given all that are out, win whatever the rest says? None stands for one not seen yet."""
+    """Would this verdict, with all open draws, win whatever the later draws say?"""
     counts = Counter(votes)
-    own = out + (0 if leader is None else counts[leader])
-    # Ties go to those that come first, which is only known once nothing is out.
-    order = [] if out or leader is None else worst_first(scale, votes)
-    before = order[: order.index(leader)] if leader in order else []
-    return own > rest and all(
-        own >= counts[other] + rest + (other in before) for other in counts if other != leader
+    own = open_count
+    if leader is not None:
+        own += counts[leader]
+    tie_winners = _tie_winners(leader, votes, scale) if not open_count else []
+    rivals = [other for other in counts if other != leader]
+    return own > later_count and all(
+        # A rival that wins ties needs one vote less.
+        own >= counts[rival] + later_count + (rival in tie_winners)
+        for rival in rivals
     )
 
 
-def _as_mean_value(judged: JudgeScoring, outcome: Outcome) -> Outcome:
-    """Where scores of the grader are means, one that a single draw made is a number of the same kind."""
-    if judged.pool != "mean" or not judged.has_ballot or isinstance(outcome, Unscored | str):
+def _tie_winners(leader: Value | None, votes: Sequence[Value], scale: Scale) -> Sequence[Value]:
+    """The verdicts that win a tie with the leader, the worse ones; final once no draw is open."""
+    order = scale.worst_first(votes)
+    return order[: order.index(leader)] if leader in order else []
+
+
+def _as_mean_value(scoring: JudgeScoring, outcome: Outcome) -> Outcome:
+    # A grader whose scores are means keeps one type, also where a single draw made the score.
+    if scoring.pool != "mean" or not scoring.has_ballot or isinstance(outcome, Unscored):
         return outcome
-    return (
-        outcome
-        if isinstance(outcome.value, str)
-        else replace(outcome, value=float(outcome.scalar_value))
-    )
+    if isinstance(outcome.value, str):
+        return outcome
+    return replace(outcome, value=float(outcome.scalar_value))
 
 
-# ── the escalation ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── the escalation ──
 
 
 def _is_doubtful(first: Outcome, escalation: Escalation, holds: ConditionCheck) -> bool:
-    """Does the condition hold? A judge that gave no verdict is in doubt too; one that could not be asked is not."""
+    """Does the condition hold, or did the judges reply without a verdict?"""
+    # Only a reply can escalate: an endpoint that is down must not cause calls to a more expensive
+    # model.
     if isinstance(first, Unscored):
         return first.status.lacks_verdict
     ballot = first.ballot
-    own = {
+    words = {
         "score": first.scalar_value,
         "spread": ballot.spread if ballot else None,
         "confidence": ballot.confidence if ballot else None,
     }
-    return holds(escalation.condition, own)
+    return holds(escalation.condition, words)
 
 
-def _apply_escalation(judged: JudgeScoring, first: Outcome, votes: Votes, later: Votes) -> Outcome:
-    """The verdict of the escalation, which is the score; where it has none, there is none."""
-    second = pool_votes(judged.pool, judged.scale, later, len(later))
+def _apply_escalation(
+    scoring: JudgeScoring, first: Outcome, votes: Votes, second_votes: Votes
+) -> Outcome:
+    """The outcome of the second stage. Where it has no verdict, there is no score."""
+    second = pool_votes(scoring.pool, scoring.scale, second_votes, len(second_votes))
     attempts = first.attempts + second.attempts
-    words = f"{', '.join(f'`{name}`' for name, _ in later)}, asked after {_first_stage_text(first)}"
+    names = ", ".join(f"`{name}`" for name, _ in second_votes)
+    prefix = f"{names}, asked after {_first_stage_text(first)}"
     if isinstance(second, Unscored):
-        return replace(second, message=f"{words}: {second.message}", attempts=attempts)
-    chosen = winning_verdict(
-        judged.pool, judged.scale, [vote for _, vote in later if isinstance(vote, Score)]
-    )
-    reason = words + (f": {second.reason}" if second.reason else "")
-    ballot = make_ballot(judged.pool, judged.scale, [*votes, *later], chosen)
+        return replace(second, message=f"{prefix}: {second.message}", attempts=attempts)
+    scores = [vote for _, vote in second_votes if isinstance(vote, Score)]
+    chosen = winning_verdict(scoring.pool, scoring.scale, scores)
+    reason = f"{prefix}: {second.reason}" if second.reason else prefix
+    ballot = make_ballot(scoring.pool, scoring.scale, [*votes, *second_votes], chosen)
     return replace(second, reason=reason, attempts=attempts, ballot=ballot)
 
 
 def _first_stage_text(first: Outcome) -> str:
     if isinstance(first, Unscored):
         return f"no verdict ({first.status})"
-    spread = first.ballot.spread if first.ballot else None
-    return verdict_text(first.label or first.scalar_value) + (
-        f" with a spread of {verdict_text(spread)}" if spread is not None else ""
-    )
+    text = verdict_text(first.label or first.scalar_value)
+    if first.ballot is None or first.ballot.spread is None:
+        return text
+    return f"{text} with a spread of {verdict_text(first.ballot.spread)}"

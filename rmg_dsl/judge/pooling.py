@@ -1,221 +1,204 @@
-"""One score from many votes: how draws of one judge, or of a panel, are put together. Never from half of them.
+"""One score from several votes: the draws of one judge, or of a panel.
 
-- `mean`: of the numbers; with probabilities, their expectation. A bool counts as 1 or 0.
-- `majority`: what was said most often, or is the most probable. A tie goes to the worst of the verdicts that are tied;
-  of words without an order, to the one that was said first.
-- `median`: the draw in the middle, of two in the middle the worse one: always a verdict that was given.
+- `mean`: of the numbers; with probabilities, of their expectations. A bool counts as 1 or 0.
+- `majority`: the most frequent verdict, or the most probable one. A tie goes to the worst of the
+  tied verdicts; of labels without an order, to the one that came first.
+- `median`: the middle draw, of two in the middle the worse one. Always the verdict of a draw.
 - `worst`: the worst draw.
 
-A draw without a verdict is left out, and the reason says so; but more than half of the draws must have one, and for
-the worst all of them, unless the worst that there is has been seen. A draw that was never made because the run was
-stopped leaves no score.
+A draw without a verdict is left out, and the reason says so. More than half of the draws must have
+a verdict. For the worst all of them must, unless one is the worst verdict that the scale offers. A
+draw that was not made because the run stopped leaves no score.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from rmg_dsl.ir.scoring import PoolMethod
 from rmg_dsl.results import Ballot, Outcome, Score, Unscored
-from rmg_dsl.scales import LabelOrder, Labels, Points, Real, Scale, Value, Whole, YesNo
+from rmg_dsl.scales import Scale, Value
 
 Votes: TypeAlias = Sequence[tuple[str, Outcome]]
-"""What was said, in the order of asking, each with the name of the judge that said it."""
+"""The outcomes of draws in the order of asking, each with the name of its judge."""
 
 
-def pool_votes(pool: PoolMethod, scale: Scale, votes: Votes, asked: int) -> Outcome:
-    """One outcome from the votes; `asked` is how many draws there could have been.
+def pool_votes(pool: PoolMethod, scale: Scale, votes: Votes, draw_count: int) -> Outcome:
+    """One outcome from the votes.
 
-    >>> pool_votes("majority", YesNo(), [("a", Score(True)), ("b", Score(False)), ("c", Score(True))], 3).value
+    >>> from rmg_dsl.results import Status
+    >>> from rmg_dsl.scales import Whole, YesNo
+    >>> votes = [("a", Score(True)), ("b", Score(False)), ("c", Score(True))]
+    >>> pool_votes("majority", YesNo(), votes, 3).value
     True
-    >>> pool_votes("mean", Whole(1, 5), [("a", Score(4)), ("a", Unscored(Status.UNPARSED, "no verdict"))], 2).status
+    >>> votes = [("a", Score(4)), ("a", Unscored(Status.UNPARSED, "no verdict"))]
+    >>> pool_votes("mean", Whole(1, 5), votes, 2).status
     <Status.UNPARSED: 'unparsed'>
+
+    `draw_count` is how many draws the grader may make; a panel that stops early has fewer votes.
     """
     scores = [vote for _, vote in votes if isinstance(vote, Score)]
     attempts = sum(vote.attempts for _, vote in votes)
-    if not _has_quorum(pool, scale, scores, votes, asked):
-        return replace(_pooled_failure(votes, asked), attempts=attempts)
-    if asked == 1 and not _vote_chances(scores[0]):
+    if not _has_quorum(pool, scale, scores, votes, draw_count):
+        return replace(_pooled_failure(votes, draw_count), attempts=attempts)
+    if draw_count == 1 and not _vote_chances(scores[0]):
         return scores[0]
     chosen = winning_verdict(pool, scale, scores)
-    value = _mean_score(scores, scale) if pool == "mean" else verdict_value(chosen, scale)
-    label = str(chosen) if isinstance(scale, Labels) and scale.values is not None else None
-    reason = _pooling_reason(pool, scale, votes, chosen, asked)
-    return Score(value, reason, label, attempts, make_ballot(pool, scale, votes, chosen))
+    value = _mean_score(scores, scale) if pool == "mean" else scale.value_of(chosen)
+    return Score(
+        value,
+        _pooling_reason(pool, scale, votes, chosen, draw_count),
+        scale.label_of(chosen),
+        attempts,
+        make_ballot(pool, scale, votes, chosen),
+    )
 
 
 def winning_verdict(pool: PoolMethod, scale: Scale, scores: Sequence[Score]) -> Value:
-    """The verdict that the votes come to; for a mean, the one that was given most often."""
+    """The verdict that the votes choose; for a mean, the most frequent one."""
     match pool:
         case "mean" | "majority":
             weights = _verdict_weights(scores)
             most = max(weights.values())
             tied = [verdict for verdict, weight in weights.items() if math.isclose(weight, most)]
-            return worst_first(scale, tied)[0]
+            return scale.worst_first(tied)[0]
         case "median":
-            best_first = worst_first(scale, [verdict_of(score) for score in scores])[::-1]
+            best_first = scale.worst_first(verdict_of(score) for score in scores)[::-1]
             return best_first[len(best_first) // 2]
         case "worst":
-            return worst_first(scale, [verdict_of(score) for score in scores])[0]
+            return scale.worst_first(verdict_of(score) for score in scores)[0]
         case _:
             assert_never(pool)
 
 
 def make_ballot(pool: PoolMethod, scale: Scale, votes: Votes, chosen: Value) -> Ballot:
-    """What stands behind a verdict: how far the draws are apart, the share that chose it, and the draws."""
+    """The evidence for a verdict: the spread, the share of draws that chose it, and the draws."""
     scores = [vote for _, vote in votes if isinstance(vote, Score)]
     weights = _verdict_weights(scores)
     confidence = _round_to_15_digits(weights.get(chosen, 0.0) / len(scores))
-    return Ballot(
-        _spread(pool, scale, scores),
-        confidence,
-        tuple(votes),
-        _vote_chances(scores[0]) if len(votes) == 1 else (),
-    )
+    chances = _vote_chances(scores[0]) if len(votes) == 1 else ()
+    return Ballot(_spread(pool, scale, scores), confidence, tuple(votes), chances)
 
 
 def verdict_of(score: Score) -> Value:
-    """What a judge chose: the word where words have values, else the value."""
+    """The verdict behind a score: the label where labels have values, else the value."""
     return score.scalar_value if score.label is None else score.label
 
 
-def verdict_value(verdict: Value, scale: Scale) -> Value:
-    """The score that a verdict stands for."""
-    return scale.value_of(str(verdict)) if isinstance(scale, Labels) else verdict
-
-
-def worst_first(scale: Scale, verdicts: Iterable[Value]) -> list[Value]:
-    """The verdicts with the worst first; those of words without an order stay as they came."""
-    found = list(verdicts)
-    if isinstance(scale, Labels) and scale.values is None:
-        return found
-    return sorted(found, key=lambda verdict: _verdict_number(verdict, scale), reverse=scale.lower)
-
-
 def verdict_text(verdict: Value) -> str:
-    """A verdict in a sentence."""
+    """A verdict in a sentence.
+
+    >>> verdict_text(True), verdict_text(0.123456), verdict_text("good")
+    ('yes', '0.1235', 'good')
+    """
     if isinstance(verdict, bool):
         return "yes" if verdict else "no"
     return f"{verdict:.4g}" if isinstance(verdict, float) else str(verdict)
 
 
-# ── counting ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _verdict_number(verdict: Value, scale: Scale) -> float:
-    found = verdict_value(verdict, scale)
-    assert not isinstance(found, str), "words without values are not counted with"
-    return float(found)
+# ── weights and numbers ──
 
 
 def _vote_chances(score: Score) -> tuple[tuple[Value, float], ...]:
     return score.ballot.probabilities if score.ballot else ()
 
 
+def _weighted_verdicts(score: Score) -> tuple[tuple[Value, float], ...]:
+    """The verdicts of a vote with their weights, which add up to 1."""
+    return _vote_chances(score) or ((verdict_of(score), 1.0),)
+
+
 def _verdict_weights(scores: Iterable[Score]) -> dict[Value, float]:
-    """For each verdict how many votes it has, in the order of their coming; a vote may be shared by chances."""
-    found: Counter[Value] = Counter()
+    """The total weight of each verdict, in the order in which the verdicts came."""
+    weights: defaultdict[Value, float] = defaultdict(float)
     for score in scores:
-        for verdict, weight in _vote_chances(score) or ((verdict_of(score), 1.0),):
-            found[verdict] += weight  # type: ignore[assignment] # a counter of floats
-    return dict(found)
+        for verdict, weight in _weighted_verdicts(score):
+            weights[verdict] += weight
+    return dict(weights)
 
 
 def _expected_value(score: Score, scale: Scale) -> float:
-    return math.fsum(
-        _verdict_number(verdict, scale) * weight
-        for verdict, weight in _vote_chances(score) or ((verdict_of(score), 1.0),)
-    )
+    verdicts = _weighted_verdicts(score)
+    return math.fsum(scale.number_of(verdict) * weight for verdict, weight in verdicts)
 
 
 def _mean_score(scores: Sequence[Score], scale: Scale) -> float:
-    """In the 15 digits that a float holds for sure, and never outside of what was said."""
     numbers = [_expected_value(score, scale) for score in scores]
-    return min(
-        max(_round_to_15_digits(math.fsum(numbers) / len(numbers)), min(numbers)), max(numbers)
-    )
+    mean = _round_to_15_digits(math.fsum(numbers) / len(numbers))
+    # Rounding must not move the mean outside of the draws.
+    return min(max(mean, min(numbers)), max(numbers))
 
 
 def _spread(pool: PoolMethod, scale: Scale, scores: Sequence[Score]) -> float | None:
-    if len(scores) < 2 or (isinstance(scale, Labels) and scale.values is None):
+    if len(scores) < 2 or not scale.has_order:
         return None
-    numbers = [
-        _expected_value(s, scale) if pool == "mean" else _verdict_number(verdict_of(s), scale)
-        for s in scores
-    ]
+    if pool == "mean":
+        numbers = [_expected_value(score, scale) for score in scores]
+    else:
+        numbers = [scale.number_of(verdict_of(score)) for score in scores]
     return _round_to_15_digits(max(numbers) - min(numbers))
 
 
 def _round_to_15_digits(number: float) -> float:
+    # A float holds 15 digits for sure. More of them would differ by the order of the sum.
     return float(f"{number:.15g}")
 
 
-# ── failures ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── failures ──
 
 
 def _has_quorum(
-    pool: PoolMethod, scale: Scale, scores: Sequence[Score], votes: Votes, asked: int
+    pool: PoolMethod, scale: Scale, scores: Sequence[Score], votes: Votes, draw_count: int
 ) -> bool:
-    if any(vote.status.was_stopped for _, vote in votes) or len(scores) * 2 <= asked:
+    if any(vote.status.was_stopped for _, vote in votes):
         return False
-    complete = len(scores) == len(votes)
-    return complete or pool != "worst" or _is_worst(scale, winning_verdict(pool, scale, scores))
+    if len(scores) * 2 <= draw_count:
+        return False
+    if pool != "worst" or len(scores) == len(votes):
+        return True
+    # A missing draw cannot be worse than the worst verdict that the scale offers.
+    return winning_verdict(pool, scale, scores) == scale.worst
 
 
-def _is_worst(scale: Scale, verdict: Value) -> bool:
-    """Can nothing be worse than this verdict?"""
-    match scale:
-        case Whole(low, high, lower) | Real(low, high, lower):
-            return verdict == (high if lower else low)
-        case YesNo(lower):
-            return verdict is lower
-        case Labels(labels):
-            return worst_first(scale, labels)[0] == verdict
-        case Points() | LabelOrder():
-            return False
-        case _:
-            assert_never(scale)
-
-
-def _pooled_failure(votes: Votes, asked: int) -> Unscored:
-    """Why there is no score: that of the only draw as it is, of several the commonest failure, the first of equals."""
-    failed = [vote for _, vote in votes if isinstance(vote, Unscored)]
-    stopped = next((vote for vote in failed if vote.status.was_stopped), None)
-    if asked == 1 or stopped is not None:
-        return stopped or failed[0]
-    counts = Counter(vote.status for vote in failed)
-    first = max(failed, key=lambda vote: counts[vote.status])
-    message = f"{len(failed)} of {asked} draws have no verdict" + (
-        f": {first.message}" if first.message else ""
-    )
+def _pooled_failure(votes: Votes, draw_count: int) -> Unscored:
+    """Why there is no score: the most frequent failure, of equally frequent ones the first."""
+    failures = [vote for _, vote in votes if isinstance(vote, Unscored)]
+    stopped = next((vote for vote in failures if vote.status.was_stopped), None)
+    if draw_count == 1 or stopped is not None:
+        return stopped or failures[0]
+    counts = Counter(vote.status for vote in failures)
+    first = max(failures, key=lambda vote: counts[vote.status])
+    message = f"{len(failures)} of {draw_count} draws have no verdict"
+    if first.message:
+        message += f": {first.message}"
     return replace(first, message=message)
 
 
-# ── the reason ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the reason ──
 
 
 def _pooling_reason(
-    pool: PoolMethod, scale: Scale, votes: Votes, chosen: Value, asked: int
+    pool: PoolMethod, scale: Scale, votes: Votes, chosen: Value, draw_count: int
 ) -> str | None:
-    """How the votes fell, then the words of the first who chose the verdict."""
-    said = next(
-        (v.reason for _, v in votes if isinstance(v, Score) and verdict_of(v) == chosen), None
-    )
-    if asked == 1:
-        return votes[0][1].reason if isinstance(votes[0][1], Score) else None
-    many = len({name for name, _ in votes}) > 1
-    said_by = [(name, _vote_text(pool, scale, vote)) for name, vote in votes]
-    tally = ", ".join(f"{name} {words}" if many else words for name, words in said_by)
-    return f"{pool} of {tally}" + (f": {said}" if said else "")
+    """The vote of each draw, then the reason of the first one that chose the verdict."""
+    scores = [vote for _, vote in votes if isinstance(vote, Score)]
+    if draw_count == 1:
+        return scores[0].reason
+    # Names are shown only where they tell the draws apart.
+    has_names = len({name for name, _ in votes}) > 1
+    texts = [(name, _vote_text(pool, scale, vote)) for name, vote in votes]
+    tally = ", ".join(f"{name} {text}" if has_names else text for name, text in texts)
+    reason = next((score.reason for score in scores if verdict_of(score) == chosen), None)
+    return f"{pool} of {tally}" + (f": {reason}" if reason else "")
 
 
 def _vote_text(pool: PoolMethod, scale: Scale, vote: Outcome) -> str:
     if isinstance(vote, Unscored):
         return str(vote.status)
-    return verdict_text(
-        _expected_value(vote, scale) if pool == "mean" and _vote_chances(vote) else verdict_of(vote)
-    )
+    if pool == "mean" and _vote_chances(vote):
+        return verdict_text(_expected_value(vote, scale))
+    return verdict_text(verdict_of(vote))

@@ -1,9 +1,9 @@
-"""What is on its way to a judge: one enquiry for each draw, and what a step that asks can say of itself."""
+"""The protocol of a step that asks judges: its enquiries, and the outcome of the answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from rmg_dsl.ir.expr import Term
 from rmg_dsl.ir.scoring import ModelUse
@@ -12,21 +12,21 @@ from rmg_dsl.results import Outcome
 from rmg_dsl.scales import Value
 
 EnquiryKey: TypeAlias = tuple[int, ...]
-"""Which of a step's enquiries this is; what its numbers mean, the step's asker knows."""
+"""Identifies an enquiry within its step. Each kind of asker defines the meaning of the numbers."""
 
 DraftPlace: TypeAlias = tuple[int, int]
-"""Which draft of a row: the step of the loop that it belongs to, and its place there."""
+"""Identifies a draft of a row: the step of its loop, and its place there."""
 
 Answers: TypeAlias = Mapping[EnquiryKey, Outcome]
 ConditionCheck: TypeAlias = Callable[[Term, Mapping[str, Value | None]], bool]
-"""Whether a condition of the spec holds on the row, where its own words (`score`, `spread` …) have these values."""
+"""Whether a condition holds on the row, with values for `score`, `spread` and `confidence`."""
 
 
 class Enquiry(NamedTuple):
-    """One question on its way: for which step, as which of its enquiries, to whom, and as which draw.
+    """One question on its way: its step, its key there, the question, the model and the draw.
 
-    Draw 0 is the only one of its judge, at temperature 0; repeats are numbered from 1. Where it is about a draft of
-    the row, and not about the row as it came, `draft` says which.
+    Draw 0 is the only one of its judge, at temperature 0; repeats are numbered from 1. `draft` is
+    set where the question is about a draft of the row and not about the row as it came.
     """
 
     step: int
@@ -38,10 +38,10 @@ class Enquiry(NamedTuple):
 
 
 class Asker(Protocol):
-    """Knows for one step that asks: what to ask, whom, and what the answers come to. Pure, and stateless.
+    """The questions of one step, their models, and the outcome of the answers. Pure, no state.
 
-    `bound` are the values that a question is made of. `only` is the key of the one enquiry whose answer is the step's
-    outcome as it is, where there is no more to it.
+    `bound` are the named terms whose values a question needs. `only` is the key of the one enquiry
+    whose answer is the step's outcome, where there is exactly one.
     """
 
     @property
@@ -51,16 +51,16 @@ class Asker(Protocol):
     def only(self) -> EnquiryKey | None: ...
 
     def resolve(self, answers: Answers, holds: ConditionCheck) -> Outcome | Sequence[EnquiryKey]:
-        """What the answers so far come to, or the enquiries that are needed and have no answer yet.
+        """The outcome, or the enquiries that are needed and have no answer yet.
 
-        Equal answers give the same, in whatever order they came: what is asked never depends on who was faster.
+        Equal answers give an equal result, in whatever order they came.
         """
         ...
 
-    def question(self, key: EnquiryKey, values: Mapping[str, Any]) -> Question:
-        """The question of an enquiry about a row whose named values these are; raises MissingInput."""
+    def question(self, key: EnquiryKey, values: Mapping[str, object]) -> Question:
+        """The question of an enquiry about a row with these named values. Raises MissingInput."""
         ...
 
     def model_for(self, key: EnquiryKey) -> tuple[ModelUse, int]:
-        """The model that an enquiry goes to, and as which draw."""
+        """The model of an enquiry, and the number of the draw."""
         ...

@@ -1,22 +1,27 @@
-"""From a reply to a score: one reader for every model, which takes a verdict that was offered, or none.
+"""From a reply to a score: one reader for every model, which takes an offered verdict or none.
 
-A reply is hostile input: it may be cut, wrapped, doubled, or quote the row's own text. Whatever is not clearly the
-judge's one verdict is no score; to ask once more costs little, a wrong number costs all.
+A reply is hostile input: it may be cut, wrapped, doubled, or quote the row's own text. Whatever is
+not clearly the judge's one verdict is no score. To ask once more is cheap; a wrong number is not.
 
-What is clear: a reply that is one JSON object and nothing else, code fence and thoughts aside. Its `verdict` counts,
-whatever other keys there are; without one, a lone `score`, `rating` or `grade` (`label` for labels) does, if nothing
-but a reason stands beside it.
+A clear reply is one JSON object and nothing else, code fence and thoughts aside. Its `verdict`
+counts, whatever other keys there are. Without one, a lone `score`, `rating` or `grade` (`label` for
+labels) counts, if only a reason stands beside it.
 
-What is nearly as clear: an object with a `verdict` and prose around it, if it begins the reply or ends its line, the
-reply was not cut, nothing else in it looks like JSON (or the object is the fenced end of the reply), and all such
-objects agree. An object that the question holds does not count, and where the row's own text speaks of a verdict, no
-object in prose does: a quotation and a verdict look the same there.
+An object with a `verdict` inside prose also counts if all of this holds:
 
-What a verdict may be: a JSON number, or plain digits as text, on a scale of numbers; true, false, or "yes", "no",
-"true", "false" as text, for a bool; an offered word, in whatever capitals, for labels. `true` is no number, 1 is no
-bool, the value of a label is not its word, "4/5" and "four" are nothing. What is inside lists, objects, strings or
-Python's quotes is not looked for, and an object that gives a key twice says nothing. An order is a list of all labels,
-each of them once.
+- it begins the reply or ends its line;
+- the reply was not cut off;
+- nothing else in the reply looks like JSON, or the object is the fenced end of the reply;
+- all such objects agree.
+
+An object that the question holds does not count. Where the row's own text speaks of a verdict, no
+object in prose counts: a quotation and a verdict look the same there.
+
+The scale says which JSON values are verdicts. A number is a JSON number, or plain digits as text. A
+bool is true, false, or "yes", "no", "true", "false" as text. A label is an offered word in any
+capitals. An order is a list of all labels, each of them once. `true` is no number, 1 is no bool,
+the value of a label is not its word, "4/5" and "four" are no verdicts. The reader does not look
+inside lists, objects, strings or Python's quotes. An object that gives a key twice has no verdict.
 """
 
 from __future__ import annotations
@@ -25,15 +30,24 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, NamedTuple, assert_never
+from typing import NamedTuple, TypeAlias
 
 from rmg_dsl.judge.criteria import score_criteria
 from rmg_dsl.judge.probabilities import score_probabilities, word_reply_form
-from rmg_dsl.judge.questions import reply_form
 from rmg_dsl.messages import Message, Question, Reply
 from rmg_dsl.prompts.template import normalize_text
 from rmg_dsl.results import Outcome, Score, Status, Unscored
-from rmg_dsl.scales import FreeText, LabelOrder, Labels, Points, Real, Scale, Value, Whole, YesNo
+from rmg_dsl.scales import (
+    CriterionAnswer,
+    DuplicateKeys,
+    NoVerdict,
+    OffScale,
+    Scale,
+    Value,
+    shorten_quote,
+)
+
+JsonObject: TypeAlias = dict[str, object]
 
 VERDICT_KEY = "verdict"
 _REASON_KEYS = frozenset(
@@ -50,31 +64,19 @@ _WHOLE_FENCE = re.compile(r"\A(`{3,}|~{3,})[^\n`~]*\n(.*?)\n?\1\Z", re.S)
 _BRACKET = re.compile(r"[\[{]")
 _LINE_END = re.compile(r"[ \t\r.`*]*(?:\n|\Z)")
 _BRACKET_CITATION = re.compile(r"\[[^\[\]{}\"'`\n]*\]")
-_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.A)
-_BOOL_WORDS = {"true": True, "yes": True, "false": False, "no": False}
 _INVISIBLE_CHARS = "\ufeff\u200b\u200c\u200d\u2060\x00"
+# The next three limits bound the work on a hostile reply, and the length of the next request.
 _MAX_REPLY_CHARS = 1_000_000
 _MAX_OBJECTS = 20
-
-
-class OffScale(Exception):
-    """A verdict that lies outside the scale."""
-
-
-class NoVerdict(Exception):
-    """Nothing in the reply is a verdict that was offered; the message says why."""
+_MAX_REPEATED_CHARS = 2000
 
 
 class _ProseObject(NamedTuple):
-    """An object in prose: what it holds, how it is written, and whether it stands apart from the sentences."""
+    """An object in prose: its value, its text, and whether it stands apart from the sentences."""
 
-    value: dict[str, Any]
+    value: JsonObject
     text: str
     is_apart: bool
-
-
-class _DuplicateKeys(dict[str, Any]):
-    """An object that gives one key twice: which of them counts, nobody knows."""
 
 
 def read_reply(reply: Reply, question: Question) -> Outcome:
@@ -88,10 +90,10 @@ def read_reply(reply: Reply, question: Question) -> Outcome:
     <Status.UNPARSED: 'unparsed'>
     """
     if reply.refusal and reply.refusal.strip():
-        return Unscored(Status.REFUSED, _clip_message(reply.refusal))
+        return Unscored(Status.REFUSED, shorten_quote(reply.refusal))
     if reply.finish == "content_filter":
         return Unscored(Status.REFUSED, "the provider filtered the reply")
-    if isinstance(question.scale, FreeText):
+    if question.scale.is_text:
         return _read_prose(reply)
     if question.answer_options:
         return score_probabilities(reply, question.scale, question.answer_options)
@@ -100,12 +102,12 @@ def read_reply(reply: Reply, question: Question) -> Outcome:
     except OffScale as error:
         return Unscored(Status.OFF_SCALE, str(error))
     except NoVerdict as error:
-        cut = "the reply was cut off: " if reply.finish == "length" else ""
-        return Unscored(Status.UNPARSED, cut + str(error))
+        prefix = "the reply was cut off: " if reply.finish == "length" else ""
+        return Unscored(Status.UNPARSED, f"{prefix}{error}")
 
 
 def _read_prose(reply: Reply) -> Outcome:
-    """The text itself; one that was cut off is no text."""
+    # Half a text would be refined and graded as if the writer had meant it.
     if reply.finish == "length":
         return Unscored(Status.UNPARSED, "the text was cut off")
     text = writer_text(reply.text)
@@ -113,60 +115,68 @@ def _read_prose(reply: Reply) -> Outcome:
 
 
 def writer_text(reply: str) -> str:
-    """The text that a writer gave: without its thoughts, and without a fence around all of it.
+    """The text of a writer, without its thoughts and without a fence around all of it.
 
     >>> writer_text("<think>shorter?</think>\\n```text\\nHello.\\n```")
     'Hello.'
     """
-    said = _CLOSED_THOUGHT.sub("", reply)
-    said = _LEADING_THOUGHT.sub("", said, count=1).strip()
-    fenced = _WHOLE_FENCE.match(said)
-    return fenced.group(2).strip() if fenced and fenced.group(1) not in fenced.group(2) else said
+    text = _CLOSED_THOUGHT.sub("", reply)
+    text = _LEADING_THOUGHT.sub("", text, count=1).strip()
+    fence = _WHOLE_FENCE.match(text)
+    # A text of several fenced blocks starts and ends with a fence, but none holds all of it.
+    if fence is None or fence.group(1) in fence.group(2):
+        return text
+    return fence.group(2).strip()
 
 
 def follow_up(reply: Reply, unscored: Unscored, question: Question) -> tuple[Message, ...] | None:
-    """What to say after a poor reply: the model's own words, what was wrong with them, and the form once more."""
+    """The messages that ask again after an unusable reply; None where asking again cannot help.
+
+    They are the model's own reply, what is wrong with it, and the form of a reply.
+    """
     if not unscored.status.is_unusable_reply:
         return None
-    said = reply.text.strip()[:2000] or "(nothing)"
-    wrong = f"That reply cannot be used: {unscored.message}. {_expected_form(question)}"
-    return (Message("assistant", said), Message("user", wrong))
+    own = reply.text.strip()[:_MAX_REPEATED_CHARS] or "(nothing)"
+    correction = f"That reply cannot be used: {unscored.message}. {_expected_form(question)}"
+    return (Message("assistant", own), Message("user", correction))
 
 
 def _expected_form(question: Question) -> str:
-    if isinstance(question.scale, FreeText):
-        return "Reply with the whole text, and with nothing else."
     if question.answer_options:
         return word_reply_form(question.answer_options)
-    count = f" There are {len(question.criteria)} criteria." if question.criteria else ""
-    return reply_form(question.scale) + count
+    form = question.scale.reply_instruction
+    if question.criteria:
+        form += f" There are {len(question.criteria)} criteria."
+    return form
 
 
-# ── the one object ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── the one object ──
 
 
-def _verdict_object(reply: Reply, question: Question) -> dict[str, Any]:
-    """The JSON object that holds the verdict: the whole reply, or one in prose."""
+def _verdict_object(reply: Reply, question: Question) -> JsonObject:
+    """The JSON object with the verdict: the whole reply, or one in prose."""
     text = _trim_invisible(reply.text)
     if not text:
         raise NoVerdict("the reply is empty")
     if len(text) > _MAX_REPLY_CHARS:
         raise NoVerdict("the reply is longer than anybody reads")
     whole = _parse_whole_reply(text)
-    if whole is None and reply.finish == "length":
+    if whole is not None:
+        return whole
+    # A cut reply may still quote a verdict in its prose; its own would come last.
+    if reply.finish == "length":
         raise NoVerdict("it ends before the verdict does")
-    if whole is None:
-        said = _strip_thoughts(text)
-        whole = _parse_whole_reply(said)
-    return _object_in_prose(said, question) if whole is None else whole
+    answer = _strip_thoughts(text)
+    whole = _parse_whole_reply(answer)
+    return _object_in_prose(answer, question) if whole is None else whole
 
 
 def _trim_invisible(text: str) -> str:
     return text.strip().strip(_INVISIBLE_CHARS).strip()
 
 
-def _parse_whole_reply(text: str) -> dict[str, Any] | None:
-    """The object that a text is, with or without a fence; none where it is anything but JSON."""
+def _parse_whole_reply(text: str) -> JsonObject | None:
+    """The object that a text is, with or without a fence; None for a text that is not JSON."""
     inside = _strip_fence(text)
     try:
         value, end = _DECODER.raw_decode(inside)
@@ -180,59 +190,74 @@ def _parse_whole_reply(text: str) -> dict[str, Any] | None:
 
 
 def _strip_fence(text: str) -> str:
-    mark = text[:3]
-    if mark not in ("```", "~~~") or not text.endswith(mark):
+    fence = text[:3]
+    if fence not in ("```", "~~~") or not text.endswith(fence):
         return text
-    inside = text.strip(mark[0])
+    inside = text.strip(fence[0])
     language = _FENCE_LANGUAGE.match(inside)
     return inside[language.end() if language else 0 :].strip()
 
 
 def _strip_thoughts(text: str) -> str:
-    """What is said outside the thoughts. One that never began, as some servers cut it, reaches back to the start."""
-    said: list[str] = []
+    """The reply without its thoughts.
+
+    Some servers cut the opening tag off: then a thought reaches back to the start of the reply.
+    """
+    answers: list[str] = []
     depth = last = 0
-    for mark in _THOUGHT_TAG.finditer(text):
-        if not mark.group(1):
-            said += [text[last : mark.start()]] if not depth else []
+    for tag in _THOUGHT_TAG.finditer(text):
+        is_opening = not tag.group(1)
+        if is_opening:
+            if not depth:
+                answers.append(text[last : tag.start()])
             depth += 1
             continue
         if not depth:
+            # JSON that comes first is an answer: a tag inside it must not hide it.
             if text.startswith(("{", "[", "`")):
                 raise NoVerdict("a thought ends that never began")
-            said.clear()
+            answers.clear()
         depth = max(0, depth - 1)
-        if not depth and not last and _parse_whole_reply(_trim_invisible(text[mark.end() :])):
-            return _trim_invisible(text[mark.end() :])
-        last = mark.end()
+        if not depth and not last:
+            # After the first thought a whole object is the answer, whatever tags its texts hold.
+            rest = _trim_invisible(text[tag.end() :])
+            if _parse_whole_reply(rest):
+                return rest
+        last = tag.end()
     if depth:
         raise NoVerdict("a thought that never ends")
-    return _trim_invisible("\n".join([*said, text[last:]]))
+    return _trim_invisible("\n".join([*answers, text[last:]]))
 
 
-# ── an object in prose ───────────────────────────────────────────────────────────────────────────────────────────
+# ── an object in prose ──
 
 
-def _object_in_prose(text: str, question: Question) -> dict[str, Any]:
-    """The object with a verdict that prose surrounds: the only one, or the last of several that agree."""
-    speaking = [
-        found
-        for found in _objects_in(text)
-        if f'"{VERDICT_KEY}"' in found.text.casefold() and _verdict_key(found.value)
-    ]
-    if not speaking:
+def _object_in_prose(text: str, question: Question) -> JsonObject:
+    """The object with a verdict inside prose: the only one, or the last of several that agree."""
+    candidates = [candidate for candidate in _objects_in(text) if _has_verdict(candidate)]
+    if not candidates:
         raise NoVerdict("no JSON object with a verdict")
-    asked = _without_whitespace(question.text)
     if any(VERDICT_KEY in normalize_text(value) for value in question.material.values()):
         raise NoVerdict(
             "the material speaks of a verdict too, so that only a bare JSON object counts"
         )
-    own = [found for found in speaking if _without_whitespace(found.text) not in asked]
-    if not any(found.is_apart for found in own):
+    asked_text = _without_whitespace(question.text)
+    own = [
+        candidate
+        for candidate in candidates
+        if _without_whitespace(candidate.text) not in asked_text
+    ]
+    if not any(candidate.is_apart for candidate in own):
         raise NoVerdict("the only verdict in it is quoted")
-    if len({_parse_verdict(found.value, question) for found in own}) > 1:
+    verdicts = {_comparable_verdict(candidate.value, question) for candidate in own}
+    if len(verdicts) > 1:
         raise NoVerdict("two verdicts that differ")
     return own[-1].value
+
+
+def _has_verdict(candidate: _ProseObject) -> bool:
+    # In prose the key must be written plainly, without blanks or escapes.
+    return f'"{VERDICT_KEY}"' in candidate.text.casefold() and bool(_verdict_key(candidate.value))
 
 
 def _without_whitespace(text: str) -> str:
@@ -240,195 +265,103 @@ def _without_whitespace(text: str) -> str:
 
 
 def _objects_in(text: str) -> list[_ProseObject]:
-    """The objects of a text. Where it holds other brackets too, only an object that is its fenced end is clear."""
+    """The objects of a text. Where other brackets make that unclear, only a fenced end counts."""
     try:
-        found = list(islice(_scan_objects(text), _MAX_OBJECTS + 1))
-        if len(found) > _MAX_OBJECTS:
+        objects = list(islice(_scan_objects(text), _MAX_OBJECTS + 1))
+        if len(objects) > _MAX_OBJECTS:
             raise NoVerdict("more objects in it than a verdict needs")
-        return found
+        return objects
     except NoVerdict:
-        end = _TRAILING_FENCE.search(text)
-        if end is None or VERDICT_KEY in text[: end.start()].casefold():
+        fence = _TRAILING_FENCE.search(text)
+        if fence is None or VERDICT_KEY in text[: fence.start()].casefold():
             raise
-        value = _parse_whole_reply(end.group().strip())
-        return [_ProseObject(value, end.group(), True)] if value else []
+        value = _parse_whole_reply(fence.group().strip())
+        return [_ProseObject(value, fence.group(), True)] if value else []
 
 
 def _scan_objects(text: str) -> Iterator[_ProseObject]:
-    """The JSON objects at the top of a text. A bracket that opens no JSON may hide anything, and ends the search."""
-    at = 0
-    while (opened := _BRACKET.search(text, at)) is not None:
-        start = opened.start()
-        cited = _BRACKET_CITATION.match(text, start)
-        if cited is not None:
-            at = cited.end()
+    """The JSON objects at the top level of a text.
+
+    A bracket that opens no JSON may hide anything, and ends the search with NoVerdict.
+    """
+    position = 0
+    while (bracket := _BRACKET.search(text, position)) is not None:
+        start = bracket.start()
+        citation = _BRACKET_CITATION.match(text, start)
+        if citation is not None:
+            position = citation.end()
             continue
         try:
-            value, at = _DECODER.raw_decode(text, start)
+            value, position = _DECODER.raw_decode(text, start)
         except (ValueError, RecursionError):
             raise NoVerdict("a bracket in it opens no JSON") from None
         if not isinstance(value, dict):
             raise NoVerdict("a list in it is no verdict")
-        yield _ProseObject(
-            value, text[start:at], start == 0 or _LINE_END.match(text, at) is not None
-        )
+        is_apart = start == 0 or _LINE_END.match(text, position) is not None
+        yield _ProseObject(value, text[start:position], is_apart)
 
 
-def _object_from_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    return found if len(found) == len(pairs) else _DuplicateKeys(found)
+def _object_from_pairs(pairs: list[tuple[str, object]]) -> JsonObject:
+    value = dict(pairs)
+    return value if len(value) == len(pairs) else DuplicateKeys(value)
 
 
-# Models break lines inside of strings, which strict JSON forbids and nobody can mistake.
+# Models break lines inside of strings. Strict JSON forbids it, but the meaning is clear.
 _DECODER = json.JSONDecoder(object_pairs_hook=_object_from_pairs, strict=False)
 
 
-# ── the verdict ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the verdict ──
 
 
-def _verdict_key(value: dict[str, Any], others: tuple[str, ...] = ()) -> str:
-    """The key that holds the verdict: ours, or one of the others where nothing but a reason stands beside it."""
-    plain = {key: key.strip().casefold() for key in value}
-    ours = [key for key, word in plain.items() if word == VERDICT_KEY]
-    if len(ours) > 1:
+def _verdict_key(value: JsonObject, other_keys: tuple[str, ...] = ()) -> str:
+    """The key of the verdict, or an empty text: `verdict`, or another one beside only a reason."""
+    folded = {key: key.strip().casefold() for key in value}
+    own = [key for key, word in folded.items() if word == VERDICT_KEY]
+    if len(own) > 1:
         raise NoVerdict("an object that gives a key twice")
-    if ours:
-        return ours[0]
-    rest = {*plain.values()} - _REASON_KEYS
-    return next((key for key, word in plain.items() if {word} == rest and word in others), "")
+    if own:
+        return own[0]
+    rest = {*folded.values()} - _REASON_KEYS
+    for key, word in folded.items():
+        if {word} == rest and word in other_keys:
+            return key
+    return ""
 
 
-def _raw_verdict(found: dict[str, Any], scale: Scale | FreeText) -> object:
-    """What an object gives as its verdict, of whatever kind."""
-    if isinstance(found, _DuplicateKeys):
+def _raw_verdict(value: JsonObject, scale: Scale) -> object:
+    """The JSON value that an object gives as its verdict."""
+    if isinstance(value, DuplicateKeys):
         raise NoVerdict("an object that gives a key twice")
-    key = _verdict_key(
-        found, ("score", "rating", "grade", *(["label"] if isinstance(scale, Labels) else []))
-    )
+    key = _verdict_key(value, scale.other_verdict_keys)
     if not key:
         raise NoVerdict("no JSON object with a verdict")
-    if found[key] is None:
+    if value[key] is None:
         raise NoVerdict("the verdict is null")
-    return found[key]
+    return value[key]
 
 
-def _parse_verdict(found: dict[str, Any], question: Question) -> Value | tuple[bool, ...]:
-    scale = question.scale
-    raw = _raw_verdict(found, scale)
-    if isinstance(scale, Points):
-        return tuple(met for met, _ in _criterion_answers(raw, len(question.criteria)))
-    if isinstance(raw, dict) or (isinstance(raw, list) and not isinstance(scale, LabelOrder)):
-        raise NoVerdict("the verdict is a list or an object")
-    match scale:
-        case Whole() | Real():
-            return _on_scale(_verdict_as_number(raw, scale), scale)
-        case YesNo():
-            return _verdict_as_bool(raw)
-        case Labels(labels):
-            return _verdict_as_label(raw, labels)
-        case LabelOrder(labels):
-            return _verdict_as_order(raw, labels)
-        case FreeText():
-            raise NoVerdict("a text was asked for, and no verdict")
-        case _:
-            assert_never(scale)
+def _read_verdict(value: JsonObject, question: Question) -> Value | tuple[CriterionAnswer, ...]:
+    raw = _raw_verdict(value, question.scale)
+    return question.scale.read_verdict(raw, len(question.criteria))
 
 
-def _verdict_as_number(raw: object, scale: Scale) -> float:
-    if isinstance(raw, bool):
-        raise NoVerdict(f"the verdict is {str(raw).lower()}, not a number")
-    if isinstance(raw, str):
-        written = raw.strip()
-        if written.lower().lstrip("+-") in ("nan", "inf", "infinity"):
-            raise OffScale(f"the verdict {written} is no number on {scale}")
-        if not _NUMBER.fullmatch(written):
-            raise NoVerdict(f'the verdict "{_clip_message(written)}" is no number')
-        return float(written)
-    assert isinstance(raw, int | float)
-    return raw
-
-
-def _on_scale(number: float, scale: Whole | Real) -> Value:
-    # Neither NaN nor an infinity is between two numbers; an int of 400 digits can be compared, but not converted.
-    if not scale.low <= number <= scale.high:
-        raise OffScale(f"the verdict {_clip_message(str(number))} is not on {scale}")
-    if isinstance(scale, Real):
-        return float(number) + 0.0  # no minus before a zero
-    if number != int(number):
-        raise OffScale(f"the verdict {number} is no whole number on {scale}")
-    return int(number)
-
-
-def _verdict_as_bool(raw: object) -> bool:
-    if isinstance(raw, bool):
-        return raw
-    if isinstance(raw, str) and raw.strip().lower() in _BOOL_WORDS:
-        return _BOOL_WORDS[raw.strip().lower()]
-    raise NoVerdict(f"the verdict {_clip_message(json.dumps(raw))} is neither true nor false")
-
-
-def _verdict_as_label(raw: object, labels: tuple[str, ...]) -> str:
-    if isinstance(raw, str):
-        same = [label for label in labels if raw.strip().casefold() == label.strip().casefold()]
-        if len(same) == 1 or raw in same:
-            return raw if raw in same else same[0]
-    raise NoVerdict(f"the verdict {_clip_message(json.dumps(raw))} was never offered")
-
-
-def _verdict_as_order(raw: object, labels: tuple[str, ...]) -> str:
-    """All labels, each of them once, and nothing else: an order of some would make up the place of the others."""
-    if not isinstance(raw, list):
-        raise NoVerdict("the verdict is not a list")
-    found = [_verdict_as_label(each, labels) for each in raw]
-    twice = [label for label in labels if found.count(label) > 1]
-    missing = [label for label in labels if label not in found]
-    if twice or missing:
-        said = [f'"{twice[0]}" stands in the verdict twice'] if twice else []
-        said += [f"the verdict leaves out {', '.join(map(json.dumps, missing))}"] if missing else []
-        raise NoVerdict(_clip_message("; ".join(said)))
-    return LabelOrder.value_of(found)
-
-
-def _criterion_answers(raw: object, criteria: int) -> Iterator[tuple[bool, str]]:
-    """The yes or no to each criterion, and the reason; all of them, by their numbers, and nothing else."""
-    if isinstance(raw, _DuplicateKeys) or not isinstance(raw, dict):
-        raise NoVerdict("the verdict has no entry for each criterion")
-    numbers = [str(number) for number in range(1, criteria + 1)]
-    for number in numbers:
-        if number not in raw:
-            raise NoVerdict(f"criterion {number} has no verdict")
-    if len(raw) > criteria:
-        raise NoVerdict(f"the verdict has {len(raw)} entries, and there are {criteria} criteria")
-    for number in numbers:
-        yield _criterion_answer(raw[number], number)
-
-
-def _criterion_answer(entry: object, number: str) -> tuple[bool, str]:
-    if isinstance(entry, _DuplicateKeys) or (isinstance(entry, dict) and "met" not in entry):
-        raise NoVerdict(f"criterion {number} does not say whether it is met")
-    if not isinstance(entry, dict):
-        return _verdict_as_bool(entry), ""
-    reason = entry.get("reason")
-    return _verdict_as_bool(entry["met"]), " ".join(reason.split()) if isinstance(
-        reason, str
-    ) else ""
-
-
-def _object_score(found: dict[str, Any], question: Question) -> Score:
-    verdict, scale = _parse_verdict(found, question), question.scale
+def _comparable_verdict(value: JsonObject, question: Question) -> Value | tuple[bool, ...]:
+    """The verdict without reasons: two objects agree when these are equal."""
+    verdict = _read_verdict(value, question)
     if isinstance(verdict, tuple):
-        reasons = [
-            reason
-            for _, reason in _criterion_answers(_raw_verdict(found, scale), len(question.criteria))
-        ]
-        return score_criteria(question.criteria, verdict, reasons)
-    reason = next((found[key] for key in found if key.strip().casefold() == "reason"), None)
-    text = reason.strip() or None if isinstance(reason, str) else None
-    if isinstance(scale, Labels) and scale.values is not None:
-        return Score(scale.value_of(str(verdict)), text, str(verdict))
-    return Score(verdict, text)
+        return tuple(answer.is_met for answer in verdict)
+    return verdict
 
 
-def _clip_message(text: str) -> str:
-    folded = " ".join(text.split())
-    return folded if len(folded) <= 200 else folded[:199] + "…"
+def _object_score(value: JsonObject, question: Question) -> Score:
+    verdict, scale = _read_verdict(value, question), question.scale
+    if isinstance(verdict, tuple):
+        return score_criteria(question.criteria, verdict)
+    return Score(scale.value_of(verdict), _reason_of(value), scale.label_of(verdict))
+
+
+def _reason_of(value: JsonObject) -> str | None:
+    for key, reason in value.items():
+        if key.strip().casefold() == "reason":
+            return reason.strip() or None if isinstance(reason, str) else None
+    return None

@@ -14,7 +14,6 @@ does, from the worst end.
 from __future__ import annotations
 
 import json
-import math
 import re
 import unicodedata
 from collections import Counter
@@ -23,7 +22,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, assert_never
 
 from rmg_dsl.messages import Question, Reply, Request, Usage
-from rmg_dsl.scales import FreeText, LabelOrder, Labels, Points, Real, Scale, Value, Whole, YesNo
+from rmg_dsl.scales import Scale, Value
 
 LEXICAL_NAME = "local/lexical"
 LEXICAL_NOTE = f"{LEXICAL_NAME} is a word-overlap baseline, not a judge"
@@ -75,6 +74,7 @@ class LexicalModel:
 
     >>> import asyncio
     >>> from rmg_dsl.messages import Message
+    >>> from rmg_dsl.scales import Whole
     >>> material = {"response": "It is Paris", "reference": "Paris"}
     >>> question = Question("correct", Whole(1, 5), (Message("user", "…"),), material, ("response", "reference"))
     >>> print(asyncio.run(LexicalModel().complete(Request(question))).text)
@@ -98,7 +98,7 @@ class LexicalModel:
         overlap = overlap_of(kind, question.material[response], question.material[other])
         if overlap is None:
             return _refusal_reply(f"finds no words to compare in `{response}` and `{other}`")
-        if isinstance(question.scale, FreeText):
+        if question.scale.is_text:
             return _refusal_reply("writes no text")
         return _overlap_reply(question.scale, overlap, response, other)
 
@@ -206,38 +206,8 @@ def _content_words(text: str) -> set[str]:
 def verdict_on(scale: Scale, share: float) -> Value | None:
     """The verdict as far along the scale as `share` (0 to 1) from its worst end; none where a scale has no ends.
 
+    >>> from rmg_dsl.scales import Whole, YesNo
     >>> verdict_on(Whole(1, 5), 0.6), verdict_on(Whole(1, 5, lower=True), 0.6), verdict_on(YesNo(), 0.5)
     (3, 3, True)
     """
-    match scale:
-        case Whole(low, high, lower):
-            step = _round_half_up(share * (high - low))
-            return high - step if lower else low + step
-        case Real(low, high, lower):
-            value = high - share * (high - low) if lower else low + share * (high - low)
-            return min(max(round(value, 4), low), high)
-        case YesNo(lower):
-            return (share >= 0.5) is not lower
-        case Labels(labels, values, lower):
-            return _label_at_share(labels, values, lower, share) if values else None
-        case Points() | LabelOrder():
-            return None
-        case _:
-            assert_never(scale)
-
-
-def _label_at_share(
-    labels: tuple[str, ...], values: tuple[float, ...], lower: bool, share: float
-) -> str:
-    ranked = [
-        label
-        for _, label in sorted(
-            zip(values, labels, strict=True), key=lambda pair: pair[0], reverse=lower
-        )
-    ]
-    return ranked[_round_half_up(share * (len(ranked) - 1))]
-
-
-def _round_half_up(number: float) -> int:
-    """To the nearest whole number, halves upwards: Python's own rounding would favour even verdicts."""
-    return math.floor(number + 0.5)
+    return scale.verdict_at(share)

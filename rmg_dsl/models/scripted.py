@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 
 from rmg_dsl.errors import CallError
 from rmg_dsl.messages import Question, Reply, Request
-from rmg_dsl.scales import Labels
 
 ScriptedAnswer: TypeAlias = float | str | Mapping[str, Any] | Reply | Exception | None
 Script: TypeAlias = (
@@ -114,7 +113,7 @@ def _scripted_reply(answered: ScriptedAnswer, question: Question) -> Reply:
             )
         case Mapping():
             return _json_reply(dict(answered))
-        case str() if not (isinstance(scale, Labels) and answered in scale.labels):
+        case str() if answered not in scale.words:
             return Reply(answered, finish="stop")
         case _ if question.answer_options:
             return _logprobs_reply(

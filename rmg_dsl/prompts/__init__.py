@@ -1,1 +1,4 @@
-"""The one template engine: templates, their sandbox, and the fences around values. The only room that knows jinja2."""
+"""The one template engine: templates, their sandbox, and the fences around values.
+
+The only room that knows jinja2.
+"""

@@ -1,4 +1,6 @@
-"""Where the row's data stands in a prompt: a provider reads what is constant up to there once for all rows."""
+"""Where row data first appears in a prompt: providers cache the constant part before it across
+rows.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-# Below this a note would cost its reader more than the tokens do.
+# A note about fewer characters costs its reader more than the cached tokens save.
 MIN_CACHEABLE_LENGTH = 400
 
 _TAGS = re.compile(
@@ -18,7 +20,9 @@ _TAGS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class RowDataPosition:
-    """The first place in a template where the row's data counts, and the length of the longest constant part behind."""
+    """The first row value in a template (`start`, `end`), and the longest constant text after it,
+    in characters.
+    """
 
     start: int
     end: int
@@ -26,26 +30,30 @@ class RowDataPosition:
 
 
 def find_row_data(template: str, names: Collection[str]) -> RowDataPosition | None:
-    """The row's data, which are these names, in a template; none where it is the same for all rows.
+    """Find the first use of row data (these names) in a template;
+    None if the prompt is the same for all rows.
 
     >>> find_row_data("Rate {{ response }} from {{ low }} to 5.", {"response"})
     RowDataPosition(start=5, end=19, constant_after=12)
 
-    What stands in an `if` or a `for` over the row's data goes with the data, and is no constant part.
+    Text inside an `if` or a `for` over row data depends on the row, so it is not constant.
     """
     first: re.Match[str] | None = None
-    longest = run = place = 0
+    longest = run = position = 0
     blocks: list[bool] = []
     for tag in _TAGS.finditer(template):
         if first and not any(blocks):
-            run += tag.start() - place
+            run += tag.start() - position
             longest = max(longest, run)
-        of_row = not {*re.findall(r"\w+", tag["value"] or tag["rest"] or "")}.isdisjoint(names)
+        uses_row = not {*re.findall(r"\w+", tag["value"] or tag["rest"] or "")}.isdisjoint(names)
         if tag["word"] in ("if", "for"):
-            blocks.append(of_row)
+            blocks.append(uses_row)
         elif tag["word"] in ("endif", "endfor") and blocks:
-            of_row = blocks.pop()
-        if of_row:
-            first, run = first or tag, 0
-        place = tag.end()
-    return RowDataPosition(*first.span(), longest) if first else None
+            uses_row = blocks.pop()
+        if uses_row:
+            first = first or tag
+            run = 0
+        position = tag.end()
+    if first is None:
+        return None
+    return RowDataPosition(*first.span(), longest)

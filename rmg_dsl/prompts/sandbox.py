@@ -1,7 +1,8 @@
-"""Where templates are rendered: what they may call, and bounds on all that could grow or take for ever.
+"""The template sandbox: what a template may call, and limits on its size and running time.
 
-The templates of a spec may come from a stranger and the values from a hostile row. So a template can only branch, loop
-over what the row gives, and print; what it prints of the row stands between fences that the row cannot close.
+A spec may come from a stranger, and a row may be hostile. A template can therefore only branch,
+loop over values of the row, and print. Printed row values stand between fences that the row cannot
+close.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ _MAX_ROUND_DIGITS = 20
 _MAX_JSON_INDENT = 8
 
 FILTERS = frozenset(
-    "abs capitalize count d default first float int join last length list lower max min replace reverse round select "
-    "selectattr rejectattr reject map sort string sum title tojson trim truncate unique upper wordcount".split()
+    "abs capitalize count d default first float int join last length list lower max min replace "
+    "reverse round select selectattr rejectattr reject map sort string sum title tojson trim truncate unique upper wordcount".split()
 )
 METHODS = frozenset(
     "items keys values get upper lower strip lstrip rstrip split splitlines startswith endswith".split()
@@ -38,7 +39,7 @@ METHODS = frozenset(
 LOOP_ATTRIBUTES = frozenset(
     "index index0 revindex revindex0 first last length depth depth0 previtem nextitem".split()
 )
-# Names with a blank: nothing in a template can read, call or replace them.
+# These names contain a blank, so no template can read, call or replace them.
 TAG_KEY, BUDGET_KEY = "fence tag", "render budget"
 _NONE_FILTER = "to miss"
 _FENCE_FILTER, _UNFENCED_FILTER, _LOOP_FILTER, _WEIGH_FILTER, _REQUIRE_FILTER, _CONCAT_FILTER = (
@@ -52,7 +53,7 @@ _FENCE_FILTER, _UNFENCED_FILTER, _LOOP_FILTER, _WEIGH_FILTER, _REQUIRE_FILTER, _
 
 
 class MissingInput(Exception):
-    """A value that the prompt needs is null, blank or not there; `name` is what the template calls it."""
+    """A needed value is null, blank or absent; `name` is its name in the template."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -60,23 +61,27 @@ class MissingInput(Exception):
 
 
 class TemplateTooBig(Exception):
-    """A prompt that grows beyond what any model reads; it is stopped while it grows."""
+    """The prompt exceeds a size or work limit. Rendering stops as soon as it does."""
 
 
 class FenceCollision(Exception):
-    """What is printed holds the very tag that should fence it off: another one is needed."""
+    """A printed value contains its own fence tag, so another tag is needed."""
 
 
 class Missing(Undefined, Absent):
-    """A value that is not there: it may be tested and defaulted, never printed or computed with."""
+    """An absent value: a template may test it or give a default, but not print it or compute with
+    it.
+    """
 
     __slots__ = ()
 
     @property
-    def raw(self) -> Any:
-        return None if self._undefined_obj is missing else self._undefined_obj
+    def raw(self) -> object:
+        if self._undefined_obj is missing:
+            return None
+        return self._undefined_obj
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         _raise_missing_input(self)
 
     def __getattr__(self, name: str) -> Any:
@@ -96,34 +101,36 @@ def _raise_missing_input(value: Undefined, *_: object) -> NoReturn:
 
 
 for _operation in (
-    "str repr len eq ne contains add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow "
-    "lt le gt ge float int complex index round abs neg pos reversed call format"
+    "str repr len eq ne contains add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod "
+    "rmod pow rpow lt le gt ge float int complex index round abs neg pos reversed call format"
 ).split():
     setattr(Missing, f"__{_operation}__", _raise_missing_input)
 
 
-class RowList(list[Any]):
-    """A list of the row, which is JSON wherever it becomes text."""
+class RowList(list[object]):
+    """A list of the row; as text it is JSON."""
 
     def __str__(self) -> str:
         return _container_text(self)
 
 
-class RowObject(dict[str, Any]):
-    """An object of the row, which is JSON wherever it becomes text."""
+class RowObject(dict[str, object]):
+    """An object of the row; as text it is JSON."""
 
     def __str__(self) -> str:
         return _container_text(self)
 
 
-def _container_text(value: Any) -> str:
+def _container_text(value: object) -> str:
     if has_blank_item(value):
         raise MissingInput("an item")
     return value_to_text(value)
 
 
-def guard_value(value: Any, name: str) -> Any:
-    """A value of the row as a template sees it: whatever is null or blank in it, however deep, is `Missing`."""
+def guard_value(value: object, name: str) -> object:
+    """Replace null and blank values, at any depth, by `Missing`, so that a template cannot print
+    them.
+    """
     if is_blank(value):
         return Missing(obj=value, name=name)
     if isinstance(value, list | tuple):
@@ -133,12 +140,14 @@ def guard_value(value: Any, name: str) -> Any:
     return value
 
 
-# ── bounds ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── limits ────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(slots=True)
 class Budget:
-    """What one rendering may still do; `weight` is about how many characters one operation may have to look at."""
+    """The work of one rendering so far. `weight` estimates how many characters one operation may
+    read.
+    """
 
     weight: int = 0
     iterations: int = 0
@@ -146,18 +155,23 @@ class Budget:
     cached_weights: dict[int, tuple[object, int]] = field(default_factory=dict)
 
     def check_size(self, size: int) -> None:
-        """Raises TemplateTooBig for a value that is larger than a prompt and larger than what the row brought."""
+        """Raise TemplateTooBig for a value larger than a prompt and larger than the row's own
+        values.
+        """
         if size > MAX_RENDERED_CHARS + self.weight:
             raise TemplateTooBig
 
     def spend(self, operations: int, rounds: int = 1) -> None:
+        """Count loop rounds and work; raise TemplateTooBig over the limit."""
         self.iterations += rounds
         self.work += operations * self.weight
         if self.iterations > MAX_ITERATIONS or self.work > MAX_WORK:
             raise TemplateTooBig
 
-    def weigh(self, value: Any) -> int:
-        """How many characters and items a value has. A part that is used twice counts twice, and is counted once.
+    def weigh(self, value: object) -> int:
+        """Count the characters and items of a value.
+
+        A part that occurs twice counts twice but is walked once.
 
         >>> Budget().weigh({"a": ["bc", 1]})
         8
@@ -166,11 +180,12 @@ class Budget:
             return 1 + len(value)
         if not isinstance(value, list | tuple | Mapping) or isinstance(value, Undefined):
             return 1
-        held = self.cached_weights.get(id(value))
-        if held is None:
+        cached = self.cached_weights.get(id(value))
+        if cached is None:
             parts = [*value, *value.values()] if isinstance(value, Mapping) else value
-            held = self.cached_weights[id(value)] = (value, 1 + sum(map(self.weigh, parts)))
-        return held[1]
+            # The value is stored with its weight, so that no other object gets its id.
+            cached = self.cached_weights[id(value)] = (value, 1 + sum(map(self.weigh, parts)))
+        return cached[1]
 
 
 def _budget_of(context: Context) -> Budget:
@@ -178,12 +193,12 @@ def _budget_of(context: Context) -> Budget:
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """A sandbox in which nothing grows without bound and null is `Missing` however deep it lies."""
+    """A Jinja sandbox with bounded growth, in which null is `Missing` at any depth."""
 
     intercepted_binops = frozenset({"*", "**", "%", "+"})
 
     def __init__(self) -> None:
-        # Unoptimized: Jinja's folding of constants takes for ever on a long chain of operators.
+        # Jinja's constant folding takes exponential time on a long chain of operators.
         super().__init__(
             undefined=Missing, autoescape=False, keep_trailing_newline=True, optimized=False
         )
@@ -192,7 +207,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.tests = {**self.tests, "none": is_blank}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """A key of an object, one of the methods, or what `loop` knows; nothing else that Python would give."""
+        """A key of an object, an allowed method, or an attribute of `loop`; no other Python
+        attribute.
+        """
         if isinstance(obj, Mapping):
             return self.getitem(obj, attribute)
         if attribute in METHODS or (isinstance(obj, LoopContext) and attribute in LOOP_ATTRIBUTES):
@@ -206,10 +223,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
             return super().getattr(obj, argument)
         return self._blank_as_missing(super().getitem(obj, argument), argument)
 
-    def _blank_as_missing(self, value: Any, name: object) -> Any:
-        return (
-            Missing(name=str(name)) if is_blank(value) and not isinstance(value, Missing) else value
-        )
+    def _blank_as_missing(self, value: object, name: object) -> object:
+        if is_blank(value) and not isinstance(value, Missing):
+            return Missing(name=str(name))
+        return value
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if operator == "**" or (operator == "%" and isinstance(left, str)):
@@ -221,12 +238,14 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
-def _length(value: Any) -> int:
+def _length(value: object) -> int:
     return len(value) if isinstance(value, str | list | tuple) else 1
 
 
-def _product_size(left: Any, right: Any) -> int:
-    """How large a product is: a text or list as often as the number says; of numbers only giants count."""
+def _product_size(left: object, right: object) -> int:
+    """The length of a repeated text or list; 1 for a product of numbers, unless its digits exceed
+    the limit.
+    """
     if isinstance(left, str | list | tuple) and isinstance(right, int):
         return _length(left) * max(1, right)
     if isinstance(right, str | list | tuple) and isinstance(left, int):
@@ -238,16 +257,21 @@ def _product_size(left: Any, right: Any) -> int:
 
 
 def parse_template(text: str) -> tuple[Sandbox, nodes.Template]:
-    """A template as a tree, and the sandbox that it can be made ready in. Raises what Jinja's parser does."""
+    """Parse a template; returns its tree and the sandbox to compile it in.
+
+    Raises TemplateSyntaxError.
+    """
     environment = Sandbox()
     return environment, cast(nodes.Template, NoneTestRewriter().visit(environment.parse(text)))
 
 
-# ── what is put around the parts of a template ───────────────────────────────────────────────────────────────────
+# ── filters around the parts of a template ────────────────────────────────────────────────────────
 
 
-def fence_value(value: Any, tag: str) -> str:
-    """A value of the row as the judge sees it: numbers bare, text between fences, lists and objects as JSON."""
+def fence_value(value: object, tag: str) -> str:
+    """Write a row value as the judge sees it: numbers bare; text, lists and objects as JSON between
+    fences.
+    """
     if isinstance(value, str) and value.strip():
         text = value
     elif isinstance(value, Undefined):
@@ -263,29 +287,33 @@ def fence_value(value: Any, tag: str) -> str:
     return f"<{tag}>{text}</{tag}>"
 
 
-def print_unfenced(value: Any) -> str:
-    """One of the spec's own values as it is printed: as it is, but never None."""
+def print_unfenced(value: object) -> str:
+    """Write a value of the spec itself, without a fence. None raises MissingInput."""
     if value is None or isinstance(value, Undefined) or has_blank_item(value):
         raise MissingInput("a value")
-    return str(value) if isinstance(value, bool | int | float) else value_to_text(_printable(value))
+    if isinstance(value, bool | int | float):
+        return str(value)
+    return value_to_text(_printable(value))
 
 
-def _printable(value: Any) -> Any:
+def _printable(value: object) -> object:
     if not isinstance(value, str | int | float | list | tuple | Mapping | Undefined | None):
         raise TypeError(f"a {type(value).__name__} cannot be printed")
     return value
 
 
 @pass_context
-def _fence_filter(context: Context, value: Any, may_be_blank: bool = False) -> str:
-    settled = _materialize(context, value)
-    if may_be_blank and isinstance(settled, str) and not settled.strip():
+def _fence_filter(context: Context, value: object, may_be_blank: bool = False) -> str:
+    concrete = _materialize(context, value)
+    if may_be_blank and isinstance(concrete, str) and not concrete.strip():
         return ""
-    return fence_value(settled, context.parent[TAG_KEY])
+    return fence_value(concrete, context.parent[TAG_KEY])
 
 
-def _materialize(context: Context, value: Any) -> Any:
-    """A value that can be looked at twice: what is made on demand becomes a list; a method or such is no value."""
+def _materialize(context: Context, value: Any) -> object:
+    """Turn iterators and dict views into lists, so that the value can be read twice; refuse methods
+    and the like.
+    """
     if isinstance(value, LoopContext):
         raise TypeError("a loop cannot be printed")
     if isinstance(value, Iterator) or type(value) in _VIEW_TYPES:
@@ -299,34 +327,35 @@ _VIEW_TYPES: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.ite
 
 
 @pass_context
-def _unfenced_filter(context: Context, value: Any) -> str:
+def _unfenced_filter(context: Context, value: object) -> str:
     return print_unfenced(_materialize(context, value))
 
 
 @pass_context
 def _loop_filter(
     context: Context, items: Any, operations: int, may_be_missing: bool
-) -> Iterable[Any]:
-    """What a loop runs over; all the loops of one prompt together have so many rounds."""
+) -> Iterable[object]:
+    """Bound the items of a loop. The limit on rounds is shared by all loops of one prompt."""
     if isinstance(items, Undefined) and may_be_missing:
         return iter(())
     return _count_iterations(context, items, operations)
 
 
-def _count_iterations(context: Context, items: Iterable[Any], operations: int) -> Iterator[Any]:
+def _count_iterations(
+    context: Context, items: Iterable[object], operations: int
+) -> Iterator[object]:
     budget = _budget_of(context)
     for item in items:
         budget.spend(operations)
-        yield (
-            guard_value(item, "an item")
-            if is_blank(item) and not isinstance(item, Missing)
-            else item
-        )
+        if is_blank(item) and not isinstance(item, Missing):
+            yield guard_value(item, "an item")
+        else:
+            yield item
 
 
 @pass_context
-def _weigh_filter(context: Context, value: Any) -> Any:
-    """What a `set` names: lists of lists of lists would else grow beyond all bounds."""
+def _weigh_filter(context: Context, value: object) -> object:
+    """Weigh the value of a `set`: nested lists would otherwise grow without bound."""
     budget = _budget_of(context)
     weight = budget.weigh(value)
     budget.check_size(weight)
@@ -335,27 +364,30 @@ def _weigh_filter(context: Context, value: Any) -> Any:
 
 
 def _none_filter(_: object) -> Missing:
-    """What `none` is, written in a template: nothing that could be printed."""
+    """The literal `none` of a template: a missing value, which cannot be printed."""
     return Missing(name="none")
 
 
-def _require_filter(value: Any) -> Any:
-    """The left side of `in`, which Python would hand to a text as it is."""
+def _require_filter(value: object) -> object:
+    """Refuse a missing left side of `in`, because Python would search for it as it is."""
     if isinstance(value, Undefined):
         _raise_missing_input(value)
     return value
 
 
-# ── filters that could grow ──────────────────────────────────────────────────────────────────────────────────────
+# ── filters with bounded output ───────────────────────────────────────────────────────────────────
+
+
+def _attribute_of_items(context: Context, items: Any, attribute: object) -> Any:
+    """The items themselves, or one attribute of each where a filter names it."""
+    if attribute is None:
+        return items
+    return JINJA_FILTERS["map"](context, items, attribute=attribute)
 
 
 @pass_context
-def _join_filter(context: Context, value: Any, d: str = "", attribute: Any = None) -> str:
-    items = (
-        JINJA_FILTERS["map"](context, value, attribute=attribute)
-        if attribute is not None
-        else value
-    )
+def _join_filter(context: Context, value: object, d: str = "", attribute: object = None) -> str:
+    items = _attribute_of_items(context, value, attribute)
     texts: list[str] = []
     size = 0
     for item in _count_iterations(context, items, 0):
@@ -366,8 +398,8 @@ def _join_filter(context: Context, value: Any, d: str = "", attribute: Any = Non
 
 
 @pass_context
-def _concat_filter(context: Context, parts: list[Any]) -> str:
-    """`a ~ b`, which Jinja itself would put together whatever it is."""
+def _concat_filter(context: Context, parts: list[object]) -> str:
+    """Join the parts of `a ~ b`. Jinja itself would also join missing values."""
     texts: list[str] = []
     for part in parts:
         if part is None:
@@ -378,23 +410,25 @@ def _concat_filter(context: Context, parts: list[Any]) -> str:
 
 
 @pass_context
-def _replace_filter(context: Context, s: Any, old: Any, new: Any, count: int | None = None) -> str:
-    text, old, new = str(s), str(old), str(new)
-    times = text.count(old) if count is None or count < 0 else min(text.count(old), count)
-    _budget_of(context).check_size(len(text) + times * (len(new) - len(old)))
-    return text.replace(old, new, times)
+def _replace_filter(
+    context: Context, s: object, old: object, new: object, count: int | None = None
+) -> str:
+    text, pattern, replacement = str(s), str(old), str(new)
+    times = text.count(pattern)
+    if count is not None and count >= 0:
+        times = min(times, count)
+    _budget_of(context).check_size(len(text) + times * (len(replacement) - len(pattern)))
+    return text.replace(pattern, replacement, times)
 
 
 @pass_context
-def _sum_filter(context: Context, iterable: Any, attribute: Any = None, start: float = 0) -> float:
+def _sum_filter(
+    context: Context, iterable: object, attribute: object = None, start: float = 0
+) -> float:
     if not isinstance(start, int | float):
         raise TypeError("`sum` is for numbers")
-    items = (
-        JINJA_FILTERS["map"](context, iterable, attribute=attribute)
-        if attribute is not None
-        else iterable
-    )
-    return sum(_count_iterations(context, items, 0), start)
+    items = _attribute_of_items(context, iterable, attribute)
+    return sum(cast(Iterator[float], _count_iterations(context, items, 0)), start)
 
 
 def _round_filter(value: Any, precision: int = 0, method: str = "common") -> Any:
@@ -404,25 +438,22 @@ def _round_filter(value: Any, precision: int = 0, method: str = "common") -> Any
 
 
 @pass_context
-def _tojson_filter(context: Context, value: Any, indent: int | None = None) -> str:
-    settled = _materialize(context, value)
-    if isinstance(settled, Undefined):
-        _raise_missing_input(settled)
-    if indent is None or isinstance(settled, str | int | float | None):
-        return (
-            json.dumps(settled, ensure_ascii=False)
-            if isinstance(settled, str)
-            else value_to_text(settled)
-        )
-    return json.dumps(
-        json.loads(value_to_text(settled)),
-        ensure_ascii=False,
-        indent=min(max(indent, 0), _MAX_JSON_INDENT),
-    )
+def _tojson_filter(context: Context, value: object, indent: int | None = None) -> str:
+    concrete = _materialize(context, value)
+    if isinstance(concrete, Undefined):
+        _raise_missing_input(concrete)
+    if isinstance(concrete, str):
+        return json.dumps(concrete, ensure_ascii=False)
+    compact = value_to_text(concrete)
+    if indent is None or isinstance(concrete, int | float | None):
+        return compact
+    # `value_to_text` also writes `Missing` items, which json.dumps does not know.
+    spaces = min(max(indent, 0), _MAX_JSON_INDENT)
+    return json.dumps(json.loads(compact), ensure_ascii=False, indent=spaces)
 
 
 def _counting_filter(name: str) -> Callable[..., Any]:
-    """A filter of Jinja's that goes through items, each of which counts as a round."""
+    """A filter of Jinja over items, in which each item counts as a round of a loop."""
 
     @pass_context
     def apply_filter(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
@@ -451,27 +482,33 @@ _OWN_FILTERS: dict[str, Callable[..., Any]] = {
 }
 
 
-# ── the template's tree ──────────────────────────────────────────────────────────────────────────────────────────
+# ── tree rewriting ────────────────────────────────────────────────────────────────────────────────
 
 _OPERATIONS = (nodes.Filter, nodes.Test, nodes.Call, nodes.Compare, nodes.BinExpr, nodes.Concat)
 
 
 def operations_in(tree: nodes.Node) -> int:
-    """How many times a part of a template may look at a whole value; what makes many small ones of it counts more."""
-    found = [tree, *tree.find_all(nodes.Expr)]
-    return sum(
-        10 if isinstance(node, nodes.Call) else isinstance(node, _OPERATIONS) for node in found
-    )
+    """Estimate how often a part of a template reads a whole value.
+
+    Calls such as `split` count ten times.
+    """
+    expressions = [tree, *tree.find_all(nodes.Expr)]
+    calls = sum(isinstance(node, nodes.Call) for node in expressions)
+    operations = sum(isinstance(node, _OPERATIONS) for node in expressions)
+    return operations + 9 * calls
 
 
 def names_in(node: nodes.Node) -> frozenset[str]:
     """The names that an expression reads or a target sets."""
-    found = {name.name for name in node.find_all(nodes.Name)}
-    return frozenset(found | ({node.name} if isinstance(node, nodes.Name) else set()))
+    names = {name.name for name in node.find_all(nodes.Name)}
+    # `find_all` leaves out the node itself.
+    if isinstance(node, nodes.Name):
+        names.add(node.name)
+    return frozenset(names)
 
 
 class NoneTestRewriter(NodeTransformer):
-    """Writes `x == none` as the test that it means."""
+    """Rewrites `x == none` as the test `x is none`."""
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
         self.generic_visit(node)
@@ -484,11 +521,15 @@ class NoneTestRewriter(NodeTransformer):
         if len(values) != 1:
             return node
         test = nodes.Test(values[0], "none", [], [], None, None, lineno=node.lineno)
-        return test if node.ops[0].op == "eq" else nodes.Not(test, lineno=node.lineno)
+        if node.ops[0].op == "eq":
+            return test
+        return nodes.Not(test, lineno=node.lineno)
 
 
 class BoundsRewriter(NodeTransformer):
-    """Puts every printed value of the row through the fence, and bounds on every loop, `set` and `~`."""
+    """Adds the fence filter to every printed row value, and the limit filters to loops, `set` and
+    `~`.
+    """
 
     def __init__(self, constants: frozenset[str]) -> None:
         self._constants = constants
@@ -512,9 +553,10 @@ class BoundsRewriter(NodeTransformer):
         return cast(nodes.Expr, self.generic_visit(wrapped))
 
     def visit_For(self, node: nodes.For) -> nodes.Node:
-        operations = sum(
-            operations_in(part) for part in (*node.body, *([node.test] if node.test else []))
-        )
+        parts = [*node.body]
+        if node.test:
+            parts.append(node.test)
+        operations = sum(map(operations_in, parts))
         self.generic_visit(node)
         node.iter = _filter_node(
             node.iter, _LOOP_FILTER, nodes.Const(operations), nodes.Const(bool(node.else_))
@@ -527,10 +569,12 @@ class BoundsRewriter(NodeTransformer):
         return node
 
     def visit_Const(self, node: nodes.Const) -> nodes.Node:
-        return _filter_node(node, _NONE_FILTER) if node.value is None else node
+        if node.value is None:
+            return _filter_node(node, _NONE_FILTER)
+        return node
 
     def visit_Filter(self, node: nodes.Filter) -> nodes.Node:
-        """Arguments of a filter may be None, which says that the default is meant."""
+        """Visit all but literal arguments: a literal None selects the default of a filter."""
         if node.node is not None:
             node.node = self.visit(node.node)
         node.args = [
@@ -558,7 +602,7 @@ def _filter_node(node: nodes.Node, name: str, *arguments: nodes.Expr) -> nodes.F
 
 
 def may_be_blank(node: nodes.Node | None) -> bool:
-    """Has the author written down that this may be an empty text, as in `x | default("")`?"""
+    """Does the author allow an empty text here, as in `x | default("")`?"""
     match node:
         case nodes.Const(value=str() as text):
             return not text.strip()

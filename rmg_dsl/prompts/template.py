@@ -1,4 +1,5 @@
-"""Prompts: what a template names, what it may do, and how it is rendered for a row.
+"""Prompt templates: the names they read, the constructs they may use, and how they are rendered for
+a row.
 
 >>> Prompt("Q: {{ query }}").render({"query": "Why?"}, "data")
 'Q: <data>Why?</data>'
@@ -10,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
 
@@ -90,7 +91,10 @@ RENDER_FAILURES = (
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A name a template reads from outside, its line (from 1), and whether every use allows it to be missing."""
+    """A name that a template reads from outside; `optional` if every use allows it to be missing.
+
+    Lines count from 1.
+    """
 
     name: str
     line: int
@@ -99,7 +103,9 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class TemplateProblem:
-    """Something a template may not do, or that cannot be read: a code of the table, a sentence and a line."""
+    """A forbidden construct or a syntax error: its diagnostic code, a sentence, and its line from
+    1.
+    """
 
     code: str
     message: str
@@ -109,14 +115,14 @@ class TemplateProblem:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What can be known of a template without a row."""
+    """The static facts about a template: its variables and its problems."""
 
     variables: tuple[Variable, ...]
     problems: tuple[TemplateProblem, ...]
 
 
 def single_braces(text: str) -> list[tuple[str, int, int]]:
-    """The `{name}` of a text that is written for `str.format`: name, start and end.
+    """Find each `{name}` of a text written for `str.format`: its name, start and end.
 
     >>> single_braces("Q: {query} {{ answer }}")
     [('query', 3, 10)]
@@ -125,58 +131,58 @@ def single_braces(text: str) -> list[tuple[str, int, int]]:
 
 
 def has_tags(text: str) -> bool:
+    """Does the text contain a Jinja tag?"""
     return "{{" in text or "{%" in text
 
 
 @lru_cache(maxsize=512)
 def outline(text: str) -> Outline:
-    """Read a template for the checker.
+    """Analyse a template for the checker.
 
     >>> [(v.name, v.optional) for v in outline("{{ a }}{% if b %}{{ b }}{% endif %}").variables]
     [('a', False), ('b', True)]
     """
     try:
         _, tree = parse_template(text)
-        objections = tuple(_template_problems(tree))
-        if not objections:
+        problems = tuple(_template_problems(tree))
+        if not problems:
             _compile_renderer(text, ())
-        return Outline(tuple(_outside_variables(tree)), objections)
+        return Outline(tuple(_outside_variables(tree)), problems)
     except TemplateSyntaxError as error:
-        return Outline(
-            (),
-            (
-                TemplateProblem(
-                    "RMG402", f"this template cannot be read: {error.message}", error.lineno
-                ),
-            ),
-        )
+        message = f"this template cannot be read: {error.message}"
+        return Outline((), (TemplateProblem("RMG402", message, error.lineno),))
     except (RecursionError, OverflowError, ValueError, SyntaxError, MemoryError):
-        return Outline(
-            (), (TemplateProblem("RMG402", "this template is nested too deeply to be read", 1),)
-        )
+        message = "this template is nested too deeply to be read"
+        return Outline((), (TemplateProblem("RMG402", message, 1),))
 
 
-# ── what a template reads ────────────────────────────────────────────────────────────────────────────────────────
+# ── variables ─────────────────────────────────────────────────────────────────────────────────────
 
 _Names = frozenset[str]
 
 
 def _outside_variables(tree: nodes.Template) -> Iterator[Variable]:
-    """Each name once, at its first use; optional only if every use is."""
+    """Each outside name once, at its first use; optional only if every use is."""
     reader = _VariableReader({})
     reader.read(tree, frozenset(), frozenset())
-    for name, found in reader.uses.items():
-        yield Variable(name, found[0][0], all(optional for _, optional in found))
+    for name, uses in reader.uses.items():
+        first_line, _ = uses[0]
+        yield Variable(name, first_line, all(optional for _, optional in uses))
 
 
 @dataclass(frozen=True, slots=True)
 class _VariableReader:
-    """Walks a template in reading order; `uses` are the lines of each name, and whether it may be missing there."""
+    """Collects the uses of outside names in reading order: for each name its lines, and if it may
+    be missing there.
+
+    `guarded` names were tested by a condition around the use; `local` names are set by the template
+    itself.
+    """
 
     uses: dict[str, list[tuple[int, bool]]]
 
     def read(self, node: nodes.Node, guarded: _Names, local: _Names) -> _Names:
-        """Returns the local names, to which `set` adds for what follows."""
+        """Read a node; returns the local names after it, because `set` adds names for what follows."""
         match node:
             case nodes.Name(ctx="load"):
                 if node.name not in local:
@@ -194,8 +200,8 @@ class _VariableReader:
                 return self._read_all(node.iter_child_nodes(), guarded, local)
         return local
 
-    def _read_all(self, found: Iterable[nodes.Node], guarded: _Names, local: _Names) -> _Names:
-        for node in found:
+    def _read_all(self, several: Iterable[nodes.Node], guarded: _Names, local: _Names) -> _Names:
+        for node in several:
             local = self.read(node, guarded, local)
         return local
 
@@ -217,13 +223,14 @@ class _VariableReader:
                 nodes.Filter(name="default" | "d")
                 | nodes.Test(name="defined" | "undefined" | "none")
             ):
-                inside = guarded | _tested_names(node.node) if node.node else guarded
-                self._read_all(node.iter_child_nodes(), inside, local)
+                if node.node:
+                    guarded = guarded | _tested_names(node.node)
+                self._read_all(node.iter_child_nodes(), guarded, local)
             case _:
                 self._read_all(node.iter_child_nodes(), guarded, local)
 
     def _read_if(self, node: nodes.If, guarded: _Names, local: _Names) -> _Names:
-        """A `set` in a branch holds after it too."""
+        """Names that a branch sets stay set after the `if`, as in Jinja."""
         self.read(node.test, guarded | _tested_names(node.test), local)
         then = self._read_all(node.body, guarded | _present_names(node.test, True), local)
         other = self._read_all(
@@ -232,18 +239,23 @@ class _VariableReader:
         return then | other
 
     def _read_for(self, node: nodes.For, guarded: _Names, local: _Names) -> None:
-        """What an `else` follows may be missing: that is what it is for."""
-        self.read(node.iter, guarded | _tested_names(node.iter) if node.else_ else guarded, local)
+        """A loop with an `else` may run over a missing list: the `else` is rendered then."""
+        iterated_guarded = guarded
+        if node.else_:
+            iterated_guarded = guarded | _tested_names(node.iter)
+        self.read(node.iter, iterated_guarded, local)
         inside = local | names_in(node.target) | {"loop"}
         if node.test:
             self.read(node.test, guarded | _tested_names(node.test), inside)
-        sure = guarded | _present_names(node.test, True) if node.test else guarded
-        self._read_all(node.body, sure, inside)
+        body_guarded = guarded
+        if node.test:
+            body_guarded = guarded | _present_names(node.test, True)
+        self._read_all(node.body, body_guarded, inside)
         self._read_all(node.else_, guarded, local)
 
 
 def _tested_names(test: nodes.Node) -> _Names:
-    """The names that a condition only asks about: it holds or not where they are missing."""
+    """The names that a condition only tests: a missing one makes it false, not an error."""
     match test:
         case nodes.Name():
             return frozenset({test.name})
@@ -258,7 +270,7 @@ def _tested_names(test: nodes.Node) -> _Names:
 
 
 def _present_names(test: nodes.Node, truth: bool) -> _Names:
-    """The names that are there where a condition is true, or where it is false."""
+    """The names that are present if the condition has this truth value."""
     match test:
         case nodes.Name():
             return frozenset({test.name}) if truth else frozenset()
@@ -275,19 +287,21 @@ def _present_names(test: nodes.Node, truth: bool) -> _Names:
             return frozenset()
 
 
-# ── what a template may do ───────────────────────────────────────────────────────────────────────────────────────
+# ── forbidden constructs ──────────────────────────────────────────────────────────────────────────
 
 
 def _template_problems(tree: nodes.Template) -> Iterator[TemplateProblem]:
     for node in tree.find_all(nodes.Node):
-        found = (
-            _statement_problem(node) if isinstance(node, nodes.Stmt) else _expression_problem(node)
-        )
-        if found is not None:
-            message, help = found
-            yield TemplateProblem(
-                "RMG408" if isinstance(node, nodes.Mul) else "RMG404", message, node.lineno, help
-            )
+        if isinstance(node, nodes.Stmt):
+            problem = _statement_problem(node)
+        else:
+            problem = _expression_problem(node)
+        if problem is not None:
+            message, help = problem
+            # Only a repetition is a matter of size; everything else is not part of the prompt
+            # language.
+            code = "RMG408" if isinstance(node, nodes.Mul) else "RMG404"
+            yield TemplateProblem(code, message, node.lineno, help)
 
 
 def _statement_problem(node: nodes.Stmt) -> tuple[str, str] | None:
@@ -300,10 +314,13 @@ def _statement_problem(node: nodes.Stmt) -> tuple[str, str] | None:
 
 
 def _expression_problem(node: nodes.Node) -> tuple[str, str] | None:
-    """What is wrong with a part of an expression, and what to write instead."""
+    """The message and the help for a part of an expression that prompts may not use."""
     match node:
         case nodes.Filter() if node.name not in FILTERS:
-            help = "among the filters for prompts: default join length lower replace round tojson trim truncate upper"
+            help = (
+                "among the filters for prompts: default join length lower replace round tojson trim "
+                "truncate upper"
+            )
             return f"the filter `{node.name}` is not for prompts", help
         case nodes.Test() if node.name not in TESTS:
             return (
@@ -340,40 +357,48 @@ TESTS = frozenset(Sandbox().tests)
 
 
 def _unknown_name_problem(node: nodes.Filter) -> tuple[str, str] | None:
-    """`map("upper")` names a filter, `select("string")` a test: those must be for prompts too."""
-    place = 1 if node.name.endswith("attr") else 0
-    named = node.args[place] if len(node.args) > place else None
-    known = FILTERS if node.name == "map" else TESTS
-    if not isinstance(named, nodes.Const) or named.value in known:
+    """Check the filter that `map("upper")` names, or the test that `select("string")` names."""
+    # `selectattr("key", "test")` names its test second.
+    index = 1 if node.name.endswith("attr") else 0
+    if len(node.args) <= index:
         return None
-    return f"`{node.name}` knows no `{named.value}`", ""
+    argument = node.args[index]
+    allowed = FILTERS if node.name == "map" else TESTS
+    if not isinstance(argument, nodes.Const) or argument.value in allowed:
+        return None
+    return f"`{node.name}` knows no `{argument.value}`", ""
 
 
 def _is_large_repetition(node: nodes.Mul) -> bool:
+    """Is this a text or a list times a number over the limit? A product of numbers is none."""
     constants = [side.value for side in (node.left, node.right) if isinstance(side, nodes.Const)]
-    return any(isinstance(c, int) and c > MAX_REPETITIONS for c in constants) and not all(
-        isinstance(c, int | float) for c in constants
-    )
+    if all(isinstance(constant, int | float) for constant in constants):
+        return False
+    return any(isinstance(c, int) and c > MAX_REPETITIONS for c in constants)
 
 
-# ── rendering ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── rendering ─────────────────────────────────────────────────────────────────────────────────────
 
-_Renderer = Callable[[Mapping[str, Any], Mapping[str, Any], str], Iterator[str]]
-"""From values of the row, the spec's own values and a tag to the pieces of a prompt."""
+_Renderer = Callable[[Mapping[str, object], Mapping[str, object], str], Iterator[str]]
+"""Takes the values of the row, the constants of the spec and a tag; yields the pieces of the
+prompt.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A template ready to be rendered for many rows; `constants` are the spec's own values, which need no fence."""
+    """A template to render for many rows; `constants` are values of the spec itself, which need no
+    fence.
+    """
 
     text: str
-    constants: tuple[tuple[str, Any], ...] = ()
+    constants: tuple[tuple[str, object], ...] = ()
 
-    def render(self, values: Mapping[str, Any], tag: str) -> str:
-        """The prompt of one row. Values come in as data only.
+    def render(self, values: Mapping[str, object], tag: str) -> str:
+        """Render the prompt of one row. Values are data and never template text.
 
-        Raises MissingInput where one is needed and not there, FenceTaken where what is printed holds the tag,
-        TemplateTooBig, or one of RENDER_FAILURES.
+        Raises MissingInput if a needed value is missing, FenceCollision if a printed value contains
+        the tag, TemplateTooBig, or one of RENDER_FAILURES.
         """
         constants = dict(self.constants)
         pieces: list[str] = []
@@ -398,7 +423,9 @@ def _compile_renderer(text: str, constants: tuple[str, ...]) -> _Renderer:
 
 
 def _jinja_renderer(template: Template, operations: int) -> _Renderer:
-    def render(values: Mapping[str, Any], constants: Mapping[str, Any], tag: str) -> Iterator[str]:
+    def render(
+        values: Mapping[str, object], constants: Mapping[str, object], tag: str
+    ) -> Iterator[str]:
         present = {name: guard_value(value, name) for name, value in values.items()}
         budget = Budget()
         budget.weight = sum(map(budget.weigh, present.values()))
@@ -409,11 +436,16 @@ def _jinja_renderer(template: Template, operations: int) -> _Renderer:
 
 
 def _plain_parts(tree: nodes.Template) -> list[nodes.TemplateData | nodes.Name] | None:
-    """The parts of a template that does nothing but print texts and names: most prompts are such."""
+    """The parts of a template that only prints texts and names; None for any other.
+
+    Most prompts are plain.
+    """
     statements = [node.nodes for node in tree.body if isinstance(node, nodes.Output)]
     parts = [part for parts in statements for part in parts]
     plain = [part for part in parts if isinstance(part, nodes.TemplateData) or _is_plain_name(part)]
-    return plain if len(statements) == len(tree.body) and len(plain) == len(parts) else None
+    if len(statements) < len(tree.body) or len(plain) < len(parts):
+        return None
+    return plain
 
 
 def _is_plain_name(part: nodes.Expr) -> TypeGuard[nodes.Name]:
@@ -421,27 +453,27 @@ def _is_plain_name(part: nodes.Expr) -> TypeGuard[nodes.Name]:
 
 
 def _direct_renderer(parts: list[nodes.TemplateData | nodes.Name]) -> _Renderer:
-    """Without the engine, which takes ten times as long: what is printed goes through the same two functions."""
-    steps = [
-        (part.data, None) if isinstance(part, nodes.TemplateData) else ("", part.name)
-        for part in parts
-    ]
+    """Render without Jinja, which takes ten times as long.
 
-    def render(values: Mapping[str, Any], constants: Mapping[str, Any], tag: str) -> Iterator[str]:
-        for text, name in steps:
-            if name is None:
-                yield text
-            elif name in constants:
-                yield print_unfenced(constants[name])
+    Values go through the same two functions.
+    """
+
+    def render(
+        values: Mapping[str, object], constants: Mapping[str, object], tag: str
+    ) -> Iterator[str]:
+        for part in parts:
+            if isinstance(part, nodes.TemplateData):
+                yield part.data
+            elif part.name in constants:
+                yield print_unfenced(constants[part.name])
             else:
-                yield fence_value(guard_value(values.get(name), name), tag)
+                yield fence_value(guard_value(values.get(part.name), part.name), tag)
 
     return render
 
 
 def _assigned_names(tree: nodes.Template) -> frozenset[str]:
-    """The names that the template itself gives to something: they are the spec's own values no longer."""
-    targets = [node.target for node in tree.find_all(nodes.Assign)] + [
-        node.target for node in tree.find_all(nodes.For)
-    ]
+    """The names that the template assigns itself: they hide constants of the spec."""
+    targets: list[nodes.Node] = [node.target for node in tree.find_all(nodes.Assign)]
+    targets += [node.target for node in tree.find_all(nodes.For)]
     return frozenset(name for target in targets for name in names_in(target))

@@ -9,7 +9,7 @@ from unicodedata import east_asian_width
 
 from rmg_dsl.report.markup import escape_text, format_number
 from rmg_dsl.report.summary import OutputSummary
-from rmg_dsl.scales import Labels, Whole
+from rmg_dsl.scales import Scale
 
 BINS = 10
 _MAX_BARS = 24
@@ -22,19 +22,23 @@ _MIN_BAR_STEP, _MAX_BAR_STEP, _CHART_WIDTH, _BAR_GAP, _CHART_HEIGHT = 13, 30, 72
 def verdict_counts(column: OutputSummary) -> list[tuple[str, int]]:
     """The count of each verdict, in the order of the scale; other numbers in ten equal bins."""
     scale = column.output.type.scale
-    if isinstance(scale, Labels):
-        return [(label, column.labels[label]) for label in scale.labels]
+    if scale is not None and scale.words:
+        return [(label, column.labels[label]) for label in scale.words]
     if column.labels:
         return column.labels.most_common(_MAX_BARS)
     if column.output.type.kind == "bool":
         return [(str(level), column.values.count(level)) for level in (False, True)]
-    if (
-        isinstance(scale, Whole)
-        and len(scale.levels) <= _MAX_BARS
-        and column.values.distinct <= set(scale.levels)
-    ):
-        return [(str(level), column.values.count(level)) for level in scale.levels]
+    levels = _number_levels(scale)
+    if levels and column.values.distinct <= set(levels):
+        return [(str(level), column.values.count(level)) for level in levels]
     return _histogram_bins(column)
+
+
+def _number_levels(scale: Scale | None) -> tuple[float, ...]:
+    """The numbers that a scale offers, where each of them can have a bar."""
+    if scale is None or scale.level_count is None or scale.level_count > _MAX_BARS:
+        return ()
+    return tuple(level for level in scale.levels if not isinstance(level, str))
 
 
 def _histogram_bins(column: OutputSummary) -> list[tuple[str, int]]:

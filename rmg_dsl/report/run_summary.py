@@ -23,13 +23,18 @@ FailureKind: TypeAlias = tuple[str, Status, str]
 
 
 class GradedRow(NamedTuple):
-    """A finished row: its index, data, new cells, outcomes, and the paths of its loops."""
+    """A finished row: its index, its data, its new cells, the outcome of each output, the loops.
+
+    `requirement_failures` are the failures of the requirements' own expressions on this row, each
+    under the name of its requirement.
+    """
 
     row_index: int
     row: Mapping[str, object]
     cells: Mapping[str, object]
     outcomes: Sequence[Outcome]
     paths: Mapping[int, RefinePath]
+    requirement_failures: Sequence[tuple[str, Unscored]] = ()
 
 
 class RefinedRow(NamedTuple):
@@ -129,6 +134,8 @@ class RunSummary:
             self.refined_rows += _refined_rows_of(graded, self.outputs)
         for number, outcome in enumerate(graded.outcomes):
             self._add_outcome(number, outcome, graded)
+        for name, failure in graded.requirement_failures:
+            self.failures.add(graded.row_index, name, failure)
         self.unreached_count += any(outcome.status.was_stopped for outcome in graded.outcomes)
         if self.by is not None:
             columns = self._group_summaries(graded.row[self.by])

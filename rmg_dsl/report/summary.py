@@ -12,8 +12,8 @@ from rmg_dsl.ir.suite import Output
 from rmg_dsl.messages import Usage
 from rmg_dsl.report.numbers import MAX_COUNTED_VALUES, Numbers
 from rmg_dsl.results import LOST_STATUSES, Habit, Outcome, Preference, Score, Status
-from rmg_dsl.scales import Points
-from rmg_dsl.stats.statistics import Interval, mean, mean_interval, share_interval
+from rmg_dsl.stats.intervals import Interval, share_interval
+from rmg_dsl.stats.shares_and_means import mean, mean_interval
 
 # A line of the summary: the names are `SUMMARY_COLUMNS`, so the types of the values differ.
 SummaryRow: TypeAlias = Mapping[str, Any]
@@ -94,7 +94,8 @@ class OutputSummary:
     @property
     def low(self) -> float:
         """The least possible mean. Points of a row may be below 0, their mean is cut at 0."""
-        return 0.0 if isinstance(self.output.type.scale, Points) else self.output.type.low
+        kind = self.output.type
+        return kind.low if kind.scale is None else kind.scale.mean_floor
 
     @property
     def mean(self) -> float | None:

@@ -11,8 +11,8 @@ from rmg_dsl.ir.suite import Validation
 from rmg_dsl.report.result_parts import pluralize_count
 from rmg_dsl.report.validation_table import BASELINE, PEOPLE, VALIDATION_COLUMNS, ValidationResult
 from rmg_dsl.stats.comparison import RatingProperties, statistics_at_level
+from rmg_dsl.stats.definition import ColumnStatistic
 from rmg_dsl.stats.grouping import estimates_at_level
-from rmg_dsl.stats.intervals import ColumnStatistic, MeanOfPairs
 from rmg_dsl.stats.label_scale import (
     check_same_kind,
     first_off_scale,
@@ -20,6 +20,7 @@ from rmg_dsl.stats.label_scale import (
     labels_of,
     words_to_values,
 )
+from rmg_dsl.stats.pair_means import MeanOfPairs
 from rmg_dsl.stats.ratings import as_rows, is_missing_rating
 from rmg_dsl.stats.undefined import use_column_names
 

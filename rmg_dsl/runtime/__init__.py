@@ -12,7 +12,11 @@ from rmg_dsl.runtime.executor import (
     output_of,
 )
 from rmg_dsl.runtime.expected_calls import estimate
-from rmg_dsl.runtime.requirements import RequirementChecker, RequirementResult
+from rmg_dsl.runtime.requirements import (
+    RequirementChecker,
+    RequirementFailure,
+    RequirementResult,
+)
 from rmg_dsl.runtime.sync_bridge import bridge
 from rmg_dsl.runtime.validation import ValidationCollector, ValidationColumns
 
@@ -23,6 +27,7 @@ __all__ = [
     "Evaluator",
     "ModelQuote",
     "RequirementChecker",
+    "RequirementFailure",
     "RequirementResult",
     "RowResult",
     "Run",

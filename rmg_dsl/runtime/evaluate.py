@@ -49,7 +49,7 @@ from rmg_dsl.runtime.row_state import (
     fail,
     state_of_enquiry,
 )
-from rmg_dsl.scales import LabelOrder, Labels, Points, Real, Scale, Value, Whole, YesNo
+from rmg_dsl.scales import Scale, Value
 
 
 class Evaluator(ExpressionEvaluator):
@@ -271,17 +271,7 @@ def _as_score(value: Any, scale: Scale | None) -> Score:
 
 
 def _fit_to_scale(value: Value, scale: Scale) -> Score:
-    number = not isinstance(value, bool | str)
-    match scale:
-        case Whole(low, high) if number and low <= value <= high and value == int(value):  # type: ignore[operator] # a number
-            return Score(int(value))
-        case Real(low, high) if number and low <= value <= high:  # type: ignore[operator] # a number
-            return Score(float(value))
-        case YesNo() if isinstance(value, bool):
-            return Score(value)
-        case Labels(labels) if isinstance(value, str) and value in labels:
-            return Score(scale.value_of(value), None, value if scale.values else None)
-        case Whole() | Real() | YesNo() | Labels() | Points() | LabelOrder():
-            return fail(Status.OFF_SCALE, f"{short_repr(value)} is not on {scale}")
-        case _:
-            assert_never(scale)
+    verdict = scale.fit(value)
+    if verdict is None:
+        fail(Status.OFF_SCALE, f"{short_repr(value)} is not on {scale}")
+    return Score(scale.value_of(verdict), None, scale.label_of(verdict))

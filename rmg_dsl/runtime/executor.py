@@ -20,7 +20,7 @@ from rmg_dsl.results import Outcome, RefinePath, Score, Status, Unscored
 from rmg_dsl.runtime.evaluate import Evaluator
 from rmg_dsl.runtime.expected_calls import possible_steps
 from rmg_dsl.runtime.rankings import RankingGroup, RankingGroups
-from rmg_dsl.runtime.row_state import Row, RowState, paths_of, record_failure
+from rmg_dsl.runtime.row_state import Row, RowState, attempt, attempt_call, paths_of
 
 QueuePriority: TypeAlias = tuple[int, int, int, int, int]
 Subject: TypeAlias = RowState | RankingGroup
@@ -382,10 +382,10 @@ class Run:
                 return
             self._busy_workers.add(me)
             try:
-                with record_failure(partial(self._add_answer, asking, enquiry)):
-                    self._add_answer(
-                        asking, enquiry, await self._ask_with_follow_up(desk, asking, enquiry)
-                    )
+                answer = await attempt_call(self._ask_with_follow_up(desk, asking, enquiry))
+                failure = attempt(partial(self._add_answer, asking, enquiry), answer)
+                if failure is not None:
+                    self._add_answer(asking, enquiry, failure)
             finally:
                 self._busy_workers.discard(me)
                 desk.idle_workers += 1

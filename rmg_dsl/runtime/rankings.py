@@ -30,7 +30,7 @@ from rmg_dsl.plan import RankStep
 from rmg_dsl.results import Outcome, RankPosition, Score, Status, Unscored
 from rmg_dsl.runtime.candidates import shared_values
 from rmg_dsl.runtime.evaluate import Evaluator, name_of_step, render_question
-from rmg_dsl.runtime.row_state import Row, RowState, Waiting, record_failure
+from rmg_dsl.runtime.row_state import Row, RowState, Waiting, attempt
 
 RankingSession: TypeAlias = ListwiseSession | PairwiseSession
 
@@ -146,8 +146,9 @@ class RankingGroups:
     def advance_group(self, group: RankingGroup) -> list[Enquiry]:
         """Go on with a group; returns the enquiries that are new. Where nothing is left to ask, its rows are ranked."""
         before = len(group.enquiries)
-        with record_failure(partial(self._close_group, group)):
-            self._advance_session(group)
+        failure = attempt(self._advance_session, group)
+        if failure is not None:
+            self._close_group(group, failure)
         return list(group.enquiries.values())[before:] if group in self._open_groups else []
 
     def _advance_session(self, group: RankingGroup) -> None:

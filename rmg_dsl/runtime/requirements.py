@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from rmg_dsl.ir.expr import ScoreRef, Statistic, Term, walk_terms
 from rmg_dsl.ir.suite import Requirement
-from rmg_dsl.plan import Plan
+from rmg_dsl.plan import LoopOutputStep, Plan
 from rmg_dsl.results import Estimate, Status, Unscored
 from rmg_dsl.runtime.evaluate import Evaluator
 from rmg_dsl.runtime.executor import RowResult
 from rmg_dsl.runtime.expressions import as_condition, as_number
-from rmg_dsl.runtime.row_state import NoScore, RowState, record_failure
+from rmg_dsl.runtime.row_state import NoScore, RowState, attempt
 from rmg_dsl.runtime.value_columns import CompactColumn
 
 MAX_UNSCORED_SHARE = 0.05
-
-_CONDITION_STATISTICS = ("share", "count")
-_RATING_STATISTICS = ("accuracy", "kappa", "weighted_kappa", "alpha", "fleiss")
-_BOUND_FUNCTIONS = ("low", "high")
 
 EstimateOf = Callable[[Statistic, Sequence[Sequence[Any]]], Estimate]
 """What a function over the rows says of the columns of its arguments; ValueError where they cannot be compared."""
@@ -76,24 +73,28 @@ class _StatisticInput(NamedTuple):
 
     @classmethod
     def of(cls, term: Statistic) -> _StatisticInput:
-        if term.function in _CONDITION_STATISTICS:
-            kind = "condition"
-        elif term.function in _RATING_STATISTICS:
-            kind = "rating"
-        else:
-            kind = "unscored" if term.function == "unscored" else "number"
-        # Alpha goes on with what the raters have given, if they are two; all others need every one of them.
-        fewest = min(2, len(term.arguments)) if term.function == "alpha" else len(term.arguments)
-        return cls(kind, term.arguments, fewest)
+        spec = term.spec
+        return cls(spec.input.reading, term.arguments, spec.min_present(len(term.arguments)))
+
+
+class RequirementFailure(NamedTuple):
+    """A row on which an expression of a requirement failed; the name is `require` and its text."""
+
+    requirement: str
+    outcome: Unscored
 
 
 @dataclass(slots=True)
 class _CollectedInput:
-    """The columns of what is read, how many rows need it, and of how many of them nobody knows it for a failure."""
+    """The columns of what is read, how many rows need it, and how many of these have a failure.
+
+    `first_failure` is the first one inside the requirement itself, with the index of its row.
+    """
 
     columns: tuple[CompactColumn, ...]
     needed_rows: int = 0
     lost_rows: int = 0
+    first_failure: tuple[int, Unscored] | None = None
 
 
 class RequirementChecker:
@@ -104,42 +105,78 @@ class RequirementChecker:
         self._evaluator = evaluator
         self._estimate_of = estimate_of
         self._collected_inputs: dict[_StatisticInput, _CollectedInput] = {}
+        self._inputs_by_requirement = [
+            (requirement_name(gate), [_StatisticInput.of(term) for term in _statistics_in(gate)])
+            for gate in plan.requirements
+        ]
+        for _, readings in self._inputs_by_requirement:
+            for reading in readings:
+                columns = tuple(CompactColumn() for _ in reading.arguments)
+                self._collected_inputs.setdefault(reading, _CollectedInput(columns))
         terms = [term for gate in plan.requirements for term in _statistics_in(gate)]
-        for term in terms:
-            reading = _StatisticInput.of(term)
-            self._collected_inputs.setdefault(
-                reading, _CollectedInput(tuple(CompactColumn() for _ in reading.arguments))
-            )
+        # A failure of these steps stands in `failures` already, under the name of its grader.
+        self._reported_steps = {output.scoring for output in plan.outputs} | {
+            step.number for step in plan.steps if isinstance(step, LoopOutputStep)
+        }
         self._bounded_steps = {
-            n for term in terms if term.function == "unscored" for n in _steps_of_unscored(term)
+            number
+            for term in terms
+            if term.spec.input.reading == "unscored"
+            for number in _steps_of_unscored(term)
         }
 
-    def add(self, result: RowResult) -> None:
-        """Take in a finished row; steps that it never needed count as skipped and are left out."""
+    def add(self, result: RowResult) -> tuple[RequirementFailure, ...]:
+        """Take in a finished row; returns the failures of the requirements' own expressions on it.
+
+        Steps that the row never needed count as skipped and are left out.
+        """
         if not self._collected_inputs:
-            return
+            return ()
         state = finished_state(result, self._evaluator)
-        for reading, seen in self._collected_inputs.items():
-            self._collect_input(reading, seen, state)
+        own_failures: dict[_StatisticInput, Unscored] = {}
+        for reading, collected in self._collected_inputs.items():
+            failure = self._collect_input(reading, collected, state)
+            if failure is not None:
+                own_failures[reading] = failure
+        if not own_failures:
+            return ()
+        return tuple(self._failures_by_requirement(own_failures))
+
+    def _failures_by_requirement(
+        self, own_failures: Mapping[_StatisticInput, Unscored]
+    ) -> Iterator[RequirementFailure]:
+        """The first failure of each requirement on one row."""
+        for name, readings in self._inputs_by_requirement:
+            first = next((own_failures[r] for r in readings if r in own_failures), None)
+            if first is not None:
+                yield RequirementFailure(name, first)
 
     def _collect_input(
-        self, reading: _StatisticInput, seen: _CollectedInput, state: RowState
-    ) -> None:
-        """A row is needed where enough arguments are there, gaps and skipped ones being none; a failure loses it."""
-        found = [
+        self, reading: _StatisticInput, collected: _CollectedInput, state: RowState
+    ) -> Unscored | None:
+        """Read one input of a row; returns the failure where the requirement itself failed.
+
+        A row is needed where enough arguments have a value or a failure. A gap in a column and a
+        skipped step are neither. A needed row with a failure is lost.
+        """
+        values = [
             self._read_argument(reading.kind, argument, state) for argument in reading.arguments
         ]
-        if sum(each is not None for each in found) < reading.min_present:
-            return
-        seen.needed_rows += 1
-        failures = [each for each in found if isinstance(each, Failure)]
+        if sum(value is not None for value in values) < reading.min_present:
+            return None
+        collected.needed_rows += 1
+        failures = [value for value in values if isinstance(value, Failure)]
         if reading.kind == "unscored":
-            seen.columns[0].append(bool(failures))
+            collected.columns[0].append(bool(failures))
         elif failures:
-            seen.lost_rows += any(failure.step not in self._bounded_steps for failure in failures)
+            collected.lost_rows += any(f.step not in self._bounded_steps for f in failures)
         else:
-            for column, value in zip(seen.columns, found, strict=True):
+            for column, value in zip(collected.columns, values, strict=True):
                 column.append(value)
+        own = next((f.outcome for f in failures if f.step not in self._reported_steps), None)
+        if own is not None and collected.first_failure is None:
+            collected.first_failure = (state.index, own)
+        return own
 
     def _read_argument(self, kind: str, argument: Term, state: RowState) -> Any:
         return read_value(self._evaluator, argument, state, _READERS[kind])
@@ -157,22 +194,29 @@ class RequirementChecker:
             (why for term in walk_terms(gate.condition) if (why := _undefined_reason(term, found))),
             "",
         )
+        failed_row = self._first_failure_text(gate)
         if lacking:
-            return RequirementResult(
-                gate.text, False, shown, "; ".join(filter(None, [lacking, unseen]))
-            )
-        failures: list[Unscored] = []
-        holds = False
-        with record_failure(failures.append):
-            holds = self._evaluator.truth(
-                gate.condition, RowState(-1, _statistic_values(gate, found))
-            )
-        said = [
-            failures[0].message if failures else "" if holds else "the condition is false",
-            unseen,
-        ]
-        why = "; ".join(part for part in said if part and (unseen or failures))
+            why = _join_reasons(lacking, unseen, failed_row)
+            return RequirementResult(gate.text, False, shown, why)
+        state = RowState(-1, _statistic_values(gate, found))
+        holds = attempt(partial(self._evaluator.truth, gate.condition), state)
+        if isinstance(holds, Unscored):
+            why = _join_reasons(holds.message, unseen, failed_row)
+            return RequirementResult(gate.text, False, shown, why)
+        is_false = ""
+        if unseen and not holds:
+            is_false = "the condition is false"
+        why = _join_reasons(is_false, unseen, failed_row)
         return RequirementResult(gate.text, holds and not unseen, shown, why)
+
+    def _first_failure_text(self, gate: Requirement) -> str:
+        """The first row on which an expression of the requirement failed, and why it did."""
+        inputs = [self._collected_inputs[_StatisticInput.of(t)] for t in _statistics_in(gate)]
+        failures = [each.first_failure for each in inputs if each.first_failure is not None]
+        if not failures:
+            return ""
+        index, outcome = min(failures, key=lambda failure: failure[0])
+        return f"the first failure is on row {index}: {outcome.message}"
 
     def _estimate_statistic(self, term: Statistic) -> Estimate:
         columns = self._collected_inputs[_StatisticInput.of(term)].columns
@@ -197,8 +241,9 @@ class RequirementChecker:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Something that should have a value on a row and has none; `step` is the one that failed, if it is a step's."""
+    """A term that should have a value on a row and has none; `step` is set where a step failed."""
 
+    outcome: Unscored
     step: int | None = None
 
 
@@ -213,15 +258,20 @@ def finished_state(result: RowResult, evaluator: Evaluator) -> RowState:
 def read_value(
     evaluator: Evaluator, term: Term, state: RowState, read: Callable[[Any, Term], Any]
 ) -> Any | Failure | None:
-    """A term's value on a finished row; None for a skipped step and a gap in a column, a failure for all else."""
-    found: Any = Failure()
-    with record_failure(lambda _: None):
+    """A term's value on a finished row: None for a gap, a `Failure` where it should have a value.
+
+    A skipped step and a null or missing column are gaps.
+    """
+
+    def read_term(state: RowState) -> Any | Failure | None:
         try:
             value = evaluator.value(term, state)
-            found = None if value is None else read(value, term)
+            return None if value is None else read(value, term)
         except NoScore as error:
-            found = None if _is_expected_gap(error) else Failure(error.step)
-    return found
+            return None if _is_expected_gap(error) else Failure(error.unscored, error.step)
+
+    outcome = attempt(read_term, state)
+    return Failure(outcome) if isinstance(outcome, Unscored) else outcome
 
 
 def as_rating(value: Any, _: Term) -> float | str:
@@ -247,12 +297,21 @@ def _is_expected_gap(error: NoScore) -> bool:
 # ── one gate ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def requirement_name(gate: Requirement) -> str:
+    """What a requirement is called where its failures stand beside those of graders."""
+    return f"require {gate.text}"
+
+
+def _join_reasons(*reasons: str) -> str:
+    return "; ".join(reason for reason in reasons if reason)
+
+
 def _statistics_in(gate: Requirement) -> Iterator[Statistic]:
     """The functions over the rows that a gate asks for; of `low` and `high` those whose bounds they are."""
     found = (
         term
         for term in walk_terms(gate.condition)
-        if isinstance(term, Statistic) and term.function not in _BOUND_FUNCTIONS
+        if isinstance(term, Statistic) and not term.spec.is_bound
     )
     return iter(dict.fromkeys(found))
 
@@ -266,7 +325,7 @@ def _undefined_reason(term: Term, found: Mapping[Statistic, Estimate]) -> str:
     """Why a statistic, or a bound of one, is not to be had: no gate can be decided by it."""
     if not isinstance(term, Statistic):
         return ""
-    if term.function not in _BOUND_FUNCTIONS:
+    if not term.spec.is_bound:
         return found[term].why if found[term].value is None else ""
     (inner,) = term.arguments
     estimate = found[inner] if isinstance(inner, Statistic) else Estimate(0, None)
@@ -283,7 +342,7 @@ def _statistic_values(
     """What each function is worth in the condition."""
     numbers = {term: estimate.value for term, estimate in found.items()}
     for term in walk_terms(gate.condition):
-        if isinstance(term, Statistic) and term.function in _BOUND_FUNCTIONS:
+        if isinstance(term, Statistic) and term.spec.is_bound:
             (inner,) = term.arguments
             assert isinstance(inner, Statistic)
             numbers[term] = found[inner].low if term.function == "low" else found[inner].high

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from rmg_dsl.errors import CallError
 from rmg_dsl.judge import DraftPlace, Enquiry, EnquiryKey
@@ -13,6 +13,8 @@ from rmg_dsl.results import Outcome, RefinePath, Status, Unscored
 from rmg_dsl.runtime.refine_rules import DraftGrade
 
 Row: TypeAlias = Mapping[Any, Any]
+_Subject = TypeVar("_Subject")
+_Found = TypeVar("_Found")
 
 
 class Waiting(Exception):
@@ -93,31 +95,25 @@ def paths_of(state: RowState) -> dict[int, RefinePath]:
     return {number: drafts.path for number, drafts in state.drafts.items() if drafts.path}
 
 
-def attempt(work: Callable[[RowState], Outcome], state: RowState) -> Outcome:
-    """The one blanket handler: whatever goes wrong in a step of a row becomes that step's outcome, trace and all."""
+def attempt(work: Callable[[_Subject], _Found], subject: _Subject) -> _Found | Unscored:
+    """The one blanket handler: any exception of `work` becomes an `Unscored` with its trace.
+
+    The caller gets the failure as a value and must handle it. `Waiting` is no failure and passes.
+    """
     try:
-        return work(state)
+        return work(subject)
     except Waiting:
         raise
     except (Exception, SystemExit) as error:  # a failing row never takes the others with it
         return _unscored_from_error(error)
 
 
-class record_failure:
-    """The same around what is not a function of the row: what goes wrong is handed to `record`."""
-
-    __slots__ = ("_record",)
-
-    def __init__(self, record: Callable[[Unscored], None]) -> None:
-        self._record = record
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
-        if isinstance(error, Waiting) or not isinstance(error, Exception | SystemExit):
-            return False
-        self._record(_unscored_from_error(error))
-        return True
+async def attempt_call(call: Awaitable[_Found]) -> _Found | Unscored:
+    """`attempt` for something to await; a cancellation passes."""
+    try:
+        return await call
+    except (Exception, SystemExit) as error:  # the failure of one call never ends its worker
+        return _unscored_from_error(error)
 
 
 def _unscored_from_error(error: Exception | SystemExit) -> Unscored:

@@ -1,54 +1,45 @@
-"""How far raters agree: statistics of two raters, of several, and of one column. None among the ratings is a gap.
+"""How far two raters agree on categories: accuracy and Cohen's kappas.
 
-Each gives None, never NaN and never an error, where it is undefined, and says where that is. A rating of the wrong
-kind (a text for a correlation, a mean of 3.33 for `kappa`) is a `ValueError`. Categories are whole numbers, bools and
-texts: True is 1, False is 0, 4.0 is 4, and a text never equals a number. With `labels`, the labels of a scale in their
-order, any number or text may be a category (0, 0.5, 1), and one that is no label of the scale is a `ValueError`.
+None among the ratings is a gap. A statistic gives None, never NaN and never an error, where it is
+undefined. A rating of the wrong kind (a mean of 3.33 for `kappa`) is a ValueError. Categories are
+whole numbers, bools and texts: True is 1, False is 0, 4.0 is 4, and a text never equals a number.
+With `labels`, the labels of a scale in their order, any number or text may be a category (0, 0.5,
+1), and one that is no label of the scale is a ValueError.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+import math
+from collections.abc import Sequence
+from functools import partial
+from itertools import accumulate, compress
+from operator import mul
 
-from rmg_dsl.stats import estimators
-from rmg_dsl.stats.estimators import Estimator, apply_estimator
+from rmg_dsl.ir.statistics import KAPPA_WEIGHTS, KappaWeights
+from rmg_dsl.stats.cells import (
+    Cell,
+    Counts,
+    Estimator,
+    Group,
+    Labels,
+    Measure,
+    Sample,
+    apply_estimator,
+    read_categories,
+    read_numeric_categories,
+)
+from rmg_dsl.stats.definition import StatisticDefinition, TableEntry, check_option_word
+from rmg_dsl.stats.intervals import Interval, share_interval
+from rmg_dsl.stats.jackknife import TOLERANCE, agreement_interval, jackknife_margin
+from rmg_dsl.stats.ratings import Ratings, sort_categories
+from rmg_dsl.stats.shares_and_means import share_closed_form
 
-Ratings = Sequence[object]
-Weights = Literal["quadratic", "linear"]
-MeasurementLevel = Literal["nominal", "ordinal", "interval", "ratio"]
+_MAX_EXPONENT = 700.0  # `exp` of more overflows
 
-
-# ── one column ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def stdev(values: Ratings) -> float | None:
-    """The standard deviation of a sample: the squares are divided by their number less one.
-
-    >>> stdev([2, 4, None, 6]), stdev([1])
-    (2.0, None)
-
-    0 or more, in the unit of the values; a bool counts as 1 or 0. None for fewer than two values.
-    """
-    return apply_estimator(estimators.stdev_estimator(), [values])
-
-
-def quantile(values: Ratings, q: float) -> float | None:
-    """The value below which the share q of the values lies, by linear interpolation between neighbours.
-
-    >>> quantile([1, 2, None, 3, 4], 0.5), quantile([], 0.5)
-    (2.5, None)
-
-    The least value at q = 0, the greatest at 1; None without values; q outside 0..1 is a `ValueError`. Definition 7 of
-    Hyndman and Fan (1996), which is numpy's default.
-    """
-    return apply_estimator(estimators.quantile_estimator(q), [values])
+PlacePair = tuple[int, int]
 
 
-# ── two raters ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def accuracy(a: Ratings, b: Ratings, *, labels: Ratings | None = None) -> float | None:
+def accuracy(a: Ratings, b: Ratings, *, labels: Labels = None) -> float | None:
     """The share of rows on which both say the same.
 
     >>> accuracy(["yes", "no", None, "no"], ["yes", "no", "yes", "yes"]) == 2 / 3
@@ -56,122 +47,207 @@ def accuracy(a: Ratings, b: Ratings, *, labels: Ratings | None = None) -> float 
 
     0 to 1; rows with a gap are left out. None where no row is left.
     """
-    return apply_estimator(estimators.accuracy_estimator(labels), [a, b])
+    return apply_estimator(accuracy_estimator(labels), [a, b])
 
 
-def kappa(a: Ratings, b: Ratings, *, labels: Ratings | None = None) -> float | None:
-    """Cohen's kappa: how much more often two raters say the same than by chance, all differences counting alike.
+def kappa(a: Ratings, b: Ratings, *, labels: Labels = None) -> float | None:
+    """Cohen's kappa: the agreement of two raters beyond chance, where all differences count alike.
 
     >>> kappa([1, 1, 2, 2, None], [1, 1, 2, 1, 2])
     0.5
 
-    1 is full agreement, 0 that of chance, −1 the least. Rows with a gap are left out. None for fewer than two rows, and
-    where chance alone agrees always: both raters give one and the same category. 0 where only one of them is constant.
-    Cohen, "A coefficient of agreement for nominal scales" (1960).
+    1 is full agreement, 0 that of chance, −1 the least. Rows with a gap are left out. None for
+    fewer than two rows, and where chance alone agrees always: both raters give one and the same
+    category. 0 where only one of them is constant. Cohen, "A coefficient of agreement for nominal
+    scales" (1960).
     """
-    return apply_estimator(estimators.kappa_estimator(labels), [a, b])
+    return apply_estimator(kappa_estimator(labels), [a, b])
 
 
 def weighted_kappa(
-    a: Ratings, b: Ratings, weights: Weights = "quadratic", *, labels: Ratings | None = None
+    a: Ratings, b: Ratings, weights: KappaWeights = "quadratic", *, labels: Labels = None
 ) -> float | None:
-    """Cohen's kappa of ordered categories, where a difference counts by its distance or the distance's square.
+    """Cohen's kappa of ordered categories, where a difference counts by its distance or its square.
 
-    >>> weighted_kappa([1, 2, 3, 3], [1, 2, 3, 2]), weighted_kappa([1, 2, 3, 3], [1, 2, 3, 2], weights="linear")
+    >>> a, b = [1, 2, 3, 3], [1, 2, 3, 2]
+    >>> weighted_kappa(a, b), weighted_kappa(a, b, weights="linear")
     (0.8, 0.7142857142857143)
 
-    The distance is in places among the categories that occur. A scale with categories that nobody gave has more places:
-    name them all with `labels=[1, 2, 3, 4, 5]`. −1 to 1; rows with a gap are left out. None for fewer than two rows,
-    and where both raters give one and the same category. Without `labels` a text is a `ValueError`: it has no order.
-    Cohen, "Weighted kappa" (1968).
+    The distance is in places among the categories that occur. A scale with categories that nobody
+    gave has more places: name them all with `labels=[1, 2, 3, 4, 5]`. −1 to 1; rows with a gap are
+    left out. None for fewer than two rows, and where both raters give one and the same category.
+    Without `labels` a text is a ValueError: it has no order. Cohen, "Weighted kappa" (1968).
     """
-    return apply_estimator(estimators.weighted_kappa_estimator(weights, labels), [a, b])
+    return apply_estimator(weighted_kappa_estimator(weights, labels), [a, b])
 
 
-def pearson(a: Ratings, b: Ratings) -> float | None:
-    """Pearson's correlation: how nearly one column is a straight line of the other.
+def accuracy_estimator(labels: Labels = None) -> Estimator:
+    """The estimator of `accuracy`."""
+    return Estimator(read_categories, _accuracy_measure, labels)
 
-    >>> pearson([1, 2, 3, None], [2, 4, 6, 8]), pearson([1, 2, 3], [5, 5, 5])
-    (1.0, None)
 
-    −1 to 1; rows with a gap are left out. None for fewer than two rows and where a column does not vary.
+def kappa_estimator(labels: Labels = None) -> Estimator:
+    """The estimator of `kappa`."""
+    return Estimator(read_categories, _kappa_measure, labels)
+
+
+def weighted_kappa_estimator(
+    weights: KappaWeights = "quadratic", labels: Labels = None
+) -> Estimator:
+    """The estimator of `weighted_kappa`."""
+    check_option_word("weights", weights, KAPPA_WEIGHTS)
+    if labels is None:
+        measure = partial(_weighted_kappa_measure, weights=weights)
+        return Estimator(read_numeric_categories, measure)
+    measure = partial(_weighted_kappa_measure, weights=weights, size=len(labels))
+    return Estimator(read_categories, measure, labels)
+
+
+# ── over cells ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _accuracy_measure(cells: Sequence[Cell]) -> Measure:
+    is_same = [a == b for a, b in cells]
+
+    def measure(counts: Counts) -> float | None:
+        n = sum(counts)
+        if not n:
+            return None
+        return sum(compress(counts, is_same)) / n
+
+    return measure
+
+
+def _kappa_measure(cells: Sequence[Cell]) -> Measure:
+    """In whole numbers up to the last division."""
+    places, size = _category_places(cells)
+
+    def measure(counts: Counts) -> float | None:
+        first, second = _margins(places, counts, size)
+        n = sum(first)
+        agreed = sum(c for (i, j), c in zip(places, counts, strict=True) if i == j)
+        # Both agree by chance as often as the products of their margins say.
+        chance: int = sum(map(mul, first, second))
+        if n < 2 or chance == n * n:
+            return None
+        return (n * agreed - chance) / (n * n - chance)
+
+    return measure
+
+
+def _weighted_kappa_measure(
+    cells: Sequence[Cell], weights: KappaWeights, size: int | None = None
+) -> Measure:
+    """Cells hold places on a scale of so many labels, or categories where there is no size."""
+    if size is None:
+        places, size = _category_places(cells)
+    else:
+        places = [(int(a), int(b)) for a, b in cells]
+    if weights == "quadratic":
+        power, chance_distance = 2, _squared_distance_by_chance
+    else:
+        power, chance_distance = 1, _distance_by_chance
+    # The distances are computed once; each resample changes the counts only.
+    distances = [abs(i - j) ** power for i, j in places]
+
+    def measure(counts: Counts) -> float | None:
+        first, second = _margins(places, counts, size)
+        n = sum(first)
+        chance = chance_distance(first, second)
+        observed: int = n * sum(map(mul, counts, distances))
+        if n < 2 or not chance:
+            return None
+        return (chance - observed) / chance
+
+    return measure
+
+
+def _squared_distance_by_chance(first: Counts, second: Counts) -> int:
+    """The sum of a[i] × b[j] × (i − j)²."""
+    a, a2 = _moments(first)
+    b, b2 = _moments(second)
+    return sum(second) * a2 + sum(first) * b2 - 2 * a * b
+
+
+def _moments(margin: Counts) -> tuple[int, int]:
+    """The sums of the places and of their squares."""
+    return sum(i * c for i, c in enumerate(margin)), sum(i * i * c for i, c in enumerate(margin))
+
+
+def _distance_by_chance(first: Counts, second: Counts) -> int:
+    """The sum of a[i] × b[j] × |i − j|: each step of the scale counts for the pairs around it."""
+    # |i − j| is the number of steps between the two, so the sum goes step by step: linear time.
+    n, m = sum(first), sum(second)
+    below = zip(accumulate(first), accumulate(second), strict=True)
+    return sum(a * (m - b) + b * (n - a) for a, b in below)
+
+
+def _category_places(cells: Sequence[Cell]) -> tuple[list[PlacePair], int]:
+    """The cells as places among the sorted categories that occur, and how many places there are."""
+    # The order of the places matters to the weighted kappa only.
+    union = sort_categories(value for cell in cells for value in cell)
+    place = {value: i for i, value in enumerate(union)}
+    return [(place[a], place[b]) for a, b in cells], len(union)
+
+
+def _margins(places: Sequence[PlacePair], counts: Counts, size: int) -> tuple[list[int], list[int]]:
+    """How often each rater gave each category."""
+    # The margins change with the counts, so that each resample has its own chance agreement.
+    first, second = [0] * size, [0] * size
+    for (i, j), c in zip(places, counts, strict=True):
+        first[i] += c
+        second[j] += c
+    return first, second
+
+
+# ── definitions ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _log_odds_interval(sample: Sample, groups: Sequence[Group]) -> Interval | None:
+    """The bounds of a share by the logarithm of its odds, which keeps them within 0..1.
+
+    All or none have Wilson's bounds of so many groups, for their odds have no logarithm.
     """
-    return apply_estimator(estimators.pearson_estimator(), [a, b])
+    value, n = sample.value or 0.0, len(groups)
+    if not TOLERANCE < value < 1 - TOLERANCE:
+        return share_interval(round(value) * n, n)
+    margin = jackknife_margin(sample, groups)
+    if margin is None:
+        return None
+    log_odds = math.log(value / (1 - value))
+    half = margin / (value * (1 - value))
+    return Interval(_share_of_log_odds(log_odds - half), _share_of_log_odds(log_odds + half))
 
 
-def spearman(a: Ratings, b: Ratings) -> float | None:
-    """Spearman's rank correlation: how nearly one column rises with the other. Ties share their mean rank.
-
-    >>> spearman([1, 2, 3, None], [10, 100, 1000, 1]), spearman([1, 2], [5, 5])
-    (1.0, None)
-
-    −1 to 1; rows with a gap are left out. None for fewer than two rows and where a column does not vary.
-    Spearman, "The proof and measurement of association between two things" (1904).
-    """
-    return apply_estimator(estimators.spearman_estimator(), [a, b])
+def _share_of_log_odds(log_odds: float) -> float:
+    return 1 / (1 + math.exp(min(-log_odds, _MAX_EXPONENT)))
 
 
-def kendall(a: Ratings, b: Ratings) -> float | None:
-    """Kendall's tau-b: pairs of rows that both put in the same order less those in opposite order, corrected for ties.
-
-    >>> kendall([1, 2, 3, None], [1, 3, 2, 4]), kendall([1, 1], [1, 2])
-    (0.3333333333333333, None)
-
-    −1 to 1; rows with a gap are left out. None for fewer than two rows and where a column does not vary.
-    Kendall, "The treatment of ties in ranking problems" (1945).
-    """
-    return apply_estimator(estimators.kendall_estimator(), [a, b])
-
-
-# ── several raters ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def alpha(
-    *raters: Ratings, level: MeasurementLevel = "nominal", labels: Ratings | None = None
-) -> float | None:
-    """Krippendorff's alpha: the agreement of two raters or more, each of whom may have rated only some of the units.
-
-    >>> round(alpha([1, 2, 3, None], [1, 2, 4, 4], [None, 2, 3, 4]), 3)
-    0.757
-
-    `level` says what a difference is: none or all (nominal), of ranks (ordinal), of values (interval), of values over
-    their sum (ratio). At most 1; 0 is chance; below 0 is worse. Units with fewer than two ratings are left out. None
-    for fewer than two units, where all ratings are the same, and for values below 0 on `ratio`. Without `labels` texts
-    are for `nominal` only; with them the places of the labels are the values.
-    Krippendorff, "Computing Krippendorff's alpha-reliability" (2011).
-    """
-    _check_two_raters(raters)
-    return apply_estimator(estimators.alpha_estimator(level, labels), raters)
-
-
-def fleiss(*raters: Ratings, labels: Ratings | None = None) -> float | None:
-    """Fleiss' kappa: the agreement of two raters or more in categories, where the raters may differ by unit.
-
-    >>> fleiss([1, 2, 2], [1, 2, 1], [1, 2, None])
-    1.0
-
-    At most 1; 0 is chance. Units with a gap are left out: `alpha` uses them. None for fewer than two units and where
-    all ratings are the same. For two raters it is Scott's pi, not `kappa`.
-    Fleiss, "Measuring nominal scale agreement among many raters" (1971).
-    """
-    _check_two_raters(raters)
-    return apply_estimator(estimators.fleiss_estimator(len(raters), labels), raters)
-
-
-def _check_two_raters(raters: Sequence[Ratings]) -> None:
-    if len(raters) < 2:
-        raise ValueError("agreement is between two raters or more")
-
-
-ESTIMATORS: Mapping[Callable[..., float | None], Callable[..., Estimator]] = {
-    accuracy: estimators.accuracy_estimator,
-    kappa: estimators.kappa_estimator,
-    weighted_kappa: estimators.weighted_kappa_estimator,
-    pearson: estimators.pearson_estimator,
-    spearman: estimators.spearman_estimator,
-    kendall: estimators.kendall_estimator,
-    alpha: estimators.alpha_estimator,
-    fleiss: estimators.fleiss_estimator,
-    stdev: estimators.stdev_estimator,
-    quantile: estimators.quantile_estimator,
-}
+STATISTICS = (
+    StatisticDefinition(
+        "accuracy",
+        accuracy,
+        accuracy_estimator,
+        closed_form=share_closed_form,
+        interval=_log_odds_interval,
+        table_entries=(TableEntry("accuracy", "category"),),
+        lowest=0.0,
+    ),
+    StatisticDefinition(
+        "kappa",
+        kappa,
+        kappa_estimator,
+        interval=agreement_interval,
+        table_entries=(TableEntry("kappa", "category"),),
+    ),
+    StatisticDefinition(
+        "weighted_kappa",
+        weighted_kappa,
+        weighted_kappa_estimator,
+        interval=agreement_interval,
+        table_entries=(
+            TableEntry("weighted_kappa", "ordered_category"),
+            TableEntry("weighted_kappa_linear", "ordered_category", options={"weights": "linear"}),
+        ),
+    ),
+)

@@ -1,43 +1,40 @@
-"""Raters side by side: which statistics their ratings allow, and the table of every pair and of all together."""
+"""Raters side by side: an agreement table of every pair of them and of all together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, combinations
-from typing import Any
 
 from rmg_dsl.ir.suite import ValidationLevel
-from rmg_dsl.stats.agreement import (
-    Ratings,
-    accuracy,
-    alpha,
-    fleiss,
-    kappa,
-    kendall,
-    pearson,
-    spearman,
-    weighted_kappa,
+from rmg_dsl.stats.definition import (
+    ColumnStatistic,
+    RaterSet,
+    RatingNeed,
+    StatisticDefinition,
+    TableEntry,
 )
 from rmg_dsl.stats.grouping import estimates_at_level
-from rmg_dsl.stats.intervals import Clusters, ColumnStatistic
+from rmg_dsl.stats.jackknife import Clusters
 from rmg_dsl.stats.label_scale import check_same_kind
-from rmg_dsl.stats.ratings import as_rows, categories_or_none, numbers_or_none
+from rmg_dsl.stats.ratings import Ratings, as_rows, categories_or_none, numbers_or_none
+from rmg_dsl.stats.registry import STATISTICS
 from rmg_dsl.stats.undefined import use_column_names
 
 AGREEMENT_COLUMNS = ("raters", "statistic", "n", "value", "low", "high", "why")
 MAX_RATIO_VALUES = 1000  # distinct values: `ratio` takes the square of their number
-_CORRELATIONS: Mapping[str, ColumnStatistic] = {
-    "pearson": pearson,
-    "spearman": spearman,
-    "kendall": kendall,
-}
+
+TableRow = dict[str, str | int | float | None]
+NamedColumnStatistics = dict[str, ColumnStatistic]
 
 
 @dataclass(frozen=True, slots=True)
 class RatingProperties:
-    """What some ratings are: categories (of these labels, where they are known), numbers, one above the other."""
+    """What some ratings are: categories, numbers, in an order, and on a ratio scale.
+
+    `labels` are the labels of the scale in order, where they are known.
+    """
 
     is_categorical: bool
     is_numeric: bool
@@ -52,55 +49,81 @@ class RatingProperties:
         labels: Sequence[object] | None = None,
         ordered: bool = True,
     ) -> RatingProperties:
-        """What the ratings themselves say. Raises ValueError where they are neither categories nor numbers.
+        """What the ratings show. Raises ValueError where they are neither categories nor numbers.
 
-        >>> RatingProperties.of([[1, 2.5], [2, None]]).is_categorical, RatingProperties.of([["a"], ["b"]]).is_numeric
-        (False, False)
+        >>> RatingProperties.of([[1, 2.5], [2, None]]).is_categorical
+        False
+        >>> RatingProperties.of([["a"], ["b"]]).is_numeric
+        False
         """
         categorical = labels is not None or categories_or_none(chain(*columns)) is not None
         numbers = numbers_or_none(chain(*columns))
         if not categorical and numbers is None:
             raise ValueError("ratings are numbers, or texts and whole numbers; these are neither")
         distinct = set(numbers or ())
+        # The ratio metric needs values from 0 on.
         ratio = min(distinct, default=0.0) >= 0 and len(distinct) <= MAX_RATIO_VALUES
         return cls(categorical, numbers is not None, ordered, ratio, labels)
 
-    def pair_statistics(self) -> dict[str, ColumnStatistic]:
+    def satisfies(self, need: RatingNeed) -> bool:
+        """May a statistic with this need be computed of the ratings?
+
+        >>> RatingProperties(is_categorical=True, is_numeric=False).satisfies("number")
+        False
+        """
+        is_number = self.is_ordered and self.is_numeric
+        # Labels of a scale give texts an order.
+        has_order = is_number or (self.is_ordered and self.labels is not None)
+        match need:
+            case "category":
+                return self.is_categorical
+            case "ordered_category":
+                return self.is_categorical and has_order
+            case "order":
+                return has_order
+            case "number":
+                return is_number
+            case "ratio":
+                return is_number and self.is_ratio
+
+    def pair_statistics(self) -> NamedColumnStatistics:
         """The statistics of two raters, by name."""
-        wanted: dict[str, ColumnStatistic] = {}
-        if self.is_categorical:
-            wanted |= {
-                "accuracy": partial(accuracy, labels=self.labels),
-                "kappa": partial(kappa, labels=self.labels),
-            }
-        if self.is_categorical and self.is_ordered and (self.is_numeric or self.labels is not None):
-            wanted["weighted_kappa"] = partial(weighted_kappa, labels=self.labels)
-            wanted["weighted_kappa_linear"] = partial(
-                weighted_kappa, weights="linear", labels=self.labels
-            )
-        return wanted | (self.correlations() if self.is_ordered else {})
+        return self._statistics_for("pair")
 
-    def joint_statistics(self) -> dict[str, ColumnStatistic]:
+    def joint_statistics(self) -> NamedColumnStatistics:
         """The statistics of two raters or more together, by name."""
-        nominal, places = (
-            partial(alpha, labels=self.labels),
-            partial(alpha, level="ordinal", labels=self.labels),
-        )
-        wanted: dict[str, ColumnStatistic] = (
-            {"alpha_nominal": nominal} if self.is_categorical else {}
-        )
-        if self.is_ordered and (self.is_numeric or self.labels is not None):
-            wanted["alpha_ordinal"] = places
-        if self.is_ordered and self.is_numeric:
-            wanted["alpha_interval"] = partial(alpha, level="interval")
-            wanted |= {"alpha_ratio": partial(alpha, level="ratio")} if self.is_ratio else {}
-        return wanted | (
-            {"fleiss": partial(fleiss, labels=self.labels)} if self.is_categorical else {}
-        )
+        return self._statistics_for("all")
 
-    def correlations(self) -> dict[str, ColumnStatistic]:
+    def correlations(self) -> NamedColumnStatistics:
         """What says whether numbers rise together, whatever their scales are."""
-        return dict(_CORRELATIONS) if self.is_numeric else {}
+        if not self.is_numeric:
+            return {}
+        return {
+            entry.label: definition.compute
+            for definition, entry in _table_entries("pair")
+            if entry.needs == "number"
+        }
+
+    def _statistics_for(self, raters: RaterSet) -> NamedColumnStatistics:
+        return {
+            entry.label: self._with_options(definition, entry)
+            for definition, entry in _table_entries(raters)
+            if self.satisfies(entry.needs)
+        }
+
+    def _with_options(self, definition: StatisticDefinition, entry: TableEntry) -> ColumnStatistic:
+        if entry.takes_labels:
+            return partial(definition.compute, **entry.options, labels=self.labels)
+        return partial(definition.compute, **entry.options)
+
+
+def _table_entries(
+    raters: RaterSet,
+) -> Iterator[tuple[StatisticDefinition, TableEntry]]:
+    for definition in STATISTICS.values():
+        for entry in definition.table_entries:
+            if entry.of == raters:
+                yield definition, entry
 
 
 def agreement_table(
@@ -111,43 +134,56 @@ def agreement_table(
     clusters: Clusters | None = None,
     level: ValidationLevel = "pooled",
     seed: int = 0,
-) -> list[dict[str, Any]]:
-    """Every agreement that the columns allow, of each two and of all together, with the rows and the 95 % bounds.
+) -> list[TableRow]:
+    """Every agreement that the columns allow, of each two and of all together, with 95 % bounds.
 
-    >>> for row in agreement_table({"judge": [1, 0, 1, 1, 0, 0], "ann": [1, 0, 1, 0, 0, None]})[:2]:
+    >>> verdicts = {"judge": [1, 0, 1, 1, 0, 0], "ann": [1, 0, 1, 0, 0, None]}
+    >>> for row in agreement_table(verdicts)[:2]:
     ...     print(row["raters"], row["statistic"], row["n"], round(row["value"], 3))
     judge, ann accuracy 5 0.8
     judge, ann kappa 5 0.615
 
-    Rows of `AGREEMENT_COLUMNS`; `n` counts the rows that a statistic rests on, or at another `level` (see
-    `estimates_at`) the groups; None is undefined, and `why` says why. Categories have accuracy and kappa, and together
-    nominal alpha and Fleiss' kappa; numbers have the correlations and the other levels of alpha (`ratio` without values
-    below 0, of at most 1,000 distinct ones); numbers that are categories have the weighted kappas too. `labels`, the
-    labels of the scale in order, makes any ratings ordered categories; `ordered=False` makes numbers plain codes. At
-    `system` there are the correlations alone. Fewer than two columns are a `ValueError`, and so are a rating that is
-    neither number nor text, and a column of texts beside one of numbers.
+    Rows of `AGREEMENT_COLUMNS`; `n` counts the rows that a statistic rests on, or at another
+    `level` (see `estimates_at_level`) the groups; None is undefined, and `why` says why. Categories
+    have accuracy and kappa, and together nominal alpha and Fleiss' kappa; numbers have the
+    correlations and the other levels of alpha (`ratio` without values below 0, of at most 1,000
+    distinct ones); numbers that are categories have the weighted kappas too. `labels`, the labels
+    of the scale in order, makes any ratings ordered categories; `ordered=False` makes numbers plain
+    codes. At `system` there are the correlations alone. Fewer than two columns are a ValueError,
+    and so are a rating that is neither number nor text, and a column of texts beside one of
+    numbers.
     """
     if len(columns) < 2:
         raise ValueError("agreement is between two columns or more")
+    # Checked for all columns first: a single pair would report only its own two.
     check_same_kind([*columns.values()], [*columns])
-    jobs = [(names, True) for names in combinations(columns, 2)] + [(tuple(columns), False)]
-    found: list[dict[str, Any]] = []
-    for names, pair in jobs:
-        together = [columns[name] for name in names]
-        wanted = statistics_at_level(
-            level, RatingProperties.of(together, labels, ordered), pair=pair
-        )
-        estimates = estimates_at_level(level, wanted, as_rows(together), clusters, seed=seed)
-        for name, each in estimates.items():
+    table: list[TableRow] = []
+    for names, is_pair in _rater_sets([*columns]):
+        ratings = [columns[name] for name in names]
+        properties = RatingProperties.of(ratings, labels, ordered)
+        named = statistics_at_level(level, properties, pair=is_pair)
+        estimates = estimates_at_level(level, named, as_rows(ratings), clusters, seed=seed)
+        for name, estimate in estimates.items():
             about = {"raters": ", ".join(names), "statistic": name}
-            found.append({**about, **each._asdict(), "why": use_column_names(each.why, names)})
-    return found
+            why = use_column_names(estimate.why, names)
+            table.append({**about, **estimate._asdict(), "why": why})
+    return table
+
+
+def _rater_sets(names: Sequence[str]) -> Iterator[tuple[tuple[str, ...], bool]]:
+    """Each pair of raters, then all together; and whether it is a pair."""
+    for pair in combinations(names, 2):
+        yield pair, True
+    yield tuple(names), False
 
 
 def statistics_at_level(
-    level: ValidationLevel, kinds: RatingProperties, *, pair: bool
-) -> dict[str, ColumnStatistic]:
-    """The statistics that make sense at a level: means of groups are numbers that only rise and fall together."""
+    level: ValidationLevel, properties: RatingProperties, *, pair: bool
+) -> NamedColumnStatistics:
+    """The statistics that make sense at a level: the means of groups have correlations alone."""
     if level == "system":
-        return kinds.correlations() if pair else {}
-    return kinds.pair_statistics() if pair else kinds.joint_statistics()
+        # Means of groups are no verdicts, so only their order and spread can be compared.
+        return properties.correlations() if pair else {}
+    if pair:
+        return properties.pair_statistics()
+    return properties.joint_statistics()

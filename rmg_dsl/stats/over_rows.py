@@ -1,76 +1,71 @@
-"""The functions of a `require` over the rows of a run: from the columns of their arguments to an estimate."""
+"""Statistics of a `require`: from the columns of their arguments to an estimate."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from rmg_dsl.ir.expr import Statistic
-from rmg_dsl.ir.types import Type
 from rmg_dsl.results import Estimate
-from rmg_dsl.stats import statistics
-from rmg_dsl.stats.statistics import Interval
+from rmg_dsl.stats import shares_and_means
+from rmg_dsl.stats.label_scale import (
+    check_same_kind,
+    first_off_scale,
+    format_rating,
+    labels_of,
+    words_to_values,
+)
+from rmg_dsl.stats.ratings import Ratings, as_rows
+from rmg_dsl.stats.undefined import use_column_names
 
-Columns = Sequence[Sequence[Any]]
-
-_NO_ROW = "no row has a value for it"
+Columns = Sequence[Sequence[Any]]  # the runtime reads the values as what the statistic takes
 
 
 def estimate_of(term: Statistic, columns: Columns) -> Estimate:
-    """What a function says of these columns: one for each argument, None where a row has no value of it.
+    """The estimate of a statistic from its columns, one for each argument.
 
     >>> from rmg_dsl.ir.expr import ColumnRef
-    >>> estimate_of(Statistic("kappa", (ColumnRef("a"), ColumnRef("b")), ("a", "b")), [["x", "y"], ["x", "x"]]).value
+    >>> from rmg_dsl.ir.statistics import STATISTIC_INPUTS, StatisticSpec
+    >>> kappa = StatisticSpec("kappa", STATISTIC_INPUTS["categories"], arity=2)
+    >>> term = Statistic(kappa, (ColumnRef("a"), ColumnRef("b")), ("a", "b"))
+    >>> estimate_of(term, [["x", "y"], ["x", "x"]]).value
     0.0
 
-    Raises ValueError where the ratings cannot be compared: words beside numbers, one that is not on the scale.
+    None in a column is a gap. Raises ValueError where the ratings cannot be compared: words beside
+    numbers, or a rating that is not on the scale.
     """
-    if term.function in _ONE_PASS_STATISTICS:
-        return _ONE_PASS_STATISTICS[term.function](columns[0], term.type)
-    # What compares raters takes its time to be loaded, and most gates are means and shares.
-    from rmg_dsl.stats.over_columns import estimate_of_columns
+    one_pass = _ONE_PASS_ESTIMATES.get(term.function)
+    if one_pass is not None:
+        return one_pass(columns[0], term.type)
+    # Most requirements are means and shares, and do not wait for the other families to load.
+    from rmg_dsl.stats.estimates import compute_estimates
+    from rmg_dsl.stats.registry import STATISTICS
 
-    return estimate_of_columns(term, columns)
-
-
-# ── of one column, in one pass ───────────────────────────────────────────────────────────────────────────────────
-
-
-def _estimate_mean(values: Sequence[float], kind: Type) -> Estimate:
-    """A mean never lies off the scale, so neither do its bounds."""
-    found = statistics.mean_interval(values)
-    inside = Interval(max(found.low, kind.low), min(found.high, kind.high)) if found else None
-    return _bounded_estimate(statistics.mean(values), inside, len(values))
-
-
-def _estimate_share(flags: Sequence[float], _: Type) -> Estimate:
-    hits, n = int(sum(flags)), len(flags)
-    return _bounded_estimate(statistics.share(flags), statistics.share_interval(hits, n), n)  # type: ignore[arg-type] # 1.0 is true
+    options: dict[str, object] = dict(term.options)
+    # Correlations compare numbers on any scales; raters must use one.
+    if term.spec.compares_ratings:
+        columns = _ratings_on_scale(term, columns)
+    # The labels of the scale make categories of any values, 0.5 and words with values too.
+    if term.needs in ("category", "ordered_category"):
+        options["labels"] = labels_of(term.type.scale) or term.type.labels or None
+    statistic = partial(STATISTICS[term.function].compute, **options)
+    estimate = compute_estimates({"it": statistic}, as_rows(columns))["it"]
+    return estimate._replace(why=use_column_names(estimate.why, term.names))
 
 
-def _estimate_count(flags: Sequence[float], _: Type) -> Estimate:
-    hits, n = int(sum(flags)), len(flags)
-    share = statistics.share_interval(hits, n)
-    return _bounded_estimate(
-        hits if n else None, Interval(share.low * n, share.high * n) if share else None, n
-    )
-
-
-def _bounded_estimate(value: float | None, found: Interval | None, n: int) -> Estimate:
-    if value is None:
-        return Estimate(n, None, why=_NO_ROW)
-    if found is None:
-        return Estimate(
-            n,
-            value,
-            why="bounds need 2 rows, and there is 1" if n == 1 else "its bounds are too large",
-        )
-    return Estimate(n, value, min(found.low, value), max(found.high, value))
-
-
-_ONE_PASS_STATISTICS: Mapping[str, Callable[[Sequence[Any], Type], Estimate]] = {
-    "mean": _estimate_mean,
-    "share": _estimate_share,
-    "count": _estimate_count,
-    "unscored": _estimate_share,
+_ONE_PASS_ESTIMATES = {
+    definition.name: definition.one_pass for definition in shares_and_means.STATISTICS
 }
+
+
+def _ratings_on_scale(term: Statistic, columns: Columns) -> list[Ratings]:
+    """The ratings of all on one scale; raises ValueError for what can never agree."""
+    scored = [words_to_values(column, term.type.scale) for column in columns]
+    check_same_kind(scored, term.names)
+    for name, column in zip(term.names, scored, strict=True):
+        off = first_off_scale(column, term.type)
+        if off is not None:
+            scale = term.type.scale or term.type
+            raise ValueError(f"`{name}` holds {format_rating(off)}, which is not on {scale}")
+    return scored

@@ -1,43 +1,31 @@
-"""Why a statistic cannot be computed, or has no bounds, in words: a number is never made up in its place."""
+"""Why a statistic has no value, or no bounds, in words: no number stands in its place."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from rmg_dsl.stats import agreement
-from rmg_dsl.stats.estimators import CellTable
+from rmg_dsl.stats.cells import CellTable, Options
+from rmg_dsl.stats.definition import StatisticDefinition
 
-_CORRELATIONS = (agreement.pearson, agreement.spearman, agreement.kendall)
+NO_ROW = "no row has a value for it"
+COLUMN_WORDS = ("the first one", "the second one")
 
 
-def why_undefined(statistic: Callable[..., Any], table: CellTable) -> str:
+def why_undefined(definition: StatisticDefinition, table: CellTable, options: Options) -> str:
     """What the rows lack for a statistic that they do not define.
 
-    >>> from rmg_dsl.stats import estimators
-    >>> rows = estimators.DistinctRows.of([(1, 5), (2, 5)])
-    >>> why_undefined(agreement.pearson, estimators.tabulate_cells(estimators.pearson_estimator(), rows))
+    >>> from rmg_dsl.stats.cells import DistinctRows, tabulate_cells
+    >>> from rmg_dsl.stats.registry import STATISTICS
+    >>> pearson = STATISTICS["pearson"]
+    >>> table = tabulate_cells(pearson.estimator(), DistinctRows.of([(1, 5), (2, 5)]))
+    >>> why_undefined(pearson, table, {})
     'the second one does not vary'
     """
     if not table.n:
-        return "no row has a value for it"
+        return NO_ROW
     if table.n == 1:
         return "one row is too few"
-    if statistic is agreement.alpha and any(
-        isinstance(v, float) and v < 0 for cell in table.cells for v in cell
-    ):
-        return "a ratio scale has no values below 0"
-    if statistic in _CORRELATIONS and all(len(cell) == len(_SIDES) for cell in table.cells):
-        flat = [
-            word
-            for word, side in zip(_SIDES, zip(*table.cells, strict=True), strict=True)
-            if len(set(side)) == 1
-        ]
-        return f"{flat[0]} does not vary" if len(flat) == 1 else "nothing varies"
-    return "all verdicts are the same"
-
-
-_SIDES = ("the first one", "the second one")
+    return definition.undefined_reason(table, options)
 
 
 def use_column_names(why: str, names: Sequence[str]) -> str:
@@ -46,17 +34,18 @@ def use_column_names(why: str, names: Sequence[str]) -> str:
     >>> use_column_names("the second one does not vary", ["judge", "human"])
     '`human` does not vary'
     """
-    for side, name in zip(_SIDES, names, strict=False):
-        why = why.replace(side, f"`{name}`")
+    for words, name in zip(COLUMN_WORDS, names, strict=False):
+        why = why.replace(words, f"`{name}`")
     return why
 
 
 def why_unbounded(drawn: int, fewest: int, unit: str) -> str:
-    """Why there is a value and no bounds.
+    """Why there is a value and no bounds, of so many rows or groups.
 
     >>> why_unbounded(3, 5, "row")
     'bounds need 5 rows, and there are 3'
     """
-    if drawn < fewest:
-        return f"bounds need {fewest} {unit}s, and there {'is' if drawn == 1 else 'are'} {drawn}"
-    return "the rows say too little for bounds"
+    if drawn >= fewest:
+        return "the rows say too little for bounds"
+    verb = "is" if drawn == 1 else "are"
+    return f"bounds need {fewest} {unit}s, and there {verb} {drawn}"

@@ -1,11 +1,14 @@
-"""`df.rmg`: grading as a method of every pandas frame. Registered once pandas is there, and no cause of its import."""
+"""`df.rmg`: grading as methods of every pandas frame.
+
+The accessor is registered when pandas is loaded; this module never imports pandas itself.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 if TYPE_CHECKING:
     from importlib.abc import Loader, MetaPathFinder
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
-    from rmg_dsl.api import PlanView, Result
+    from rmg_dsl.api import GradeOptions, PlanView, Result
     from rmg_dsl.api.sources import Spec
     from rmg_dsl.plan import LoopMode
 
@@ -21,7 +24,7 @@ ACCESSOR_NAME = "rmg"
 
 
 class Accessor:
-    """Grades the frame that it hangs on; the frame itself is never changed, and nothing is kept on it.
+    """Grades its frame. The frame itself is never changed, and the accessor keeps no results.
 
     >>> import pandas as pd
     >>> import rmg_dsl
@@ -33,14 +36,14 @@ class Accessor:
     def __init__(self, frame: DataFrame) -> None:
         self._frame = frame
 
-    def score(self, spec: Spec, **options: Any) -> DataFrame:
-        """A new frame with the graders' and aggregates' columns; `refine` declarations are left out."""
+    def score(self, spec: Spec, **options: Unpack[GradeOptions]) -> DataFrame:
+        """Return a new frame with the columns of the graders and aggregates, without `refine`."""
         return self._grade_frame(spec, "leave", options).df
 
-    def refine(self, spec: Spec, **options: Any) -> DataFrame:
-        """A new frame with what the `refine` declarations come to; nothing is graded that these do not need.
+    def refine(self, spec: Spec, **options: Unpack[GradeOptions]) -> DataFrame:
+        """Return a new frame with the results of the `refine` declarations.
 
-        Raises UsageError where the spec has none.
+        It computes only the graders that these need. Raises UsageError where the spec has none.
         """
         from rmg_dsl.api import Options, prepare, run_job
         from rmg_dsl.errors import UsageError
@@ -52,39 +55,53 @@ class Accessor:
             )
         return run_job(job).df
 
-    def grade(self, spec: Spec, **options: Any) -> Result:
-        """The whole result: frame, summary, failures, usage."""
+    def grade(self, spec: Spec, **options: Unpack[GradeOptions]) -> Result:
+        """Return the whole result: frame, summary, failures, usage."""
         return self._grade_frame(spec, "run", options)
 
-    def plan(self, spec: Spec, **options: Any) -> PlanView:
-        """The steps, and how many calls this frame costs."""
+    def plan(self, spec: Spec, **options: Unpack[GradeOptions]) -> PlanView:
+        """Plan a run over this frame: its steps, and how many calls it costs."""
         from rmg_dsl.api import plan_view
 
         return plan_view(spec, self._frame, **options)
 
-    def _grade_frame(self, spec: Spec, loops: LoopMode, options: dict[str, Any]) -> Result:
+    def _grade_frame(self, spec: Spec, loops: LoopMode, options: GradeOptions) -> Result:
         from rmg_dsl.api import Options, prepare, run_job
 
         return run_job(prepare(spec, self._frame, Options.of(options), loops=loops))
 
 
 def register() -> None:
-    """Give every frame its accessor: now if pandas is loaded, else in the moment that it is."""
+    """Register the accessor: now if pandas is loaded, else as soon as it is."""
     pandas = sys.modules.get("pandas")
+    # A half-loaded pandas has no `api` yet.
     if pandas is not None and hasattr(pandas, "api"):
         _attach_accessor(pandas)
     elif not any(isinstance(finder, _PandasImportFinder) for finder in sys.meta_path):
-        finder: MetaPathFinder = _PandasImportFinder()  # type: ignore[assignment] # a finder by its method: the base class would load half of importlib
+        # A finder by its method: importing the base class would load half of importlib.
+        finder: MetaPathFinder = _PandasImportFinder()  # type: ignore[assignment]
         sys.meta_path.insert(0, finder)
 
 
 def _attach_accessor(pandas: ModuleType) -> None:
     if not hasattr(pandas.DataFrame, ACCESSOR_NAME):
+        _document_methods()
         pandas.api.extensions.register_dataframe_accessor(ACCESSOR_NAME)(Accessor)
 
 
+def _document_methods() -> None:
+    """List the options in the docstrings of the methods.
+
+    Not at import: `import rmg_dsl` would load the table of options without need.
+    """
+    from rmg_dsl.api.options import document_options
+
+    for method in (Accessor.score, Accessor.refine, Accessor.grade, Accessor.plan):
+        document_options(method)
+
+
 class _PandasImportFinder:
-    """Waits for the import of pandas, lets it happen as it would, then registers and is gone."""
+    """Registers the accessor right after the first import of pandas, then removes itself."""
 
     def __init__(self) -> None:
         self._is_searching = False
@@ -97,7 +114,7 @@ class _PandasImportFinder:
     ) -> ModuleSpec | None:
         if name != "pandas" or self._is_searching:
             return None
-        # Many libraries only look whether pandas could be imported: the finder stays until it really is.
+        # Many libraries only test whether pandas is installed: stay until it is really imported.
         self._is_searching = True
         try:
             from importlib.util import find_spec
@@ -106,18 +123,19 @@ class _PandasImportFinder:
         finally:
             self._is_searching = False
         if spec is not None and spec.loader is not None:
-            spec.loader = _RegisteringLoader(spec.loader, self)  # type: ignore[assignment,arg-type] # by their methods, as above
+            # By their methods again, without the base classes of importlib.
+            spec.loader = _RegisteringLoader(spec.loader, self)  # type: ignore[assignment,arg-type]
         return spec
 
 
 class _RegisteringLoader:
-    """Pandas' own loader, with one step after it."""
+    """The loader of pandas, with the registration after it."""
 
     def __init__(self, loader: Loader, finder: MetaPathFinder) -> None:
         self._loader = loader
         self._finder = finder
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:

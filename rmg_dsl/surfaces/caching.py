@@ -1,4 +1,4 @@
-"""`rmg cache`: what the reply cache holds, and less of it. It returns its exit code."""
+"""`rmg cache`: show, prune or clear the reply cache. It returns its exit code."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rmg_dsl.surfaces.terminal import EXIT_OK, write_stdout
 _MB = 1_000_000
 
 
-def cache(chosen: Namespace) -> int:
-    """Tell what is there, or remove what was not used for longest, or all of it."""
+def cache(arguments: Namespace) -> int:
+    """Show the size of the cache, remove the least recently used replies, or remove all."""
     replies = ReplyCache(Settings.of().cache_dir / FILE_NAME)
     try:
-        write_stdout(_run_cache_action(replies, chosen))
+        write_stdout(_run_cache_action(replies, arguments))
     except CacheError as error:
         raise UsageError(str(error)) from None
     finally:
@@ -24,10 +24,10 @@ def cache(chosen: Namespace) -> int:
     return EXIT_OK
 
 
-def _run_cache_action(replies: ReplyCache, chosen: Namespace) -> str:
-    match chosen.action:
+def _run_cache_action(replies: ReplyCache, arguments: Namespace) -> str:
+    match arguments.action:
         case "prune":
-            return f"{replies.prune(int(chosen.most * _MB)):,} replies removed"
+            return f"{replies.prune(int(arguments.most * _MB)):,} replies removed"
         case "clear":
             replies.clear()
             return "the cache is empty"

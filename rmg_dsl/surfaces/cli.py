@@ -1,4 +1,4 @@
-"""The `rmg` command: its words, its flags, its exit codes."""
+"""The `rmg` command: its subcommands, flags and exit codes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import rmg_dsl
+from rmg_dsl.api.options import Flag, option_flags
 from rmg_dsl.errors import ModelError, RmgError, SpecError
+from rmg_dsl.surfaces.cli_options import DRY_RUN_FLAG
 from rmg_dsl.surfaces.terminal import (
     EXIT_BAD_INPUT,
     EXIT_INTERRUPTED,
@@ -24,17 +26,13 @@ from rmg_dsl.surfaces.terminal import (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code (see `terminal`)."""
+    """Run one command and return its exit code (see `terminal`)."""
     escape_unprintable()
-    # A start makes many objects and no garbage, and a look at a spec ends before there is any; a run turns it on again.
+    # Start-up makes many objects and no garbage, and `rmg check` ends before there is any.
     gc.disable()
-    chosen = _build_parser().parse_args(arguments)
+    parsed = _build_parser().parse_args(arguments)
     try:
-        # Loaded only now: a check does not wait for what only a run needs.
-        room = import_module(f"rmg_dsl.surfaces.{chosen.room}")
-        if chosen.room == "running":
-            gc.enable()
-        code: int = getattr(room, chosen.word)(chosen)
+        code = _run_command(parsed)
         sys.stdout.flush()
     except SpecError as error:
         print_diagnostics(error.diagnostics)
@@ -43,133 +41,141 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_stderr(_error_line(error))
         code = EXIT_RUN_FAILED if isinstance(error, ModelError) else EXIT_BAD_INPUT
     except BrokenPipeError:
-        # Whoever read our output has seen enough; nothing is left to say, and Python must not try to flush it.
+        # The reader of our output has closed it. Point stdout elsewhere, or Python's last flush
+        # would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
     finally:
-        # What is alive now lives until the process ends, and need not be looked through on the way out.
+        # What is alive now lives until the process ends: no collection on the way out.
         gc.freeze()
         gc.enable()
     return code
 
 
+def _run_command(parsed: argparse.Namespace) -> int:
+    # Imported only now: `rmg check` does not wait for the modules of a run.
+    module = import_module(f"rmg_dsl.surfaces.{parsed.module}")
+    if parsed.module == "running":
+        gc.enable()
+    code: int = getattr(module, parsed.command)(parsed)
+    return code
+
+
 def _error_line(error: RmgError) -> str:
-    return f"rmg: {error}" + (f" (rmg explain {error.code})" if error.code else "")
+    if error.code:
+        return f"rmg: {error} (rmg explain {error.code})"
+    return f"rmg: {error}"
 
 
-def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+# ── the parser ──
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser with help texts that are computed only when help is shown.
+
+    Such a text may import a package that no other start of the command needs.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._late_helps: dict[argparse.Action, Callable[[], str]] = {}
+
+    def add_late_help(self, action: argparse.Action, text: Callable[[], str]) -> None:
+        """Compute the help text of an argument when help is shown."""
+        action.help = ""
+        self._late_helps[action] = text
+
+    def format_help(self) -> str:
+        for action, text in self._late_helps.items():
+            action.help = text()
+        return super().format_help()
+
+
+def _data_help() -> str:
+    from rmg_dsl.tables import readable_names
+
+    *names, last = readable_names()
+    return f"{', '.join(names)} or {last}; - reads standard input"
+
+
+def _output_help() -> str:
+    from rmg_dsl.tables import report_names, writable_names
+
+    rows, reports = ", ".join(writable_names()), ", ".join(report_names())
+    return f"write the graded rows ({rows}) or a report ({reports}); may be repeated"
+
+
+def _build_parser() -> _Parser:
+    parser = _Parser(
         prog="rmg",
-        description="Grade what models write, by a small declarative spec.",
+        description="Grade the outputs of language models by a small declarative spec.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"rmg {rmg_dsl.__version__}")
-    words = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_run(words)
-    _add_check(words)
-    _add_fmt(words)
-    _add_plan(words)
-    _add_render(words)
-    _add_small_commands(words)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_run(commands)
+    _add_check(commands)
+    _add_fmt(commands)
+    _add_plan(commands)
+    _add_render(commands)
+    _add_explain_std_ast_schema(commands)
+    _add_cache(commands)
+    _add_demo(commands)
     return parser
 
 
-Subcommands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Subcommands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 
 
-def _add_command(words: Subcommands, room: str, name: str, help: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = words.add_parser(
-        name, help=help, description=help, allow_abbrev=False
-    )
-    parser.set_defaults(room=room, word=name)
+def _add_command(commands: Subcommands, module: str, command: str, help: str) -> _Parser:
+    """Add a subcommand that the function of its name in a module of `surfaces` runs."""
+    parser = commands.add_parser(command, help=help, description=help, allow_abbrev=False)
+    parser.set_defaults(module=module, command=command)
     return parser
 
 
-def _add_run(words: Subcommands) -> None:
-    run = _add_command(words, "running", "run", "Grade the rows of DATA by SPEC.")
+def _add_flag(parser: argparse.ArgumentParser, flag: Flag) -> None:
+    # Absent flags are None and not the default: the table of options has the defaults.
+    if not flag.metavar:
+        parser.add_argument(flag.word, action="store_true", help=flag.help)
+    elif flag.is_repeatable:
+        parser.add_argument(
+            flag.word, action="append", default=[], metavar=flag.metavar, help=flag.help
+        )
+    else:
+        parser.add_argument(flag.word, type=flag.convert, metavar=flag.metavar, help=flag.help)
+
+
+def _add_run(commands: Subcommands) -> None:
+    run = _add_command(commands, "running", "run", "Grade the rows of DATA by SPEC.")
     run.add_argument("spec", metavar="SPEC", help="a .rmg file")
-    run.add_argument(
-        "data", metavar="DATA", help="csv, tsv, jsonl, json or parquet; - reads standard input"
-    )
-    run.add_argument(
-        "-o",
-        "--output",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="write the graded rows (csv, tsv, jsonl, json, parquet) or a report (html); may be repeated",
-    )
-    _add_run_options(run)
-    run.add_argument(
-        "--concurrency", type=int, metavar="N", help="calls in flight at once, for each model"
-    )
-    run.add_argument(
-        "--budget",
-        type=float,
-        metavar="USD",
-        help="stop when this much is spent; needs the models' price",
-    )
-    run.add_argument("--no-cache", action="store_true", help="neither read nor keep replies")
-    run.add_argument(
-        "--refresh", action="store_true", help="ask anew what is in the cache, and keep that"
-    )
-    run.add_argument("--by", metavar="COLUMN", help="a summary for each value of a column")
-    run.add_argument(
-        "--log", metavar="FILE", help="write every request and raw reply, one JSON object a line"
-    )
-    run.add_argument(
-        "--dry-run", action="store_true", help="check everything, show the plan, call nobody"
-    )
-    run.add_argument("--quiet", action="store_true", help="no summary, no progress")
-    run.add_argument("--json", action="store_true", help="the summary as JSON on standard output")
+    run.add_late_help(run.add_argument("data", metavar="DATA"), _data_help)
+    output = run.add_argument("-o", "--output", action="append", default=[], metavar="FILE")
+    run.add_late_help(output, _output_help)
+    for flag in option_flags():
+        _add_flag(run, flag)
+    run.add_argument("--by", metavar="COLUMN", help="print a summary for each value of this column")
+    _add_flag(run, DRY_RUN_FLAG)
+    run.add_argument("--quiet", action="store_true", help="print no summary and no progress")
+    run.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
-def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model",
-        action="append",
-        default=[],
-        metavar="[NAME=]PROVIDER/NAME",
-        help="the model to ask, or another one for a declared model",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="PARAM=VALUE",
-        help="another value for a param",
-    )
-    parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
-    parser.add_argument("--sample", type=int, metavar="N", help="only N rows, drawn at random")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="for --sample")
-    parser.add_argument(
-        "--only",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="only these graders or aggregates, and what they need",
-    )
-    parser.add_argument(
-        "--prefix", default="", metavar="TEXT", help="put this before every new column"
-    )
-    parser.add_argument(
-        "--allow-python",
-        action="append",
-        default=[],
-        metavar="MODULE",
-        help="let the spec call functions of this module",
-    )
-
-
-def _add_check(words: Subcommands) -> None:
+def _add_check(commands: Subcommands) -> None:
     check = _add_command(
-        words, "checking", "check", "Report every mistake in a spec; nothing is run."
+        commands, "checking", "check", "Report every mistake in specs; run nothing."
     )
-    check.add_argument("specs", nargs="+", metavar="SPEC")
-    check.add_argument("--data", metavar="FILE", help="check against the columns of this table too")
-    check.add_argument("--format", choices=("text", "json", "github", "sarif"), default="text")
+    check.add_argument("specs", nargs="+", metavar="SPEC", help="a .rmg file")
+    check.add_argument(
+        "--data", metavar="FILE", help="check against the columns of this table as well"
+    )
+    check.add_argument(
+        "--format",
+        choices=("text", "json", "github", "sarif"),
+        default="text",
+        help="the format of the report (default text)",
+    )
     check.add_argument(
         "--json",
         action="store_const",
@@ -177,75 +183,89 @@ def _add_check(words: Subcommands) -> None:
         dest="format",
         help="the same as --format json",
     )
-    check.add_argument("--fix", action="store_true", help="apply the offered fixes to the files")
+    check.add_argument(
+        "--fix", action="store_true", help="apply the unambiguous fixes to the files"
+    )
 
 
-def _add_fmt(words: Subcommands) -> None:
-    fmt = _add_command(words, "checking", "fmt", "Rewrite specs in the one layout.")
-    fmt.add_argument("files", nargs="+", metavar="FILE", help="- formats standard input")
+def _add_fmt(commands: Subcommands) -> None:
+    fmt = _add_command(commands, "checking", "fmt", "Rewrite specs in the standard layout.")
+    fmt.add_argument(
+        "files", nargs="+", metavar="FILE", help="a .rmg file; - formats standard input"
+    )
     fmt.add_argument(
         "--check", action="store_true", help="write nothing; exit 1 if a file would change"
     )
     fmt.add_argument("--reindent", action="store_true", help="rebuild lost indentation first")
 
 
-def _add_plan(words: Subcommands) -> None:
+def _add_plan(commands: Subcommands) -> None:
     plan = _add_command(
-        words,
+        commands,
         "showing",
         "plan",
-        "Show the steps for a row and, with DATA, how many calls it costs.",
+        "Show the steps for a row and, with DATA, the number of model calls.",
     )
-    plan.add_argument("spec", metavar="SPEC")
-    plan.add_argument("data", nargs="?", metavar="DATA")
-    _add_run_options(plan)
-    plan.add_argument("--json", action="store_true", help="the counts as JSON")
+    plan.add_argument("spec", metavar="SPEC", help="a .rmg file")
+    plan.add_late_help(plan.add_argument("data", nargs="?", metavar="DATA"), _data_help)
+    for flag in option_flags():
+        if not flag.run_only:
+            _add_flag(plan, flag)
+    plan.add_argument("--json", action="store_true", help="print the counts as JSON")
 
 
-def _add_render(words: Subcommands) -> None:
+def _add_render(commands: Subcommands) -> None:
     render = _add_command(
-        words, "showing", "render", "Show the exact messages that a row would send."
+        commands, "showing", "render", "Show the exact messages that one row would send."
     )
-    render.add_argument("spec", metavar="SPEC")
-    render.add_argument("data", metavar="DATA")
+    render.add_argument("spec", metavar="SPEC", help="a .rmg file")
+    render.add_late_help(render.add_argument("data", metavar="DATA"), _data_help)
     render.add_argument(
-        "--row", type=int, required=True, metavar="N", help="which row, counted from 0"
+        "--row", type=int, required=True, metavar="N", help="number of the row, from 0"
     )
     render.add_argument("--grader", metavar="NAME", help="only this grader")
-    render.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="PARAM=VALUE",
-        help="another value for a param",
-    )
-    render.add_argument("--json", action="store_true", help="the messages as JSON")
+    for flag in option_flags():
+        if flag.option == "params":
+            _add_flag(render, flag)
+    render.add_argument("--json", action="store_true", help="print the messages as JSON")
 
 
-def _add_small_commands(words: Subcommands) -> None:
-    explain = _add_command(words, "showing", "explain", "The long text of a diagnostic's code.")
-    explain.add_argument("code", metavar="CODE")
-    std = _add_command(words, "showing", "std", "The standard library, as source.")
-    std.add_argument("name", nargs="?", metavar="NAME")
-    ast = _add_command(words, "showing", "ast", "The tree of a spec, with places.")
-    ast.add_argument("spec", metavar="SPEC")
-    ast.add_argument("--json", action="store_true", help="as JSON (the only form there is)")
-    cache = _add_command(
-        words, "caching", "cache", "The reply cache: how much it holds; less of it; none of it."
+def _add_explain_std_ast_schema(commands: Subcommands) -> None:
+    explain = _add_command(commands, "showing", "explain", "Explain the code of a diagnostic.")
+    explain.add_argument("code", metavar="CODE", help="such as RMG401")
+    std = _add_command(commands, "showing", "std", "Print the source of the standard library.")
+    std.add_argument("name", nargs="?", metavar="NAME", help="only this grader or function")
+    ast = _add_command(commands, "showing", "ast", "Print the tree of a spec, with places.")
+    ast.add_argument("spec", metavar="SPEC", help="a .rmg file")
+    ast.add_argument("--json", action="store_true", help="as JSON (the only format)")
+    schema = _add_command(
+        commands, "showing", "schema", "Print the JSON Schema of an output or of an input."
     )
-    cache.add_argument("action", choices=("info", "prune", "clear"))
+    schema.add_argument(
+        "name", nargs="?", metavar="NAME", help="such as run or log; without it, list the names"
+    )
+
+
+def _add_cache(commands: Subcommands) -> None:
+    cache = _add_command(commands, "caching", "cache", "Show, prune or clear the reply cache.")
+    cache.add_argument("action", choices=("info", "prune", "clear"), help="what to do")
     cache.add_argument(
         "--most",
         type=float,
         default=1024.0,
         metavar="MB",
-        help="prune: keep so much, the latest used",
+        help="prune: keep this much, the most recently used (default 1024)",
     )
+
+
+def _add_demo(commands: Subcommands) -> None:
     demo = _add_command(
-        words, "running", "demo", "Grade the shipped example; needs no key and no network."
+        commands, "running", "demo", "Grade the shipped example; it needs no key and no network."
     )
     demo.add_argument(
-        "--model", metavar="PROVIDER/NAME", help="ask a real judge instead of the embedded baseline"
+        "--model",
+        metavar="PROVIDER/NAME",
+        help="ask this model instead of the embedded baseline",
     )
 
 

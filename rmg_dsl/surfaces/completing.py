@@ -30,7 +30,6 @@ _LAST_NAME = re.compile(r"(?:[^\W\d]\w*)?\Z")
 _SHELL_NAMES = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
 _MAX_INSPECTED_ROWS = 100
 _MAX_FILE_BYTES = 4_000_000
-_READABLE_ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
 
 
 def register_completer(shell: Shell) -> None:
@@ -306,7 +305,8 @@ def _columns_of_file(path: str) -> list[str] | None:
     from rmg_dsl.tables import open_table
 
     try:
-        small = path.endswith(_READABLE_ENDINGS) and os.path.getsize(path) <= _MAX_FILE_BYTES
-        return list(open_table(path).columns) if small else None
+        if os.path.getsize(path) > _MAX_FILE_BYTES:
+            return None
+        return list(open_table(path).columns)
     except (OSError, ValueError, RmgError):
         return None

@@ -171,11 +171,10 @@ def _plan_request(asked: _GradeRequest) -> PlanView:
 def _run_request(shell: Shell, asked: _GradeRequest) -> Result | PlanView | None:
     from rmg_dsl.api import prepare
     from rmg_dsl.api.planning import estimate_job
-    from rmg_dsl.api.results import PAGE_ENDINGS
-    from rmg_dsl.tables import check_writable
+    from rmg_dsl.tables import REPORT_ENDINGS, check_writable
 
     for path in asked.line.all_values("--save"):
-        check_writable(path, also=PAGE_ENDINGS)
+        check_writable(path, also=REPORT_ENDINGS)
     job = prepare(asked.spec, asked.data, asked.options)
     quiet = "--quiet" in asked.line
     _show_warnings(job, quiet)

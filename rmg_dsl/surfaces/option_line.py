@@ -1,16 +1,16 @@
-"""The option line of a magic: options first, then anything to the end of the line. Pure text in, plain data out."""
+"""The option line of a magic: options first, then any text to the end of the line."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from rmg_dsl.api.options import Options
+from rmg_dsl.api.options import Flag, option_flags
 from rmg_dsl.errors import UsageError
-from rmg_dsl.surfaces.cli_options import parse_model_flags, parse_param_flags
+from rmg_dsl.surfaces.cli_options import DRY_RUN_FLAG, options_from_flags
 
 _OPTION = re.compile(r"--?[^\W\d][\w-]*")
 _PARTIAL_OPTION = re.compile(r"-[\w-]*")
@@ -19,68 +19,41 @@ _QUOTED = re.compile(r""""([^"]*)"|'([^']*)'""")
 _BRACKET_PAIRS = {"(": ")", "[": "]", "{": "}"}
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """An option of a magic: `value` names what it wants, `option` the field of `Options` that it sets."""
-
-    word: str
-    metavar: str = ""
-    help: str = ""
-    option: str = ""
-    is_repeatable: bool = False
-
-
 Flags: TypeAlias = Mapping[str, Flag]
 
-_NAME_FLAG = Flag("-o", "NAME", "keep the result under this name; NAME.df is the frame")
-_FLAGS = (
+
+def _table_flags() -> Iterator[Flag]:
+    for flag in option_flags():
+        if flag.option == "model":
+            # In a notebook a model can be an object, so a variable can name it.
+            yield flag._replace(
+                metavar="[NAME=]MODEL", help=f"{flag.help}; MODEL can be a variable that holds one"
+            )
+        else:
+            yield flag
+
+
+_NAME_FLAG = Flag("-o", "NAME", "assign the result to this variable; NAME.df is the frame")
+_GRADE_FLAGS = (
     _NAME_FLAG,
     Flag(
         "--save",
         "FILE",
-        "write the graded rows, in the format of its ending; may be repeated",
+        "write the graded rows, in the format of the file's ending; may be repeated",
         is_repeatable=True,
     ),
-    Flag(
-        "--model",
-        "[NAME=]MODEL",
-        "the model to ask: provider/name, or a variable that holds one",
-        "model",
-        True,
-    ),
-    Flag("--set", "PARAM=VALUE", "another value for a param; may be repeated", "params", True),
-    Flag("--limit", "N", "only the first N rows", "limit"),
-    Flag("--sample", "N", "only N rows, drawn at random", "sample"),
-    Flag("--seed", "N", "for --sample", "seed"),
-    Flag("--only", "NAME,…", "only these graders or aggregates, and what they need", "only", True),
-    Flag("--prefix", "TEXT", "put this before every new column", "prefix"),
-    Flag("--concurrency", "N", "calls in flight at once, for each model", "concurrency"),
-    Flag("--budget", "USD", "stop before the calls cost more than this", "budget"),
-    Flag("--refresh", "", "ask again, and keep the new replies", "cache"),
-    Flag("--no-cache", "", "neither use nor keep replies", "cache"),
-    Flag("--log", "FILE", "write every request and raw reply, one JSON object a line", "log"),
-    Flag(
-        "--allow-python",
-        "MODULE",
-        "let the spec call functions of this module",
-        "allow_python",
-        True,
-    ),
-    Flag("--dry-run", "", "check everything, show the plan, call nobody"),
-    Flag("--quiet", "", "no progress, and no table where -o keeps the result"),
+    *_table_flags(),
+    DRY_RUN_FLAG,
+    Flag("--quiet", help="show no progress, and no result where -o names it"),
 )
 
-GRADE_FLAGS: Flags = {
-    flag.word: flag
-    for flag in _FLAGS
-    if flag.option in {"", *(each.name for each in fields(Options))}
-}
+GRADE_FLAGS: Flags = {flag.word: flag for flag in _GRADE_FLAGS}
 RMG_FLAGS: Flags = {_NAME_FLAG.word: _NAME_FLAG}
 
 
 @dataclass(frozen=True, slots=True)
 class OptionLine:
-    """What stood on the line: the values by option, the text of the options as it was, and the rest of the line."""
+    """A line that was read: values by option, the text of the options, and the rest of the line."""
 
     values_by_option: Mapping[str, Sequence[str]]
     options_text: str = ""
@@ -88,11 +61,11 @@ class OptionLine:
     flags: Flags = field(default_factory=dict)
 
     def single_value(self, word: str) -> str | None:
-        """The value of an option that stands once, if it does."""
+        """The value of an option, or None where it is not on the line."""
         return next(iter(self.values_by_option.get(word, ())), None)
 
     def all_values(self, word: str) -> tuple[str, ...]:
-        """The values of an option that may be repeated."""
+        """The values of an option that may be repeated, in order."""
         return tuple(self.values_by_option.get(word, ()))
 
     def __contains__(self, word: str) -> bool:
@@ -100,25 +73,30 @@ class OptionLine:
 
 
 def parse_option_line(text: str, flags: Flags, magic: str = "%%grade") -> OptionLine:
-    """The options in front, and the rest of the line as it is. Raises UsageError, with the line to write instead.
+    """Read the options in front; the rest of the line stays as it is.
 
     >>> line = parse_option_line('-o x --limit 5 df[df.lang == "en"].head(50)', GRADE_FLAGS)
     >>> line.single_value("-o"), line.single_value("--limit"), line.rest
     ('x', '5', 'df[df.lang == "en"].head(50)')
+
+    Raises UsageError for an unknown or misplaced option, with the line to write instead.
     """
     line = _parse_options(text, flags)
     place = find_misplaced_option(line.rest)
     if place is None:
         return line
-    late = _parse_options(line.rest[place:], flags)  # an option that is none at all is told first
+    # This raises for an unknown option, which is the better message.
+    late = _parse_options(line.rest[place:], flags)
     parts = (magic, line.options_text, late.options_text, line.rest[:place].strip(), late.rest)
     raise UsageError(f"options stand before the data: `{' '.join(part for part in parts if part)}`")
 
 
 @dataclass(frozen=True, slots=True)
 class PartialOptionLine:
-    """The end of an option line that is being written: what stands in it, the option whose value it is in (a dash where
-    it is an option itself), what is typed of that, and where the data's expression begins, if it has begun.
+    """An option line that is being typed, seen from its end.
+
+    `option` is the option whose value is being typed, or "-" while the option itself is typed, and
+    `typed_text` what is there of it. `data_start` is where the expression of the data begins.
     """
 
     present_flags: frozenset[str]
@@ -128,64 +106,74 @@ class PartialOptionLine:
 
 
 def parse_partial_line(text: str, flags: Flags) -> PartialOptionLine:
-    """What is being written at the end of a line, in which anything may be missing; never raises.
+    """Find what is being typed at the end of a line. It never raises: anything may be missing.
 
-    >>> parse_partial_line("-o x --lim", GRADE_FLAGS).option, parse_partial_line("-o x --model open", GRADE_FLAGS).option
-    ('-', '--model')
+    >>> parse_partial_line("-o x --lim", GRADE_FLAGS).option
+    '-'
+    >>> parse_partial_line("-o x --model open", GRADE_FLAGS).option
+    '--model'
     >>> parse_partial_line("-o x df.he", GRADE_FLAGS).data_start
     5
     """
-    given: set[str] = set()
+    present: set[str] = set()
     at = _skip_blanks(text, 0)
-    while (found := _PARTIAL_OPTION.match(text, at)) is not None:
-        flag, at = flags.get(found[0]), found.end()
+    while (match := _PARTIAL_OPTION.match(text, at)) is not None:
+        flag, at = flags.get(match[0]), match.end()
         if at == len(text):
-            return PartialOptionLine(frozenset(given), "-", found[0])
-        given.add(found[0])
+            return PartialOptionLine(frozenset(present), "-", match[0])
+        present.add(match[0])
         if flag is not None and flag.metavar:
             start = _skip_blanks(text, at + (text[at] == "="))
             value = _VALUE.match(text, start)
+            # No match: a quote that is still open.
             at = value.end() if value else len(text)
             if at == len(text):
-                return PartialOptionLine(frozenset(given), flag.word, text[start:])
+                return PartialOptionLine(frozenset(present), flag.word, text[start:])
         at = _skip_blanks(text, at)
-    return PartialOptionLine(frozenset(given), data_start=at)
+    return PartialOptionLine(frozenset(present), data_start=at)
 
 
 def _parse_options(text: str, flags: Flags) -> OptionLine:
-    given: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     at = _skip_blanks(text, 0)
-    while found := _OPTION.match(text, at):
-        flag = _find_flag(found[0], flags)
-        value, at = _parse_flag_value(text, found.end(), flag, flags)
-        if flag.word in given and not flag.is_repeatable:
+    while match := _OPTION.match(text, at):
+        flag = _find_flag(match[0], flags)
+        value, at = _parse_flag_value(text, match.end(), flag, flags)
+        if flag.word in values and not flag.is_repeatable:
             raise UsageError(f"`{flag.word}` is given twice")
-        given.setdefault(flag.word, []).append(value)
+        values.setdefault(flag.word, []).append(value)
         at = _skip_blanks(text, at)
-    return OptionLine(given, text[:at].strip(), text[at:].strip(), flags)
+    return OptionLine(values, text[:at].strip(), text[at:].strip(), flags)
 
 
 def _find_flag(word: str, flags: Flags) -> Flag:
     if word in flags:
         return flags[word]
-    close = difflib.get_close_matches(word, flags, n=1)
-    advice = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(flags)}"
+    advice = f"there are {', '.join(flags)}"
+    if close := difflib.get_close_matches(word, flags, n=1):
+        advice = f"did you mean `{close[0]}`?"
     raise UsageError(f"there is no option `{word}`: {advice}")
 
 
 def _parse_flag_value(text: str, at: int, flag: Flag, flags: Flags) -> tuple[str, int]:
-    """The value of an option, after a blank or an equals sign, without its quotes; and where it ends."""
-    assigned = text[at : at + 1] == "="
+    """The value of an option, after a blank or an equals sign and without quotes, and its end."""
+    has_equals = text[at : at + 1] == "="
     if not flag.metavar:
-        if assigned:
+        if has_equals:
             raise UsageError(f"`{flag.word}` takes no value")
         return "", at
-    found = _VALUE.match(text, at + 1 if assigned else _skip_blanks(text, at))
-    if found is None or (found[0] in flags and not assigned):
+    start = at + 1 if has_equals else _skip_blanks(text, at)
+    match = _VALUE.match(text, start)
+    # After `=` even the name of an option is a value.
+    if match is None or (match[0] in flags and not has_equals):
         raise UsageError(f"`{flag.word}` wants a value: `{flag.word} {flag.metavar}`")
-    if text[found.end() : found.end() + 1] in ('"', "'"):
-        raise UsageError(f"`{flag.word}`: a quote is not closed in {text[found.start() :]}")
-    return _QUOTED.sub(lambda quoted: quoted[1] or quoted[2] or "", found[0]), found.end()
+    if text[match.end() : match.end() + 1] in ('"', "'"):
+        raise UsageError(f"`{flag.word}`: a quote is not closed in {text[match.start() :]}")
+    return _QUOTED.sub(_without_quotes, match[0]), match.end()
+
+
+def _without_quotes(quoted: re.Match[str]) -> str:
+    return quoted[1] or quoted[2] or ""
 
 
 def _skip_blanks(text: str, at: int) -> int:
@@ -195,7 +183,7 @@ def _skip_blanks(text: str, at: int) -> int:
 
 
 def find_misplaced_option(text: str) -> int | None:
-    """Where an option stands after the data, outside of brackets and quotes.
+    """The place of an option after the data, outside of brackets and quotes, or None.
 
     >>> find_misplaced_option('df[df.a == " -o "] -o x'), find_misplaced_option("df[a -o] - 1")
     (19, None)
@@ -203,6 +191,7 @@ def find_misplaced_option(text: str) -> int | None:
     open_brackets, at = [], 0
     while at < len(text):
         char = text[at]
+        # The data is a Python expression, and this begins a comment.
         if char == "#":
             break
         if char in "\"'":
@@ -220,91 +209,62 @@ def find_misplaced_option(text: str) -> int | None:
 def _end_of_quote(text: str, at: int) -> int:
     quote, at = text[at], at + 1
     while at < len(text) and text[at] != quote:
+        # A backslash takes the next character with it, also a quote.
         at += 2 if text[at] == "\\" else 1
     return at
 
 
 def _is_option(text: str, at: int) -> bool:
-    found = _OPTION.match(text, at)
-    if found is None or not (at > 0 and text[at - 1].isspace()):
+    match = _OPTION.match(text, at)
+    if match is None or at == 0 or not text[at - 1].isspace():
         return False
-    return found[0].startswith("--") or (
-        found[0] == "-o" and text[found.end() : found.end() + 1] in ("", " ", "=")
-    )
+    if match[0].startswith("--"):
+        return True
+    # `df -o` may be a subtraction: only `-o` as a word of its own is the option.
+    return match[0] == "-o" and text[match.end() : match.end() + 1] in ("", " ", "=")
 
 
-# ── what they mean ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── the options that the flags set ──
 
 
-def options_from_line(line: OptionLine, names: Mapping[str, object]) -> dict[str, Any]:
-    """The keyword arguments that the line asks for; `names` are the variables that `--model` may mean.
+def options_from_line(line: OptionLine, names: Mapping[str, object]) -> dict[str, object]:
+    """The keyword arguments that the line sets; `--model` may name one of the variables `names`.
 
     >>> options_from_line(parse_option_line("--limit 5 --set floor=3 df", GRADE_FLAGS), {})
-    {'limit': 5, 'params': {'floor': '3'}}
+    {'params': {'floor': '3'}, 'limit': 5}
     """
-    found: dict[str, Any] = {}
-    for word in ("--limit", "--sample", "--seed", "--concurrency"):
-        if word in line:
-            found[line.flags[word].option] = _parse_int_flag(word, line.single_value(word) or "")
-    if "--budget" in line:
-        found["budget"] = _parse_float_flag("--budget", line.single_value("--budget") or "")
-    for word in ("--prefix", "--log"):
-        if word in line:
-            found[line.flags[word].option] = line.single_value(word)
-    return found | _model_and_cache_options(line, names)
+    values = {
+        word: [_convert_value(line.flags[word], text) for text in texts]
+        for word, texts in line.values_by_option.items()
+    }
+    options = options_from_flags(values)
+    if "model" in options:
+        options["model"] = _resolve_model_names(options["model"], names)
+    return options
 
 
-def _model_and_cache_options(line: OptionLine, names: Mapping[str, object]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if "--model" in line:
-        found["model"] = _resolve_model_names(parse_model_flags(line.all_values("--model")), names)
-    if "--set" in line:
-        found["params"] = parse_param_flags(line.all_values("--set"))
-    if "--only" in line:
-        found["only"] = tuple(
-            name.strip()
-            for each in line.all_values("--only")
-            for name in each.split(",")
-            if name.strip()
-        )
-    if "--allow-python" in line:
-        found["allow_python"] = line.all_values("--allow-python")
-    if "--refresh" in line and "--no-cache" in line:
-        raise UsageError(
-            "`--refresh` asks again and keeps the replies, `--no-cache` keeps none: give one of them"
-        )
-    if "--refresh" in line or "--no-cache" in line:
-        found["cache"] = "refresh" if "--refresh" in line else False
-    return found
-
-
-def _resolve_model_names(
-    chosen: str | Mapping[str, str] | None, names: Mapping[str, object]
-) -> Any:
-    """A model's name has a slash; a word without one is a variable of the notebook, where there is such a variable."""
-    if isinstance(chosen, Mapping):
-        return {name: _resolve_model_names(text, names) for name, text in chosen.items()}
-    return names.get(chosen, chosen) if chosen is not None and "/" not in chosen else chosen
-
-
-def _parse_int_flag(word: str, text: str) -> int:
+def _convert_value(flag: Flag, text: str) -> str | int | float:
     try:
-        return int(text)
+        return flag.convert(text)
     except ValueError:
-        raise UsageError(f"`{word}` is a whole number, not {text!r}") from None
+        number = "a whole number" if flag.convert is int else "a number"
+        raise UsageError(f"`{flag.word}` is {number}, not {text!r}") from None
 
 
-def _parse_float_flag(word: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise UsageError(f"`{word}` is a number, not {text!r}") from None
+def _resolve_model_names(choice: object, names: Mapping[str, object]) -> object:
+    """Replace the name of a variable by its value. The name of a model has a slash instead."""
+    if isinstance(choice, Mapping):
+        return {name: _resolve_model_names(text, names) for name, text in choice.items()}
+    if isinstance(choice, str) and "/" not in choice:
+        return names.get(choice, choice)
+    return choice
 
 
 def describe_flags(flags: Iterable[Flag]) -> str:
-    """The options for a help text, one a line.
+    """Flags for a help text, one per line.
 
     >>> print(describe_flags([Flag("--limit", "N", "only the first N rows")]))
       --limit N                only the first N rows
     """
-    return "\n".join(f"  {f'{flag.word} {flag.metavar}'.strip():<24} {flag.help}" for flag in flags)
+    names = {f"{flag.word} {flag.metavar}".strip(): flag.help for flag in flags}
+    return "\n".join(f"  {name:<24} {help}" for name, help in names.items())

@@ -1,9 +1,13 @@
-"""`rmg plan`, `render`, `explain`, `std`, `ast`: what only shows. Each returns its exit code."""
+"""`rmg plan`, `render`, `explain`, `std`, `ast` and `schema`: commands that only show something.
+
+Each returns its exit code.
+"""
 
 from __future__ import annotations
 
 import json
 from argparse import Namespace
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -16,108 +20,141 @@ from rmg_dsl.surfaces.terminal import (
     EXIT_CHECK_FAILED,
     EXIT_OK,
     print_diagnostics,
+    write_json,
+    write_plan,
     write_stdout,
     write_visible,
 )
 from rmg_dsl.syntax import nodes, parse
 
 
-def plan(chosen: Namespace) -> int:
-    """The steps, and the calls they cost."""
-    found = api.plan_of(Path(chosen.spec), chosen.data, options_from_arguments(chosen))
-    write_stdout(json.dumps(found.as_json(), ensure_ascii=False) if chosen.json else str(found))
+def plan(arguments: Namespace) -> int:
+    """Show the steps and the number of calls."""
+    options = options_from_arguments(arguments)
+    write_plan(api.plan_of(Path(arguments.spec), arguments.data, options), as_json=arguments.json)
     return EXIT_OK
 
 
-def render(chosen: Namespace) -> int:
-    """The exact messages of one row."""
-    found = api.messages_of(
-        Path(chosen.spec), chosen.data, chosen.row, chosen.grader, parse_param_flags(chosen.set)
+def render(arguments: Namespace) -> int:
+    """Show the exact messages of one row."""
+    questions = api.messages_of(
+        Path(arguments.spec),
+        arguments.data,
+        arguments.row,
+        arguments.grader,
+        parse_param_flags(arguments.set),
     )
-    if chosen.json:
-        write_stdout(json.dumps(found, ensure_ascii=False))
+    if arguments.json:
+        write_json(questions)
         return EXIT_OK
-    for asked in found:
-        write_stdout(f"── {asked['grader'] or 'a part of another grader'} ──")
-        if asked["status"] != "ok":
-            write_visible(f"not asked: {asked['status']}: {asked['message']}\n")
-        for message in asked["messages"]:
-            write_visible(f"[{message['role']}]\n{message['content']}\n")
-    if not found:
-        write_stdout(
-            f"`{chosen.grader}` asks no model: it is code"
-            if chosen.grader
-            else "this spec asks no model: it is code"
-        )
+    for question in questions:
+        _write_question(question)
+    if not questions:
+        grader = f"`{arguments.grader}`" if arguments.grader else "this spec"
+        write_stdout(f"{grader} asks no model: it is code")
     return EXIT_OK
 
 
-def explain(chosen: Namespace) -> int:
-    """The long text of a code."""
-    digits = chosen.code.upper().removeprefix("RMG")
-    row = codes().get(f"RMG{digits}")
-    if row is None:
-        raise UsageError(f"there is no diagnostic {chosen.code}; codes look like RMG401")
-    write_stdout(f"{row.code} ({row.severity}): {row.title}\n\n{row.text}")
+def _write_question(question: Mapping[str, Any]) -> None:
+    write_stdout(f"── {question['grader'] or 'a part of another grader'} ──")
+    if question["status"] != "ok":
+        write_visible(f"not asked: {question['status']}: {question['message']}\n")
+    for message in question["messages"]:
+        write_visible(f"[{message['role']}]\n{message['content']}\n")
+
+
+def explain(arguments: Namespace) -> int:
+    """Print the long text of a diagnostic's code."""
+    digits = arguments.code.upper().removeprefix("RMG")
+    entry = codes().get(f"RMG{digits}")
+    if entry is None:
+        raise UsageError(f"there is no diagnostic {arguments.code}; codes look like RMG401")
+    write_stdout(f"{entry.code} ({entry.severity}): {entry.title}\n\n{entry.text}")
+    return EXIT_OK
+
+
+def schema(arguments: Namespace) -> int:
+    """Print a JSON Schema, or the names of all of them."""
+    from rmg_dsl.api.schemas import SCHEMAS, json_schema
+
+    if arguments.name is None:
+        width = max(map(len, SCHEMAS))
+        write_stdout("\n".join(f"{name:<{width}}  {s.title}" for name, s in SCHEMAS.items()))
+        return EXIT_OK
+    write_stdout(json.dumps(json_schema(arguments.name), indent=2, ensure_ascii=False))
     return EXIT_OK
 
 
 # ── the standard library ──
 
 
-def std(chosen: Namespace) -> int:
-    """The standard library, or one name of it, as its source."""
+def std(arguments: Namespace) -> int:
+    """Print the source of the standard library, or of one of its names."""
     from rmg_dsl import std as library
 
     modules = [library.library(name) for name in library.FILES]
-    if chosen.name is None:
+    if arguments.name is None:
         write_stdout("\n\n".join(module.source.text.strip() for module in modules))
         return EXIT_OK
-    wanted = chosen.name.removeprefix("std.")
+    name = arguments.name.removeprefix("std.")
     for module in modules:
-        for declared in module.declarations:
-            if (
-                isinstance(declared, nodes.GraderDecl | nodes.InternalDecl)
-                and declared.name.id == wanted
-            ):
-                write_stdout(_source_with_doc(module.source.text, declared.span, declared.doc))
+        for declaration in _named_declarations(module):
+            if declaration.name.id == name:
+                write_stdout(_source_with_doc(module.source.text, declaration))
                 return EXIT_OK
-    raise UsageError(f"the standard library has no `{wanted}`; `rmg std` shows all of it")
+    raise UsageError(f"the standard library has no `{name}`; `rmg std` shows all of it")
 
 
-def _source_with_doc(text: str, span: Span, doc: str) -> str:
-    above = "".join(f"## {line}".rstrip() + "\n" for line in doc.split("\n")) if doc else ""
-    return above + text[span.start : span.end]
+def _named_declarations(module: nodes.Module) -> Iterator[nodes.GraderDecl | nodes.InternalDecl]:
+    for declaration in module.declarations:
+        if isinstance(declaration, nodes.GraderDecl | nodes.InternalDecl):
+            yield declaration
+
+
+def _source_with_doc(text: str, declaration: nodes.GraderDecl | nodes.InternalDecl) -> str:
+    # The span of a declaration begins after its `##` lines.
+    body = text[declaration.span.start : declaration.span.end]
+    if not declaration.doc:
+        return body
+    doc = "".join(f"## {line}".rstrip() + "\n" for line in declaration.doc.split("\n"))
+    return doc + body
 
 
 # ── the tree ──
 
 
-def ast(chosen: Namespace) -> int:
-    """The tree as JSON."""
-    source = api.read_source(chosen.spec)
+def ast(arguments: Namespace) -> int:
+    """Print the tree of a spec as JSON."""
+    source = api.read_source(arguments.spec)
     parsed = parse(source)
-    write_stdout(json.dumps(_node_as_json(parsed.module, source), ensure_ascii=False))
+    # A broken spec has a tree too: of what could be read.
+    write_json(_node_as_json(parsed.module, source))
     if has_errors(parsed.diagnostics):
         print_diagnostics(parsed.diagnostics)
         return EXIT_CHECK_FAILED
     return EXIT_OK
 
 
-def _node_as_json(node: object, source: Source) -> Any:
+def _node_as_json(node: object, source: Source) -> object:
     if isinstance(node, Span):
-        start, end = source.position(node.start), source.position(node.end)
-        return {
-            "line": start.line,
-            "column": start.column,
-            "end_line": end.line,
-            "end_column": end.column,
-        }
+        return _span_as_json(node, source)
     if isinstance(node, Source):
         return node.name
     if isinstance(node, tuple):
         return [_node_as_json(item, source) for item in node]
     if is_dataclass(node):
-        kind = {"node": nodes.published_name(node)}
-        return kind | {f.name: _node_as_json(getattr(node, f.name), source) for f in fields(node)}
+        entries: dict[str, object] = {"node": nodes.published_name(node)}
+        for entry in fields(node):
+            entries[entry.name] = _node_as_json(getattr(node, entry.name), source)
+        return entries
     return node
+
+
+def _span_as_json(span: Span, source: Source) -> dict[str, int]:
+    start, end = source.position(span.start), source.position(span.end)
+    return {
+        "line": start.line,
+        "column": start.column,
+        "end_line": end.line,
+        "end_column": end.column,
+    }

@@ -1,53 +1,78 @@
-"""Where output goes: data and summaries to standard output, everything else to standard error; and the exit codes."""
+"""The output of the commands, and their exit codes.
+
+Data and summaries go to standard output, everything else to standard error.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 import sys
+from collections import Counter
 from collections.abc import Iterable
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from rmg_dsl.config import Settings
 from rmg_dsl.diagnostics import Diagnostic
 from rmg_dsl.diagnostics.render import printable_text, render_text
 
-# Done; a gate or a check fails; a wrong command line, spec or data; the run could not be done; Ctrl-C.
-EXIT_OK, EXIT_CHECK_FAILED, EXIT_BAD_INPUT, EXIT_RUN_FAILED, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
+if TYPE_CHECKING:
+    from rmg_dsl.api import PlanView
+
+EXIT_OK = 0
+EXIT_CHECK_FAILED = 1  # a requirement does not hold, or a check found a mistake
+EXIT_BAD_INPUT = 2  # a wrong command line, spec or data file
+EXIT_RUN_FAILED = 3  # the models could not be called
+EXIT_INTERRUPTED = 130  # Ctrl-C, as shells count it: 128 + SIGINT
 
 
 def write_stderr(text: str) -> None:
-    """A word to the person at the terminal: standard error. What rows and servers say in it paints no terminal."""
+    """Print a message to standard error, without control characters from rows or servers."""
     print(printable_text(text, keep="\n"), file=sys.stderr)
 
 
 def write_stdout(text: str) -> None:
-    """What was asked for, as it is: standard output."""
+    """Print text to standard output as it is, with a line end."""
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
 
 
 def write_visible(text: str) -> None:
-    """The same for people to read: what rows and servers say in it paints no terminal."""
+    """Print text for people to standard output, without control characters from rows or servers."""
     write_stdout(printable_text(text, keep="\n"))
 
 
 def escape_unprintable() -> None:
-    """What a terminal's encoding has no character for is shown as an escape: a dash must not end a run."""
+    """Print characters that the terminal cannot encode as escapes, instead of failing on them."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def print_diagnostics(diagnostics: Iterable[object], stream: IO[str] | None = None) -> None:
-    """Diagnostics with their places, coloured on a terminal that has not asked for none."""
+    """Print diagnostics with their places, coloured on a terminal unless NO_COLOR is set."""
     out = stream or sys.stderr
-    found = [d for d in diagnostics if isinstance(d, Diagnostic)]
-    if found:
-        out.write(render_text(found, colour=out.isatty() and Settings.of().colour) + "\n")
-        out.write(f"\n{severity_counts(found)}\n")
+    printed = [d for d in diagnostics if isinstance(d, Diagnostic)]
+    if not printed:
+        return
+    colour = out.isatty() and Settings.of().colour
+    out.write(f"{render_text(printed, colour=colour)}\n\n{severity_counts(printed)}\n")
 
 
-def severity_counts(found: Iterable[Diagnostic]) -> str:
-    """`2 errors, 1 warning`."""
-    by_severity = [d.severity for d in found]
-    parts = [(by_severity.count(kind), kind) for kind in ("error", "warning", "note")]
-    return ", ".join(f"{n} {kind}{'s' * (n != 1)}" for n, kind in parts if n)
+def severity_counts(diagnostics: Iterable[Diagnostic]) -> str:
+    """Count diagnostics by severity, such as `2 errors, 1 warning`."""
+    counts = Counter(d.severity for d in diagnostics)
+    parts = [(counts[severity], severity) for severity in ("error", "warning", "note")]
+    return ", ".join(f"{n} {severity}{'s' * (n != 1)}" for n, severity in parts if n)
+
+
+def write_json(value: object) -> None:
+    """Print a value as one line of JSON to standard output."""
+    write_stdout(json.dumps(value, ensure_ascii=False))
+
+
+def write_plan(view: PlanView, *, as_json: bool) -> None:
+    """Print a plan for people, or its counts as JSON."""
+    if as_json:
+        write_json(view.as_json())
+    else:
+        write_stdout(str(view))

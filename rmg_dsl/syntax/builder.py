@@ -228,11 +228,8 @@ class Builder:
         )
         return nodes.NumberNode(_parse_number(digits), high.span)
 
-    def yes_no(self, tree: Tree[Token]) -> nodes.BoolScale:
-        return nodes.BoolScale(self.span(tree))
-
-    def points(self, tree: Tree[Token]) -> nodes.PointsScale:
-        return nodes.PointsScale(self.span(tree))
+    def word_scale(self, tree: Tree[Token]) -> nodes.WordScale:
+        return nodes.WordScale(str(tree.children[0]), self.span(tree))
 
     def labels(self, tree: Tree[Token]) -> nodes.LabelScale | nodes.Range:
         labels, span = self.build_all(_tree_children(tree)), self.span(tree)

@@ -10,6 +10,7 @@ import re
 from lark.exceptions import UnexpectedCharacters
 
 from rmg_dsl.diagnostics import Diagnostic, Fix, Source, Span, diagnose
+from rmg_dsl.scales import WORD_SCALES
 from rmg_dsl.syntax.bad_line import BadLine, ErrorRule
 from rmg_dsl.syntax.declarations import declarations, word_pattern
 from rmg_dsl.syntax.key_error_rules import key_inside_line, takes_text, text_before_key
@@ -277,7 +278,7 @@ def _malformed_name(m: BadLine, keyword: str, at: int) -> Diagnostic | None:
     odd = re.compile(r"([^\W\d]\w*)([- .])(\w+)[ \t]*(?==(?!=)|:|->|$)").match(m.text, at)
     if (
         odd
-        and odd.group(3) not in ("against", "lower", "bool", "points")
+        and odd.group(3) not in ("against", "lower", *WORD_SCALES)
         and not odd.group(3).isdigit()
     ):
         better = f"{odd.group(1)}_{odd.group(3)}"

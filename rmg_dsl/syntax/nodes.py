@@ -188,16 +188,10 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class BoolScale:
-    """`bool`."""
+class WordScale:
+    """A scale that is one word: `bool`, `points`."""
 
-    span: Span
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class PointsScale:
-    """`points`."""
-
+    word: str
     span: Span
 
 
@@ -221,7 +215,7 @@ class ValueScale:
 class ScaleNode:
     """A scale as it was written, and whether `lower` stands behind it."""
 
-    kind: Range | BoolScale | PointsScale | LabelScale | ValueScale
+    kind: Range | WordScale | LabelScale | ValueScale
     lower: bool
     span: Span
 
@@ -520,6 +514,8 @@ def published_name(node: object) -> str:
     >>> published_name(parse("param a = 1").module.declarations[0])
     'Param'
     """
+    if isinstance(node, WordScale):
+        return f"{node.word.capitalize()}Scale"
     name = type(node).__name__
     return _PUBLISHED_NAMES.get(name, name.removesuffix("Decl").removesuffix("Node"))
 

@@ -178,19 +178,13 @@ class NodePrinter:
 
     def scale_kind(
         self,
-        kind: nodes.Range
-        | nodes.BoolScale
-        | nodes.PointsScale
-        | nodes.LabelScale
-        | nodes.ValueScale,
+        kind: nodes.Range | nodes.WordScale | nodes.LabelScale | nodes.ValueScale,
     ) -> Doc:
         match kind:
             case nodes.Range():
                 return (f"{_number_text(kind.low.value)}..{_number_text(kind.high.value)}",)
-            case nodes.BoolScale():
-                return ("bool",)
-            case nodes.PointsScale():
-                return ("points",)
+            case nodes.WordScale():
+                return (kind.word,)
             case nodes.LabelScale():
                 return join_docs(((string_piece(label.token),) for label in kind.labels), " | ")
             case nodes.ValueScale():

@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 
 from rmg_dsl.diagnostics import Diagnostic
+from rmg_dsl.scales import WORD_SCALES
 from rmg_dsl.syntax.bad_line import BadLine
 
 _NUMBER = r"-?(?:\d+(?:\.(?!\.)\d*)?|\.\d+)"
 _TEXT = r"\"[^\"\n]*\"|'[^'\n]*'"
+_WORD = "|".join(WORD_SCALES)
 _PAIR = rf"(?:{_TEXT})\s*=\s*{_NUMBER}"
 _SCALE = re.compile(
-    rf"(?:{_NUMBER}\s*\.\.\s*{_NUMBER}(?![.\w])|(?:bool|points)\b"
+    rf"(?:{_NUMBER}\s*\.\.\s*{_NUMBER}(?![.\w])|(?:{_WORD})\b"
     rf"|\(\s*{_PAIR}(?:\s*\|\s*{_PAIR})*\s*\)|(?:{_TEXT})(?!\s*=\s*\d)(?:\s*\|\s*(?:{_TEXT}))*)(?:\s*lower\b)?"
 )
 _GRADER = re.compile(r"grader\s+\w+\s*")
 _SCALE_FORMS = '`1..5`, `0.0..1.0`, `bool`, `"good" | "bad"`, `("bad"=0 | "good"=1)` or `points`'
 _OTHER_ARROW = re.compile(
     r"=>|→|–>|—>|-->|->>|>|-(?!>)|:(?=\s*\S)"
-    rf"|=(?=\s*(?:{_NUMBER}\s*\.\.\s*{_NUMBER}|bool\b|points\b)\s*(?:lower\s*)?[=:])"
+    rf"|=(?=\s*(?:{_NUMBER}\s*\.\.\s*{_NUMBER}|(?:{_WORD})\b)\s*(?:lower\s*)?[=:])"
 )
 
 

@@ -1,67 +1,83 @@
-"""CSV and TSV, both ways. Only an empty cell is missing, and nothing becomes a number that would not print back."""
+"""CSV and TSV, read and written as streams.
+
+Only an empty cell is missing. A cell becomes a number only where the number prints back the same.
+"""
 
 from __future__ import annotations
 
 import csv
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
-from typing import Any, TypeAlias, TypeVar
+from typing import IO, TypeAlias, TypeVar
 
+from rmg_dsl.ir.columns import ColumnKind
 from rmg_dsl.tables.inputs import Input, find_utf8_error, open_text
-from rmg_dsl.tables.json_files import json_text
-from rmg_dsl.tables.rows import Row, Table, quote_names, repeated_names
+from rmg_dsl.tables.json_text import json_text
+from rmg_dsl.tables.rows import Cell, Row, Table, quote_names, repeated_names
+from rmg_dsl.tables.sinks import Sink, TextSink
 
-_CellParser: TypeAlias = Callable[[str], Any]
+_CellParser: TypeAlias = Callable[[str], Cell]
 _Number = TypeVar("_Number", int, float)
-# The csv module stops at 128 KB a cell, less than one long context, and its limit is a setting of the whole process:
-# it is only ever raised. More than 2**31 - 1 does not fit everywhere.
+# The csv module stops at 128 KB per cell, less than one long context. Its limit is a setting of the
+# whole process, so it is only ever raised. More than 2**31 - 1 does not fit on every platform.
 _MAX_CELL_CHARS = 2**31 - 1
 _SURVEY_BATCH_ROWS = 256
+_QUOTE_ADVICE = 'write a quote inside a quoted cell as ""'
 
 
-def read_csv(found: Input, delimiter: str = ",") -> Table:
-    """A CSV file as a table; a first walk checks every line and decides the columns' types, so memory stays flat.
+def read_csv(source: Input, delimiter: str = ",") -> Table:
+    """Read a CSV file as a stream, in constant memory.
 
-    An empty cell is None. A column is numeric where every other cell prints back the same as an int or a float (`12`,
-    `-3`, `0.5`; not `007`, `1.50`, `1e5`), and bool where every other cell is `True` or `False`; all else is text.
-    A header cell without a name is `Unnamed: N`, as in pandas. Blank lines are skipped. A line with more or fewer
-    cells than the header, an open quote, and bytes that are not UTF-8 are a `DataError` that names the line.
+    A first walk checks every line and decides the types of the columns. An empty cell is None. A
+    column is numeric where every other cell prints back the same as an int or a float (`12`, `-3`,
+    `0.5`; not `007`, `1.50`, `1e5`), and bool where every other cell is `True` or `False`. Any
+    other column is text. A header cell without a name becomes `Unnamed: N`, as in pandas. Blank
+    lines are skipped. A line with more or fewer cells than the header, an open quote, and bytes
+    that are not UTF-8 raise `DataError` with the number of the line.
     """
-    columns = _header(found, delimiter)
-    tests, count = _survey_columns(_data_records(found, delimiter, len(columns)), len(columns))
-    readers = {
-        name: _FAST_CELL_PARSERS[test]
-        for name, test in zip(columns, tests, strict=True)
-        if test is not None
+    columns = _header(source, delimiter)
+    records = _data_records(source, delimiter, len(columns))
+    parsers, count = _survey_columns(records, len(columns))
+    fast_parsers = {
+        name: _FAST_CELL_PARSERS[parser]
+        for name, parser in zip(columns, parsers, strict=True)
+        if parser is not None
     }
-    return Table(
-        columns, lambda: _csv_rows(found, delimiter, columns, readers), count, name=found.name
-    )
+
+    def rows() -> Iterator[Row]:
+        return _csv_rows(source, delimiter, columns, fast_parsers)
+
+    return Table(columns, rows, count, name=source.name)
+
+
+read_tsv = partial(read_csv, delimiter="\t")
 
 
 def _csv_rows(
-    found: Input, delimiter: str, columns: Sequence[str], readers: Mapping[str, _CellParser]
+    source: Input, delimiter: str, columns: Sequence[str], parsers: Mapping[str, _CellParser]
 ) -> Iterator[Row]:
     try:
-        for cells in _data_records(found, delimiter, len(columns)):
+        for cells in _data_records(source, delimiter, len(columns)):
             row: Row = dict(zip(columns, cells, strict=True))
-            for name, read in readers.items():
+            for name, parse in parsers.items():
                 if row[name]:
-                    row[name] = read(row[name])
+                    row[name] = parse(row[name])
+            # Text columns have no parser, and most rows have no empty cell: look for one first.
             if "" in cells:
-                row.update(
-                    (name, None) for name, cell in zip(columns, cells, strict=True) if not cell
-                )
+                empty = [name for name, cell in zip(columns, cells, strict=True) if not cell]
+                row.update(dict.fromkeys(empty))
             yield row
     except (ValueError, KeyError) as error:
-        raise found.data_error(f"the file changed while it was read: {error}") from None
+        # Every cell passed its parser in the survey, so the bytes are not the same any more.
+        raise source.data_error(f"the file changed while it was read: {error}") from None
 
 
-def _csv_records(found: Input, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the number of the line that it starts on."""
+def _csv_records(source: Input, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Each record that is not blank, with the number of the line that it starts on."""
     csv.field_size_limit(max(csv.field_size_limit(), _MAX_CELL_CHARS))
-    with open_text(found) as text:
+    with open_text(source) as text:
         reader = csv.reader(text, delimiter=delimiter, strict=True)
         start = 1
         try:
@@ -70,80 +86,87 @@ def _csv_records(found: Input, delimiter: str) -> Iterator[tuple[int, list[str]]
                     yield start, cells
                 start = reader.line_num + 1
         except csv.Error as error:
-            raise found.data_error(_explain_csv_error(str(error)), start) from None
+            raise source.data_error(_explain_csv_error(str(error)), start) from None
         except UnicodeDecodeError:
-            raise find_utf8_error(found) from None
+            raise find_utf8_error(source) from None
 
 
 def _explain_csv_error(problem: str) -> str:
     if "unexpected end of data" in problem:
-        return 'a quote that opens in this record is never closed; write a quote inside a quoted cell as ""'
+        return f"a quote that opens in this record is never closed; {_QUOTE_ADVICE}"
     if "expected after" in problem:
-        return (
-            'text follows a closing quote in this record; write a quote inside a quoted cell as ""'
-        )
+        return f"text follows a closing quote in this record; {_QUOTE_ADVICE}"
     return f"not CSV: {problem}"
 
 
-def _header(found: Input, delimiter: str) -> tuple[str, ...]:
-    _, cells = next(_csv_records(found, delimiter), (1, []))
+def _header(source: Input, delimiter: str) -> tuple[str, ...]:
+    _, cells = next(_csv_records(source, delimiter), (1, []))
     if not cells:
-        raise found.data_error("the file is empty; a table needs a header")
+        raise source.data_error("the file is empty; a table needs a header")
     columns = tuple(cell or f"Unnamed: {place}" for place, cell in enumerate(cells))
-    if twice := repeated_names(columns):
-        raise found.data_error(
-            f"the header names {quote_names(twice)} more than once; give each column a name of its own",
-            1,
-        )
+    if repeated := repeated_names(columns):
+        names = quote_names(repeated)
+        advice = "give each column a name of its own"
+        raise source.data_error(f"the header names {names} more than once; {advice}", 1)
     return columns
 
 
-def _data_records(found: Input, delimiter: str, width: int) -> Iterator[list[str]]:
-    lines = _csv_records(found, delimiter)
-    next(lines, None)
-    for line, cells in lines:
+def _data_records(source: Input, delimiter: str, width: int) -> Iterator[list[str]]:
+    """The cells of each record after the header; each has `width` cells."""
+    records = _csv_records(source, delimiter)
+    next(records, None)
+    for line, cells in records:
         if len(cells) != width:
-            advice = (
-                "quote a cell that holds the separator"
-                if len(cells) > width
-                else "is the record cut off?"
-            )
-            raise found.data_error(
-                f"{len(cells)} cells where the header has {width} columns; {advice}", line
-            )
+            raise source.data_error(_explain_width(len(cells), width), line)
         yield cells
 
 
-# ── what the cells of a column are ───────────────────────────────────────────────────────────────────────────────
+def _explain_width(count: int, width: int) -> str:
+    advice = "is the record cut off?"
+    if count > width:
+        advice = "quote a cell that holds the separator"
+    return f"{count} cells where the header has {width} columns; {advice}"
+
+
+# ── the types of the columns ─────────────────────────────────────────────────────────────────────
 
 
 def _survey_columns(
     records: Iterator[list[str]], width: int
 ) -> tuple[list[_CellParser | None], int]:
-    """What holds for every cell of each column, and the number of records; None where there is no such test."""
-    tests: list[_CellParser | None] = [None] * width
+    """The narrowest parser that fits every cell of each column, and the number of records.
+
+    A column of text, and one without a value, has None.
+    """
+    parsers: list[_CellParser | None] = [None] * width
     count = 0
     while batch := list(islice(records, _SURVEY_BATCH_ROWS)):
         count += len(batch)
         for place, column in enumerate(zip(*batch, strict=True)):
-            if tests[place] is not str and (cells := list(filter(None, column))):
-                tests[place] = _narrowest_parser(tests[place], cells)
-    return [None if test is str else test for test in tests], count
+            # Text fits every cell: such a column needs no further look.
+            if parsers[place] is not str and (cells := list(filter(None, column))):
+                parsers[place] = _narrowest_parser(parsers[place], cells)
+    return [None if parser is str else parser for parser in parsers], count
 
 
-def _narrowest_parser(before: _CellParser | None, cells: Sequence[str]) -> _CellParser:
-    """The first test that all these cells pass, of those that all the earlier ones passed too."""
-    return next((test for test in _REMAINING_PARSERS[before] if None not in map(test, cells)), str)
+def _narrowest_parser(previous: _CellParser | None, cells: Sequence[str]) -> _CellParser:
+    """The first parser that fits these cells, of those that may fit all the earlier ones."""
+    for parser in _WIDER_PARSERS[previous]:
+        if None not in map(parser, cells):
+            return parser
+    return str
 
 
 def parse_number_cell(cell: str) -> int | float | None:
     """The number that prints as this cell, or None.
 
-    >>> parse_number_cell("12"), parse_number_cell("-0.5"), parse_number_cell("007"), parse_number_cell("1.50"), parse_number_cell("1e5"), parse_number_cell("nan")
-    (12, -0.5, None, None, None, None)
+    >>> [parse_number_cell(cell) for cell in ("12", "-0.5", "007", "1.50", "1e5", "nan")]
+    [12, -0.5, None, None, None, None]
     """
     whole = _parse_int_cell(cell)
-    return _parse_float_cell(cell) if whole is None else whole
+    if whole is None:
+        return _parse_float_cell(cell)
+    return whole
 
 
 def _parse_int_cell(cell: str) -> int | None:
@@ -155,13 +178,16 @@ def _parse_float_cell(cell: str) -> float | None:
 
 
 def _parse_exact_number(cell: str, kind: type[_Number]) -> _Number | None:
+    # A quick refusal: an exception per cell of text would take most of the time of a survey.
     if cell[-1:] not in "0123456789":
         return None
     try:
         value = kind(cell)
-    except ValueError:  # no such number, or an integer of thousands of digits
+    except ValueError:  # not a number, or an integer of thousands of digits
         return None
-    return value if repr(value) == cell else None
+    if repr(value) == cell:
+        return value
+    return None
 
 
 def _parse_bool_cell(cell: str) -> bool | None:
@@ -169,15 +195,15 @@ def _parse_bool_cell(cell: str) -> bool | None:
 
 
 _BOOL_CELLS = {"True": True, "False": False}
-# What may still hold of a column after a test has held so far, the narrowest first.
-_REMAINING_PARSERS: Mapping[_CellParser | None, tuple[_CellParser, ...]] = {
+# The parsers that may fit a column after one has fitted its first cells, the narrowest first.
+_WIDER_PARSERS: Mapping[_CellParser | None, tuple[_CellParser, ...]] = {
     None: (_parse_int_cell, _parse_float_cell, parse_number_cell, _parse_bool_cell),
     _parse_int_cell: (_parse_int_cell, parse_number_cell),
     _parse_float_cell: (_parse_float_cell, parse_number_cell),
     parse_number_cell: (parse_number_cell,),
     _parse_bool_cell: (_parse_bool_cell,),
 }
-# How a cell is read that is known to pass.
+# The parser of a cell after the survey: it need not check that the value prints back the same.
 _FAST_CELL_PARSERS: Mapping[_CellParser, _CellParser] = {
     _parse_int_cell: int,
     _parse_float_cell: float,
@@ -186,39 +212,43 @@ _FAST_CELL_PARSERS: Mapping[_CellParser, _CellParser] = {
 }
 
 
-# ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── writing ──────────────────────────────────────────────────────────────────────────────────────
 
 
 class CsvText:
-    """CSV as text, batch by batch: the header, then a record for each row, which has exactly the columns in order.
+    """CSV as text, batch by batch: the header, then one record per row.
 
     >>> text = CsvText(["a", "b"])
     >>> text.head, text.rows([{"a": 1, "b": "x\\ny"}, {"a": None, "b": [0.5]}]), text.tail
     ('a,b\\n', '1,"x\\ny"\\n,[0.5]\\n', '')
+
+    Every row has exactly the columns, in their order.
     """
 
     tail = ""
 
     def __init__(self, columns: Sequence[str], delimiter: str = ",") -> None:
-        self._columns, self._records = columns, _RecordBuffer()
+        self._columns = columns
+        self._records = _RecordBuffer()
         self._writer = csv.writer(self._records, delimiter=delimiter)
 
     @property
     def head(self) -> str:
         return self._records_text([self._columns])
 
-    def rows(self, rows: Iterable[Mapping[str, Any]]) -> str:
+    def rows(self, rows: Iterable[Mapping[str, Cell]]) -> str:
         """The records of these rows."""
         return self._records_text(map(_csv_cells, rows))
 
-    def _records_text(self, records: Iterable[Sequence[Any]]) -> str:
+    def _records_text(self, records: Iterable[Sequence[Cell]]) -> str:
         self._writer.writerows(records)
-        # Written with \r\n, so that the writer quotes cells that hold either, and shortened to \n afterwards.
+        # The records end in \r\n, so that the writer quotes cells that hold either character;
+        # they are shortened to \n here.
         return "".join([f"{record[:-2]}\n" for record in self._records.take_all()])
 
 
 class _RecordBuffer:
-    """A file for `csv.writer` that keeps each record by itself until they are taken."""
+    """A file for `csv.writer` that stores each record as one string."""
 
     def __init__(self) -> None:
         self._pending: list[str] = []
@@ -227,27 +257,45 @@ class _RecordBuffer:
         self._pending.append(record)
 
     def take_all(self) -> list[str]:
-        held, self._pending = self._pending, []
-        return held
+        records = self._pending
+        self._pending = []
+        return records
 
 
-# What `csv.writer` writes as `cell` does: most cells, so that most need no call of their own.
+# `csv.writer` writes these as `csv_cell_text` does. Most cells are of these types and need no call.
 _CSV_NATIVE_TYPES = frozenset({str, int, bool, type(None)})
 
 
-def _csv_cells(row: Mapping[str, Any]) -> list[Any]:
+def _csv_cells(row: Mapping[str, Cell]) -> list[Cell]:
     return [
         value if type(value) in _CSV_NATIVE_TYPES else csv_cell_text(value)
         for value in row.values()
     ]
 
 
-def csv_cell_text(value: Any) -> str:
-    """A plain value as the text of a CSV cell: numbers so that they read back the same, nested values as JSON text.
+def csv_cell_text(value: Cell) -> str:
+    """Encode a plain value as the text of a CSV cell; numbers read back the same.
 
     >>> [csv_cell_text(value) for value in (None, 4, 4.0, 0.1 + 0.2, True, "007", ["a"])]
     ['', '4', '4.0', '0.30000000000000004', 'True', '007', '["a"]']
+
+    Lists and dicts become JSON text; NaN and infinities become an empty cell.
     """
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
-    return json_text(value) if isinstance(value, list | dict) else str(value)
+    if isinstance(value, list | dict):
+        return json_text(value)
+    return str(value)
+
+
+def open_csv_sink(
+    stream: IO[bytes],
+    columns: Sequence[str],
+    _kinds: Mapping[str, ColumnKind],
+    delimiter: str = ",",
+) -> Sink:
+    """Open a sink that writes a header and one record per row."""
+    return TextSink(stream, CsvText(columns, delimiter))
+
+
+open_tsv_sink = partial(open_csv_sink, delimiter="\t")

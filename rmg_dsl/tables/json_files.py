@@ -1,172 +1,81 @@
-"""JSON and JSON lines, both ways."""
+"""JSON: one list of objects. The only format that is read whole; it is written as a stream."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import IO, cast
 
-from rmg_dsl.tables.inputs import Input, decode_line, find_utf8_error, open_text
-from rmg_dsl.tables.rows import Row, Table, union
-from rmg_dsl.tables.values import replace_infinities
-
-_CONSTANTS = {"NaN": None, "Infinity": float("inf"), "-Infinity": float("-inf")}
-_DECODER = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__)
-_KINDS = {
-    "list": "a list",
-    "str": "a text",
-    "int": "a number",
-    "float": "a number",
-    "bool": "a bool",
-}
+from rmg_dsl.ir.columns import ColumnKind
+from rmg_dsl.tables.inputs import Input, find_utf8_error, open_text
+from rmg_dsl.tables.json_text import (
+    DECODER,
+    broken_json_error,
+    json_kind,
+    json_text,
+    unreadable_json_error,
+)
+from rmg_dsl.tables.rows import Cell, Row, Table, align_rows, union
+from rmg_dsl.tables.sinks import Sink, TextSink
 
 
-def read_jsonl(found: Input) -> Table:
-    """A file of one JSON object per line as a table; a first walk checks every line and collects the columns.
+def read_json(source: Input) -> Table:
+    """Read a file that holds one list of objects, all of it into memory.
 
-    Columns stand in the order in which they are first seen; a row that lacks one has None there. Blank lines are
-    skipped. A line that is broken or no object is a `DataError` that names it.
+    A file that holds anything else raises `DataError`; where the mistake is one of syntax, the
+    error names the line and the column.
     """
-    columns, count = _collect_columns(_json_line_rows(found))
-    if not count:
-        raise found.data_error("the file is empty; a table needs at least one row")
-    return Table(
-        columns, lambda: align_rows(_json_line_rows(found), columns), count, name=found.name
-    )
-
-
-def _collect_columns(rows: Iterable[Row]) -> tuple[tuple[str, ...], int]:
-    seen: dict[str, None] = {}
-    count = 0
-    for row in rows:
-        if not row.keys() <= seen.keys():
-            seen.update(dict.fromkeys(row))
-        count += 1
-    return tuple(seen), count
-
-
-def align_rows(rows: Iterable[Row], columns: tuple[str, ...]) -> Iterator[Row]:
-    """Rows with every column, in order, None where there is nothing.
-
-    >>> list(align_rows([{"b": 1}], ("a", "b")))
-    [{'a': None, 'b': 1}]
-    """
-    for row in rows:
-        yield row if (*row,) == columns else {name: row.get(name) for name in columns}
-
-
-def _json_line_rows(found: Input) -> Iterator[Row]:
-    with found.open() as stream:
-        for line, raw in enumerate(stream, 1):
-            text = decode_line(found, line, raw).strip()
-            if text:
-                yield _parse_json_line(found, line, text)
-
-
-def _parse_json_line(found: Input, line: int, text: str) -> Row:
-    try:
-        item, end = _DECODER.raw_decode(text)
-        if end != len(text):
-            raise json.JSONDecodeError("Extra data", text, end)
-    except json.JSONDecodeError as error:
-        advice = (
-            "; a file with one list of objects ends in .json"
-            if line == 1 and text[0] == "["
-            else ""
-        )
-        raise found.data_error(
-            f"broken JSON: {error.msg} at column {error.colno}{advice}", line
-        ) from None
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # an integer of thousands of digits, brackets a thousand deep
-        raise found.data_error(f"JSON that cannot be read: {error}", line) from None
-    if not isinstance(item, dict):
-        advice = "; a file with one list of objects ends in .json" if isinstance(item, list) else ""
-        raise found.data_error(f"this line is {_json_kind(item)}, not an object{advice}", line)
-    return item
-
-
-def _json_kind(item: Any) -> str:
-    return _KINDS.get(type(item).__name__, "an object" if isinstance(item, dict) else "null")
-
-
-def read_json(found: Input) -> Table:
-    """A file that holds one list of objects as a table; unlike the other formats it is read whole."""
-    rows = _require_object_list(found, _parse_json_file(found))
+    rows = _require_object_list(source, _parse_json_file(source))
     columns = union(rows)
-    return Table(columns, lambda: align_rows(rows, columns), len(rows), name=found.name)
+
+    def aligned_rows() -> Iterator[Row]:
+        return align_rows(rows, columns)
+
+    return Table(columns, aligned_rows, len(rows), name=source.name)
 
 
-def _parse_json_file(found: Input) -> Any:
+def _parse_json_file(source: Input) -> Cell:
+    text = _read_all_text(source)
     try:
-        with open_text(found) as stream:
-            text = stream.read()
-    except UnicodeDecodeError:
-        raise find_utf8_error(found) from None
-    try:
-        return _DECODER.decode(text)
+        return DECODER.decode(text)
     except json.JSONDecodeError as error:
-        lines = error.msg == "Extra data" and text.lstrip()[:1] == "{"
-        advice = "; a file with one object per line ends in .jsonl" if lines else ""
-        raise found.data_error(
-            f"broken JSON: {error.msg} at column {error.colno}{advice}", error.lineno
-        ) from None
+        # A second object after the first one: most likely JSON lines under the wrong ending.
+        looks_like_lines = error.msg == "Extra data" and text.lstrip()[:1] == "{"
+        advice = "; a file with one object per line ends in .jsonl" if looks_like_lines else ""
+        raise broken_json_error(source, error, error.lineno, advice) from None
     except (ValueError, RecursionError) as error:
-        raise found.data_error(f"JSON that cannot be read: {error}") from None
+        raise unreadable_json_error(source, error) from None
 
 
-def _require_object_list(found: Input, data: Any) -> list[Row]:
+def _read_all_text(source: Input) -> str:
+    try:
+        with open_text(source) as stream:
+            return stream.read()
+    except UnicodeDecodeError:
+        raise find_utf8_error(source) from None
+
+
+def _require_object_list(source: Input, data: Cell) -> list[Row]:
     if not isinstance(data, list):
-        raise found.data_error(
-            f"the file holds {_json_kind(data)}, not a list of objects{_object_list_advice(data)}"
-        )
+        kind, advice = json_kind(data), _object_list_advice(data)
+        raise source.data_error(f"the file holds {kind}, not a list of objects{advice}")
     for place, item in enumerate(data, 1):
         if not isinstance(item, dict):
-            raise found.data_error(f"item {place} of the list is {_json_kind(item)}, not an object")
-    return data
+            kind = json_kind(item)
+            raise source.data_error(f"item {place} of the list is {kind}, not an object")
+    return cast(list[Row], data)
 
 
-def _object_list_advice(data: Any) -> str:
-    lists = (
-        [key for key, item in data.items() if isinstance(item, list)]
-        if isinstance(data, dict)
-        else []
-    )
-    if len(lists) == 1:
-        return f"; save the list under {lists[0]!r} as a file of its own, or pass it from Python as a list of dicts"
+def _object_list_advice(data: Cell) -> str:
+    """What to do; an object with exactly one list most likely wraps the rows."""
+    items = data.items() if isinstance(data, dict) else ()
+    list_keys = [key for key, item in items if isinstance(item, list)]
+    if len(list_keys) == 1:
+        return (
+            f"; save the list under {list_keys[0]!r} as a file of its own, "
+            "or pass it from Python as a list of dicts"
+        )
     return "; write [{...}, {...}], or one object per line in a .jsonl file"
-
-
-def json_text(value: Any) -> str:
-    """A plain value as JSON on one line, readable as it is; what is not finite is `null`, other objects their text.
-
-    >>> json_text({"name": "Zoë", "score": float("inf")})
-    '{"name": "Zoë", "score": null}'
-    """
-    try:
-        return _encode_json(value)
-    except ValueError:
-        return _encode_json(replace_infinities(value))
-
-
-# One encoder for all: `json.dumps` with settings of its own makes a new one for each call.
-_encode_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode
-
-
-class JsonLinesText:
-    """JSON lines as text, batch by batch: one object per line.
-
-    >>> JsonLinesText().rows([{"a": 1}, {"a": None}])
-    '{"a": 1}\\n{"a": null}\\n'
-    """
-
-    head = tail = ""
-
-    def rows(self, rows: Iterable[Mapping[str, Any]]) -> str:
-        """The lines of these rows."""
-        return "".join([f"{json_text(row)}\n" for row in rows])
 
 
 class JsonListText:
@@ -182,12 +91,21 @@ class JsonListText:
     def __init__(self) -> None:
         self._separator = "["
 
-    def rows(self, rows: Iterable[Mapping[str, Any]]) -> str:
-        """At least one object, and before each what separates it from the one before."""
+    def rows(self, rows: Iterable[Mapping[str, Cell]]) -> str:
+        """The text of at least one object, with the separator from the batch before."""
         text = self._separator + ",".join([f"\n{json_text(row)}" for row in rows])
         self._separator = ","
         return text
 
     @property
     def tail(self) -> str:
-        return "[]\n" if self._separator == "[" else "\n]\n"
+        if self._separator == "[":
+            return "[]\n"
+        return "\n]\n"
+
+
+def open_json_sink(
+    stream: IO[bytes], _columns: Sequence[str], _kinds: Mapping[str, ColumnKind]
+) -> Sink:
+    """Open a sink that writes one list of objects."""
+    return TextSink(stream, JsonListText())

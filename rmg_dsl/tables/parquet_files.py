@@ -1,83 +1,53 @@
-"""Reading parquet; pyarrow is an extra, imported only when a parquet file is read or written."""
+"""Parquet, read and written as a stream of row groups."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from itertools import repeat
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, TYPE_CHECKING, BinaryIO
 
-from rmg_dsl.errors import DataError
+from rmg_dsl.ir.columns import ColumnKind
+from rmg_dsl.tables.arrow_columns import import_pyarrow
+from rmg_dsl.tables.arrow_reading import READ_ROWS, ArrowContainer, read_container
+from rmg_dsl.tables.arrow_writing import ArrowSink
 from rmg_dsl.tables.inputs import Input
-from rmg_dsl.tables.rows import Row, Table, quote_names, repeated_names
-from rmg_dsl.tables.values import to_plain
+from rmg_dsl.tables.rows import Table
+from rmg_dsl.tables.sinks import Sink
 
-JSON_MARK = (
-    b"rmg.json"  # in a column's metadata: its cells are JSON text, to be read back as the values
-)
-_READ_ROWS = 1_000
-_READ_BYTES = 2**20  # of each column: not a whole row group, which may be the whole file
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-
-def import_pyarrow() -> Any:
-    """The library, or a `DataError` that says how to get it."""
-    try:
-        import pyarrow.parquet
-    except ImportError:
-        raise DataError('parquet files need pyarrow: pip install "rmg-dsl[parquet]"') from None
-    return pyarrow
+_READ_BYTES = 2**20  # of each column: a whole row group may be the whole file
 
 
-def read_parquet(found: Input) -> Table:
-    """A parquet file as a table, read in batches; a file that is none, or is damaged, is a `DataError`."""
-    pa = import_pyarrow()
-    try:
-        with found.open() as stream, pa.parquet.ParquetFile(stream) as file:
-            schema, count = file.schema_arrow, file.metadata.num_rows
-    except (pa.ArrowException, OSError) as error:
-        raise found.data_error(
-            f"not a parquet file that can be read: {_first_error_line(error)}"
-        ) from None
-    if twice := repeated_names(schema.names):
-        raise found.data_error(
-            f"the columns {quote_names(twice)} stand more than once; give each a name of its own"
-        )
-    return Table(tuple(schema.names), lambda: parquet_rows(found), count, name=found.name)
+def _inspect(stream: BinaryIO) -> tuple[pa.Schema, int]:
+    with import_pyarrow().parquet.ParquetFile(stream) as file:
+        return file.schema_arrow, file.metadata.num_rows
 
 
-def _first_error_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _read_batches(stream: BinaryIO) -> Iterator[pa.RecordBatch]:
+    with import_pyarrow().parquet.ParquetFile(stream, buffer_size=_READ_BYTES) as file:
+        # One thread: with several, pyarrow frees less memory than it takes, and memory grows.
+        yield from file.iter_batches(batch_size=READ_ROWS, use_threads=False)
 
 
-def parquet_rows(found: Input) -> Iterator[Row]:
-    """The rows of a parquet file as plain values, a batch of them in memory at a time."""
-    pa = import_pyarrow()
-    # By one thread: of what several have done with, pyarrow keeps more and more.
-    try:
-        with (
-            found.open() as stream,
-            pa.parquet.ParquetFile(stream, buffer_size=_READ_BYTES) as file,
-        ):
-            schema = file.schema_arrow
-            readers = [_column_reader(pa, field) for field in schema]
-            for batch in file.iter_batches(batch_size=_READ_ROWS, use_threads=False):
-                columns = [read(array) for read, array in zip(readers, batch.columns, strict=True)]
-                rows = zip(*columns, strict=True) if columns else repeat((), batch.num_rows)
-                yield from (dict(zip(schema.names, cells, strict=True)) for cells in rows)
-    except (pa.ArrowException, OSError) as error:
-        raise found.data_error(f"the file is damaged: {_first_error_line(error)}") from None
+def _open_writer(stream: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
+    return import_pyarrow().parquet.ParquetWriter(stream, schema)
 
 
-def _column_reader(pa: Any, field: Any) -> Callable[[Any], list[Any]]:
-    """How a column becomes plain values: texts, whole numbers and bools are that already."""
-    if JSON_MARK in (field.metadata or {}):
-        return lambda array: [
-            None if text is None else json.loads(text) for text in array.to_pylist()
-        ]
-    types, kind = pa.types, field.type
-    if any(
-        test(kind)
-        for test in (types.is_string, types.is_large_string, types.is_integer, types.is_boolean)
-    ):
-        return lambda array: array.to_pylist()
-    return lambda array: [to_plain(value) for value in array.to_pylist()]
+_PARQUET = ArrowContainer("a parquet file", _inspect, _read_batches, _open_writer)
+
+
+def read_parquet(source: Input) -> Table:
+    """Read a parquet file as a stream, in constant memory.
+
+    A file that is not parquet, or is damaged, raises `DataError`.
+    """
+    return read_container(_PARQUET, source)
+
+
+def open_parquet_sink(
+    stream: IO[bytes], columns: Sequence[str], kinds: Mapping[str, ColumnKind]
+) -> Sink:
+    """Open a sink that writes row groups of 10,000 rows."""
+    return ArrowSink(_PARQUET, stream, columns, kinds)

@@ -1,4 +1,4 @@
-"""A table as plain data: the names of its columns, and a way to walk its rows as often as wanted."""
+"""A table as plain data: the names of its columns, and a function that starts a walk over its rows."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-Row: TypeAlias = dict[str, Any]
+# A plain value: None, bool, int, float, str, or a list or dict of plain values. Its type is known
+# only at run time: the columns of the data decide it.
+Cell: TypeAlias = Any
+Row: TypeAlias = dict[str, Cell]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows that can be walked again and again; each walk is a stream, and each row has every column.
+    """Rows that can be walked any number of times; each walk is a stream of complete rows.
 
     >>> table = Table(("a",), lambda: iter([{"a": 1}, {"a": None}]), count=2)
     >>> [row["a"] for row in table], table.count
     ([1, None], 2)
 
-    `count` is the number of rows, or None where it is not known; `origin` is the pandas frame that the rows came
-    from, if any, so that `to_frame` can keep its index and dtypes; `name` is for messages.
+    `count` is the number of rows, or None where it is unknown. `origin` is the frame that the rows
+    came from, if any: `to_frame` takes its index and dtypes. `name` is for messages.
     """
 
     columns: tuple[str, ...]
@@ -31,35 +34,48 @@ class Table:
         return self.rows()
 
 
+def align_rows(rows: Iterable[Row], columns: tuple[str, ...]) -> Iterator[Row]:
+    """Give every row all the columns, in order, with None where it has no value.
+
+    >>> list(align_rows([{"b": 1}], ("a", "b")))
+    [{'a': None, 'b': 1}]
+    """
+    for row in rows:
+        if (*row,) == columns:
+            yield row
+        else:
+            yield {name: row.get(name) for name in columns}
+
+
 def union(rows: Iterable[Iterable[str]]) -> tuple[str, ...]:
-    """Every name in the order in which it is first seen.
+    """Every column name of the rows, in the order in which the names first appear.
 
     >>> union([{"a": 1, "c": 2}, {"b": 3, "a": 4}])
     ('a', 'c', 'b')
     """
-    seen: dict[str, None] = {}
+    names: dict[str, None] = {}
     for row in rows:
-        seen.update(dict.fromkeys(row))
-    return tuple(seen)
+        names.update(dict.fromkeys(row))
+    return tuple(names)
 
 
 def repeated_names(names: Iterable[str]) -> tuple[str, ...]:
-    """The names that stand more than once, each named once.
+    """The names that appear more than once, each listed once.
 
     >>> repeated_names(["a", "b", "a", "a"])
     ('a',)
     """
-    seen: set[str] = set()
-    twice: dict[str, None] = {}
+    earlier: set[str] = set()
+    repeated: dict[str, None] = {}
     for name in names:
-        if name in seen:
-            twice.setdefault(name)
-        seen.add(name)
-    return tuple(twice)
+        if name in earlier:
+            repeated.setdefault(name)
+        earlier.add(name)
+    return tuple(repeated)
 
 
 def quote_names(names: Iterable[object]) -> str:
-    """Names for a message.
+    """Join names for a message.
 
     >>> quote_names(["a", "b"])
     '`a`, `b`'

@@ -1,4 +1,4 @@
-"""Rows to files, a batch at a time: each format as a stream, several of them at once."""
+"""Write rows to files as a stream, a batch at a time, to several files at once."""
 
 from __future__ import annotations
 
@@ -7,29 +7,43 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
-from typing import IO, Any, Protocol
 
 from rmg_dsl.errors import DataError
 from rmg_dsl.ir.columns import ColumnKind
-from rmg_dsl.tables.atomic_write import replace_files, translate_os_errors
-from rmg_dsl.tables.csv_files import CsvText
-from rmg_dsl.tables.inputs import format_of
-from rmg_dsl.tables.json_files import JsonLinesText, JsonListText, align_rows
-from rmg_dsl.tables.parquet_writing import ParquetWriter
-from rmg_dsl.tables.rows import Row, quote_names, union
+from rmg_dsl.tables.atomic_write import replace_files, translate_os_errors, why_unwritable
+from rmg_dsl.tables.formats import check_output_ending, has_free_columns, sink_opener_of
+from rmg_dsl.tables.rows import Cell, Row, align_rows, quote_names, union
+from rmg_dsl.tables.sinks import Sink
 from rmg_dsl.tables.values import to_plain
 
 SAMPLE_ROWS = 1_000
 _WRITE_BATCH_ROWS = 1_000
 
 
+def check_writable(path: str | os.PathLike[str], also: Sequence[str] = ()) -> None:
+    """Refuse, before any work, a path that could not be written after it.
+
+    >>> check_writable("no-such-folder/out.csv")
+    Traceback (most recent call last):
+        ...
+    rmg_dsl.errors.DataError: no-such-folder/out.csv: cannot be written: there is no folder no-such-folder
+
+    `also` are endings that are allowed beside those of formats for rows. An unknown ending raises
+    `UsageError`. A folder that is missing or not writable, a path that is a folder, and a format
+    whose library is missing raise `DataError`.
+    """
+    check_output_ending(path, also)
+    if problem := why_unwritable(path):
+        raise DataError(f"{os.fspath(path)}: cannot be written: {problem}")
+
+
 def write_table(
     path: str | os.PathLike[str],
     columns: Sequence[str] | None,
-    rows: Iterable[Mapping[str, Any]],
+    rows: Iterable[Mapping[str, Cell]],
     kinds: Mapping[str, ColumnKind] | None = None,
 ) -> None:
-    """Write rows to the format that the path ends in; a file of that name is replaced only by a finished one.
+    """Write rows in the format that the path's ending names; only a complete file replaces another.
 
     >>> import pathlib, tempfile
     >>> from rmg_dsl.tables import write_table
@@ -41,50 +55,52 @@ def write_table(
     a,4.5
     b,
 
-    No score is `null` in JSON and an empty cell in CSV, where nested values are JSON text; what is not finite is no
-    score. Floats are written so that they read back the same. In parquet a column is native where all its values
-    come back exactly, else JSON text that `open_table` reads back; `kinds` name what is known of a column beforehand.
+    None, NaN and infinities are `null` in JSON and an empty cell in CSV; nested values are JSON
+    text in CSV. Floats read back the same. In parquet a column has a native type where all its
+    values read back exactly; otherwise it is JSON text, which `open_table` decodes. `kinds` are the
+    kinds of columns that are known beforehand.
 
-    `rows` may be a stream. Without `columns`, JSON lines and JSON hold each row as it is; CSV and parquet have the
-    columns of all rows, or of the first 1,000 of a stream, and a later new one is a `DataError` that names its row.
-    With `columns` every row has exactly these. An ending that is not known is a `UsageError`.
+    `rows` may be an iterator. Without `columns`, JSON formats hold each row as it is. Any other
+    format has the columns of all rows, or of the first 1,000 of an iterator; a later row with a new
+    column raises `DataError` with the number of the row. With `columns`, every row has exactly
+    these. An unknown ending raises `UsageError`.
     """
-    sample, walk = _peek_rows(rows)
-    names = columns
-    if names is None and format_of(path) not in ("json", "jsonl"):
-        names = union(sample)
-    held = (
-        map(to_plain, walk)
-        if names is None
-        else align_rows(_check_columns(names, walk), tuple(names))
-    )
-    with open_writer([path], names or (), kinds) as writer:
-        for row in held:
+    sample, all_rows = _peek_rows(rows)
+    if columns is None and not has_free_columns(path):
+        columns = union(sample)
+    plain_rows = _plain_rows(columns, all_rows)
+    with open_writer([path], columns or (), kinds) as writer:
+        for row in plain_rows:
             writer.add(row)
 
 
 def _peek_rows(
-    rows: Iterable[Mapping[str, Any]],
-) -> tuple[Iterable[Mapping[str, Any]], Iterable[Mapping[str, Any]]]:
-    """What may be looked at before the rows are written, and the rows: of a stream only the first ones are known."""
+    rows: Iterable[Mapping[str, Cell]],
+) -> tuple[Iterable[Mapping[str, Cell]], Iterable[Mapping[str, Cell]]]:
+    """The rows that can be read before writing, of an iterator the first ones, and all the rows."""
     if not isinstance(rows, Iterator):
         return rows, rows
     first = list(islice(rows, SAMPLE_ROWS))
     return first, chain(first, rows)
 
 
-def _check_columns(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
-    known = frozenset(columns)
+def _plain_rows(columns: Sequence[str] | None, rows: Iterable[Mapping[str, Cell]]) -> Iterator[Row]:
+    if columns is None:
+        return map(to_plain, rows)
+    return align_rows(_check_columns(columns, rows), tuple(columns))
+
+
+def _check_columns(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> Iterator[Row]:
+    allowed = frozenset(columns)
     for place, row in enumerate(rows, 1):
-        if not row.keys() <= known:
-            new = [name for name in row if name not in known]
-            raise DataError(
-                f"row {place} has the new columns {quote_names(new)}; the columns are {quote_names(columns)}"
-            )
+        if not row.keys() <= allowed:
+            new = quote_names([name for name in row if name not in allowed])
+            expected = quote_names(columns)
+            raise DataError(f"row {place} has the new columns {new}; the columns are {expected}")
         yield to_plain(row)
 
 
-# ── rows as they come ────────────────────────────────────────────────────────────────────────────────────────────
+# ── rows as they come ────────────────────────────────────────────────────────────────────────────
 
 
 @contextmanager
@@ -93,7 +109,7 @@ def open_writer(
     columns: Sequence[str],
     kinds: Mapping[str, ColumnKind] | None = None,
 ) -> Iterator[TableWriter]:
-    """Files of the same rows, which come one by one; they take their places together, when all went well.
+    """Open files that receive the same rows, one by one; they appear together at the end.
 
     >>> import pathlib, tempfile
     >>> from rmg_dsl.tables import open_writer
@@ -104,17 +120,18 @@ def open_writer(
     ...     [path.read_text(encoding="utf-8") for path in paths]
     ['id\\n7\\n', '{"id": 7}\\n']
 
-    Every row is of plain values and has exactly the columns, in their order. Memory holds some thousand rows.
+    Every row has plain values and exactly the columns, in their order. Memory holds some thousand
+    rows. After an exception no file has changed. An unknown ending raises `UsageError`.
     """
-    formats = [format_of(path) for path in paths]
+    # All endings are checked before the first file is created.
+    openers = [sink_opener_of(path) for path in paths]
     with replace_files(paths) as files:
         writer = TableWriter()
         try:
-            for kind, file in zip(formats, files, strict=True):
+            for open_sink, file in zip(openers, files, strict=True):
                 with translate_os_errors(file.path):
-                    writer.sinks.append(
-                        (file.path, _make_sink(kind, file.stream, columns, kinds or {}))
-                    )
+                    sink = open_sink(file.stream, columns, kinds or {})
+                writer.sinks.append((file.path, sink))
             yield writer
             writer.close()
         finally:
@@ -122,94 +139,42 @@ def open_writer(
 
 
 class TableWriter:
-    """Takes rows, and writes them a batch at a time to every file.
+    """Collects rows and writes them, a batch at a time, to every file.
 
-    One thread may drop it while another one adds: what is added after that is not wanted any more.
+    One thread may drop it while another one adds rows: rows added after that are not written.
     """
 
     def __init__(self) -> None:
-        self.sinks: list[tuple[str, _Sink]] = []
+        self.sinks: list[tuple[str, Sink]] = []
         self._rows: list[Row] = []
         self._sinks_lock = threading.Lock()
 
     def add(self, row: Row) -> None:
-        """One more row. Raises DataError where a file cannot be written."""
+        """Add a row. Raises DataError where a file cannot be written."""
         self._rows.append(row)
         if len(self._rows) >= _WRITE_BATCH_ROWS:
             self._flush()
 
     def close(self) -> None:
-        """Write what is left, and what stands at the end of each file."""
+        """Write the rest of the rows and the end of each file."""
         self._flush()
         for path, sink in self.sinks:
             with translate_os_errors(path):
                 sink.close()
 
     def drop(self) -> None:
-        """Let go of the files, whole or not: nothing more is written."""
+        """Release the sinks, whether their files are complete or not; no more rows are written."""
         with self._sinks_lock:
             for _, sink in self.sinks:
                 sink.drop()
             self.sinks = []
 
     def _flush(self) -> None:
-        rows, self._rows = self._rows, []
+        rows = self._rows
+        self._rows = []
+        if not rows:
+            return
         with self._sinks_lock:
-            for path, sink in self.sinks if rows else ():
+            for path, sink in self.sinks:
                 with translate_os_errors(path):
                     sink.write(rows)
-
-
-class _Sink(Protocol):
-    """One file of rows."""
-
-    def write(self, rows: Sequence[Row]) -> None:
-        """At least one row."""
-
-    def close(self) -> None:
-        """What stands at the end."""
-
-    def drop(self) -> None:
-        """Let go of what is held beside the file."""
-
-
-class _TextFormat(Protocol):
-    """A format that is text: what stands before the rows, the rows, what stands after them."""
-
-    @property
-    def head(self) -> str: ...
-    @property
-    def tail(self) -> str: ...
-    def rows(self, rows: Sequence[Row]) -> str: ...
-
-
-class _TextSink:
-    def __init__(self, stream: IO[bytes], text: _TextFormat) -> None:
-        self._stream, self._text = stream, text
-        self._write_encoded(text.head)
-
-    def write(self, rows: Sequence[Row]) -> None:
-        self._write_encoded(self._text.rows(rows))
-
-    def close(self) -> None:
-        self._write_encoded(self._text.tail)
-
-    def drop(self) -> None:
-        pass
-
-    def _write_encoded(self, text: str) -> None:
-        self._stream.write(text.encode("utf-8", "backslashreplace"))
-
-
-def _make_sink(
-    kind: str, stream: IO[bytes], columns: Sequence[str], kinds: Mapping[str, ColumnKind]
-) -> _Sink:
-    match kind:
-        case "parquet":
-            return ParquetWriter(stream, columns, kinds)
-        case "json":
-            return _TextSink(stream, JsonListText())
-        case "jsonl":
-            return _TextSink(stream, JsonLinesText())
-        case _:
-            return _TextSink(stream, CsvText(columns, "\t" if kind == "tsv" else ","))

@@ -507,7 +507,7 @@ def test_what_is_given_is_kept_as_it_was_then(tmp_path: Path) -> None:
 
 # ── imports ──
 
-QUIET = ("openai", "pandas", "IPython", "pyarrow", "numpy", "httpx2", "asyncio")
+QUIET = ("openai", "pandas", "IPython", "pyarrow", "numpy", "httpx2", "asyncio", "pydantic")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ import rmg_dsl as rmg
 from rmg_dsl.api import messages_of
 from rmg_dsl.errors import CallError
 from rmg_dsl.judge import read_reply
-from rmg_dsl.judge.order_effect import decide_preference
+from rmg_dsl.judge.pairwise import decide_preference
 from rmg_dsl.judge.rank_math import (
     MAX_ROUND_ROBIN,
     PairwiseRanker,
@@ -35,7 +35,7 @@ from rmg_dsl.judge.rank_math import (
 )
 from rmg_dsl.messages import Question, Reply, Request
 from rmg_dsl.results import Score
-from rmg_dsl.scales import LabelOrder
+from rmg_dsl.scales.label_order import LabelOrder
 
 CASES = paths.CASES
 

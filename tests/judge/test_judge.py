@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from rmg_dsl.ir.expr import ColumnRef
 from rmg_dsl.ir.scoring import JudgeScoring, ModelUse, RubricLine
 from rmg_dsl.judge import SINGLE_DRAW, GraderAsker, follow_up, read_reply
-from rmg_dsl.judge.questions import reply_form
 from rmg_dsl.messages import Message, Question, Reply
 from rmg_dsl.results import Outcome, Score, Status, Unscored
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
@@ -317,7 +316,7 @@ def test_what_is_constant_stands_before_the_row() -> None:
         judged(system="You help {{ query }}."), bindings=(("query", ColumnRef("query")),)
     )
     assert contents(of_row, query="Why?")[0].endswith(
-        f"{reply_form(of_row.scale)}\n\nYou help <data>Why?</data>."
+        f"{of_row.scale.reply_instruction}\n\nYou help <data>Why?</data>."
     )
     constant = replace(of_row, system="You are {{ company }}.")
     assert contents(constant, query="Why?")[0].startswith("You are Acme.\n\n")

@@ -159,7 +159,7 @@ def test_a_call_says_what_the_question_asks_and_no_more() -> None:
 def test_the_schema_offers_the_scale_only_and_the_reason_comes_first(
     scale: Scale, offered: Mapping[str, Any]
 ) -> None:
-    schema = reply_schema(scale)
+    schema: Any = reply_schema(scale)
     assert [*schema["properties"]] == schema["required"] == ["reason", "verdict"]
     assert schema["properties"]["verdict"] == offered
     assert schema["additionalProperties"] is False
@@ -167,7 +167,8 @@ def test_the_schema_offers_the_scale_only_and_the_reason_comes_first(
 
 
 def test_points_want_an_answer_to_each_criterion() -> None:
-    schema = reply_schema(Points(), 2)["properties"]["verdict"]
+    whole: Any = reply_schema(Points(), 2)
+    schema = whole["properties"]["verdict"]
     assert [*schema["properties"]] == schema["required"] == ["1", "2"]
     assert [*schema["properties"]["2"]["properties"].items()] == [
         ("reason", {"type": "string"}),

@@ -20,7 +20,9 @@ from rmg_dsl.report import OutputSummary, align_columns, summary_rows, summary_t
 from rmg_dsl.report.numbers import Numbers
 from rmg_dsl.report.run_summary import Failures
 from rmg_dsl.results import Outcome, Score, Status, Unscored
-from rmg_dsl.stats.statistics import Z95, count, mean, mean_interval, median, share, share_interval
+from rmg_dsl.stats.intervals import Z95, share_interval
+from rmg_dsl.stats.quantiles import median
+from rmg_dsl.stats.shares_and_means import count, mean, mean_interval, share
 
 # Each as SciPy 1.17 gives it: binomtest(k, n).proportion_ci(method="wilson").
 WILSON = [

@@ -20,7 +20,6 @@ from rmg_dsl.models.http_response import HttpResponse, error_details_of
 from rmg_dsl.models.providers.chat_completion import reply_from_response
 from rmg_dsl.models.reply_schema import response_format
 from rmg_dsl.models.settings import extra_body_of
-from rmg_dsl.scales import FreeText
 
 DEFAULT_TIMEOUT = 120.0
 SCHEMA, OBJECT, FREE = range(3)
@@ -82,7 +81,7 @@ def chat_settings(
 
 def _reply_format_fields(form: ReplyFormat, manners: EndpointSupport) -> dict[str, Any]:
     """What holds a reply to its form. Where the chances of its first word count, a few words are more than enough."""
-    if isinstance(form.scale, FreeText):
+    if form.scale.is_text:
         return {}
     if form.wants_logprobs:
         return {
