@@ -57,6 +57,9 @@ def _own_replies(
     monkeypatch.setenv("RMG_CACHE_DIR", str(folder))
 
 
+# Cases are data, also those that are Python files.
+collect_ignore = ["cases"]
+
 # The beginnings of the ids of slow tests.
 SLOW = tuple(
     f"tests/{line}"
