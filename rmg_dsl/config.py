@@ -20,7 +20,6 @@ class Settings:
 
     model: str | None = None
     cache_dir: Path = Path()
-    openai_base_url: str | None = None
     colour: bool = True
     _environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -30,7 +29,6 @@ class Settings:
         return cls(
             model=env.get("RMG_MODEL", "").strip() or None,
             cache_dir=_cache_dir(env),
-            openai_base_url=env.get("OPENAI_BASE_URL", "").strip() or None,
             colour=not env.get("NO_COLOR"),
             _environment=env,
         )
@@ -42,6 +40,10 @@ class Settings:
         if text and not (text.isascii() and text.isdecimal() and int(text) > 0):
             raise UsageError(f"RMG_CONCURRENCY is a whole number from 1, not {text!r}")
         return int(text) if text else None
+
+    def variable(self, name: str) -> str | None:
+        """The value of the variable `name` without blanks around it, or None where it is empty."""
+        return self._environment.get(name, "").strip() or None
 
     def secret(self, name: str) -> str | None:
         """The secret in the variable `name`, or none; asked for at the moment a client is made."""

@@ -94,19 +94,21 @@ def _crew(use: ModelUse, options: Options, settings: Settings, shared: RunResour
     chosen = choice_of(use, options.model)
     declared = dict(use.settings).get("concurrency")
     most = options.concurrency or (declared if isinstance(declared, int) else settings.concurrency)
-    brake = shared.endpoints.cancellation
+    cancellation = shared.endpoints.cancellation
     if chosen is not None and not isinstance(chosen, str):
         return RunModel(
-            ConcurrencyLimitedModel(chosen, most or START_CONCURRENCY, CallLimiter(brake=brake)),
+            ConcurrencyLimitedModel(
+                chosen, most or START_CONCURRENCY, CallLimiter(cancellation=cancellation)
+            ),
             most or START_CONCURRENCY,
-            brake.cancel,
+            cancellation.cancel,
         )
     spec = model_spec_of(use, chosen, settings)
     if most is not None:
         spec = replace(spec, settings={**spec.settings, "concurrency": most})
     refresh = options.cache == "refresh"
     model = open_model(spec, settings, shared.endpoints, cache=shared.cache, refresh=refresh)
-    return RunModel(model, most or MAX_CONCURRENCY, brake.cancel)
+    return RunModel(model, most or MAX_CONCURRENCY, cancellation.cancel)
 
 
 def choice_of(

@@ -57,12 +57,12 @@ class SpecNames:
 
     @property
     def has_edition(self) -> bool:
-        """Has the spec a line `rmg EDITION`?"""
+        """Does the spec begin with `rmg 1`?"""
         return self._book.root.module.edition is not None
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the data, or those that the text reads."""
+        """The columns of the data; without data, the columns that the spec reads."""
         if self.data_columns is not None:
             return tuple(self.data_columns)
         suite = check_spec(self._parse_result, self.universe).suite

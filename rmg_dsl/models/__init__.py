@@ -1,7 +1,7 @@
-"""The models: everything that answers a question, and the only road to the network.
+"""The models: whatever replies to a request, and the only room that uses the network.
 
-Importing this loads no vendor's library; the first call does. Each name is loaded when it is first asked for: a check
-reads the tables of presets and settings, and has no use for an event loop.
+Each name is imported at its first use, and client libraries at the first call: `rmg check` reads
+the tables of presets and settings and needs no event loop.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from rmg_dsl.models.cache_view import ReplyLookup
     from rmg_dsl.models.caching import CachedModel, InFlightRequests
     from rmg_dsl.models.cancellation import CallCancelled, Cancellation
+    from rmg_dsl.models.chat_model import ChatModel
     from rmg_dsl.models.endpoints import Endpoint, Endpoints
     from rmg_dsl.models.lexical import LexicalModel
     from rmg_dsl.models.limiter import CallLimiter, ConcurrencyLimitedModel
     from rmg_dsl.models.opening import ModelSpec, open_model, parse_model_name, reply_lookup_of
     from rmg_dsl.models.presets import PRESETS, Preset
     from rmg_dsl.models.prices import Price
-    from rmg_dsl.models.providers.openai import OpenAIChat
     from rmg_dsl.models.rate_limit import RateLimit, RateLimitedModel
     from rmg_dsl.models.retry import RetryingModel
     from rmg_dsl.models.scripted import ScriptedModel
@@ -34,13 +34,13 @@ _HOMES = {
     "cache_view": "ReplyLookup",
     "caching": "CachedModel InFlightRequests",
     "cancellation": "CallCancelled Cancellation",
+    "chat_model": "ChatModel",
     "endpoints": "Endpoint Endpoints",
     "lexical": "LexicalModel",
     "limiter": "CallLimiter ConcurrencyLimitedModel",
     "opening": "ModelSpec reply_lookup_of open_model parse_model_name",
     "presets": "PRESETS Preset",
     "prices": "Price",
-    "providers.openai": "OpenAIChat",
     "rate_limit": "RateLimit RateLimitedModel",
     "retry": "RetryingModel",
     "scripted": "ScriptedModel",
@@ -58,6 +58,7 @@ __all__ = [
     "CallCancelled",
     "CallLimiter",
     "Cancellation",
+    "ChatModel",
     "ConcurrencyLimitedModel",
     "Endpoint",
     "Endpoints",
@@ -65,7 +66,6 @@ __all__ = [
     "LexicalModel",
     "ModelSetting",
     "ModelSpec",
-    "OpenAIChat",
     "Preset",
     "Price",
     "RateLimit",
@@ -81,5 +81,5 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # so that a name which is none stays a mistake for a type checker
+if not TYPE_CHECKING:  # a type checker must still report unknown names
     __getattr__ = lazy_getattr(__name__, _HOMES)

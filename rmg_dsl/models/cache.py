@@ -1,4 +1,4 @@
-"""The reply cache: what was paid for once is never asked for again. One SQLite file that many processes may share."""
+"""The reply cache: one SQLite file that many processes may share. A reply is paid for once."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-# The layout is part of the name: two versions of this package never meet in one file.
-FILE_NAME = "replies-1.sqlite3"
+# The version of the layout, of the table and of its values: no two versions share a file.
+FILE_NAME = "replies-2.sqlite3"
 MOST_BYTES = 4 << 30
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS replies (
-    id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, key BLOB NOT NULL, made REAL NOT NULL, used REAL NOT NULL,
-    value BLOB NOT NULL
+    id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, key BLOB NOT NULL, made REAL NOT NULL,
+    used REAL NOT NULL, value BLOB NOT NULL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS by_hash ON replies (hash);
 """
@@ -29,26 +29,29 @@ _SELECT_REPLIES = "SELECT key, value, used, made FROM replies WHERE hash IN ({})
 _MAX_KEYS_PER_QUERY = 500
 _UPSERT_REPLY = """
 INSERT INTO replies (hash, key, made, used, value) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (hash) DO UPDATE SET key = excluded.key, made = excluded.made, used = excluded.used, value = excluded.value
+ON CONFLICT (hash) DO UPDATE SET
+    key = excluded.key, made = excluded.made, used = excluded.used, value = excluded.value
 WHERE made < ?
 """
 _TOUCH_REPLY = "UPDATE replies SET used = ? WHERE hash = ?"
-# What is kept beside a value, about: its row, its key, its place in the index.
+# About what a row takes beside its value: the key, the times, the entry in the index.
 _ROW_OVERHEAD_BYTES = 100
 _PRUNE_REPLIES = f"""
 DELETE FROM replies WHERE id IN (
     SELECT id FROM (
-        SELECT id, sum(length(value) + {_ROW_OVERHEAD_BYTES}) OVER (ORDER BY used DESC, id DESC) AS kept FROM replies
-    ) WHERE kept > ?
+        SELECT id, sum(length(value) + {_ROW_OVERHEAD_BYTES})
+            OVER (ORDER BY used DESC, id DESC) AS running_bytes
+        FROM replies
+    ) WHERE running_bytes > ?
 )
 """
 _LOCK_SECONDS = 10.0
 _LOCK_TRIES = 6
-# How exactly the last use of a reply is known: one that is often used costs no write each time.
+# The last use of a reply is noted at most this often: a use costs no write each time.
 _TOUCH_INTERVAL_SECONDS = 3600.0
 _MIN_COMPRESS_BYTES = 2048
 _ZLIB_PREFIX = b"x"
-# Replies come in swarms: one transaction for a few of them takes a fifth of the time.
+# Replies arrive many at a time: one transaction for a few of them takes a fifth of the time.
 _BATCH_DELAY_SECONDS = 0.002
 
 WallClock: TypeAlias = Callable[[], float]
@@ -68,7 +71,7 @@ class CacheInfo:
 
 
 class _CacheWrite(NamedTuple):
-    """One thing for the writer to do: keep a value, or (where there is none) note that a reply was used."""
+    """A task of the writer: store a value or, where it is None, note the use of a reply."""
 
     key: bytes
     value: bytes | None
@@ -77,7 +80,7 @@ class _CacheWrite(NamedTuple):
 
 
 class ReplyCache:
-    """Replies by the hash of what was asked: bytes by a key of 32 bytes. It opens its file when it is first used.
+    """A store of bytes by keys of 32 bytes, the hashes of requests. The file opens at the first use.
 
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
@@ -88,11 +91,13 @@ class ReplyCache:
     >>> cache.close()
     >>> folder.cleanup()
 
-    `get` and `put` never raise: a file that cannot be read or written leaves a `note` and the run goes on without.
-    A thread commits what is put as soon as it can, many at a time where many come: what a kill at any moment loses
-    is what came in the last few milliseconds. `get` is for one thread at a time. `close()` waits for what is put.
+    `get` and `put` never raise: where the file cannot be read or written, `note` says so and the
+    run goes on without a cache. A thread commits values in batches: a kill loses those of the last
+    few milliseconds at most. `get` is for one thread at a time. `close()` waits until all is
+    committed.
 
-    A reply made before `since` is not given, and is replaced: so one run can do without what older ones have.
+    Times are in seconds since the epoch. A value from before `since` is not returned, and is
+    overwritten, so that a run can ignore the replies of older runs. `most_bytes` limits the file.
     """
 
     def __init__(
@@ -112,29 +117,29 @@ class ReplyCache:
         return f"ReplyCache({str(self.path)!r})"
 
     def get(self, key: bytes, since: float = 0.0) -> bytes | None:
-        """The value for a key, made at `since` or later; none where there is none."""
+        """The value of a key, from `since` or later, or None."""
         return self.get_all((key,), since).get(key)
 
     def get_all(self, keys: Sequence[bytes], since: float = 0.0) -> dict[bytes, bytes]:
-        """The values for those of the keys that have one: several at once take a third of the time."""
+        """The values of those keys that have one. One query for many takes a third of the time."""
         values: dict[bytes, bytes | None] = {}
-        wanted: list[bytes] = []
+        keys_on_disk: list[bytes] = []
         for key in keys:
-            coming = self._pending_writes.get(key)
-            if coming is not None and coming.value is not None and coming.written_at >= since:
-                values[key] = _decompress_value(coming.value)
+            pending = self._pending_writes.get(key)
+            if pending is not None and pending.value is not None and pending.written_at >= since:
+                values[key] = _decompress_value(pending.value)
             else:
-                wanted.append(key)
-        for start in range(0, len(wanted), _MAX_KEYS_PER_QUERY):
-            values |= self._read_from_disk(wanted[start : start + _MAX_KEYS_PER_QUERY], since)
+                keys_on_disk.append(key)
+        for start in range(0, len(keys_on_disk), _MAX_KEYS_PER_QUERY):
+            values |= self._read_from_disk(keys_on_disk[start : start + _MAX_KEYS_PER_QUERY], since)
         return {key: value for key, value in values.items() if value is not None}
 
     def _read_from_disk(self, keys: Sequence[bytes], since: float) -> dict[bytes, bytes | None]:
         now = self.clock()
         values: dict[bytes, bytes | None] = dict.fromkeys(keys)
-        for key, value, used, made in self._select_rows(
-            _SELECT_REPLIES.format(", ".join("?" * len(keys))), [*map(_key_hash, keys)]
-        ):
+        statement = _SELECT_REPLIES.format(", ".join("?" * len(keys)))
+        for key, value, used, made in self._select_rows(statement, [*map(_key_hash, keys)]):
+            # Two keys may share a hash.
             if key not in values or made < since:
                 continue
             values[key] = _decompress_value(value)
@@ -143,14 +148,14 @@ class ReplyCache:
         return values
 
     def put(self, key: bytes, value: bytes, since: float = 0.0) -> None:
-        """Keep a value; one that another process put there at `since` or later stays."""
+        """Store a value; one from `since` or later, of this or another process, stays."""
         write = _CacheWrite(key, _compress_value(value), self.clock(), since)
         if self._is_usable:
             self._pending_writes[key] = write
             self._enqueue_write(write)
 
     def close(self) -> None:
-        """Wait until all that was put is on disk, keep the size within bounds, let go of the file."""
+        """Wait until all values are on disk, keep the file within its limit, close it."""
         writer, self._writer = self._writer, None
         if writer is not None:
             self._writes.put(None)
@@ -173,12 +178,13 @@ class ReplyCache:
             return []
 
     def _disable(self, error: Exception) -> None:
-        """Go on without: one note says so, and nothing is read or written any more."""
+        """Stop reading and writing, and say why in `note`."""
         self._is_usable = False
         self._pending_writes.clear()
-        words = _cache_error_reason(error)
+        reason = _cache_error_reason(error)
         self.note = (
-            f"the reply cache {self.path} is not used ({words}); `rmg cache clear` starts a new one"
+            f"the reply cache {self.path} is not used ({reason}); "
+            "`rmg cache clear` starts a new one"
         )
 
     # ── the writer's thread ──
@@ -198,11 +204,12 @@ class ReplyCache:
                 _enforce_size_limit(connection, self._most_bytes)
         except (sqlite3.Error, OSError) as error:
             self._disable(error)
+            # `close` waits for this thread, and its last task is None.
             while self._writes.get() is not None:
                 pass
 
     def _next_batch(self) -> list[_CacheWrite]:
-        """What is there to be written, at least one; nothing at the end."""
+        """The tasks in the queue, at least one; an empty list ends the writer."""
         batch: list[_CacheWrite] = []
         try:
             write = self._writes.get()
@@ -213,7 +220,7 @@ class ReplyCache:
         except queue.Empty:
             return batch
         if batch:
-            # The end comes again, once this is written.
+            # The None that ends the writer is for the next batch.
             self._writes.put(None)
         return batch
 
@@ -222,34 +229,33 @@ class ReplyCache:
             if self._pending_writes.get(write.key) is write:
                 self._pending_writes.pop(write.key, None)
 
-    # ── looking after the file; these raise CacheError ──
+    # ── maintenance; these methods raise CacheError ──
 
     def info(self) -> CacheInfo:
-        """What the cache holds; nothing where there is no file."""
+        """The size of the cache; zeros where there is no file."""
         if not self.path.exists():
             return CacheInfo(self.path, 0, 0)
         with self._open_database() as connection:
             count: int = connection.execute("SELECT count(*) FROM replies").fetchone()[0]
-        return CacheInfo(
-            self.path, count, sum(path.stat().st_size for path in self._files() if path.exists())
-        )
+        size = sum(path.stat().st_size for path in self._files() if path.exists())
+        return CacheInfo(self.path, count, size)
 
     def prune(self, most_bytes: int) -> int:
-        """Drop what was not used for longest until the rest fits in `most_bytes`; returns how many replies went."""
+        """Remove the least recently used replies down to `most_bytes`; returns how many."""
         if not self.path.exists():
             return 0
         with self._open_database() as connection:
             return _prune_replies(connection, most_bytes)
 
     def clear(self) -> None:
-        """Forget everything. A file that is none of ours, or broken, is removed."""
+        """Remove all replies. A broken file, or one of another kind, is deleted."""
         if not self.path.exists():
             return
         try:
             with self._open_database() as connection:
                 _prune_replies(connection, 0)
         except CacheError as error:
-            # Its subclasses are such as a lock; the class itself says that this is no database.
+            # Only this class itself means "no database"; a subclass may be a lock.
             if type(error.__cause__) is not sqlite3.DatabaseError:
                 raise
             for path in self._files():
@@ -270,7 +276,7 @@ class ReplyCache:
 
 
 def _connect_database(path: Path) -> sqlite3.Connection:
-    """A connection that commits by itself; the folder and the file are nobody else's to read."""
+    """A connection that commits each statement. Only the owner may read the folder and the file."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlite3.connect(
@@ -285,30 +291,30 @@ def _connect_database(path: Path) -> sqlite3.Connection:
 
 
 def _create_schema(connection: sqlite3.Connection) -> None:
-    # In WAL mode a kill loses nothing that was committed; a power cut may lose the last commits, never the file.
+    # In WAL mode a kill loses no commit; a power cut may lose the last ones, but not the file.
     connection.execute("PRAGMA synchronous = NORMAL")
-    known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'by_hash'").fetchone()
-    if known is None:
-        # These are kept in the file, and each of them wants the lock.
+    index = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'by_hash'").fetchone()
+    if index is None:
+        # The file remembers these, and each one needs the lock: only for a new file.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
 
 
 def _retry_while_locked(work: Callable[[], None]) -> None:
-    """Do it again where another process holds the lock: SQLite does not wait by itself in every case."""
+    """Call `work` again while another process holds the lock: SQLite does not always wait."""
     for tries in range(_LOCK_TRIES):
         try:
-            return work()
+            work()
+            return
         except sqlite3.OperationalError as error:
             if "lock" not in str(error) or tries == _LOCK_TRIES - 1:
                 raise
             time.sleep(0.01 * 2**tries)
-    return None
 
 
 def _commit_batch(connection: sqlite3.Connection, batch: Iterable[_CacheWrite]) -> None:
-    """One transaction, all or nothing."""
+    """Do all tasks of a batch in one transaction."""
 
     def work() -> None:
         try:
@@ -328,37 +334,42 @@ def _commit_batch(connection: sqlite3.Connection, batch: Iterable[_CacheWrite]) 
 
 
 def _enforce_size_limit(connection: sqlite3.Connection, most_bytes: int) -> None:
-    """Pruned well below the bound, so that not each run has to do it."""
-    pages, size = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
-    )
-    if pages * size > most_bytes:
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    page_size = connection.execute("PRAGMA page_size").fetchone()[0]
+    if pages * page_size > most_bytes:
+        # Well below the limit, so that not every run has to prune.
         _prune_replies(connection, most_bytes * 4 // 5)
 
 
 def _prune_replies(connection: sqlite3.Connection, most_bytes: int) -> int:
-    gone: list[int] = []
-    _retry_while_locked(
-        lambda: gone.append(connection.execute(_PRUNE_REPLIES, (most_bytes,)).rowcount)
-    )
-    # Not `execute`: it takes one step, and each step gives back one page.
+    count = 0
+
+    def work() -> None:
+        nonlocal count
+        count = connection.execute(_PRUNE_REPLIES, (most_bytes,)).rowcount
+
+    _retry_while_locked(work)
+    # Not `execute`: it takes one step, and each step frees one page.
     connection.executescript("PRAGMA incremental_vacuum")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    return gone[-1]
+    return count
 
 
 def _key_hash(key: bytes) -> int:
-    """The first bytes of a key as a number: a small index is a fast one."""
+    """The first bytes of a key as a number: an index of numbers is small and fast."""
     return int.from_bytes(key[:8], "big", signed=True)
 
 
 def _compress_value(value: bytes) -> bytes:
-    """As it is, or as zlib where that pays; the first byte, which is never that of JSON, tells which."""
-    looks_packed = value[:1] == _ZLIB_PREFIX
-    if len(value) < _MIN_COMPRESS_BYTES and not looks_packed:
+    """The value itself, or as zlib where that is shorter; the first byte says which."""
+    # A value that starts like zlib must be compressed, or it would be taken for compressed.
+    is_ambiguous = value[:1] == _ZLIB_PREFIX
+    if len(value) < _MIN_COMPRESS_BYTES and not is_ambiguous:
         return value
-    packed = zlib.compress(value, 1)
-    return packed if len(packed) < len(value) or looks_packed else value
+    compressed = zlib.compress(value, 1)
+    if is_ambiguous or len(compressed) < len(value):
+        return compressed
+    return value
 
 
 def _decompress_value(value: bytes) -> bytes | None:
@@ -371,5 +382,8 @@ def _decompress_value(value: bytes) -> bytes | None:
 
 
 def _cache_error_reason(error: Exception) -> str:
-    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return words.lower()
+    reason = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        # Without the number and the path.
+        reason = error.strerror
+    return reason.lower()

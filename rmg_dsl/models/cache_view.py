@@ -1,4 +1,4 @@
-"""A model as far as its cache goes: which questions are one and the same, and what was answered. It asks nobody."""
+"""The cached replies of one model, read without a call: for the cost estimate of a run."""
 
 from __future__ import annotations
 
@@ -6,25 +6,23 @@ from collections.abc import Callable
 
 from rmg_dsl.messages import Reply, Request
 from rmg_dsl.models.cache import ReplyCache
-from rmg_dsl.models.providers.chat_completion import reply_from_cache
+from rmg_dsl.models.cached_reply import decode_reply
 
 
 class ReplyLookup:
-    """What is known of a model without asking it; without a `cache` only which questions are one.
+    """The cache keys of a model, and its replies in `cache`; without a `cache` the keys only.
 
-    >>> ReplyLookup("openai/gpt-6-luna", lambda _: b"k" * 32).cached_reply(b"k" * 32)
+    >>> ReplyLookup(lambda _: b"k" * 32).cached_reply(b"k" * 32)
     """
 
     def __init__(
-        self,
-        name: str,
-        identity: Callable[[Request], bytes | None],
-        cache: ReplyCache | None = None,
+        self, cache_key: Callable[[Request], bytes | None], cache: ReplyCache | None = None
     ) -> None:
-        self.cache_key = identity
-        self._name = name
+        self.cache_key = cache_key
         self._cache = cache
 
     def cached_reply(self, key: bytes) -> Reply | None:
-        """The reply to the question with this key, with the tokens that it took when it was asked."""
-        return reply_from_cache(self._cache.get(key), self._name) if self._cache else None
+        """The reply with this key, and the tokens that it took when the model was called."""
+        if self._cache is None:
+            return None
+        return decode_reply(self._cache.get(key))

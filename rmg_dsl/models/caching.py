@@ -1,17 +1,16 @@
-"""Around a model, outermost: what was asked before is answered from the cache, what is being asked is waited for."""
+"""The outermost wrapper of a model: cached replies, and one call for equal requests in flight."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rmg_dsl.errors import CallError
 from rmg_dsl.messages import Model, Reply, Request, Usage
 from rmg_dsl.models.cache import ReplyCache
-from rmg_dsl.models.providers.chat_completion import reply_from_cache
+from rmg_dsl.models.cached_reply import decode_reply, encode_reply
 from rmg_dsl.models.wrapper import ModelWrapper
 
 CacheKeyFunction = Callable[[Request], bytes | None]
@@ -19,60 +18,61 @@ PendingReply = asyncio.Future[Reply | CallError | None]
 
 _CACHE_HIT_USAGE = Usage(cached=1)
 _HITS_PER_YIELD = 64
-# So many in a row that it did not hold: what comes is new, and to look for each twice is not worth it.
+# After so many misses in a row the rest is likely new: `recall` would look up each request twice.
 _MISSES_BEFORE_SKIP = 64
 
 
 class InFlightRequests:
-    """The questions that are being asked right now, by what they ask: models of one run share it, or of one loop."""
+    """The calls in flight, by cache key. The models of one run share it."""
 
     def __init__(self) -> None:
         self.by_key: dict[bytes, PendingReply] = {}
 
     def share_with(self, others: InFlightRequests) -> None:
-        """From now on, before anything is asked: what these others ask is not asked once more, and the reverse."""
+        """Use the calls of `others` too, and the reverse. To be called before the first call."""
         self.by_key = others.by_key
 
 
 class CachedModel(ModelWrapper):
-    """Answers from the cache what it holds, asks the rest once, and keeps each reply as it came, verdict or not.
+    """Takes replies from the cache, calls the model for the rest, and stores those replies.
 
-    `identity` gives the key of a request, the same for all that would get the same reply; none is never cached. A
-    reply from the cache has `Usage(cached=1)`: no call, no tokens. Of identical requests at one time the first is
-    asked, and the others wait for its reply; where it is cancelled, the next one asks. Where it fails they fail too,
-    with no attempt of their own. With `refresh` what was in the cache before this was made is asked anew.
+    `cache_key` gives the key of a request, or None for one that is never cached. A reply from the
+    cache has `Usage(cached=1)`: no call, no tokens. Of equal requests in flight the first one calls
+    the model, and the others wait for its reply. Where it is cancelled, the next one calls; where
+    it fails, they all fail, and only the first counts attempts. With `refresh` replies that were in
+    the cache before are ignored and overwritten.
     """
 
     def __init__(
         self,
         model: Model,
         cache: ReplyCache,
-        identity: CacheKeyFunction,
+        cache_key: CacheKeyFunction,
         *,
         refresh: bool = False,
-        flights: InFlightRequests | None = None,
+        in_flight: InFlightRequests | None = None,
     ) -> None:
         super().__init__(model)
         self._cache = cache
-        self._cache_key = identity
-        self._name = model.name
+        self._cache_key = cache_key
         self._since = cache.clock() if refresh else 0.0
-        self._in_flight = InFlightRequests() if flights is None else flights
+        self._in_flight = InFlightRequests() if in_flight is None else in_flight
         self._hits = self._misses = 0
 
     def recall(self, requests: Sequence[Request]) -> Sequence[Reply | None]:
-        """The replies to those that it holds, at once; the others are for `complete`, which looks once more.
+        """The cached replies to these requests, with None for each that `complete` must answer.
 
-        After many that it did not hold it does not look, until `complete` finds one.
+        After many misses in a row it does not look any more, until `complete` has a hit.
         """
         if self._misses >= _MISSES_BEFORE_SKIP:
             return [None] * len(requests)
         keys = [self._cache_key(request) for request in requests]
         values = self._cache.get_all([key for key in keys if key is not None], self._since)
-        replies = [
-            self._read_cached_reply(values.get(key)) if key is not None else None for key in keys
-        ]
-        self._misses = 0 if any(replies) else self._misses + len(replies)
+        replies = [_cached_reply(values.get(key or b"")) for key in keys]
+        if any(replies):
+            self._misses = 0
+        else:
+            self._misses += len(replies)
         return replies
 
     async def complete(self, request: Request) -> Reply:
@@ -80,53 +80,50 @@ class CachedModel(ModelWrapper):
         if key is None:
             return await self._model.complete(request)
         while True:
-            known = self._read_cached_reply(self._cache.get(key, self._since))
-            if known is not None:
-                return await self._record_hit(known)
-            flight = self._in_flight.by_key.get(key)
-            if flight is None:
-                return await self._ask_once(key, request)
-            # Not `await flight`: whoever is cancelled while waiting would cancel it for all.
-            await asyncio.wait((flight,))
-            outcome = flight.result()
+            cached = _cached_reply(self._cache.get(key, self._since))
+            if cached is not None:
+                return await self._record_hit(cached)
+            pending = self._in_flight.by_key.get(key)
+            if pending is None:
+                return await self._call_model(key, request)
+            # Not `await pending`: a waiter that is cancelled would cancel it for all.
+            await asyncio.wait((pending,))
+            outcome = pending.result()
             if isinstance(outcome, CallError):
                 raise _error_for_waiter(outcome)
             if outcome is not None:
                 return await self._record_hit(replace(outcome, usage=_CACHE_HIT_USAGE))
 
-    async def _ask_once(self, key: bytes, request: Request) -> Reply:
-        flight: PendingReply = asyncio.get_running_loop().create_future()
-        self._in_flight.by_key[key] = flight
+    async def _call_model(self, key: bytes, request: Request) -> Reply:
+        pending: PendingReply = asyncio.get_running_loop().create_future()
+        self._in_flight.by_key[key] = pending
         outcome: Reply | CallError | None = None
         try:
             outcome = reply = await self._model.complete(request)
-            self._store_reply(key, reply)
+            self._cache.put(key, encode_reply(reply), self._since)
             return reply
         except CallError as error:
             outcome = error
             raise
         finally:
             del self._in_flight.by_key[key]
-            flight.set_result(outcome)
-
-    def _store_reply(self, key: bytes, reply: Reply) -> None:
-        if reply.raw is not None:
-            self._cache.put(key, json.dumps(reply.raw, separators=(",", ":")).encode(), self._since)
-
-    def _read_cached_reply(self, value: bytes | None) -> Reply | None:
-        return reply_from_cache(value, self._name, _CACHE_HIT_USAGE)
+            pending.set_result(outcome)
 
     async def _record_hit(self, reply: Reply) -> Reply:
         self._hits += 1
         self._misses = 0
         if self._hits % _HITS_PER_YIELD == 0:
-            # Nothing else here waits: without a break a warm cache would keep everyone else from the loop.
+            # A warm cache awaits nothing else: without this, other tasks would never run.
             await asyncio.sleep(0)
         return reply
 
 
+def _cached_reply(value: bytes | None) -> Reply | None:
+    return decode_reply(value, _CACHE_HIT_USAGE)
+
+
 def _error_for_waiter(error: CallError) -> CallError:
-    """The same failure for one who only waited: its attempts are counted where they were made."""
+    """A copy without attempts: the request that made the call counts them."""
     same = copy.copy(error)
     same.attempts = 0
     return same

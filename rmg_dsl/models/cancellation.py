@@ -1,4 +1,4 @@
-"""The brake of a run: what waits for its turn, a pause or another try is ended at once; what was sent goes on."""
+"""Run-wide cancellation: queued and sleeping calls end at once; sent requests complete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Result = TypeVar("Result")
 
 
 class CallCancelled(asyncio.CancelledError):
-    """A call that was cancelled after `attempts` of it had been sent: they may be paid for, and are counted.
+    """A call that was cancelled after `attempts` requests: they may cost money, so they count.
 
     >>> CallCancelled(3).attempts
     3
@@ -23,22 +23,25 @@ class CallCancelled(asyncio.CancelledError):
 def cancellation_with_attempts(
     cause: asyncio.CancelledError, before: int = 0
 ) -> asyncio.CancelledError:
-    """The same cancellation with what had been sent `before`; the cause itself where that was nothing."""
-    inner = cause.attempts if isinstance(cause, CallCancelled) else 0
-    return CallCancelled(before + inner) if before + inner else cause
+    """The cancellation with the attempts `before` it added; the cause itself for none."""
+    attempts = before
+    if isinstance(cause, CallCancelled):
+        attempts += cause.attempts
+    return CallCancelled(attempts) if attempts else cause
 
 
 class Cancellation:
-    """One for all the models of a run. Once it is pulled, no call that is not under way yet will begin.
+    """One for all models of a run. After `cancel()` no further call starts.
 
-    >>> brake = Cancellation()
-    >>> brake.cancel()
-    >>> asyncio.run(brake.sleep(60))
+    >>> cancellation = Cancellation()
+    >>> cancellation.cancel()
+    >>> asyncio.run(cancellation.sleep(60))
     Traceback (most recent call last):
         ...
     asyncio.exceptions.CancelledError
 
-    Whoever waits by it is cancelled then, and so is whoever comes later. For one thread: that of the run's loop.
+    Whatever waits here is cancelled then, and whatever comes later. For the thread of the run's
+    loop only.
     """
 
     def __init__(self) -> None:
@@ -51,7 +54,7 @@ class Cancellation:
             future.cancel()
 
     async def wait(self, future: asyncio.Future[Result]) -> Result:
-        """What the future comes to, unless the brake is pulled before."""
+        """The result of the future; raises asyncio.CancelledError after `cancel()`."""
         if self.is_cancelled:
             future.cancel()
         self._waiting.add(future)  # type: ignore[arg-type] # only cancelled here
@@ -61,8 +64,9 @@ class Cancellation:
             self._waiting.discard(future)
 
     async def sleep(self, seconds: float) -> None:
-        """`asyncio.sleep`, unless the brake is pulled before."""
+        """Like `asyncio.sleep`; raises asyncio.CancelledError after `cancel()`."""
         loop = asyncio.get_running_loop()
+        # Not asyncio.sleep: `cancel` must reach the sleeper without a task of its own.
         future: asyncio.Future[None] = loop.create_future()
         timer = loop.call_later(seconds, _resolve_future, future)
         try:

@@ -1,10 +1,11 @@
-"""The wire: one client per endpoint, opened at its first call and closed once. Here, and only here, is the network."""
+"""The endpoints of a run: one HTTP client per base URL and key, opened at its first call."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from rmg_dsl.errors import CallError
@@ -17,32 +18,43 @@ from rmg_dsl.models.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     import httpx2
-    from openai import APIConnectionError, AsyncOpenAI
+    from openai import APIConnectionError, AsyncOpenAI, Omit
 
-# Time for a lost packet to be sent anew, twice; who does not answer by then is reported within 10 s of a start.
+# From the key, or None, to the headers of a call. The key does not leave the endpoint otherwise.
+HeaderFunction: TypeAlias = Callable[[str | None], dict[str, str]]
+
+# Enough to send a lost packet twice more; a server that is down is reported within 10 s of a start.
 LONGEST_CONNECT = 5.0
 _ERROR_EXCERPT_CHARS = 2000
-# Servers without keys are given such as "x" or "none"; a shorter one is no secret and may be part of any word.
+# Servers without keys get such as "x" or "none": too short to be a secret, and part of many words.
 _SHORTEST_SECRET = 8
 
 
+def _no_headers(_: str | None) -> dict[str, str]:
+    return {}
+
+
 class Endpoint:
-    """One base URL and its key, and what its calls share: client, gate and pace. Shows the key to nobody.
+    """One base URL and its key, with what its calls share: the client, the limiter, the rate limit.
 
     >>> Endpoint("http://localhost:8000/v1", "sk-secret-key")
     Endpoint('http://localhost:8000/v1')
+
+    A query of the base URL, such as an API version, follows the path of every call. The key is in
+    no message and no repr.
     """
 
     def __init__(
-        self, base_url: str, key: str | None = None, brake: Cancellation | None = None
+        self, base_url: str, key: str | None = None, cancellation: Cancellation | None = None
     ) -> None:
-        self.base_url = base_url.rstrip("/")
-        self.cancellation = Cancellation() if brake is None else brake
-        self.limiter = CallLimiter(brake=self.cancellation)
+        self._address, self._query = _split_query(base_url)
+        self.base_url = self._address + self._query
+        self.cancellation = Cancellation() if cancellation is None else cancellation
+        self.limiter = CallLimiter(cancellation=self.cancellation)
         self.rate_limit = RateLimit()
         self._key = key
         self._client: AsyncOpenAI | None = None
-        self._options: dict[float, Any] = {}
+        self._options: dict[tuple[float, HeaderFunction], Any] = {}
 
     def __repr__(self) -> str:
         return f"Endpoint({self.base_url!r})"
@@ -51,12 +63,17 @@ class Endpoint:
     def has_key(self) -> bool:
         return self._key is not None
 
-    async def post(self, path: str, body: bytes, timeout: float) -> HttpResponse:
-        """The answer, good or bad, within `timeout` seconds in all; raises CallError where none came."""
+    async def post(
+        self, path: str, body: bytes, timeout: float, headers: HeaderFunction = _no_headers
+    ) -> HttpResponse:
+        """The response to one POST, whatever its status. Raises CallError where none came.
+
+        `timeout` is in seconds, for the whole call. `headers` makes the headers from the key.
+        """
         import openai
 
         try:
-            response = await self._send(path, body, timeout)
+            response = await self._send(path, body, timeout, headers)
         except openai.APIStatusError as error:
             response = error.response
         except openai.APITimeoutError as error:
@@ -67,68 +84,59 @@ class Endpoint:
             raise self._connection_error(error) from None
         return self._read_response(response)
 
-    async def _send(self, path: str, body: bytes, timeout: float) -> httpx2.Response:
+    async def _send(
+        self, path: str, body: bytes, timeout: float, headers: HeaderFunction
+    ) -> httpx2.Response:
         import httpx2
 
-        # httpx2 counts every phase and chunk anew; the bound from outside also ends a reply that only drips.
+        # httpx2 restarts its timeout with each phase and chunk: this one also ends a slow trickle.
         async with asyncio.timeout(timeout):
             return await self._open_client().post(
-                self.base_url + path,
+                f"{self._address}{path}{self._query}",
                 content=body,
                 cast_to=httpx2.Response,
-                options=self._request_options(timeout),
+                options=self._request_options(timeout, headers),
             )
 
-    def _request_options(self, timeout: float) -> Any:
-        """What every call with this timeout says, made once."""
-        known = self._options.get(timeout)
-        if known is None:
-            import httpx2
-            from openai import Omit, not_given
-
-            limits = httpx2.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT))
-            # Tries are counted by us: the client need not tell the endpoint of its own, nor make up a key for them.
-            headers: dict[str, Any] = {
-                "x-stainless-retry-count": Omit(),
-                "x-stainless-read-timeout": Omit(),
-            }
-            headers |= {} if self._key else {"Authorization": Omit()}
-            # The rest is what it would be anyway; said here, it is not copied anew for each call.
-            rest = {
-                "max_retries": 0,
-                "params": {},
-                "security": {"bearer_auth": True},
-                "post_parser": not_given,
-            }
-            rest |= {"idempotency_key": "-"}
-            known = self._options[timeout] = {"timeout": limits, "headers": headers, **rest}
-        return known
+    def _request_options(self, timeout: float, headers: HeaderFunction) -> Any:
+        """The options of every call with this timeout and these headers, made once."""
+        options = self._options.get((timeout, headers))
+        if options is None:
+            options = _create_options(timeout, headers(self._key))
+            self._options[timeout, headers] = options
+        return options
 
     def _open_client(self) -> AsyncOpenAI:
         if self._client is None:
-            self._client = _create_client(self.base_url, self._key)
+            self._client = _create_client(self._address, self._key)
         return self._client
 
     def _read_response(self, response: httpx2.Response) -> HttpResponse:
-        good = response.is_success
-        content = self._redact_key(response.content, good)
+        is_success = response.is_success
+        content = self._redact_key(response.content, is_success)
         try:
             body, text = json.loads(content), ""
         except (ValueError, RecursionError):
             body, text = None, content[:_ERROR_EXCERPT_CHARS].decode("utf-8", "replace")
-        if not good:
+        if not is_success:
             return HttpResponse(response.status_code, body, text, retry_after_of(response.headers))
-        # A look at the bare pairs first: a header that is asked for by name takes longer than all of them.
-        if any(value == b"0" for _, value in response.headers.raw) and (
-            seconds := rate_limit_pause_of(response.headers)
-        ):
-            self.limiter.pause(seconds)
+        # The bare pairs come first: a look-up by name takes longer than a look at all of them.
+        if any(value == b"0" for _, value in response.headers.raw):
+            self._pause_as_announced(response.headers)
         return HttpResponse(response.status_code, body, text)
 
-    def _redact_key(self, content: bytes, good: bool) -> bytes:
+    def _pause_as_announced(self, headers: httpx2.Headers) -> None:
+        seconds = rate_limit_pause_of(headers)
+        if seconds:
+            self.limiter.pause(seconds)
+
+    def _redact_key(self, content: bytes, is_success: bool) -> bytes:
         key = (self._key or "").encode()
-        secret = len(key) >= _SHORTEST_SECRET if good else bool(key)
-        return content.replace(key, b"[key]") if secret else content
+        # A reply may hold a short key as part of a word; an error message is better without it.
+        shortest = _SHORTEST_SECRET if is_success else 1
+        if len(key) < shortest:
+            return content
+        return content.replace(key, b"[key]")
 
     def _timeout_error(self, timeout: float, cause: BaseException | None = None) -> CallError:
         import httpx2
@@ -142,27 +150,31 @@ class Endpoint:
         import httpx2
 
         cause = error.__cause__
-        words = truncate_sentence(
-            str(cause or "no reason given").replace(self._key or "\0", "[key]"), 120
-        )
-        nobody = isinstance(cause, httpx2.ConnectError | httpx2.ProxyError)
-        ours = isinstance(cause, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError)
-        if nobody or ours:
-            return CallError(f"cannot reach {self.base_url}: {words}", retryable=nobody, fatal=True)
+        reason = str(cause or "no reason given")
+        if self._key:
+            reason = reason.replace(self._key, "[key]")
+        words = truncate_sentence(reason, 120)
+        is_unreachable = isinstance(cause, httpx2.ConnectError | httpx2.ProxyError)
+        # Such a request is wrong in itself: another attempt would be the same.
+        is_invalid = isinstance(cause, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError)
+        if is_unreachable or is_invalid:
+            message = f"cannot reach {self.base_url}: {words}"
+            return CallError(message, retryable=is_unreachable, fatal=True)
         return CallError(f"the connection to {self.base_url} broke: {words}", retryable=True)
 
     async def close(self) -> None:
-        """Lets go of the connections; without a call there is nothing to do."""
+        """Close the connections; a later call opens new ones."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
 
 
 class Endpoints:
-    """The endpoints of one run, each once: models on the same server share its client. Whoever made this closes it.
+    """The endpoints of one run: models with the same base URL and key share one.
 
     >>> endpoints = Endpoints()
-    >>> endpoints.endpoint_for("http://localhost:8000/v1") is endpoints.endpoint_for("http://localhost:8000/v1/")
+    >>> one = endpoints.endpoint_for("http://localhost:8000/v1")
+    >>> endpoints.endpoint_for("http://localhost:8000/v1/") is one
     True
     """
 
@@ -172,31 +184,69 @@ class Endpoints:
         self._by_address: dict[tuple[str, str | None], Endpoint] = {}
 
     def endpoint_for(self, base_url: str, key: str | None = None) -> Endpoint:
-        where = base_url.rstrip("/")
-        return self._by_address.setdefault((where, key), Endpoint(where, key, self.cancellation))
+        endpoint = Endpoint(base_url, key, self.cancellation)
+        return self._by_address.setdefault((endpoint.base_url, key), endpoint)
 
     async def close(self) -> None:
-        """Closes every client; it may be called again, and a later call opens a new one."""
+        """Close every client. It may be called again, and a later call opens new clients."""
         for endpoint in self._by_address.values():
             await endpoint.close()
 
 
+def _split_query(base_url: str) -> tuple[str, str]:
+    """The URL without its query and without a slash at the end, and the query with its mark.
+
+    >>> _split_query("http://h/v1/?api-version=2")
+    ('http://h/v1', '?api-version=2')
+    """
+    address, mark, query = base_url.partition("?")
+    return address.rstrip("/"), mark + query if query else ""
+
+
+# ── the client ──
+
+
+def _create_options(timeout: float, headers: dict[str, str]) -> dict[str, Any]:
+    """What each call tells the client: the headers, the timeout, no retries."""
+    import httpx2
+    from openai import Omit, not_given
+
+    # The provider says where the key goes, and each attempt is counted here: the client's own
+    # headers for these are left out.
+    all_headers: dict[str, str | Omit] = {
+        "Authorization": Omit(),
+        "x-stainless-retry-count": Omit(),
+        "x-stainless-read-timeout": Omit(),
+    }
+    all_headers |= headers
+    return {
+        "timeout": httpx2.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT)),
+        "headers": all_headers,
+        # These are the client's defaults: without them it makes them anew for each call.
+        "max_retries": 0,
+        "params": {},
+        "security": {"bearer_auth": True},
+        "post_parser": not_given,
+        "idempotency_key": "-",
+    }
+
+
 def _create_client(base_url: str, key: str | None) -> AsyncOpenAI:
-    """A client that retries nothing by itself, so that each attempt is counted by us."""
+    """A client without retries of its own: each attempt is counted here."""
     from openai import AsyncOpenAI
 
-    # Without a key of our own the client would look for one in the environment; "none" is never sent.
+    # Without a key the client would take one from the environment; "none" is never sent.
     client = AsyncOpenAI(
         api_key=key or "none", base_url=base_url, max_retries=0, http_client=_create_http_client()
     )
     if not (urlsplit(base_url).hostname or "").endswith("openai.com"):
-        # The client takes these from the environment for whatever host it talks to; they are OpenAI's business only.
+        # The client reads these from the environment and would send them to any host.
         client.organization = client.project = None
     return client
 
 
 def _create_http_client() -> httpx2.AsyncClient | None:
-    """Our own lean transport under the client's own behaviour; with proxies about the stock one, which knows them."""
+    """The lean transport, or None for the stock one, which knows the proxies of the environment."""
     from urllib.request import getproxies
 
     if getproxies().keys() & {"http", "https", "all", "socks"}:

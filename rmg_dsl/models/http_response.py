@@ -1,4 +1,4 @@
-"""An HTTP answer as data, and what an endpoint complains of, in whatever form its makers chose."""
+"""An HTTP response as data, and the complaint in it, in whatever form the provider writes it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from types import MappingProxyType
 
 _SECONDS_PER_UNIT = MappingProxyType({"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0})
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+# Above this a count of tokens is nonsense, and would overflow the arithmetic of money.
+_MOST_TOKENS = 10**12
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """One answer: `body` is its JSON, or none, then `text` is how it began; `retry_after` is in seconds."""
+    """One response. `body` is its JSON; where it has none, `text` is how it starts.
+
+    `retry_after` is in seconds, None where the response does not say it.
+    """
 
     status: int
     body: object = None
@@ -31,41 +36,53 @@ class HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class ErrorDetails:
-    """What is wrong, in the provider's words: its sentence, the field it names, and its codes."""
+    """What is wrong, in the provider's words: a sentence, the field it names, and its codes."""
 
     message: str
     param: str = ""
     codes: frozenset[str] = frozenset()
 
     def is_about(self, field: str) -> bool:
-        """Whether this is about `field`: the one that is named apart decides, else the sentence."""
-        return (
-            self.param == field
-            if self.param
-            else re.search(rf"\b{field}\b", self.message) is not None
-        )
+        """Whether this is about `field`: `param` decides where there is one, else the sentence."""
+        if self.param:
+            return self.param == field
+        return re.search(rf"\b{field}\b", self.message) is not None
 
     def mentions(self, words: tuple[str, ...]) -> bool:
         text = f"{self.param} {' '.join(sorted(self.codes))} {self.message}".lower()
         return any(word in text for word in words)
 
 
-def error_details_of(answer: HttpResponse) -> ErrorDetails:
-    """Reads every shape of error body that is about; what says nothing readable becomes the status in words.
+def error_details_of(response: HttpResponse) -> ErrorDetails:
+    """The complaint in a response, from any common shape of error body; else the status in words.
 
-    >>> error_details_of(HttpResponse(400, [{"error": {"message": "bad  key", "status": "INVALID"}}])).message
+    >>> body = [{"error": {"message": "bad  key", "status": "INVALID"}}]
+    >>> error_details_of(HttpResponse(400, body)).message
     'bad key'
     >>> error_details_of(HttpResponse(502, text="<html>")).message
     'Bad Gateway'
     """
-    body = answer.body[0] if isinstance(answer.body, list) and answer.body else answer.body
-    error = body.get("error") or body if isinstance(body, Mapping) else body
-    found = _error_message(error) or ("" if answer.text.lstrip().startswith("<") else answer.text)
-    sentence = " ".join(found.split()) or _status_phrase(answer.status)
+    error = _error_value(response.body)
+    message = _error_message(error)
+    # A web page is no message.
+    if not message and not response.text.lstrip().startswith("<"):
+        message = response.text
+    sentence = " ".join(message.split()) or _status_phrase(response.status)
     if not isinstance(error, Mapping):
         return ErrorDetails(sentence)
     param = error.get("param")
-    return ErrorDetails(sentence, param if isinstance(param, str) else "", _error_codes(error))
+    if not isinstance(param, str):
+        param = ""
+    return ErrorDetails(sentence, param, _error_codes(error))
+
+
+def _error_value(body: object) -> object:
+    # Google puts the object into a list.
+    if isinstance(body, list) and body:
+        body = body[0]
+    if isinstance(body, Mapping):
+        return body.get("error") or body
+    return body
 
 
 def _error_message(error: object) -> str:
@@ -77,21 +94,26 @@ def _error_message(error: object) -> str:
         ):
             return text
         case {"detail": list() as details}:
-            return "; ".join(f"{_error_location(each)}{_error_message(each)}" for each in details)
+            # FastAPI's validation errors.
+            return "; ".join(f"{_error_location(item)}{_error_message(item)}" for item in details)
         case _:
             return ""
 
 
 def _error_location(detail: object) -> str:
-    place = detail.get("loc") if isinstance(detail, Mapping) else None
-    return f"{'.'.join(map(str, place))}: " if isinstance(place, list) else ""
+    location = detail.get("loc") if isinstance(detail, Mapping) else None
+    if not isinstance(location, list):
+        return ""
+    return f"{'.'.join(map(str, location))}: "
 
 
 def _error_codes(error: Mapping[object, object]) -> frozenset[str]:
+    codes = [error.get(key) for key in ("code", "type", "status")]
+    # Azure's own code is one level deeper.
     inner = error.get("innererror")
-    held = [error.get(key) for key in ("code", "type", "status")]
-    held += [inner.get("code")] if isinstance(inner, Mapping) else []
-    return frozenset(str(code).lower() for code in held if isinstance(code, str | int))
+    if isinstance(inner, Mapping):
+        codes.append(inner.get("code"))
+    return frozenset(str(code).lower() for code in codes if isinstance(code, str | int))
 
 
 def _status_phrase(status: int) -> str:
@@ -101,50 +123,64 @@ def _status_phrase(status: int) -> str:
         return "no reason given"
 
 
-def retry_after_of(headers: Mapping[str, str]) -> float | None:
-    """The seconds that an answer asks to wait, from `retry-after-ms` or `retry-after`, the latter a number or a date.
+def token_count(value: object) -> int:
+    """A count of tokens in a response; 0 where it is none.
 
-    A date is counted from the answer's own `date`, so that nobody's clock matters.
+    >>> token_count(20), token_count("many"), token_count(-1)
+    (20, 0, 0)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    return int(value) if 0 <= value <= _MOST_TOKENS else 0
+
+
+# ── how long to wait ──
+
+
+def retry_after_of(headers: Mapping[str, str]) -> float | None:
+    """The seconds that a response asks to wait, or None.
+
+    They come from `retry-after-ms`, from `retry-after` (seconds or a date), else from
+    `x-ratelimit-…`. A date is compared with the response's own `date`, so that no clock matters.
 
     >>> retry_after_of({"retry-after": "2.5"})
     2.5
-    >>> retry_after_of({"retry-after": "Wed, 21 Oct 2026 07:28:30 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"})
+    >>> now, later = "Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:30 GMT"
+    >>> retry_after_of({"retry-after": later, "date": now})
     30.0
     """
     milliseconds = _parse_seconds(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
-    asked = headers.get("retry-after")
-    plain = _parse_seconds(asked)
-    if plain is not None:
-        return plain
-    until, now = _parse_http_date(asked), _parse_http_date(headers.get("date"))
+    text = headers.get("retry-after")
+    seconds = _parse_seconds(text)
+    if seconds is not None:
+        return seconds
+    until, now = _parse_http_date(text), _parse_http_date(headers.get("date"))
     if until and now:
         return max(0.0, until.timestamp() - now.timestamp())
     return rate_limit_pause_of(headers) or None
 
 
 def rate_limit_pause_of(headers: Mapping[str, str]) -> float:
-    """The seconds until a provider that counts has anything left, from `x-ratelimit-…`; 0 where it has some.
+    """The seconds until a used-up quota fills again, from `x-ratelimit-…`; 0 where some is left.
 
-    >>> rate_limit_pause_of({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1m0.5s"})
+    >>> headers = {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1m0.5s"}
+    >>> rate_limit_pause_of(headers)
     60.5
     """
-    empty = [
-        kind
-        for kind in ("requests", "tokens")
-        if headers.get(f"x-ratelimit-remaining-{kind}") == "0"
-    ]
-    return max(
-        (_parse_duration(headers.get(f"x-ratelimit-reset-{kind}")) for kind in empty), default=0.0
-    )
+    pause = 0.0
+    for kind in ("requests", "tokens"):
+        if headers.get(f"x-ratelimit-remaining-{kind}") == "0":
+            pause = max(pause, _parse_duration(headers.get(f"x-ratelimit-reset-{kind}")))
+    return pause
 
 
 def _parse_duration(text: str | None) -> float:
-    """Such as `6m0s`, `120ms` or a bare number of seconds; anything else is 0."""
-    plain = _parse_seconds(text)
-    if plain is not None:
-        return plain
+    """Such as `6m0s`, `120ms` or a bare number of seconds; 0 for anything else."""
+    seconds = _parse_seconds(text)
+    if seconds is not None:
+        return seconds
     parts = _DURATION_PART.findall(text or "")
     if "".join(number + unit for number, unit in parts) != text:
         return 0.0

@@ -1,14 +1,14 @@
-"""`local/lexical`: a word-overlap baseline that needs no network. It compares texts and judges nothing else.
+"""`local/lexical`: a word-overlap baseline that needs no network. It only compares texts.
 
-The overlap, from 0 to 1, of the response with the first of these that the prompt cannot do without:
+The overlap, from 0 to 1, of the response with the first of these that the prompt requires:
 
-- a reference: F1 of lower-cased word tokens, `2 × shared / (response's + reference's)`, repeats counted;
+- a reference: F1 of lower-cased words, `2 × shared / (response's + reference's)`, with repeats;
 - a context: the share of the response's content words that the context holds;
 - a query: the share of the query's content words that the response holds.
 
-A word is a run of letters and digits (with inner apostrophes); each Chinese or Japanese character is a word.
-Content words are the distinct words that are no stop words. The verdict lies as far along the scale as the overlap
-does, from the worst end.
+A word is a run of letters and digits (with inner apostrophes); each Chinese or Japanese character
+is a word. Content words are the distinct words without stop words. An overlap of 0 gives the worst
+verdict of the scale, an overlap of 1 the best.
 """
 
 from __future__ import annotations
@@ -43,42 +43,46 @@ _WORD = re.compile(rf"[{_IDEOGRAPH}]|[^\W_{_IDEOGRAPH}]+(?:'[^\W_{_IDEOGRAPH}]+)
 
 _STOP_WORDS = frozenset(
     _WORD.findall(
-        "a an the this that these those is are was were be been am do does did have has had will would can could "
-        "should may i you he she it we they me him her us them my your his its our their what which who whom whose "
-        "when where why how and or but not no if then of in on at by for from to with as into about than so 的了是在和"
+        "a an the this that these those is are was were be been am do does did have has had will "
+        "would can could should may i you he she it we they me him her us them my your his its our "
+        "their what which who whom whose when where why how and or but not no if then of in on at "
+        "by for from to with as into about than so 的了是在和"
     )
 )
 
-# What overlap of words says nothing about, as whole words: `harmful` is one of them, `harmony` is not.
+# Subjects that shared words say nothing about. Whole words: `harmful` counts, `harmony` does not.
 _UNJUDGEABLE_WORDS = re.compile(
-    r"\b(?:harm(?:s|ed|ing|ful|fully|fulness|less|lessness)?|(?:un)?safe(?:ly|ty|r)?|(?:non)?toxic(?:ity)?|"
-    r"bias(?:es|ed)?|unbiased|hate|hateful|hatred|abus(?:e|ive)|violen(?:t|ce)|offens(?:e|ive|iveness)|"
-    r"discriminat(?:e|es|ion|ory)|stereotyp(?:e|es|ing)|profan(?:e|ity))\b"
+    r"\b(?:harm(?:s|ed|ing|ful|fully|fulness|less|lessness)?|(?:un)?safe(?:ly|ty|r)?|"
+    r"(?:non)?toxic(?:ity)?|bias(?:es|ed)?|unbiased|hate|hateful|hatred|abus(?:e|ive)|"
+    r"violen(?:t|ce)|offens(?:e|ive|iveness)|discriminat(?:e|es|ion|ory)|stereotyp(?:e|es|ing)|"
+    r"profan(?:e|ity))\b"
 )
-# In a prompt these may stand to be left aside ("politeness does not count"); in a grader's name they are its subject.
+# A prompt may exclude these ("politeness does not count"); in a grader's name they are its subject.
 _UNJUDGEABLE_NAME_WORDS = re.compile(
-    r"\b(?:polic(?:y|ies)|priva(?:te|cy)|tone|(?:im)?polite(?:ness)?|rude(?:ness)?|friendl(?:y|iness)|empath(?:y|etic))\b"
+    r"\b(?:polic(?:y|ies)|priva(?:te|cy)|tone|(?:im)?polite(?:ness)?|rude(?:ness)?|"
+    r"friendl(?:y|iness)|empath(?:y|etic))\b"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How much two texts share, from 0 to 1, and the figures behind it."""
+    """The `share` of words that two texts have in common, from 0 to 1, and its figures."""
 
     share: float
     explanation: str
 
 
 class LexicalModel:
-    """The baseline that a real judge must beat: deterministic, free, and refused where there is nothing to compare.
+    """The baseline that a judge must beat: deterministic, free, and only for comparable texts.
 
     >>> import asyncio
     >>> from rmg_dsl.messages import Message
     >>> from rmg_dsl.scales import Whole
     >>> material = {"response": "It is Paris", "reference": "Paris"}
-    >>> question = Question("correct", Whole(1, 5), (Message("user", "…"),), material, ("response", "reference"))
-    >>> print(asyncio.run(LexicalModel().complete(Request(question))).text)
-    {"reason": "word-overlap baseline: F1 0.50 of `response` with `reference` (1 word shared of 3 and 1)", "verdict": 3}
+    >>> messages, needs = (Message("user", "…"),), ("response", "reference")
+    >>> question = Question("correct", Whole(1, 5), messages, material, needs)
+    >>> json.loads(asyncio.run(LexicalModel().complete(Request(question))).text)["verdict"]
+    3
     """
 
     name = LEXICAL_NAME
@@ -86,9 +90,9 @@ class LexicalModel:
 
     async def complete(self, request: Request) -> Reply:
         question = request.question
-        beyond = _unjudgeable_word(question)
-        if beyond:
-            return _refusal_reply(f"cannot judge `{beyond}`")
+        unjudgeable = _unjudgeable_word(question)
+        if unjudgeable:
+            return _refusal_reply(f"cannot judge `{unjudgeable}`")
         pair = _comparison_fields(question)
         if pair is None:
             return _refusal_reply(
@@ -117,12 +121,13 @@ def _overlap_reply(scale: Scale, overlap: Overlap, response: str, other: str) ->
     return Reply(text, finish="stop", usage=Usage())
 
 
-def _refusal_reply(why: str) -> Reply:
-    return Reply("", refusal=f"{LEXICAL_NAME}, a word-overlap baseline, {why}", usage=Usage())
+def _refusal_reply(reason: str) -> Reply:
+    refusal = f"{LEXICAL_NAME}, a word-overlap baseline, {reason}"
+    return Reply("", refusal=refusal, usage=Usage())
 
 
 def _comparison_fields(question: Question) -> tuple[ComparisonKind, str, str] | None:
-    """The names of the texts to compare, both among those that the prompt cannot do without."""
+    """The kind of comparison and its two texts, both among those that the prompt requires."""
     usable = [name for name in question.needs if name in question.material]
     response = next((name for name in _RESPONSE_FIELDS if name in usable), None)
     for kind, names in _COMPARISON_FIELDS:
@@ -133,11 +138,13 @@ def _comparison_fields(question: Question) -> tuple[ComparisonKind, str, str] | 
 
 
 def _unjudgeable_word(question: Question) -> str | None:
-    """A word in the question itself that asks for more than words can tell; what the row says does not count."""
+    """A word of the question, not of the row, that a comparison of words cannot judge."""
     name = _split_identifier(question.grader).lower()
-    own = _text_without_material(question.text, question.material).lower()
-    found = _UNJUDGEABLE_WORDS.search(f"{name} {own}") or _UNJUDGEABLE_NAME_WORDS.search(name)
-    return found.group() if found else None
+    prompt = _text_without_material(question.text, question.material).lower()
+    match = _UNJUDGEABLE_WORDS.search(f"{name} {prompt}")
+    if match is None:
+        match = _UNJUDGEABLE_NAME_WORDS.search(name)
+    return match.group() if match else None
 
 
 def _split_identifier(name: str) -> str:
@@ -145,8 +152,10 @@ def _split_identifier(name: str) -> str:
 
 
 def _text_without_material(text: str, material: Mapping[str, str]) -> str:
+    # The longest first: a short text may be part of a long one.
     for value in sorted(material.values(), key=len, reverse=True):
-        text = text.replace(value, " ") if value.strip() else text
+        if value.strip():
+            text = text.replace(value, " ")
     return text
 
 
@@ -160,7 +169,7 @@ def words_of(text: str) -> list[str]:
 
 
 def overlap_of(kind: ComparisonKind, response: str, other: str) -> Overlap | None:
-    """How much of one text is in the other, by the formula for its kind; none where a side has no words to compare.
+    """The overlap by the formula for its kind; None where a text has no words to compare.
 
     >>> overlap_of("query", "Paris is the capital.", "What is the capital of France?").share
     0.5
@@ -192,11 +201,10 @@ def _f1_overlap(response: list[str], reference: list[str]) -> Overlap | None:
 def _containment_overlap(part: set[str], whole: set[str], one: str, two: str) -> Overlap | None:
     if not part:
         return None
-    share = len(part & whole) / len(part)
-    return Overlap(
-        share,
-        f"{share:.2f} of the content words of {one} are in {two} ({len(part & whole)} of {len(part)})",
-    )
+    shared = len(part & whole)
+    share = shared / len(part)
+    figures = f"({shared} of {len(part)})"
+    return Overlap(share, f"{share:.2f} of the content words of {one} are in {two} {figures}")
 
 
 def _content_words(text: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""How many calls run at once: the limiter of an endpoint, and the wrapper that asks it for every call."""
+"""How many calls run at once: the limiter of an endpoint, and the wrapper that uses it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from rmg_dsl.models.cancellation import Cancellation
 from rmg_dsl.models.rate_limit import Clock
 from rmg_dsl.models.wrapper import ModelWrapper
 
-_OVERLOAD_STATUSES = frozenset({429, 503})
+# 529 is no standard status: several providers use it for an overloaded service.
+_OVERLOAD_STATUSES = frozenset({429, 503, 529})
 
 
 class CallLimiter:
-    """Lets in as many calls as a `AdaptiveLimit` admits, in the order in which they came. One for each endpoint.
+    """Starts as many calls as its `AdaptiveLimit` admits, in their order. One per endpoint.
 
     >>> CallLimiter().limit
     20
@@ -27,14 +28,14 @@ class CallLimiter:
 
     def __init__(
         self,
-        throttle: AdaptiveLimit | None = None,
+        adaptive_limit: AdaptiveLimit | None = None,
         *,
         clock: Clock = time.monotonic,
-        brake: Cancellation | None = None,
+        cancellation: Cancellation | None = None,
     ) -> None:
-        self._adaptive_limit = AdaptiveLimit() if throttle is None else throttle
+        self._adaptive_limit = AdaptiveLimit() if adaptive_limit is None else adaptive_limit
         self._clock = clock
-        self._cancellation = Cancellation() if brake is None else brake
+        self._cancellation = Cancellation() if cancellation is None else cancellation
         self._busy = 0
         self._waiting: deque[asyncio.Future[int]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -42,20 +43,24 @@ class CallLimiter:
 
     @property
     def limit(self) -> int:
-        """How many calls may be under way now."""
+        """How many calls may run now."""
         return self._adaptive_limit.limit
 
     def request_concurrency(self, concurrency: int | None) -> None:
-        """One model's wish, before its first call: a number of calls at once, or none for what turns out best."""
+        """Add one model's number of calls at once, before its first call; None for the best one.
+
+        Of several models the highest number counts.
+        """
         self._requested_limits.append(concurrency)
-        most = max(wish or 0 for wish in self._requested_limits)
-        ceiling = MAX_CONCURRENCY if None in self._requested_limits else most
-        self._adaptive_limit.set_bounds(
-            max(most, min(START_CONCURRENCY, ceiling)), max(most, ceiling)
-        )
+        most = max(requested or 0 for requested in self._requested_limits)
+        ceiling = most
+        if None in self._requested_limits:
+            ceiling = max(most, MAX_CONCURRENCY)
+        start = max(most, min(START_CONCURRENCY, ceiling))
+        self._adaptive_limit.set_bounds(start, ceiling)
 
     async def acquire(self) -> int:
-        """Waits for a slot; returns the ticket that goes with it. Cancelled where the brake is pulled."""
+        """Wait for a slot; returns its ticket. Raises CancelledError after a cancellation."""
         if self._cancellation.is_cancelled:
             raise asyncio.CancelledError
         if not self._waiting and self._adaptive_limit.admits(self._busy, self._clock()):
@@ -67,10 +72,11 @@ class CallLimiter:
             return await self._cancellation.wait(waiter)
         except asyncio.CancelledError:
             if waiter.cancelled():
-                with suppress(ValueError):  # it may have been passed over already
+                # `_admit_waiting` may have dropped it already.
+                with suppress(ValueError):
                     self._waiting.remove(waiter)
             else:
-                # It was let in and cancelled in the same turn.
+                # It got a slot and was cancelled in the same turn of the loop.
                 self.release()
             raise
 
@@ -85,12 +91,12 @@ class CallLimiter:
         self._adaptive_limit.record_refusal(ticket, self._clock(), wait)
 
     def remove_limit(self) -> None:
-        """From now on lets in everybody."""
+        """Start every call from now on."""
         self._adaptive_limit.set_bounds(sys.maxsize, sys.maxsize)
         self._admit_waiting()
 
     def pause(self, seconds: float) -> None:
-        """Lets nobody in for a while: the provider said that it has nothing left."""
+        """Start no call for a while: the provider announced that its quota is used up."""
         self._adaptive_limit.record_pause(self._clock(), seconds)
 
     def _take_slot(self) -> int:
@@ -98,14 +104,14 @@ class CallLimiter:
         return self._adaptive_limit.begin_call(self._clock())
 
     def _admit_waiting(self) -> None:
-        """Lets in whom there is room for, and comes back when a hold is over."""
+        """Give slots to waiting calls while there are any, and again when a pause is over."""
         while self._waiting and self._adaptive_limit.admits(self._busy, self._clock()):
             waiter = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_result(self._take_slot())
-        held = self._adaptive_limit.pause_left(self._clock())
-        if self._waiting and held and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(held, self._on_timer)
+        pause = self._adaptive_limit.pause_left(self._clock())
+        if self._waiting and pause and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(pause, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -113,37 +119,37 @@ class CallLimiter:
 
 
 class ConcurrencyLimitedModel(ModelWrapper):
-    """At most `concurrency` calls at once, and no more than the `gate` of its endpoint lets in.
+    """At most `concurrency` calls at once, and no more than the `limiter` of its endpoint admits.
 
     >>> from rmg_dsl.models import ScriptedModel
     >>> ConcurrencyLimitedModel(ScriptedModel({}), 4).name
     'scripted'
 
-    Innermost, so that a call that waits to be tried again holds no slot. Without a `concurrency` the gate finds out
-    how many are best; without a `gate` there is one for this model alone.
+    It is the innermost wrapper, so that a call in backoff holds no slot. Without a `concurrency`
+    the limiter finds the best number; without a `limiter` this model has one of its own.
     """
 
     def __init__(
         self,
         model: Model,
         concurrency: int | None = None,
-        gate: CallLimiter | None = None,
+        limiter: CallLimiter | None = None,
         *,
         clock: Clock = time.monotonic,
     ) -> None:
         super().__init__(model)
-        self._limiter = CallLimiter(clock=clock) if gate is None else gate
+        self._limiter = CallLimiter(clock=clock) if limiter is None else limiter
         self._limiter.request_concurrency(concurrency)
-        # Others at the same gate may have more.
-        self._own_semaphore = (
-            asyncio.Semaphore(concurrency) if gate and concurrency else nullcontext()
-        )
+        self._own_slots: asyncio.Semaphore | nullcontext[None] = nullcontext()
+        if limiter is not None and concurrency:
+            # The shared limiter admits as many as the model with the highest number.
+            self._own_slots = asyncio.Semaphore(concurrency)
         self._clock = clock
 
     async def complete(self, request: Request) -> Reply:
-        async with self._own_semaphore:
+        async with self._own_slots:
             ticket = await self._limiter.acquire()
-            began = self._clock()
+            start = self._clock()
             try:
                 reply = await self._model.complete(request)
             except CallError as error:
@@ -151,7 +157,7 @@ class ConcurrencyLimitedModel(ModelWrapper):
                     self._limiter.record_refusal(ticket, error.retry_after)
                 raise
             else:
-                self._limiter.record_success(ticket, self._clock() - began)
+                self._limiter.record_success(ticket, self._clock() - start)
                 return reply
             finally:
                 self._limiter.release()

@@ -1,10 +1,10 @@
-"""From a declared model to one that can be asked: names, keys and the stack of wrappers."""
+"""From a declared model to one that can be called: names, keys and the stack of wrappers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from rmg_dsl.config import Settings
 from rmg_dsl.errors import ModelError
@@ -12,21 +12,19 @@ from rmg_dsl.messages import Model
 from rmg_dsl.models.cache import ReplyCache
 from rmg_dsl.models.cache_view import ReplyLookup
 from rmg_dsl.models.caching import CachedModel
+from rmg_dsl.models.chat_model import ChatModel
 from rmg_dsl.models.endpoints import Endpoint, Endpoints
 from rmg_dsl.models.lexical import LEXICAL_NAME, LexicalModel
 from rmg_dsl.models.limiter import ConcurrencyLimitedModel
-from rmg_dsl.models.presets import LOCAL_PROVIDER, PRESETS, unknown_provider_message
-from rmg_dsl.models.providers.openai import OpenAIChat
+from rmg_dsl.models.presets import LOCAL_PROVIDER, PRESETS, Preset, unknown_provider_message
 from rmg_dsl.models.rate_limit import RateLimitedModel
 from rmg_dsl.models.retry import DEFAULT_RETRIES, RetryingModel
-from rmg_dsl.models.settings import check_setting
-
-OPENAI = "openai"
+from rmg_dsl.models.settings import ModelSettings, check_setting
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A model as it was declared: who serves it, its name there, its settings, and the name it has in the spec.
+    """A declared model: its provider, its name there, its settings, and its label in the spec.
 
     >>> ModelSpec("openai", "gpt-6-luna", {"temperature": 0}, "judge").full_name
     'openai/gpt-6-luna'
@@ -43,7 +41,7 @@ class ModelSpec:
 
 
 def parse_model_name(text: str) -> tuple[str, str]:
-    """Provider and name, split at the first slash; the name is checked against no list. Raises ModelError.
+    """Provider and model name, split at the first slash. Raises ModelError where one is missing.
 
     >>> parse_model_name("openrouter/qwen/qwen3-32b")
     ('openrouter', 'qwen/qwen3-32b')
@@ -51,7 +49,8 @@ def parse_model_name(text: str) -> tuple[str, str]:
     provider, _, name = (part.strip() for part in text.partition("/"))
     if not provider or not name:
         raise ModelError(
-            f'a model is named "provider/model", such as "openai/gpt-6-luna" or "{LEXICAL_NAME}", not "{text}"'
+            f'a model is named "provider/model", such as "openai/gpt-6-luna" or "{LEXICAL_NAME}", '
+            f'not "{text}"'
         )
     return provider, name
 
@@ -64,30 +63,34 @@ def open_model(
     cache: ReplyCache | None = None,
     refresh: bool = False,
 ) -> Model:
-    """The model that `spec` declares, ready to be asked; nothing is sent yet, and no vendor's library is imported.
+    """The model that `spec` declares, ready for calls. It sends nothing and imports no client yet.
 
     >>> open_model(ModelSpec("local", "lexical"), Settings()).name
     'local/lexical'
 
-    Models opened with the same `endpoints` share one client per endpoint, and whoever made these closes them; without,
-    the model's own `close()` does. What a `cache` holds is not asked again, unless `refresh` says so; whoever opened
-    it closes it, after the last reply. Raises ModelError for a wrong setting, an unknown provider, a missing key.
+    Models with the same `endpoints` share one client per endpoint, and the caller closes them.
+    Without `endpoints` the model's own `close()` does. Replies in `cache` are used instead of
+    calls; with `refresh` they are overwritten. The caller closes the cache after the last reply.
+    Raises ModelError for a wrong setting, an unknown provider, a missing base URL or a missing key.
     """
-    problems = [
-        found for name, value in spec.settings.items() if (found := check_setting(name, value))
-    ]
-    if problems:
-        raise ModelError(f"model {spec.full_name}: {'; '.join(problems)}")
+    model_settings = _checked_settings(spec)
     if spec.provider == LOCAL_PROVIDER:
         return _open_local_model(spec)
     registry = Endpoints() if endpoints is None else endpoints
     endpoint = registry.endpoint_for(*_endpoint_address(spec, settings))
     chat = _open_chat_model(spec, endpoint, owned=registry if endpoints is None else None)
-    model = _with_limits_and_retries(chat, endpoint, spec.settings, settings)
+    model = _with_limits_and_retries(chat, endpoint, model_settings, settings)
     if cache is None:
         return model
-    flights = endpoints.in_flight if endpoints else None
-    return CachedModel(model, cache, chat.cache_key, refresh=refresh, flights=flights)
+    return CachedModel(model, cache, chat.cache_key, refresh=refresh, in_flight=registry.in_flight)
+
+
+def _checked_settings(spec: ModelSpec) -> ModelSettings:
+    results = [check_setting(name, value) for name, value in spec.settings.items()]
+    problems = [problem for problem in results if problem]
+    if problems:
+        raise ModelError(f"model {spec.full_name}: {'; '.join(problems)}")
+    return cast(ModelSettings, spec.settings)
 
 
 def _open_local_model(spec: ModelSpec) -> Model:
@@ -99,30 +102,35 @@ def _open_local_model(spec: ModelSpec) -> Model:
 
 
 def _with_limits_and_retries(
-    model: Model, endpoint: Endpoint, asked: Mapping[str, Any], settings: Settings
+    model: Model, endpoint: Endpoint, model_settings: ModelSettings, settings: Settings
 ) -> Model:
-    gate, brake = endpoint.limiter, endpoint.cancellation
-    limited = ConcurrencyLimitedModel(model, asked.get("concurrency") or settings.concurrency, gate)
-    paced = RateLimitedModel(
-        limited, asked.get("rpm"), asked.get("tpm"), endpoint.rate_limit, sleep=brake.sleep
+    limiter, cancellation = endpoint.limiter, endpoint.cancellation
+    concurrency = model_settings.get("concurrency") or settings.concurrency
+    limited = ConcurrencyLimitedModel(model, concurrency, limiter)
+    spaced = RateLimitedModel(
+        limited,
+        model_settings.get("rpm"),
+        model_settings.get("tpm"),
+        endpoint.rate_limit,
+        sleep=cancellation.sleep,
     )
     return RetryingModel(
-        paced, asked.get("max_retries", DEFAULT_RETRIES), brake=brake, slots=lambda: gate.limit
+        spaced,
+        model_settings.get("max_retries", DEFAULT_RETRIES),
+        cancellation=cancellation,
+        slots=lambda: limiter.limit,
     )
 
 
-def _open_chat_model(spec: ModelSpec, endpoint: Endpoint, owned: Endpoints | None) -> OpenAIChat:
-    # OpenAI's own newer models know the limit by its newer name only; most others know the older one only.
-    limit = (
-        "max_completion_tokens" if endpoint.base_url == PRESETS[OPENAI].base_url else "max_tokens"
-    )
-    return OpenAIChat(
+def _open_chat_model(spec: ModelSpec, endpoint: Endpoint, owned: Endpoints | None) -> ChatModel:
+    preset = PRESETS.get(spec.provider, _UNLISTED)
+    return ChatModel(
         endpoint,
         spec.name,
         name=spec.full_name,
-        settings=spec.settings,
+        settings=_checked_settings(spec),
         key_variable=_key_variable(spec),
-        limit=limit,
+        wire_format=preset.wire_format,
         owned=owned,
     )
 
@@ -130,57 +138,87 @@ def _open_chat_model(spec: ModelSpec, endpoint: Endpoint, owned: Endpoints | Non
 def reply_lookup_of(
     spec: ModelSpec, settings: Settings, cache: ReplyCache | None = None
 ) -> ReplyLookup:
-    """What is known of the model that `spec` declares without asking it: it needs no key, only an endpoint.
+    """The cached replies of the model that `spec` declares, without a key and without a call.
 
     >>> reply_lookup_of(ModelSpec("openai", "gpt-6-luna"), Settings()).cached_reply(b"k" * 32)
 
-    Raises ModelError for an unknown provider.
+    Raises ModelError for a wrong setting, an unknown provider or a missing base URL.
     """
     chat = _open_chat_model(spec, Endpoint(_base_url(spec, settings)), owned=None)
-    return ReplyLookup(spec.full_name, chat.cache_key, cache)
+    return ReplyLookup(chat.cache_key, cache)
+
+
+# ── where a model is, and with which key ──
+
+# For a provider that is not in the table: `base_url=` says where it is.
+_UNLISTED = Preset("")
 
 
 def _endpoint_address(spec: ModelSpec, settings: Settings) -> tuple[str, str | None]:
-    """The base URL and the key, both known to be good enough to try."""
-    named = "api_key_env" in spec.settings or _custom_base_url(spec, settings) is None
-    return _base_url(spec, settings), _api_key(spec, settings, required=named)
+    """The base URL and the key."""
+    is_key_required = "api_key_env" in spec.settings or not _is_elsewhere(spec, settings)
+    return _base_url(spec, settings), _api_key(spec, settings, is_required=is_key_required)
 
 
-def _custom_base_url(spec: ModelSpec, settings: Settings) -> str | None:
-    """A base URL that is not the provider's own."""
-    return spec.settings.get("base_url") or (
-        settings.openai_base_url if spec.provider == OPENAI else None
-    )
+def _is_elsewhere(spec: ModelSpec, settings: Settings) -> bool:
+    """Whether the calls go to a server that is not the provider's own, such as a proxy."""
+    if spec.settings.get("base_url"):
+        return True
+    preset = PRESETS.get(spec.provider, _UNLISTED)
+    # A provider whose customers all have their own URL is at that URL.
+    return not preset.base_url_is_example and _url_from_environment(preset, settings) is not None
 
 
 def _base_url(spec: ModelSpec, settings: Settings) -> str:
-    elsewhere = _custom_base_url(spec, settings)
-    if elsewhere is None:
-        if spec.provider not in PRESETS:
-            raise ModelError(unknown_provider_message(spec.provider))
-        return PRESETS[spec.provider].base_url
-    if wrong := check_setting("base_url", elsewhere):
-        raise ModelError(f"OPENAI_BASE_URL is no base URL: {wrong}")
-    return elsewhere
+    declared: str | None = spec.settings.get("base_url")
+    if declared:
+        return declared
+    preset = PRESETS.get(spec.provider)
+    if preset is None:
+        raise ModelError(unknown_provider_message(spec.provider))
+    url = _url_from_environment(preset, settings)
+    if url is not None:
+        return url
+    if preset.base_url_is_example:
+        raise ModelError(
+            f"{spec.full_name} needs a base URL: set {preset.url_variable}, such as "
+            f"{preset.base_url}, or give base_url="
+        )
+    return preset.base_url
+
+
+def _url_from_environment(preset: Preset, settings: Settings) -> str | None:
+    if preset.url_variable is None:
+        return None
+    url = settings.variable(preset.url_variable)
+    if url is None:
+        return None
+    problem = check_setting("base_url", url)
+    if problem:
+        raise ModelError(f"{preset.url_variable} is no base URL: {problem}")
+    return url
 
 
 def _key_variable(spec: ModelSpec) -> str | None:
-    preset = PRESETS.get(spec.provider)
-    variable: str | None = spec.settings.get("api_key_env") or (
-        preset.key_variable if preset else None
-    )
-    return variable
+    declared: str | None = spec.settings.get("api_key_env")
+    return declared or PRESETS.get(spec.provider, _UNLISTED).key_variable
 
 
-def _api_key(spec: ModelSpec, settings: Settings, *, required: bool) -> str | None:
+def _api_key(spec: ModelSpec, settings: Settings, *, is_required: bool) -> str | None:
     variable = _key_variable(spec)
-    key = (settings.secret(variable) or "").strip() if variable else ""
-    if key and not (key.isascii() and key.isprintable() and " " not in key):
+    if variable is None:
+        return None
+    key = (settings.secret(variable) or "").strip()
+    if not key and is_required:
         raise ModelError(
-            f"the key in {variable} holds a character that no key has: was more than the key pasted?"
+            f"{spec.full_name} needs a key, and {variable} is not set: "
+            f"run `export {variable}=…` and try again"
         )
-    if variable and required and not key:
+    if not key:
+        return None
+    if not key.isascii() or not key.isprintable() or " " in key:
         raise ModelError(
-            f"{spec.full_name} needs a key, and {variable} is not set: run `export {variable}=…` and try again"
+            f"the key in {variable} holds a character that no key has: "
+            "was more than the key pasted?"
         )
-    return key or None
+    return key

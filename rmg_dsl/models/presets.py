@@ -1,4 +1,4 @@
-"""The providers that a model name may start with: where each one listens, and which variable holds its key. A table."""
+"""The providers that a model name may start with: a table of their URLs, keys and wire formats."""
 
 from __future__ import annotations
 
@@ -12,20 +12,38 @@ LOCAL_PROVIDER = "local"
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One OpenAI-compatible provider: its base URL, and the variable of its key (none: it asks for no key).
+    """One provider. A model of a provider that is not in the table needs `base_url=`.
 
-    >>> PRESETS["ollama"]
-    Preset(base_url='http://localhost:11434/v1', key_variable=None)
+    >>> PRESETS["ollama"].base_url, PRESETS["ollama"].key_variable
+    ('http://localhost:11434/v1', None)
+
+    `key_variable` names the variable of its key; None where it needs no key. `url_variable` names
+    the variable that gives another base URL. `wire_format` is a module in `providers/`.
+    `base_url_is_example` says that each customer has a base URL of their own.
     """
 
     base_url: str
     key_variable: str | None = None
+    url_variable: str | None = None
+    wire_format: str = "openai"
+    base_url_is_example: bool = False
 
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
-        "openai": Preset("https://api.openai.com/v1", "OPENAI_API_KEY"),
-        "anthropic": Preset("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),
+        "openai": Preset(
+            "https://api.openai.com/v1", "OPENAI_API_KEY", url_variable="OPENAI_BASE_URL"
+        ),
+        "anthropic": Preset(
+            "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", wire_format="anthropic"
+        ),
+        "azure": Preset(
+            "https://RESOURCE.openai.azure.com",
+            "AZURE_OPENAI_API_KEY",
+            url_variable="AZURE_OPENAI_ENDPOINT",
+            wire_format="azure",
+            base_url_is_example=True,
+        ),
         "cerebras": Preset("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
         "dashscope": Preset(
             "https://dashscope.aliyuncs.com/compatible-mode/v1", "DASHSCOPE_API_KEY"
@@ -57,14 +75,16 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 
 
 def unknown_provider_message(provider: str) -> str:
-    """The sentence about a provider that is in no table, with the nearest name there is.
+    """The message for a provider that is not in the table, with the nearest name in it.
 
     >>> unknown_provider_message("olama").splitlines()[0]
     'unknown provider `olama`: did you mean `ollama`?'
     """
     names = sorted([*PRESETS, LOCAL_PROVIDER])
     near = difflib.get_close_matches(provider, names, n=1)
-    guess = f": did you mean `{near[0]}`?" if near else ""
+    guess = ""
+    if near:
+        guess = f": did you mean `{near[0]}`?"
     return (
         f"unknown provider `{provider}`{guess}\n"
         f"known are {', '.join(names)}; any other OpenAI-compatible endpoint needs base_url="

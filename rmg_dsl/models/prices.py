@@ -1,4 +1,4 @@
-"""What a call costs: the price that a model's settings name, and the money that a reply came to."""
+"""What calls cost: the price in a model's settings, applied to the usage of replies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a model costs, in USD per million tokens: read, written, and read from the provider's own cache.
+    """The price of a model in USD per million tokens: in, out, and in from the provider's cache.
 
     >>> from rmg_dsl.messages import Usage
     >>> Price.of("0.10/0.40").cost(Usage(tokens_in=1_000_000, tokens_out=500_000))
@@ -25,7 +25,7 @@ class Price:
 
     @classmethod
     def of(cls, text: str) -> Price:
-        """Reads "in/out" or "in/out/cached"; without a third number cached tokens cost as much as others.
+        """The price in "in/out" or "in/out/cached"; without a third number it is that of `in`.
 
         Raises ValueError for anything else.
 
@@ -35,10 +35,12 @@ class Price:
         parts = [float(part) for part in text.split("/")]
         if len(parts) not in (2, 3) or not all(math.isfinite(part) and part >= 0 for part in parts):
             raise ValueError(text)
-        return cls(parts[0], parts[1], parts[-1] if len(parts) == 3 else parts[0])
+        tokens_cached = parts[2] if len(parts) == 3 else parts[0]
+        return cls(parts[0], parts[1], tokens_cached)
 
     def cost(self, usage: Usage) -> float:
-        """In USD. A provider counts its cached tokens among those it read."""
+        """The cost of this usage in USD."""
+        # `tokens_cached` are part of `tokens_in`.
         cached = min(usage.tokens_cached, usage.tokens_in)
         plain = usage.tokens_in - cached
         return (

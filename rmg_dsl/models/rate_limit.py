@@ -1,4 +1,4 @@
-"""How fast: at most so many calls and tokens a minute, met before a provider has to say no."""
+"""Rate limits: at most so many calls and tokens a minute, before the provider refuses any."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ Clock = Callable[[], float]
 
 
 class RateLimit:
-    """Spaces calls evenly, by `rpm` calls and `tpm` tokens a minute, whichever is slower. One for each endpoint.
+    """Spaces calls by `rpm` calls and `tpm` tokens a minute, the slower one. One per endpoint.
 
-    >>> pace = RateLimit(rpm=60)
-    >>> pace.reserve(pace.next_free_time(10.0), tokens=500)
-    >>> pace.next_free_time(10.0)
+    >>> rate_limit = RateLimit(rpm=60)
+    >>> rate_limit.reserve(rate_limit.next_free_time(10.0), tokens=500)
+    >>> rate_limit.next_free_time(10.0)
     11.0
+
+    All times are in seconds, on the clock of the caller.
     """
 
     def __init__(self, rpm: float | None = None, tpm: float | None = None) -> None:
@@ -32,21 +34,23 @@ class RateLimit:
         return bool(self._rpm or self._tpm)
 
     def raise_limits(self, rpm: float | None, tpm: float | None) -> None:
-        """One model's limits, before its first call; of several the highest is the endpoint's."""
+        """Add one model's limits, before its first call. Of several the highest limit counts."""
         self._rpm = max(self._rpm, rpm or 0.0)
         self._tpm = max(self._tpm, tpm or 0.0)
 
     def next_free_time(self, now: float) -> float:
-        """The first moment that nobody has booked."""
+        """The first moment at which another call may start."""
         return max(now, self._next_call, self._next_token)
 
     def reserve(self, start: float, tokens: int) -> None:
-        """A call of so many tokens begins at `start`."""
-        self._next_call = start + (60 / self._rpm if self._rpm else 0.0)
+        """Record a call of so many tokens that starts at `start`."""
+        self._next_call = start
+        if self._rpm:
+            self._next_call += 60 / self._rpm
         self._next_token = max(start, self._next_token) + self._seconds(tokens)
 
     def adjust_tokens(self, tokens: int) -> None:
-        """A call came to so many more tokens than were booked."""
+        """Add what a call took beyond its reserved tokens; a negative number gives some back."""
         self._next_token += self._seconds(tokens)
 
     def _seconds(self, tokens: int) -> float:
@@ -54,14 +58,14 @@ class RateLimit:
 
 
 class RateLimitedModel(ModelWrapper):
-    """At most `rpm` calls and `tpm` tokens a minute of this model, and of its endpoint what the shared `pace` allows.
+    """At most `rpm` calls and `tpm` tokens a minute, and what the shared `rate_limit` allows.
 
     >>> from rmg_dsl.models import ScriptedModel
     >>> RateLimitedModel(ScriptedModel({}), rpm=60).name
     'scripted'
 
-    Tokens are guessed from the size of a call and put right by the reply's own count. Around the limiter, so that a
-    call that waits for its moment holds no slot.
+    Tokens are estimated from the size of a request and corrected by the count in the reply. The
+    wrapper is outside the concurrency limit, so that a waiting call holds no slot.
     """
 
     def __init__(
@@ -69,31 +73,32 @@ class RateLimitedModel(ModelWrapper):
         model: Model,
         rpm: float | None = None,
         tpm: float | None = None,
-        pace: RateLimit | None = None,
+        rate_limit: RateLimit | None = None,
         *,
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         super().__init__(model)
-        shared = RateLimit() if pace is None else pace
+        shared = RateLimit() if rate_limit is None else rate_limit
         shared.raise_limits(rpm, tpm)
         self._rate_limits = (shared, RateLimit(rpm, tpm))
         self._clock = clock
         self._sleep = sleep
 
     async def complete(self, request: Request) -> Reply:
-        paces = [pace for pace in self._rate_limits if pace.is_set]
-        if not paces:
+        limits = [limit for limit in self._rate_limits if limit.is_set]
+        if not limits:
             return await self._model.complete(request)
-        guess = request.tokens
-        # Booked before anything is awaited, so that no two calls book the same moment.
+        estimate = request.tokens
+        # Reserved before the first await, so that no two calls get the same moment.
         now = self._clock()
-        start = max(pace.next_free_time(now) for pace in paces)
-        for pace in paces:
-            pace.reserve(start, guess)
+        start = max(limit.next_free_time(now) for limit in limits)
+        for limit in limits:
+            limit.reserve(start, estimate)
         if start > now:
             await self._sleep(start - now)
         reply = await self._model.complete(request)
-        for pace in paces:
-            pace.adjust_tokens(reply.usage.tokens_in + reply.usage.tokens_out - guess)
+        tokens = reply.usage.tokens_in + reply.usage.tokens_out
+        for limit in limits:
+            limit.adjust_tokens(tokens - estimate)
         return reply

@@ -1,4 +1,4 @@
-"""The shape that a reply must have, as JSON Schema: only verdicts that the scale offers."""
+"""The JSON Schema of a reply: only verdicts that the scale allows."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from rmg_dsl.scales import JsonSchema, Scale, object_schema
 
 @cache
 def reply_schema(scale: Scale, criteria: int = 0) -> JsonSchema:
-    """The object `{"reason": …, "verdict": …}` for one scale, the reason first: a model that has argued decides better.
+    """The schema of `{"reason": …, "verdict": …}`, the reason first: it improves the verdict.
 
-    On `points` the verdict is an object with an entry for each criterion, by its number. Made once per scale; not to
-    be changed by its readers.
+    On `points` the verdict is an object with an entry for each criterion, by its number. The schema
+    is made once per scale: do not change it.
 
     >>> from rmg_dsl.scales import Whole
     >>> reply_schema(Whole(1, 3))["properties"]["verdict"]
@@ -23,7 +23,7 @@ def reply_schema(scale: Scale, criteria: int = 0) -> JsonSchema:
 
 @cache
 def response_format(scale: Scale, criteria: int = 0) -> JsonSchema:
-    """What `response_format` says for one scale: the schema, and that it is strict."""
+    """The field `response_format` of a chat completion: the schema, and that it is strict."""
     return {
         "type": "json_schema",
         "json_schema": {"name": "verdict", "strict": True, "schema": reply_schema(scale, criteria)},

@@ -1,4 +1,4 @@
-"""The wrapper that repeats failed calls, and counts every attempt."""
+"""The wrapper that retries failed calls with backoff, and counts every attempt."""
 
 from __future__ import annotations
 
@@ -19,31 +19,33 @@ from rmg_dsl.models.wrapper import ModelWrapper
 
 DEFAULT_RETRIES = 5
 
-# A server that never answered is seldom there a minute later: say so soon.
+# A server that never answered is seldom up a minute later: the run should end soon.
 _TRIES_WITH_NOBODY = 3
 _SECONDS_WITH_NOBODY = 3.0
-# So many questions one after the other, each tried as often as may be, and not one answer: there will be none.
+# After so many failed requests in a row, each with all its retries, the next would fail too.
 _MAX_CONSECUTIVE_FAILURES = 20
 
 
 class RetryingModel(ModelWrapper):
-    """Tries again what may pass, at most `max_retries` times, and counts every attempt.
+    """Retries a retryable error at most `max_retries` times, and counts every attempt.
 
     >>> from rmg_dsl.messages import Message, Question
     >>> from rmg_dsl.models import ScriptedModel
     >>> from rmg_dsl.scales import YesNo
     >>> busy = CallError("busy", retryable=True)
     >>> model = RetryingModel(ScriptedModel({"polite": [busy, True]}), random=lambda: 0.0)
-    >>> asyncio.run(model.complete(Request(Question("polite", YesNo(), (Message("user", "Polite?"),))))).usage.calls
+    >>> request = Request(Question("polite", YesNo(), (Message("user", "Polite?"),)))
+    >>> asyncio.run(model.complete(request)).usage.calls
     2
 
-    The wait is random between 0 and 0.5 s, doubled with each try and capped at 30 s; where the answer says how long
-    to wait, it is at least that, and where it says more than `patience` seconds, no further try is made. The reply's
-    usage counts all attempts; the CallError that is raised in the end holds their number, and so does an `CallCancelled`.
+    The backoff is random between 0 and `first` seconds, doubled with each retry up to `longest`.
+    Where the response says how long to wait, it is at least that; where that is more than
+    `patience` seconds, there is no further retry. The usage of the reply counts all attempts, and
+    so do the final CallError and a CallCancelled.
 
-    Where nobody has ever answered, three attempts are enough, and where question after question fails for good, no
-    other will do better: such a failure is `fatal`. Until there is a first answer, no more questions are tried than
-    there are `slots`: those that wait to be tried again keep theirs.
+    Where the server has never answered, three attempts are enough, and such a failure is `fatal`;
+    so is a failure after many failed requests in a row. Until the first reply, no more than `slots`
+    requests are tried at once: a request in backoff keeps its slot.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class RetryingModel(ModelWrapper):
         model: Model,
         max_retries: int = DEFAULT_RETRIES,
         *,
-        brake: Cancellation | None = None,
+        cancellation: Cancellation | None = None,
         slots: Callable[[], int] = lambda: START_CONCURRENCY,
         sleep: Sleep | None = None,
         clock: Clock = time.monotonic,
@@ -61,12 +63,12 @@ class RetryingModel(ModelWrapper):
         patience: float = 120.0,
     ) -> None:
         super().__init__(model)
-        brake = Cancellation() if brake is None else brake
+        cancellation = Cancellation() if cancellation is None else cancellation
         self._max_retries = max_retries
         self._slots = slots
-        self._cancellation = brake
+        self._cancellation = cancellation
         self._startup_limiter: CallLimiter | None = None
-        self._sleep = brake.sleep if sleep is None else sleep
+        self._sleep = cancellation.sleep if sleep is None else sleep
         self._clock = clock
         self._random = random
         self._first_backoff = first
@@ -78,81 +80,95 @@ class RetryingModel(ModelWrapper):
     async def complete(self, request: Request) -> Reply:
         if self._has_succeeded:
             if self._startup_limiter is not None:
-                # Who waited at the door is let in, in this very turn, and goes first.
+                # Yield once so that queued calls start before this one.
                 await asyncio.sleep(0)
             return await self._complete_with_retries(request)
-        if self._startup_limiter is None:
-            self._startup_limiter = CallLimiter(
-                AdaptiveLimit(slots := self._slots(), slots), brake=self._cancellation
-            )
-        door = self._startup_limiter
-        await door.acquire()
+        startup_limiter = self._open_startup_limiter()
+        await startup_limiter.acquire()
         try:
             return await self._complete_with_retries(request)
         finally:
-            door.release()
+            startup_limiter.release()
+
+    def _open_startup_limiter(self) -> CallLimiter:
+        if self._startup_limiter is None:
+            slots = self._slots()
+            limit = AdaptiveLimit(slots, slots)
+            self._startup_limiter = CallLimiter(limit, cancellation=self._cancellation)
+        return self._startup_limiter
 
     async def _complete_with_retries(self, request: Request) -> Reply:
-        spent, since = 0, self._clock()
+        attempts, start = 0, self._clock()
         try:
-            for tries in count():
+            for retries in count():
                 try:
                     reply = await self._model.complete(request)
                 except CallError as error:
-                    spent += error.attempts
-                    wait = self._backoff_seconds(error, tries, since)
+                    attempts += error.attempts
+                    wait = self._backoff_seconds(error, retries, start)
                     if wait is None:
-                        raise self._final_error(error, spent) from None
+                        raise self._final_error(error, attempts) from None
                 else:
-                    return self._record_success(reply, spent)
+                    return self._record_success(reply, attempts)
                 await self._sleep(wait)
         except asyncio.CancelledError as cause:
-            raise cancellation_with_attempts(cause, spent) from None
+            raise cancellation_with_attempts(cause, attempts) from None
         raise AssertionError("a count has no end")
 
-    def _record_success(self, reply: Reply, spent: int) -> Reply:
+    def _record_success(self, reply: Reply, failed_attempts: int) -> Reply:
         self._has_responded, self._consecutive_failures = True, 0
         if not self._has_succeeded and self._startup_limiter is not None:
             self._has_succeeded = True
             self._startup_limiter.remove_limit()
             asyncio.get_running_loop().call_soon(self._drop_startup_limiter)
-        if not spent:
+        if not failed_attempts:
             return reply
         usage = replace(
-            reply.usage, calls=reply.usage.calls + spent, retried=reply.usage.retried + spent
+            reply.usage,
+            calls=reply.usage.calls + failed_attempts,
+            retried=reply.usage.retried + failed_attempts,
         )
         return replace(reply, usage=usage)
 
     def _drop_startup_limiter(self) -> None:
         self._startup_limiter = None
 
-    def _backoff_seconds(self, error: CallError, tries: int, since: float) -> float | None:
-        """The seconds until the next try; none when there shall be none."""
-        self._has_responded = self._has_responded or error.status_code is not None
-        self._unanswered_tries += not self._has_responded
-        asked = error.retry_after or 0.0
-        enough = tries >= self._max_retries or (
-            not self._has_responded and self._is_unreachable(error, tries, since)
-        )
-        if not error.retryable or enough or asked > self._patience:
+    def _backoff_seconds(self, error: CallError, retries: int, start: float) -> float | None:
+        """The seconds until the next attempt, or None where there is none."""
+        self._count_unanswered(error)
+        if not error.retryable or retries >= self._max_retries:
             return None
-        jitter = self._random() * min(
-            self._longest_backoff, self._first_backoff * 2.0 ** min(tries, 32)
-        )
-        return asked + self._random() * self._first_backoff if asked else jitter
+        if not self._has_responded and self._is_unreachable(error, retries, start):
+            return None
+        requested = error.retry_after or 0.0
+        if requested > self._patience:
+            return None
+        if requested:
+            # Not at the same moment as all others that were told the same time.
+            return requested + self._random() * self._first_backoff
+        # The exponent is bounded only so that it cannot overflow.
+        longest = min(self._longest_backoff, self._first_backoff * 2.0 ** min(retries, 32))
+        return self._random() * longest
 
-    def _is_unreachable(self, error: CallError, tries: int, since: float) -> bool:
-        """Whether enough was tried where nobody has ever answered; where nobody even listens, time counts too."""
-        return tries + 1 >= _TRIES_WITH_NOBODY or (
-            error.fatal and self._clock() - since > _SECONDS_WITH_NOBODY
-        )
+    def _count_unanswered(self, error: CallError) -> None:
+        if error.status_code is not None:
+            self._has_responded = True
+        # An error without an attempt was never sent: it says nothing about the server.
+        if not self._has_responded and error.attempts:
+            self._unanswered_tries += 1
 
-    def _final_error(self, error: CallError, spent: int) -> CallError:
-        """The error that a question ends with; fatal where it is not the first, and none was ever answered."""
-        error.attempts = spent
+    def _is_unreachable(self, error: CallError, retries: int, start: float) -> bool:
+        """Whether to give up on a server that has never answered."""
+        if retries + 1 >= _TRIES_WITH_NOBODY:
+            return True
+        # Where nothing listens at all, each attempt may take long: the time counts too.
+        return error.fatal and self._clock() - start > _SECONDS_WITH_NOBODY
+
+    def _final_error(self, error: CallError, attempts: int) -> CallError:
+        """The error of a request after all its attempts; `fatal` where no other can do better."""
+        error.attempts = attempts
         self._consecutive_failures += error.retryable
-        if self._consecutive_failures >= _MAX_CONSECUTIVE_FAILURES or (
-            not self._has_responded and self._unanswered_tries >= _TRIES_WITH_NOBODY
-        ):
+        never_answered = not self._has_responded and self._unanswered_tries >= _TRIES_WITH_NOBODY
+        if never_answered or self._consecutive_failures >= _MAX_CONSECUTIVE_FAILURES:
             error.fatal = True
         return error

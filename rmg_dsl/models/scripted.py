@@ -1,4 +1,4 @@
-"""The shipped test double: a model that says what it was told to say, and remembers what it was asked."""
+"""The test double for users too: a model that replies from a script and records requests."""
 
 from __future__ import annotations
 
@@ -21,25 +21,31 @@ Script: TypeAlias = (
 
 
 class ScriptedModel:
-    """A model for tests: replies from a dict or a function, and `requests` to look at afterwards.
+    """A model for tests: replies from a dict or a function, and records all `requests`.
 
     >>> import asyncio
     >>> from rmg_dsl.messages import Message, Question
     >>> from rmg_dsl.scales import Whole
-    >>> model = ScriptedModel({"relevance": [4, CallError("busy", retryable=True)], "Paris": "no idea"})
+    >>> busy = CallError("busy", retryable=True)
+    >>> model = ScriptedModel({"relevance": [4, busy], "Paris": "no idea"})
     >>> request = Request(Question("relevance", Whole(1, 5), (Message("user", "How relevant?"),)))
     >>> asyncio.run(model.complete(request)).text
     '{"reason": "scripted", "verdict": 4}'
     >>> len(model.requests)
     1
 
-    A key of the dict is a grader's name, else a piece of the text that the model reads; the first that fits is
-    taken, names before texts. A value is a verdict (a number, a bool, an offered label: a well-formed reply is made
-    of it), any other text (the reply as it is), a mapping (the reply as JSON), a `Reply`, an exception (raised), or
-    a list of these, one per call, the last one again and again. Where probabilities are asked for, a mapping from the
-    offered words (`{"4": 0.7, "5": 0.3}`) gives them; on `points`, one from the numbers of the criteria (`{"1": True}`)
-    says which are met. A function is given the `Request` and returns any of these but a list; it may be async. Where
-    nothing fits, a CallError says which grader asked.
+    A key of the dict is a grader's name, else a part of the prompt; names are tried before parts,
+    in order. A value is one of these:
+
+    - a verdict (a number, a bool, a label of the scale), from which a well-formed reply is made;
+    - any other text, which is the reply as it is;
+    - a mapping, which is the reply as JSON; for a question about probabilities, those of the
+      words (`{"4": 0.7, "5": 0.3}`); on `points`, the criteria by their numbers (`{"1": True}`);
+    - a `Reply`, or an exception to raise;
+    - a list of these, one per call; its last item is used again and again.
+
+    A function gets the `Request` and returns one of these, but no list; it may be async. Raises
+    CallError with the grader's name where no key fits.
     """
 
     note = "scripted replies: no model was asked"
@@ -55,12 +61,11 @@ class ScriptedModel:
 
     async def complete(self, request: Request) -> Reply:
         self.requests.append(request)
-        if callable(self._script):
-            found = self._script(request)
-            answered = await found if inspect.isawaitable(found) else found
-        else:
-            answered = self._next_answer(self._script, request)
-        return _scripted_reply(answered, request.question)
+        if not callable(self._script):
+            return _scripted_reply(self._next_answer(self._script, request), request.question)
+        result = self._script(request)
+        answer = await result if inspect.isawaitable(result) else result
+        return _scripted_reply(answer, request.question)
 
     def _next_answer(
         self, script: Mapping[str, ScriptedAnswer | Sequence[ScriptedAnswer]], request: Request
@@ -72,8 +77,8 @@ class ScriptedModel:
         if not value:
             raise CallError(f"the script has an empty list for `{key}`")
         self._use_counts[key] += 1
-        answered: ScriptedAnswer = value[min(self._use_counts[key], len(value)) - 1]
-        return answered
+        answer: ScriptedAnswer = value[min(self._use_counts[key], len(value)) - 1]
+        return answer
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -87,9 +92,8 @@ def _script_key(script: Mapping[str, Any], request: Request) -> str:
     for key in script:
         if key in text:
             return key
-    raise CallError(
-        f"the script has no reply for grader `{grader}`: no key is its name or a part of its prompt"
-    )
+    problem = "no key is its name or a part of its prompt"
+    raise CallError(f"the script has no reply for grader `{grader}`: {problem}")
 
 
 def _scripted_reply(answered: ScriptedAnswer, question: Question) -> Reply:
@@ -98,7 +102,7 @@ def _scripted_reply(answered: ScriptedAnswer, question: Question) -> Reply:
         case Reply():
             return answered
         case Exception():
-            # A copy: whoever counts attempts writes on it, and a script may raise it again.
+            # A copy: a wrapper counts attempts in it, and a script may raise it again.
             raise copy.copy(answered)
         case Mapping() if question.answer_options:
             return _logprobs_reply(answered)
@@ -123,13 +127,15 @@ def _scripted_reply(answered: ScriptedAnswer, question: Question) -> Reply:
             return _json_reply({"reason": "scripted", "verdict": answered})
 
 
-def _json_reply(found: Mapping[str, Any]) -> Reply:
-    return Reply(json.dumps(found, ensure_ascii=False), finish="stop")
+def _json_reply(fields: Mapping[str, Any]) -> Reply:
+    return Reply(json.dumps(fields, ensure_ascii=False), finish="stop")
 
 
-def _logprobs_reply(found: Mapping[str, Any]) -> Reply:
-    likeliest = max(found, key=lambda word: float(found[word]))
-    logs = tuple(
-        (word, math.log(chance) if chance > 0 else -math.inf) for word, chance in found.items()
-    )
-    return Reply(likeliest, finish="stop", first_token_logprobs=logs)
+def _logprobs_reply(probabilities: Mapping[str, Any]) -> Reply:
+    likeliest = max(probabilities, key=lambda word: float(probabilities[word]))
+    pairs = [(word, _log(probability)) for word, probability in probabilities.items()]
+    return Reply(likeliest, finish="stop", first_token_logprobs=tuple(pairs))
+
+
+def _log(probability: float) -> float:
+    return math.log(probability) if probability > 0 else -math.inf

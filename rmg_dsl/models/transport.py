@@ -1,10 +1,10 @@
-"""A lean transport for HTTP/1.1 under the `openai` client: asyncio moves the bytes, h11 knows the protocol.
+"""A lean HTTP/1.1 transport for the `openai` client: asyncio moves the bytes, h11 parses them.
 
-The stock transport searches its pool from end to end for each call and passes the bytes through many hands; at a few
-hundred calls in flight that costs more than the rest of a call. Here a connection is taken from a stack and put back.
-What is left out is what a chat completion has no use for: streaming, HTTP/2, proxies (see `Endpoint`).
+The stock transport searches its whole pool for each call and copies the bytes through many layers;
+at a few hundred calls in flight that costs more than the rest of a call. Here idle connections are
+a stack. Streaming, HTTP/2 and proxies are left out: no call needs them (see `Endpoint`).
 
-It is imported at the first call, as it needs httpx2.
+It is imported at the first call, because it needs httpx2.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ import h11
 import httpx2
 import openai
 
-# Below the 5 s after which common servers close a connection that is idle: not to write into one that is closing.
+# Common servers close an idle connection after 5 s: a write into one that is closing would be lost.
 _IDLE_SECONDS = 4.0
 _MOST_BYTES = 64 << 20
 _TOO_MANY_OPEN = frozenset({errno.EMFILE, errno.ENFILE})
-# What a request of ours carries along for the wire.
+# The keys under which a request carries its encoded head and its body to `HttpConnection`.
 _HEAD_EXTENSION, _CONTENT_EXTENSION = "rmg head", "rmg content"
 _MAX_CACHED_HEADS = 64
+_PLAIN_PARTS = ("content", "headers", "timeout")
 
 Origin: TypeAlias = tuple[str, str, int]
 
 
 class HttpTransport(httpx2.AsyncBaseTransport):
-    """Sends a request and gives the whole response, over connections that are kept; errors are those of httpx2.
+    """Sends requests over a pool of connections, each for a whole response. Raises httpx2's errors.
 
     >>> async def status(url):
     ...     async with httpx2.AsyncClient(transport=HttpTransport()) as client:
@@ -47,45 +48,51 @@ class HttpTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         origin = _origin_of(request.url)
-        line = self._take_idle_connection(origin) or await self._open_connection(origin, request)
+        connection = self._take_idle_connection(origin)
+        if connection is None:
+            connection = await self._open_connection(origin, request)
         try:
-            response = await line.send_request(request)
+            response = await connection.send_request(request)
         finally:
-            # Whatever ended the call, a line that is in the middle of something is of no use to the next.
-            if not line.is_idle:
-                line.abort()
-        line.idle_since = time.monotonic()
-        self._idle_connections.setdefault(origin, []).append(line)
+            # In the middle of a response: the next request would get the rest of it.
+            if not connection.is_idle:
+                connection.abort()
+        connection.idle_since = time.monotonic()
+        self._idle_connections.setdefault(origin, []).append(connection)
         return response
 
     def _take_idle_connection(self, origin: Origin) -> HttpConnection | None:
-        """The line that was last used, as the likeliest to be alive; those idle for long are let go."""
+        """The connection that was used last, or None. Those idle for too long are closed."""
         idle = self._idle_connections.get(origin)
+        # The last one first: it is the likeliest to be open still.
         while idle:
-            line = idle.pop()
-            if line.is_idle and time.monotonic() - line.idle_since < _IDLE_SECONDS:
-                return line
-            line.abort()
+            connection = idle.pop()
+            idle_seconds = time.monotonic() - connection.idle_since
+            if connection.is_idle and idle_seconds < _IDLE_SECONDS:
+                return connection
+            connection.abort()
         return None
 
     async def _open_connection(self, origin: Origin, request: httpx2.Request) -> HttpConnection:
         scheme, host, port = origin
-        trust = self._get_ssl_context() if scheme == "https" else None
+        ssl_context = self._get_ssl_context() if scheme == "https" else None
+        seconds = request.extensions.get("timeout", {}).get("connect")
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(request.extensions.get("timeout", {}).get("connect")):
-                _, line = await loop.create_connection(
-                    lambda: HttpConnection(self._open_connections), host, port, ssl=trust
+            async with asyncio.timeout(seconds):
+                _, connection = await loop.create_connection(
+                    lambda: HttpConnection(self._open_connections), host, port, ssl=ssl_context
                 )
         except TimeoutError as error:
             raise httpx2.ConnectTimeout(
                 f"no connection to {host}:{port} in time", request=request
             ) from error
         except OSError as error:
-            # Our own lack of file handles says nothing about the server.
-            kind = httpx2.NetworkError if error.errno in _TOO_MANY_OPEN else httpx2.ConnectError
-            raise kind(str(error), request=request) from error
-        return line
+            if error.errno in _TOO_MANY_OPEN:
+                # Too few file handles here say nothing about the server.
+                raise httpx2.NetworkError(str(error), request=request) from error
+            raise httpx2.ConnectError(str(error), request=request) from error
+        return connection
 
     def _get_ssl_context(self) -> ssl.SSLContext:
         if self._ssl_context is None:
@@ -95,40 +102,32 @@ class HttpTransport(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         self._idle_connections.clear()
-        for line in list(self._open_connections):
-            line.abort()
-        # The sockets are closed in the loop's next turn.
+        for connection in list(self._open_connections):
+            connection.abort()
+        # The loop closes the sockets in its next turn.
         await asyncio.sleep(0)
 
 
 class LeanClient(openai.DefaultAsyncHttpxClient):
-    """The client that `openai` is given: its own, with a short cut for what a call needs, over `HttpTransport`.
+    """The HTTP client for `openai`, with a shortcut for plain POSTs over `HttpTransport`.
 
     >>> AsyncOpenAI = openai.AsyncOpenAI
-    >>> client = AsyncOpenAI(api_key="none", base_url="http://localhost:8000/v1", http_client=LeanClient())
+    >>> url = "http://localhost:8000/v1"
+    >>> client = AsyncOpenAI(api_key="none", base_url=url, http_client=LeanClient())
 
-    A plain POST is not taken apart and put together again, and its response is no stream. All else, redirects among
-    it, goes the long way.
+    The head of a plain POST is encoded once, and its response is no stream. Everything else, such
+    as a redirect, goes through the stock client.
     """
 
     def __init__(self) -> None:
         self._pooled_transport = HttpTransport()
-        self._request_heads: dict[tuple[Any, ...], _RequestHead] = {}
+        self._request_heads: dict[tuple[object, ...], _RequestHead] = {}
         super().__init__(transport=self._pooled_transport)
 
     def build_request(self, method: str, url: Any, **parts: Any) -> httpx2.Request:
-        headers, content, timeout = (
-            parts.pop(name, None) for name in ("headers", "content", "timeout")
-        )
-        plain = (
-            isinstance(content, bytes)
-            and isinstance(headers, list)
-            and isinstance(timeout, httpx2.Timeout)
-        )
-        if not plain or any(part is not None for part in parts.values()):
-            return super().build_request(
-                method, url, headers=headers, content=content, timeout=timeout, **parts
-            )
+        if not _is_plain_request(parts):
+            return super().build_request(method, url, **parts)
+        headers, content, timeout = parts["headers"], parts["content"], parts["timeout"]
         head = self._request_head(method, str(url), headers)
         extensions = {
             "timeout": timeout.as_dict(),
@@ -145,28 +144,39 @@ class LeanClient(openai.DefaultAsyncHttpxClient):
 
     def _request_head(self, method: str, url: str, headers: list[tuple[str, str]]) -> _RequestHead:
         key = (method, url, *headers)
-        known = self._request_heads.get(key)
-        if known is None:
+        head = self._request_heads.get(key)
+        if head is None:
             if len(self._request_heads) >= _MAX_CACHED_HEADS:
                 self._request_heads.clear()
-            known = self._request_heads[key] = _RequestHead.of(method, httpx2.URL(url), headers)
-        return known
+            head = _RequestHead.of(method, httpx2.URL(url), headers)
+            self._request_heads[key] = head
+        return head
 
-    async def send(self, request: httpx2.Request, **how: Any) -> httpx2.Response:
-        if not (how.get("stream") or how.get("auth") or how.get("follow_redirects")):
+    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        if not any(options.get(name) for name in ("stream", "auth", "follow_redirects")):
             response = await self._pooled_transport.handle_async_request(request)
             response.request = request
             if not response.has_redirect_location:
                 return response
         if request.extensions.pop(_HEAD_EXTENSION, None):
-            # It is for this address; a redirect takes headers and extensions along to another.
-            request.headers["Content-Length"] = str(len(request.extensions.pop(_CONTENT_EXTENSION)))
-        return await super().send(request, **how)
+            # The head is for this URL only: a redirect would take it along to another one.
+            content = request.extensions.pop(_CONTENT_EXTENSION)
+            request.headers["Content-Length"] = str(len(content))
+        return await super().send(request, **options)
+
+
+def _is_plain_request(parts: dict[str, Any]) -> bool:
+    """Whether a request is bytes with headers and a timeout, and nothing else."""
+    if not isinstance(parts.get("content"), bytes) or not isinstance(parts.get("headers"), list):
+        return False
+    if not isinstance(parts.get("timeout"), httpx2.Timeout):
+        return False
+    return sum(part is not None for part in parts.values()) == len(_PLAIN_PARTS)
 
 
 @dataclass(frozen=True, slots=True)
 class _RequestHead:
-    """What all calls have in common but for the length of their bodies: made, and checked by h11, once."""
+    """The head of a request without its length: the same for many calls, made once."""
 
     url: httpx2.URL
     headers: httpx2.Headers
@@ -180,18 +190,19 @@ class _RequestHead:
         return cls(url, all_headers, event)
 
     def encode(self, http: h11.Connection, content: bytes) -> bytes:
-        """The whole request. h11 hears of one without a body: it has to know only that a request was made."""
+        """The bytes of a request with this head and `content`."""
+        # h11 only has to know that a request was sent: for it, the request has no body.
         lines = http.send(self.event)
         http.send(h11.EndOfMessage())
         return b"%bContent-Length: %d\r\n\r\n%b" % (lines[:-2], len(content), content)
 
 
 class HttpConnection(asyncio.Protocol):
-    """One connection: asks one thing at a time. It is idle, and fit for the next, once a response is read whole."""
+    """One connection, for one request at a time. It is idle again once a response is read whole."""
 
-    def __init__(self, lines: set[HttpConnection]) -> None:
+    def __init__(self, open_connections: set[HttpConnection]) -> None:
         self.idle_since = 0.0
-        self._open_connections = lines
+        self._open_connections = open_connections
         self._http = h11.Connection(h11.CLIENT)
         self._transport: asyncio.Transport | None = None
         self._response_ready: asyncio.Future[None] | None = None
@@ -201,28 +212,26 @@ class HttpConnection(asyncio.Protocol):
 
     @property
     def is_idle(self) -> bool:
-        return (
-            self._transport is not None
-            and self._response_ready is None
-            and self._http.our_state is h11.IDLE
-        )
+        if self._transport is None or self._response_ready is not None:
+            return False
+        return self._http.our_state is h11.IDLE
 
     async def send_request(self, request: httpx2.Request) -> httpx2.Response:
-        """The response to a request, read whole; raises httpx2's errors."""
-        known: _RequestHead | None = request.extensions.get(_HEAD_EXTENSION)
-        content = request.extensions[_CONTENT_EXTENSION] if known else await request.aread()
+        """The whole response to a request. Raises httpx2's errors."""
+        head: _RequestHead | None = request.extensions.get(_HEAD_EXTENSION)
+        # Read before the check below: the connection may be closed meanwhile.
+        content = await request.aread() if head is None else request.extensions[_CONTENT_EXTENSION]
         if self._transport is None:
             raise httpx2.ReadError("the connection was closed")
         self._reset_response()
         try:
-            said = (
-                known.encode(self._http, content)
-                if known
-                else _encode_request(self._http, request, content)
-            )
-            self._transport.write(said)
+            if head is None:
+                encoded = _encode_request(self._http, request, content)
+            else:
+                encoded = head.encode(self._http, content)
         except h11.LocalProtocolError as error:
             raise httpx2.LocalProtocolError(str(error)) from error
+        self._transport.write(encoded)
         self._response_ready = asyncio.get_running_loop().create_future()
         try:
             await self._response_ready
@@ -240,7 +249,7 @@ class HttpConnection(asyncio.Protocol):
         self._response_head, self._response_chunks, self._response_size = None, [], 0
 
     def abort(self) -> None:
-        """Lets go of the connection at once."""
+        """Close the connection at once."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -250,7 +259,7 @@ class HttpConnection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._open_connections.add(self)
-        # A judge may think for minutes: a router in between should not forget the connection meanwhile.
+        # A model may think for minutes: without this a router may drop the silent connection.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def data_received(self, data: bytes) -> None:
@@ -268,7 +277,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _receive_bytes(self, data: bytes) -> None:
         if self._response_ready is None:
-            # Nobody asked: whatever it is must not become the answer to the next question.
+            # Bytes without a request must not become the response to the next one.
             self.abort()
             return
         try:
@@ -276,12 +285,12 @@ class HttpConnection(asyncio.Protocol):
             while self._handle_event(self._http.next_event()):
                 pass
         except h11.RemoteProtocolError as error:
-            words = str(error) if data else "it was closed before the answer was whole"
-            self._resolve_response(httpx2.RemoteProtocolError(words))
+            reason = str(error) if data else "it was closed before the answer was whole"
+            self._resolve_response(httpx2.RemoteProtocolError(reason))
             self.abort()
 
     def _handle_event(self, event: object) -> bool:
-        """One event of h11's; true where there may be more."""
+        """Handle one event of h11; true where there may be more."""
         if isinstance(event, h11.Data):
             self._response_chunks.append(bytes(event.data))
             self._response_size += len(event.data)
@@ -293,7 +302,7 @@ class HttpConnection(asyncio.Protocol):
             self._finish_response()
             return False
         elif not isinstance(event, h11.InformationalResponse):
-            # It waits for more bytes, or was told to speak another protocol, for which we never asked.
+            # h11 waits for more bytes, or the server switched the protocol unasked.
             if event is h11.PAUSED:
                 raise h11.RemoteProtocolError("an answer in another protocol")
             return False
@@ -306,17 +315,17 @@ class HttpConnection(asyncio.Protocol):
         self._resolve_response(None)
 
     def _resolve_response(self, error: httpx2.TransportError | None) -> None:
-        answer, self._response_ready = self._response_ready, None
-        if answer is None or answer.done():
+        ready, self._response_ready = self._response_ready, None
+        if ready is None or ready.done():
             return
         if error is None:
-            answer.set_result(None)
+            ready.set_result(None)
         else:
-            answer.set_exception(error)
+            ready.set_exception(error)
 
 
 def _encode_request(http: h11.Connection, request: httpx2.Request, content: bytes) -> bytes:
-    """A request as bytes; h11 refuses what would make two requests of one."""
+    """A request as bytes. h11 rejects headers that would make two requests of one."""
     head = h11.Request(
         method=request.method, target=request.url.raw_path, headers=request.headers.raw
     )
@@ -327,4 +336,5 @@ def _encode_request(http: h11.Connection, request: httpx2.Request, content: byte
 def _origin_of(url: httpx2.URL) -> Origin:
     if url.scheme not in ("http", "https") or not url.host:
         raise httpx2.UnsupportedProtocol(f"no address to call: {str(url)!r}")
-    return url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80)
+    default_port = 443 if url.scheme == "https" else 80
+    return url.scheme, url.host, url.port or default_port

@@ -1,4 +1,4 @@
-"""What every wrapper around a model shares: it has the model's name and note, and closes it."""
+"""The base class of the wrappers around a model: it passes on the name, the note and `close`."""
 
 from __future__ import annotations
 

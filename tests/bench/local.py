@@ -87,12 +87,12 @@ def store(count: int = 30_000) -> None:
     """The cache by itself: what a look-up and a put cost, hashing and reading the reply among them."""
     import asyncio
 
-    from rmg_dsl.messages import Message, Question, Request
-    from rmg_dsl.models import CachedModel, Endpoint, OpenAIChat, ReplyCache, ScriptedModel
+    from rmg_dsl.messages import Message, Question, Reply, Request, Usage
+    from rmg_dsl.models import CachedModel, ChatModel, Endpoint, ReplyCache, ScriptedModel
+    from rmg_dsl.models.cached_reply import encode_reply
     from rmg_dsl.scales import Whole
 
-    from .server import BODY
-
+    value = encode_reply(Reply(SIXTY_WORDS, finish="stop", usage=Usage(tokens_in=99)))
     prompt = "How well does the response answer the query? " * 4
     requests = [
         Request(
@@ -104,12 +104,12 @@ def store(count: int = 30_000) -> None:
     ]
     with tempfile.TemporaryDirectory() as folder:
         cache = ReplyCache(Path(folder) / "replies")
-        chat = OpenAIChat(Endpoint("http://h/v1"), "m")
+        chat = ChatModel(Endpoint("http://h/v1"), "m")
         model = CachedModel(ScriptedModel({}), cache, chat.cache_key)
 
         def put_all() -> None:
             for request in requests:
-                cache.put(chat.cache_key(request) or b"", BODY)
+                cache.put(chat.cache_key(request) or b"", value)
             cache.close()
 
         async def get_all() -> None:

@@ -12,10 +12,12 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hypothesis
+import paths
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,15 +30,17 @@ from rmg_dsl.models import (
     FILE_NAME,
     CachedModel,
     CacheError,
+    ChatModel,
     Endpoint,
     Endpoints,
     ModelSpec,
-    OpenAIChat,
     ReplyCache,
     ScriptedModel,
     open_model,
     reply_lookup_of,
 )
+from rmg_dsl.models.cached_reply import decode_reply, encode_reply
+from rmg_dsl.models.settings import ModelSettings
 from rmg_dsl.scales import Labels, Scale, Whole, YesNo
 
 KEY = b"k" * 32
@@ -362,7 +366,9 @@ def identity(
     key: str = TOKEN,
     **settings: Any,
 ) -> bytes | None:
-    return OpenAIChat(Endpoint(url, key), model, settings=settings).cache_key(request or asking())
+    return ChatModel(Endpoint(url, key), model, settings=cast(ModelSettings, settings)).cache_key(
+        request or asking()
+    )
 
 
 @pytest.mark.parametrize(
@@ -452,12 +458,8 @@ def test_a_second_run_asks_nothing_and_gets_the_same(path: Path) -> None:
     assert len(server.asked) == 4
     assert [reply.usage for reply in second] == [Usage(cached=1)] * 4
     for one, other in zip(first, second, strict=True):
-        assert (one.text, one.refusal, one.finish, one.raw) == (
-            other.text,
-            other.refusal,
-            other.finish,
-            other.raw,
-        )
+        assert (one.text, one.refusal, one.finish) == (other.text, other.refusal, other.finish)
+        assert other.raw is None
 
 
 def test_errors_are_not_kept(cache: ReplyCache) -> None:
@@ -534,6 +536,44 @@ def test_a_damaged_value_is_asked_anew(cache: ReplyCache, value: bytes) -> None:
     cache.put(key, value)
     model = CachedModel(ScriptedModel({"good": 4}), cache, lambda _: key)
     assert asyncio.run(model.complete(asking())).usage == Usage(calls=1)
+
+
+DAMAGED_REPLIES = [
+    json.loads(line)
+    for line in (paths.CASES / "models" / "damaged_replies.jsonl").read_text("utf-8").splitlines()
+]
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in DAMAGED_REPLIES])
+def test_a_damaged_reply_is_no_reply(case: dict[str, Any]) -> None:
+    assert decode_reply(json.dumps(case["value"]).encode()) is None
+
+
+COUNTS = st.integers(0, 10**12)
+LOGPROBS = st.lists(st.tuples(st.text(), st.floats(max_value=0.0)), max_size=3).map(tuple)
+
+
+@given(
+    st.builds(
+        Reply,
+        text=st.text(st.characters()),
+        refusal=st.none() | st.text(),
+        finish=st.none() | st.text(),
+        usage=st.builds(
+            Usage,
+            calls=st.just(1),
+            tokens_in=COUNTS,
+            tokens_out=COUNTS,
+            tokens_cached=COUNTS,
+        ),
+        first_token_logprobs=st.none() | LOGPROBS,
+    )
+)
+def test_every_reply_comes_back_from_its_bytes(reply: Reply) -> None:
+    value = encode_reply(reply)
+    assert decode_reply(value) == reply
+    assert decode_reply(value, Usage(cached=1)) == replace(reply, usage=Usage(cached=1))
+    assert decode_reply(value[:-1]) is None
 
 
 def test_what_is_known_is_known_without_a_key_and_without_asking(cache: ReplyCache) -> None:
@@ -712,5 +752,5 @@ def test_a_warm_cache_lets_others_run(cache: ReplyCache) -> None:
         task.cancel()
         return turns
 
-    cache.put(KEY, json.dumps({"choices": [{"message": {"content": "4"}}]}).encode())
+    cache.put(KEY, encode_reply(Reply("4")))
     assert asyncio.run(main()) > 10

@@ -20,11 +20,11 @@ from rmg_dsl.models import (
     CallCancelled,
     CallLimiter,
     Cancellation,
+    ChatModel,
     ConcurrencyLimitedModel,
     Endpoint,
     Endpoints,
     ModelSpec,
-    OpenAIChat,
     RateLimit,
     RateLimitedModel,
     RetryingModel,
@@ -423,7 +423,7 @@ def test_a_reply_that_announces_an_empty_account_holds_the_next() -> None:
 
     async def main(url: str) -> bool:
         endpoint = Endpoint(url)
-        await OpenAIChat(endpoint, "tiny").complete(asking())
+        await ChatModel(endpoint, "tiny").complete(asking())
         waiting = asyncio.create_task(endpoint.limiter.acquire())
         await turns()
         held = not waiting.done()
@@ -496,7 +496,7 @@ def test_opened_models_know_the_pace_of_their_endpoint() -> None:
 def test_who_waits_for_the_pace_holds_no_slot() -> None:
     async def main() -> int:
         brake = Cancellation()
-        gate = CallLimiter(brake=brake)
+        gate = CallLimiter(cancellation=brake)
         model = RateLimitedModel(
             ConcurrencyLimitedModel(ScriptedModel({"good": 4}), 1, gate), 1, sleep=brake.sleep
         )
@@ -528,7 +528,7 @@ async def attempts_of(task: asyncio.Task[Reply]) -> int:
 def test_a_pulled_brake_ends_whoever_waits_and_lets_go_on_who_is_under_way() -> None:
     async def main() -> tuple[list[int], list[str]]:
         gated, brake = Gated(), Cancellation()
-        gate = CallLimiter(brake=brake)
+        gate = CallLimiter(cancellation=brake)
         limited = ConcurrencyLimitedModel(gated, 2, gate)
         tried = crowd(RetryingModel(limited, sleep=brake.sleep), 1)
         await turns()
@@ -590,12 +590,11 @@ def test_on_a_bad_day_every_request_ends_and_every_attempt_is_counted(
 ) -> None:
     chances = random.Random(retries)
     requests = [asking(f"question {number}") for number in range(400)]
-    settings = {"timeout": 1.5, "concurrency": concurrency}
 
     async def main(url: str) -> list[Reply | BaseException]:
         endpoints = Endpoints()
         endpoint = endpoints.endpoint_for(url)
-        chat_model = OpenAIChat(endpoint, "tiny", settings={"timeout": settings["timeout"]})
+        chat_model = ChatModel(endpoint, "tiny", settings={"timeout": 1.5})
         model = RetryingModel(
             ConcurrencyLimitedModel(chat_model, concurrency, endpoint.limiter), retries, first=0.001
         )

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import paths
 import pytest
@@ -28,12 +28,12 @@ from rmg_dsl.messages import Message, Model, Question, Reply, Request, Usage
 from rmg_dsl.models import (
     PRESETS,
     SETTINGS,
+    ChatModel,
     ConcurrencyLimitedModel,
     Endpoint,
     Endpoints,
     LexicalModel,
     ModelSpec,
-    OpenAIChat,
     Price,
     RateLimitedModel,
     RetryingModel,
@@ -47,6 +47,7 @@ from rmg_dsl.models.http_response import HttpResponse, retry_after_of
 from rmg_dsl.models.lexical import verdict_on
 from rmg_dsl.models.providers.chat_completion import reply_from_response
 from rmg_dsl.models.reply_schema import reply_schema
+from rmg_dsl.models.settings import ModelSettings
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
 
 __all__ = ["llama_url"]
@@ -93,15 +94,15 @@ def run(model: Model, *requests: Request) -> list[Reply]:
     return asyncio.run(all_of_them())
 
 
-def chatting(server: Loopback, **settings: Any) -> OpenAIChat:
+def chatting(server: Loopback, **settings: Any) -> ChatModel:
     """A bare chat model, without retries, that owns its client."""
     endpoints = Endpoints()
     endpoint = endpoints.endpoint_for(server.url, KEY)
-    return OpenAIChat(
+    return ChatModel(
         endpoint,
         "tiny",
         name="test/tiny",
-        settings=settings,
+        settings=cast(ModelSettings, settings),
         key_variable="TEST_KEY",
         owned=endpoints,
     )
@@ -206,7 +207,7 @@ def test_settings_reach_the_wire(settings: dict[str, Any], draw: int, sent: dict
 def test_openai_itself_knows_the_limit_by_its_newer_name() -> None:
     model = open_model(ModelSpec("openai", "x", {"max_tokens": 9}), environment(OPENAI_API_KEY=KEY))
     chat_model = model._model._model._model  # type: ignore[attr-defined]
-    body = json.loads(chat_model._body(asking(), chat_model._endpoint_support))
+    body = json.loads(chat_model._provider.encode(asking(), chat_model._support))
     assert body["max_completion_tokens"] == 9
     assert "max_tokens" not in body
 
@@ -305,6 +306,10 @@ def test_the_table_of_settings_is_the_language_s() -> None:
         "temperature top_p max_tokens seed timeout concurrency rpm tpm max_retries reasoning_effort extra_body price "
         "base_url api_key_env"
     )
+
+
+def test_every_setting_has_a_type() -> None:
+    assert [*ModelSettings.__annotations__] == [*SETTINGS]
 
 
 def test_a_price_counts_cached_tokens_once() -> None:
@@ -414,7 +419,7 @@ def test_an_answer_that_never_ends_is_given_up(kind: Any) -> None:
 
 def test_where_nobody_listens_no_other_call_can_do_better() -> None:
     url = deserted_url()
-    found = fault(OpenAIChat(Endpoint(url), "tiny"))
+    found = fault(ChatModel(Endpoint(url), "tiny"))
     assert f"cannot reach {url}" in str(found)
     assert (found.retryable, found.fatal, found.status_code) == (True, True, None)
 
@@ -609,7 +614,7 @@ def test_several_rejections_are_learned_one_by_one() -> None:
 
 
 def test_calls_in_flight_learn_the_same_lesson_once() -> None:
-    async def at_once(model: OpenAIChat) -> list[Reply]:
+    async def at_once(model: ChatModel) -> list[Reply]:
         try:
             return await asyncio.gather(*(model.complete(asking()) for _ in range(8)))
         finally:

@@ -533,7 +533,7 @@ def test_a_hurried_run_is_over_while_calls_are_in_flight(answered: bool) -> None
     async def main() -> tuple[list[list[str]], int]:
         judge = Slow()
         brake = Cancellation()
-        limited = ConcurrencyLimitedModel(ScriptedModel(judge), 2, CallLimiter(brake=brake))
+        limited = ConcurrencyLimitedModel(ScriptedModel(judge), 2, CallLimiter(cancellation=brake))
         plan, run = started(
             ONE + "grader brief = words(x) <= 2", RunModel(limited, 2, brake.cancel)
         )

@@ -1,1 +1,1 @@
-"""The wire formats of providers, one file each."""
+"""The wire formats of providers, one file each. `presets.PRESETS` says who uses which."""

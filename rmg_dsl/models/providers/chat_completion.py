@@ -1,161 +1,162 @@
-"""From an answer to a reply: a chat completion read as hostile input."""
+"""The reply in a chat completion, read as untrusted input: any field may be missing or odd."""
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from rmg_dsl.errors import CallError
 from rmg_dsl.messages import Reply, Usage
-from rmg_dsl.models.http_errors import call_error_of, malformed_reply_error
-from rmg_dsl.models.http_response import HttpResponse
+from rmg_dsl.models.http_errors import embedded_error, malformed_reply_error
+from rmg_dsl.models.http_response import HttpResponse, token_count
 
-JsonObject: TypeAlias = Mapping[str, Any]
+JsonObject: TypeAlias = Mapping[str, object]
 
-# Above this a count of tokens is nonsense, and would overflow the arithmetic of money.
-_MOST_TOKENS = 10**12
-_DECODER = json.JSONDecoder()
+FILTERED = "the provider's filter stopped the reply"
+
+# Rounding makes some servers report the logarithm of 1 as a little more than 0.
+_MAX_LOGPROB = 0.001
 
 
-def reply_from_response(answer: HttpResponse, who: str, usage: Usage | None = None) -> Reply:
-    """The reply in a good answer, whatever it looks like; raises CallError (nothing else) where there is none.
-
-    What it cost is what it says itself, unless that is known better.
+def reply_from_response(response: HttpResponse, caller: str) -> Reply:
+    """The reply in a successful response, verdict or not. Raises CallError where there is none.
 
     >>> body = {"choices": [{"message": {"content": "4"}, "finish_reason": "stop"}]}
     >>> reply_from_response(HttpResponse(200, body), "ollama/x").text
     '4'
     """
-    body = answer.body
+    body = response.body
     if not isinstance(body, dict):
-        raise malformed_reply_error(answer, who, "no JSON object")
-    choice = _first_choice(answer, body, who)
+        raise malformed_reply_error(response, caller, "no JSON object")
+    choice = _first_choice(response, body, caller)
     message = choice.get("message")
     if not isinstance(message, dict):
-        raise malformed_reply_error(answer, who, "a choice without a message")
+        raise malformed_reply_error(response, caller, "a choice without a message")
     finish = choice.get("finish_reason")
+    if not isinstance(finish, str):
+        finish = None
     return Reply(
         text=_content_text(message.get("content"), "text"),
         refusal=_refusal_text(message, finish),
-        finish=finish if isinstance(finish, str) else None,
-        usage=usage_from_body(body.get("usage")) if usage is None else usage,
+        finish=finish,
+        usage=usage_from_body(body.get("usage")),
         raw=body,
-        first_token_logprobs=_first_token_logprobs(choice["logprobs"])
-        if choice.get("logprobs")
-        else None,
+        first_token_logprobs=_first_token_logprobs(choice.get("logprobs")),
     )
 
 
-def reply_from_cache(value: bytes | None, who: str, usage: Usage | None = None) -> Reply | None:
-    """The reply whose body was kept as JSON; none where there is none, or where it was damaged: it is asked anew.
-
-    >>> reply_from_cache(b'{"choices": [{"message": {"content": "4"}}]}', "ollama/x").text
-    '4'
-    """
-    if value is None:
-        return None
-    try:
-        return reply_from_response(HttpResponse(200, _DECODER.decode(value.decode())), who, usage)
-    except (ValueError, RecursionError, CallError):
-        return None
-
-
-def _first_token_logprobs(found: object) -> tuple[tuple[str, float], ...] | None:
-    """The alternatives for the first token that says anything; none where there are none, or they are no logarithms."""
-    tokens = found.get("content") if isinstance(found, dict) else None
-    for token in tokens if isinstance(tokens, list) else ():
-        if isinstance(token, dict) and isinstance(word := token.get("token"), str) and word.strip():
-            others = token.get("top_logprobs")
-            pairs = [
-                _token_logprob(each)
-                for each in (others if isinstance(others, list) and others else [token])
-            ]
-            return tuple(pair for pair in pairs if pair) if all(pairs) else None
-    return None
-
-
-def _token_logprob(found: object) -> tuple[str, float] | None:
-    word, log = (
-        (found.get("token"), found.get("logprob")) if isinstance(found, dict) else (None, None)
-    )
-    if (
-        not isinstance(word, str)
-        or isinstance(log, bool)
-        or not isinstance(log, int | float)
-        or not log <= 0.001
-    ):
-        return None
-    return word, float(log)
-
-
-def _first_choice(answer: HttpResponse, body: JsonObject, who: str) -> JsonObject:
+def _first_choice(response: HttpResponse, body: JsonObject, caller: str) -> JsonObject:
     choices = body.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else None
-    error = (first.get("error") if isinstance(first, dict) else None) or (
-        body.get("error") if not first else None
-    )
+    first: object = None
+    if isinstance(choices, list) and choices:
+        first = choices[0]
+    # Gateways report an error in place of the choices, or inside the first one.
+    error = None
+    if not first:
+        error = body.get("error")
+    elif isinstance(first, dict):
+        error = first.get("error")
     if error:
-        raise _embedded_error(answer, error, who)
+        raise embedded_error(response, error, caller)
     if not isinstance(first, dict):
-        raise malformed_reply_error(answer, who, "without choices")
+        raise malformed_reply_error(response, caller, "without choices")
     return first
 
 
-def _embedded_error(answer: HttpResponse, error: object, who: str) -> CallError:
-    """An error inside an HTTP 200: gateways hand on the status of whoever failed behind them in `code`."""
-    code = error.get("code") if isinstance(error, dict) else None
-    handed_on = code if isinstance(code, int) and 400 <= code <= 599 else None
-    fault = call_error_of(replace(answer, status=handed_on or 502, body={"error": error}), who)
-    fault.status_code = handed_on or answer.status
-    return fault
+# ── text and refusal ──
 
 
 def _content_text(content: object, kind: str) -> str:
-    """The text of a content that may be a list of parts; `kind` names the key of the wanted ones."""
-    if isinstance(content, str):
-        return content if kind == "text" else ""
-    if not isinstance(content, list):
+    """The text of a content, which may be a list of parts; `kind` is the key of a part's text."""
+    if isinstance(content, list):
+        return "".join(_part_text(part, kind) for part in content)
+    if isinstance(content, str) and kind == "text":
+        return content
+    return ""
+
+
+def _part_text(part: object, kind: str) -> str:
+    if isinstance(part, dict):
+        part = part.get(kind)
+    elif kind != "text":
         return ""
-    parts = [
-        part.get(kind) if isinstance(part, dict) else part if kind == "text" else None
-        for part in content
-    ]
-    return "".join(part for part in parts if isinstance(part, str))
+    return part if isinstance(part, str) else ""
 
 
-def _refusal_text(message: JsonObject, finish: object) -> str | None:
-    said = message.get("refusal")
-    words = said if isinstance(said, str) else _content_text(message.get("content"), "refusal")
-    if words.strip():
-        return words
-    return "the provider's filter stopped the reply" if finish == "content_filter" else None
+def _refusal_text(message: JsonObject, finish: str | None) -> str | None:
+    refusal = message.get("refusal")
+    if not isinstance(refusal, str):
+        refusal = _content_text(message.get("content"), "refusal")
+    if refusal.strip():
+        return refusal
+    return FILTERED if finish == "content_filter" else None
 
 
-def usage_from_body(found: object) -> Usage:
-    """One call, and the tokens it reports; a count that is no count is 0.
+# ── probabilities ──
 
-    >>> usage_from_body({"prompt_tokens": 20, "completion_tokens": "many", "prompt_tokens_details": {"cached_tokens": 19}})
-    Usage(calls=1, cached=0, retried=0, tokens_in=20, tokens_out=0, tokens_cached=19)
+
+def _first_token_logprobs(logprobs: object) -> tuple[tuple[str, float], ...] | None:
+    """The alternatives for the first token that is not blank; None where any of them is odd."""
+    tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
+    if not isinstance(tokens, list):
+        return None
+    for token in tokens:
+        if _token_word(token).strip():
+            return _token_alternatives(token)
+    return None
+
+
+def _token_word(token: object) -> str:
+    word = token.get("token") if isinstance(token, dict) else None
+    return word if isinstance(word, str) else ""
+
+
+def _token_alternatives(token: JsonObject) -> tuple[tuple[str, float], ...] | None:
+    alternatives = token.get("top_logprobs")
+    if not isinstance(alternatives, list) or not alternatives:
+        # Some servers give the probability of the chosen token only.
+        alternatives = [token]
+    pairs = []
+    for alternative in alternatives:
+        pair = _token_logprob(alternative)
+        if pair is None:
+            return None
+        pairs.append(pair)
+    return tuple(pairs)
+
+
+def _token_logprob(token: object) -> tuple[str, float] | None:
+    if not isinstance(token, dict):
+        return None
+    word, logprob = token.get("token"), token.get("logprob")
+    if not isinstance(word, str) or isinstance(logprob, bool):
+        return None
+    if not isinstance(logprob, int | float) or math.isnan(logprob) or logprob > _MAX_LOGPROB:
+        return None
+    return word, float(logprob)
+
+
+# ── usage ──
+
+
+def usage_from_body(usage: object) -> Usage:
+    """One call and the tokens that its response reports; 0 for each count that is missing or odd.
+
+    >>> details = {"cached_tokens": 19}
+    >>> usage_from_body({"prompt_tokens": 20, "prompt_tokens_details": details}).tokens_cached
+    19
     """
-    if not isinstance(found, dict):
+    if not isinstance(usage, dict):
         return Usage(calls=1)
-    details = found.get("prompt_tokens_details")
-    cached = (
-        details.get("cached_tokens")
-        if isinstance(details, dict)
-        else found.get("prompt_cache_hit_tokens")
-    )
+    details = usage.get("prompt_tokens_details")
+    if isinstance(details, dict):
+        tokens_cached = details.get("cached_tokens")
+    else:
+        # DeepSeek's name for the same count.
+        tokens_cached = usage.get("prompt_cache_hit_tokens")
     return Usage(
         calls=1,
-        tokens_in=_token_count(found.get("prompt_tokens")),
-        tokens_out=_token_count(found.get("completion_tokens")),
-        tokens_cached=_token_count(cached),
+        tokens_in=token_count(usage.get("prompt_tokens")),
+        tokens_out=token_count(usage.get("completion_tokens")),
+        tokens_cached=token_count(tokens_cached),
     )
-
-
-def _token_count(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return 0
-    return int(value) if 0 <= value <= _MOST_TOKENS else 0

@@ -1,0 +1,167 @@
+"""One model on one endpoint: sends each request once, and learns what the endpoint rejects."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from dataclasses import replace
+from functools import cache
+from itertools import count
+
+from rmg_dsl.errors import CallError
+from rmg_dsl.messages import Reply, ReplyFormat, Request
+from rmg_dsl.models.cancellation import cancellation_with_attempts
+from rmg_dsl.models.endpoints import Endpoint, Endpoints
+from rmg_dsl.models.http_response import HttpResponse, error_details_of
+from rmg_dsl.models.providers.provider import (
+    EndpointSupport,
+    ProviderTarget,
+    create_provider,
+)
+from rmg_dsl.models.settings import ModelSettings
+
+DEFAULT_TIMEOUT = 120.0
+
+
+class ChatModel:
+    """A model behind one of the wire formats in `providers/`. Raises CallError.
+
+    >>> from rmg_dsl.models import ChatModel, Endpoint
+    >>> ChatModel(Endpoint("http://localhost:8080/v1"), "tiny", name="llamacpp/tiny").note
+    ''
+
+    Where the endpoint rejects a field that the author did not write, the call is sent again without
+    it, and the model remembers that. So a reply is held to a JSON schema, else to any JSON object,
+    else to nothing. `usage` counts these calls. `owned` are endpoints that `close()` closes.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        model: str,
+        *,
+        name: str = "",
+        settings: ModelSettings | None = None,
+        key_variable: str | None = None,
+        wire_format: str = "openai",
+        owned: Endpoints | None = None,
+    ) -> None:
+        self.name = name or model
+        self._endpoint = endpoint
+        target = ProviderTarget(model, settings or {}, endpoint.base_url)
+        self._provider = create_provider(wire_format, target)
+        self._support = self._provider.initial_support()
+        self._headers = self._provider.headers
+        self._timeout = target.settings.get("timeout", DEFAULT_TIMEOUT)
+        self._key_variable = key_variable
+        self._owned_endpoints = owned
+        self._question_hash = cache(self._hash_identity)
+
+    def __repr__(self) -> str:
+        return f"ChatModel({self.name!r}, {self._endpoint!r})"
+
+    @property
+    def note(self) -> str:
+        """What the endpoint made us leave out, for the summary; empty where that is nothing."""
+        parts = [
+            f"`{name}` was left out, the endpoint rejects ours"
+            for name in sorted(self._support.rejected_settings)
+        ]
+        if self._support.format_level:
+            parts.append("replies are not held to a schema, the endpoint rejects it")
+        return f"{self.name}: {'; '.join(parts)}" if parts else ""
+
+    def cache_key(self, request: Request) -> bytes | None:
+        """The cache key of a request, 32 bytes, or None where the request cannot be sent.
+
+        Requests with the same endpoint, model, messages, settings, schema and draw have the same
+        key.
+        """
+        key = self._question_hash(request.question.reply_format, request.draw).copy()
+        try:
+            key.update(request.encoded_messages)
+        except UnicodeEncodeError:
+            return None
+        return key.digest()
+
+    def _hash_identity(self, reply_format: ReplyFormat, draw: int) -> hashlib._Hash:
+        identity = self._provider.identity(reply_format, draw)
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
+
+    async def complete(self, request: Request) -> Reply:
+        for attempt in count(1):
+            support = self._support
+            body = self._encode(request, support, attempt)
+            response = await self._post(body, attempt)
+            if response.is_success:
+                return self._decode(response, attempt)
+            reply_format = request.question.reply_format
+            lesson = self._provider.learn_from_rejection(response, support, reply_format)
+            if lesson is None:
+                raise self._rejection_error(response, attempt, reply_format)
+            # Joined, not replaced: calls in flight may have learned something else meanwhile.
+            self._support |= lesson
+        raise AssertionError("a count has no end")
+
+    def _encode(self, request: Request, support: EndpointSupport, attempt: int) -> bytes:
+        try:
+            return self._provider.encode(request, support)
+        except CallError as error:
+            # Nothing was sent this time: only the calls before count.
+            raise _with_attempts(error, attempt - 1) from None
+        except UnicodeEncodeError:
+            words = "the prompt holds half a character (a lone surrogate), which cannot be sent"
+            raise CallError(words, attempts=attempt - 1) from None
+
+    async def _post(self, body: bytes, attempt: int) -> HttpResponse:
+        try:
+            return await self._endpoint.post(
+                self._provider.path, body, self._timeout, self._headers
+            )
+        except CallError as error:
+            raise _with_attempts(error, attempt) from None
+        except asyncio.CancelledError as cause:
+            raise cancellation_with_attempts(cause, attempt) from None
+
+    def _decode(self, response: HttpResponse, attempt: int) -> Reply:
+        try:
+            reply = self._provider.decode(response, self.name)
+        except CallError as error:
+            raise _with_attempts(error, attempt) from None
+        return replace(reply, usage=replace(reply.usage, calls=attempt, retried=attempt - 1))
+
+    def _rejection_error(
+        self, response: HttpResponse, attempt: int, reply_format: ReplyFormat
+    ) -> CallError:
+        try:
+            self._provider.decode(response, self.name, self._key_hint())
+        except CallError as error:
+            if reply_format.wants_logprobs:
+                _add_logprobs_hint(error, response)
+            return _with_attempts(error, attempt)
+        raise AssertionError("a response with an error status holds no reply")
+
+    def _key_hint(self) -> str:
+        if not self._endpoint.has_key:
+            return f"no key was sent: set {self._key_variable or 'one by api_key_env='}"
+        if self._key_variable:
+            return f"is {self._key_variable} right?"
+        return ""
+
+    async def close(self) -> None:
+        """Close the endpoints that belong to this model alone; the run closes shared ones."""
+        if self._owned_endpoints is not None:
+            await self._owned_endpoints.close()
+
+
+def _add_logprobs_hint(error: CallError, response: HttpResponse) -> None:
+    """Say what to change where the endpoint gives no probabilities."""
+    if error_details_of(response).mentions(("logprob",)):
+        hint = "it gives no probabilities; take `logprobs = True` out, or ask another model"
+        error.args = (f"{error}: {hint}",)
+
+
+def _with_attempts(error: CallError, attempts: int) -> CallError:
+    error.attempts = attempts
+    return error
