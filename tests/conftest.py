@@ -95,6 +95,9 @@ def _no_replies_of_the_session(
     assert not replies, f"a fixture of {request.node.name} shares the session's cache: {advice}"
 
 
+# Cases are data, also those that are Python files.
+collect_ignore = ["cases"]
+
 # The beginnings of the ids of slow tests.
 SLOW = tuple(
     f"tests/{line}"
