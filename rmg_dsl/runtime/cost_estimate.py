@@ -74,10 +74,10 @@ class CostEstimate:
             _is_or_are(self.cached, "in the cache", "in the cache"),
             _is_or_are(self.duplicates, "a duplicate", "duplicates"),
         ]
-        said = " and ".join(part for part in parts if part)
+        savings = " and ".join(part for part in parts if part)
         return (
-            f", of which {said}: {_range_text(self.make_least, self.make_most)} to make"
-            if said
+            f", of which {savings}: {_range_text(self.make_least, self.make_most)} to make"
+            if savings
             else ""
         )
 
@@ -98,8 +98,8 @@ class CostEstimate:
         )
 
 
-def _is_or_are(number: int, one: str, many: str) -> str:
-    return "" if not number else f"1 is {one}" if number == 1 else f"{number:,} are {many}"
+def _is_or_are(number: int, singular: str, plural: str) -> str:
+    return "" if not number else f"1 is {singular}" if number == 1 else f"{number:,} are {plural}"
 
 
 def _range_text(least: int, most: int) -> str:
@@ -127,20 +127,22 @@ class _StepUsage:
     @property
     def typical_call(self) -> _StepUsage:
         """One call as large as those that are known."""
-        known = max(1, self.calls + self.cached_replies)
-        answer = self.reply_tokens // self.calls if self.calls else VERDICT_TOKENS
-        return _StepUsage(1, (self.prompt_tokens + self.estimated_tokens) // known, answer)
+        call_count = max(1, self.calls + self.cached_replies)
+        reply_tokens = self.reply_tokens // self.calls if self.calls else VERDICT_TOKENS
+        return _StepUsage(
+            1, (self.prompt_tokens + self.estimated_tokens) // call_count, reply_tokens
+        )
 
     def add(self, request: Request, calls: int = 1) -> None:
         self.calls += calls
         self.prompt_tokens += calls * request.tokens
         self.reply_tokens += calls * _expected_reply_tokens(request.question)
 
-    def learn(self, guess: int, usage: Usage) -> None:
+    def learn(self, estimated_tokens: int, usage: Usage) -> None:
         """A reply with the provider's own count; one without a count teaches nothing."""
-        if usage.tokens_in and usage.tokens_out and guess:
+        if usage.tokens_in and usage.tokens_out and estimated_tokens:
             self.cached_replies += 1
-            self.estimated_tokens += guess
+            self.estimated_tokens += estimated_tokens
             self.measured_usage += usage
 
 
@@ -163,14 +165,14 @@ class CostEstimator:
         request = Request(enquiry.question, enquiry.draw)
         while (reply := self._count_request(enquiry, request)) is not None:
             outcome = read_reply(reply, enquiry.question)
-            again = (
+            follow_up_messages = (
                 follow_up(reply, outcome, enquiry.question)
                 if isinstance(outcome, Unscored)
                 else None
             )
-            if again is None or request.follow_up:
+            if follow_up_messages is None or request.follow_up:
                 return outcome
-            request = replace(request, follow_up=again)
+            request = replace(request, follow_up=follow_up_messages)
         return None
 
     def _count_request(self, enquiry: Enquiry, request: Request) -> Reply | None:
@@ -179,22 +181,22 @@ class CostEstimator:
         key = quote.cache_key(request) if quote.cache_key else b""
         if quote.is_free or key is None:
             return None
-        line = self._step_usage(enquiry)
+        step_usage = self._step_usage(enquiry)
         reply = quote.recall(key) if key else None
-        mark = _key_prefix(key)
+        prefix = _key_prefix(key)
         self._calls += 1
         if reply is not None:
             self._cached_calls += 1
-            line.learn(request.tokens, reply.usage)
-        elif key and mark in self._certain_requests:
+            step_usage.learn(request.tokens, reply.usage)
+        elif key and prefix in self._certain_requests:
             self._duplicate_calls += 1
         else:
             self._calls_to_make += 1
-            self._certain_requests.add(mark)
-            line.add(request)
-            if (other := self._possible_requests.pop(mark, None)) is not None:
+            self._certain_requests.add(prefix)
+            step_usage.add(request)
+            if (possible := self._possible_requests.pop(prefix, None)) is not None:
                 # Another row may come to ask it, this one will: it is asked once.
-                other.add(request, -1)
+                possible.add(request, -1)
         return reply
 
     def add_possible(self, enquiry: Enquiry) -> None:
@@ -207,10 +209,10 @@ class CostEstimator:
         self._possible_calls += 1
         if key and quote.recall(key) is not None:
             return
-        mark = _key_prefix(key) if key else object()
-        if mark not in self._certain_requests and mark not in self._possible_requests:
-            self._possible_requests[mark] = self._step_usage(enquiry)
-            self._possible_requests[mark].add(request)
+        prefix = _key_prefix(key) if key else object()
+        if prefix not in self._certain_requests and prefix not in self._possible_requests:
+            self._possible_requests[prefix] = self._step_usage(enquiry)
+            self._possible_requests[prefix].add(request)
 
     def add_extra_calls(self, step: AskStep | RankStep | RefineStep, calls: int) -> None:
         """Calls that a step may come to make, of whichever of its models, beyond the enquiries that are known."""
@@ -223,73 +225,79 @@ class CostEstimator:
 
     def cost_estimate(self, rows: int, missing: int) -> CostEstimate:
         """What it all comes to."""
-        further = self._extra_calls.total()
-        sums = [
-            self._cost_of_calls(use, line, line.calls)
-            for (_, use), line in self._step_usages.items()
-            if line.calls
+        extra_calls = self._extra_calls.total()
+        costs = [
+            self._cost_of_calls(use, step_usage, step_usage.calls)
+            for (_, use), step_usage in self._step_usages.items()
+            if step_usage.calls
         ]
-        sums += [
+        costs += [
             self._most_expensive_cost(number, calls) for number, calls in self._extra_calls.items()
         ]
-        unpriced = tuple(dict.fromkeys(name for each in sums for name in each.unpriced))
+        unpriced = tuple(dict.fromkeys(name for cost in costs for name in cost.unpriced))
         return CostEstimate(
             rows,
             self._calls,
-            self._calls + self._possible_calls + further,
+            self._calls + self._possible_calls + extra_calls,
             self._cached_calls,
             self._duplicate_calls,
             self._calls_to_make,
-            self._calls_to_make + len(self._possible_requests) + further,
+            self._calls_to_make + len(self._possible_requests) + extra_calls,
             missing,
-            sum(each.estimated_usage.tokens_in for each in sums),
-            sum(each.estimated_usage.tokens_out for each in sums),
-            None if unpriced else round(sum(each.cost for each in sums), 12),
-            sum(line.cached_replies for line in self._step_usages.values()),
+            sum(cost.estimated_usage.tokens_in for cost in costs),
+            sum(cost.estimated_usage.tokens_out for cost in costs),
+            None if unpriced else round(sum(cost.cost for cost in costs), 12),
+            sum(step_usage.cached_replies for step_usage in self._step_usages.values()),
             unpriced,
         )
 
-    def _cost_of_calls(self, use: ModelUse, line: _StepUsage, calls: int) -> _CallCost:
+    def _cost_of_calls(self, use: ModelUse, step_usage: _StepUsage, calls: int) -> _CallCost:
         """What so many calls of a line's size come to, by what its replies in the cache teach."""
         quote = self._quotes[use]
-        known = line if line.cached_replies else self._usage_of_model(use)
-        tokens_in, tokens_out = float(line.prompt_tokens), float(line.reply_tokens)
-        if known.cached_replies:
-            tokens_in *= known.measured_usage.tokens_in / known.estimated_tokens
-            tokens_out = line.calls * known.measured_usage.tokens_out / known.cached_replies
+        measured = step_usage if step_usage.cached_replies else self._usage_of_model(use)
+        tokens_in, tokens_out = float(step_usage.prompt_tokens), float(step_usage.reply_tokens)
+        if measured.cached_replies:
+            tokens_in *= measured.measured_usage.tokens_in / measured.estimated_tokens
+            tokens_out = (
+                step_usage.calls * measured.measured_usage.tokens_out / measured.cached_replies
+            )
         if quote.max_tokens_out:
-            tokens_out = min(tokens_out, line.calls * quote.max_tokens_out)
-        used = Usage(
-            tokens_in=round(tokens_in * calls / line.calls),
-            tokens_out=round(tokens_out * calls / line.calls),
+            tokens_out = min(tokens_out, step_usage.calls * quote.max_tokens_out)
+        usage = Usage(
+            tokens_in=round(tokens_in * calls / step_usage.calls),
+            tokens_out=round(tokens_out * calls / step_usage.calls),
         )
         price = quote.price
         return _CallCost(
-            used, price.cost(used) if price else 0.0, () if price else (use.label or "the model",)
+            usage, price.cost(usage) if price else 0.0, () if price else (use.label or "the model",)
         )
 
     def _usage_of_model(self, use: ModelUse) -> _StepUsage:
         """What the cache teaches of a model, by whichever step it was asked."""
-        every = _StepUsage()
-        for line in (line for (_, each), line in self._step_usages.items() if each == use):
-            every.cached_replies += line.cached_replies
-            every.estimated_tokens += line.estimated_tokens
-            every.measured_usage += line.measured_usage
-        return every
+        total = _StepUsage()
+        for step_usage in (
+            step_usage for (_, model), step_usage in self._step_usages.items() if model == use
+        ):
+            total.cached_replies += step_usage.cached_replies
+            total.estimated_tokens += step_usage.estimated_tokens
+            total.measured_usage += step_usage.measured_usage
+        return total
 
     def _most_expensive_cost(self, number: int, calls: int) -> _CallCost:
         """Nobody knows yet which of a step's models these calls go to: the dearest of them, as large as any."""
         sizes = [
-            line.typical_call for (step, _), line in self._step_usages.items() if step == number
+            step_usage.typical_call
+            for (step, _), step_usage in self._step_usages.items()
+            if step == number
         ]
-        largest = max(sizes, key=lambda line: line.prompt_tokens, default=_StepUsage(1))
-        sums = [
+        largest = max(sizes, key=lambda step_usage: step_usage.prompt_tokens, default=_StepUsage(1))
+        costs = [
             self._cost_of_calls(use, largest, calls)
             for use in self._models[number]
             if not self._quotes[use].is_free
         ]
         return max(
-            sums, key=lambda each: (bool(each.unpriced), each.cost, each.estimated_usage.tokens_in)
+            costs, key=lambda cost: (bool(cost.unpriced), cost.cost, cost.estimated_usage.tokens_in)
         )
 
 

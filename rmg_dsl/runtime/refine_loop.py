@@ -94,21 +94,23 @@ class RefineLoop:
     def _grade_latest(self, drafts: Drafts) -> DraftGrade:
         """What the latest draft comes to, once nothing of it is out any more."""
         version = drafts.versions[-1]
-        found = self._grader_outcomes(self._required_graders(drafts), version)
+        outcomes = self._grader_outcomes(self._required_graders(drafts), version)
         failed = next(
-            (outcome for outcome in found.values() if isinstance(outcome, Unscored)), None
+            (outcome for outcome in outcomes.values() if isinstance(outcome, Unscored)), None
         )
         if failed is not None:
             return DraftGrade(failure=failed)
         try:
-            enough = self._refining.until is not None and self._evaluator.truth(
+            is_until_met = self._refining.until is not None and self._evaluator.truth(
                 self._until_condition(version), version.state
             )
         except NoScore as error:
             return DraftGrade(failure=error.unscored)
-        by = _directed_score(self._refining.by, found) if self._refining.by in found else 0.0
+        by = _directed_score(self._refining.by, outcomes) if self._refining.by in outcomes else 0.0
         return DraftGrade(
-            by, tuple(_directed_score(guard, found) for guard in self._refining.guards), enough
+            by,
+            tuple(_directed_score(guard, outcomes) for guard in self._refining.guards),
+            is_until_met,
         )
 
     def _required_graders(self, drafts: Drafts) -> list[LoopGrader]:
@@ -123,22 +125,22 @@ class RefineLoop:
         return self._refining.is_pairwise and len(drafts.versions) == 1
 
     def _grader_outcomes(
-        self, watched: Iterable[LoopGrader], version: Version
+        self, graders: Iterable[LoopGrader], version: Version
     ) -> dict[LoopGrader, Outcome]:
         """The outcomes of all of these, asked for together; what the writer will hear of is asked for with them."""
-        found: dict[LoopGrader, Outcome] = {}
+        outcomes: dict[LoopGrader, Outcome] = {}
         waiting = False
-        for each in watched:
+        for grader in graders:
             try:
-                found[each] = self._evaluator.outcome(
-                    _grader_step_number(each, version), version.state
+                outcomes[grader] = self._evaluator.outcome(
+                    _grader_step_number(grader, version), version.state
                 )
             except Waiting:
                 waiting = True
         waiting = self._is_until_pending(version) or waiting
         if waiting:
             raise Waiting
-        return found
+        return outcomes
 
     def _is_until_pending(self, version: Version) -> bool:
         if self._refining.until is None:
@@ -157,12 +159,12 @@ class RefineLoop:
 
     def _run_holdout(self, drafts: Drafts) -> None:
         """The grader that no draft was written for sees the first and the returned one, and no other."""
-        held, kept = self._refining.holdout, self._returned_index(drafts)
-        if held is not None and kept is not None:
+        holdout, returned = self._refining.holdout, self._returned_index(drafts)
+        if holdout is not None and returned is not None:
             waiting = False
-            for version in (drafts.versions[0], drafts.versions[kept]):
+            for version in (drafts.versions[0], drafts.versions[returned]):
                 try:
-                    self._evaluator.outcome(_grader_step_number(held, version), version.state)
+                    self._evaluator.outcome(_grader_step_number(holdout, version), version.state)
                 except Waiting:
                     waiting = True
             if waiting:
@@ -191,46 +193,49 @@ class RefineLoop:
         """A better version of the latest draft, by what is said of that one."""
         latest, place = drafts.versions[-1], len(drafts.versions)
         best = drafts.versions[compare_drafts(self._loop_rules, drafts.grades).best_index].text
-        said = self._feedback_text(drafts)
-        seen = {**state.row, _DRAFT: latest.text, _BEST: best, _FEEDBACK: said}
-        found: Version | Unscored
+        feedback = self._feedback_text(drafts)
+        writer_row = {**state.row, _DRAFT: latest.text, _BEST: best, _FEEDBACK: feedback}
+        written: Version | Unscored
         try:
-            found = self._write_draft(
-                self._refining.improve, (place,), RowState(state.index, seen), state, place
+            written = self._write_draft(
+                self._refining.improve, (place,), RowState(state.index, writer_row), state, place
             )
         except NoScore as error:
-            found = error.unscored
-        if isinstance(found, Unscored):
+            written = error.unscored
+        if isinstance(written, Unscored):
             return Unscored(
-                found.status, f"round {place}: the writer: {found.message}", found.attempts
+                written.status, f"round {place}: the writer: {written.message}", written.attempts
             )
-        found.state.row = {**found.state.row, _BEST: best}
-        return found
+        written.state.row = {**written.state.row, _BEST: best}
+        return written
 
     def _feedback_text(self, drafts: Drafts) -> str:
         version = drafts.versions[-1]
-        asked = [
-            each
-            for each in self._refining.feedback
-            if each != self._refining.by or not self._has_no_rival(drafts)
+        graders = [
+            grader
+            for grader in self._refining.feedback
+            if grader != self._refining.by or not self._has_no_rival(drafts)
         ]
-        found = [
-            (each, self._evaluator.outcome(_grader_step_number(each, version), version.state))
-            for each in asked
+        outcomes = [
+            (grader, self._evaluator.outcome(_grader_step_number(grader, version), version.state))
+            for grader in graders
         ]
-        scored = [(each, said) for each, said in found if isinstance(said, Score)]
+        scored = [(grader, outcome) for grader, outcome in outcomes if isinstance(outcome, Score)]
         return (
             feedback_on(
-                [(each.name, str(each.type.scale or each.type), said) for each, said in scored]
+                [
+                    (grader.name, str(grader.type.scale or grader.type), outcome)
+                    for grader, outcome in scored
+                ]
             )
             or _NO_FEEDBACK
         )
 
     def _write_draft(
         self,
-        written: WriterPrompt,
+        prompt: WriterPrompt,
         key: tuple[int, ...],
-        seen: RowState,
+        writer_state: RowState,
         state: RowState,
         place: int,
     ) -> Version | Unscored:
@@ -238,8 +243,8 @@ class RefineLoop:
         answer = state.answers.get(self._step_number, {}).get(key)
         if answer is None:
             if (None, self._step_number, key) not in state.enquiries:
-                ask = DraftWriter(self._refining.name, written).question
-                question = self._evaluator.question(ask, written.bindings, seen)
+                ask = DraftWriter(self._refining.name, prompt).question
+                question = self._evaluator.question(ask, prompt.bindings, writer_state)
                 self._evaluator.send(
                     Enquiry(self._step_number, key, question, self._refining.writer), state
                 )
@@ -254,50 +259,50 @@ class RefineLoop:
 
     # ── what is left ──
 
-    def loop_output(self, taken: LoopOutputScoring, state: RowState) -> Outcome:
+    def loop_output(self, output: LoopOutputScoring, state: RowState) -> Outcome:
         """What the loop leaves behind under one name."""
         drafts, outcome = state.drafts[self._step_number], state.outcomes[self._step_number]
-        if taken.part == "status":
+        if output.part == "status":
             return Score(str(outcome.status))
-        kept = self._returned_index(drafts)
-        if kept is None:
+        returned = self._returned_index(drafts)
+        if returned is None:
             assert isinstance(outcome, Unscored)
             return outcome
-        if taken.grader is not None:
-            version = drafts.versions[0 if taken.part == "before" else kept]
-            return version.state.outcomes[_grader_step_number(taken.grader, version)]
+        if output.grader is not None:
+            version = drafts.versions[0 if output.part == "before" else returned]
+            return version.state.outcomes[_grader_step_number(output.grader, version)]
         return Score(
-            drafts.versions[kept].text if taken.part == "refined" else len(drafts.versions) - 1
+            drafts.versions[returned].text if output.part == "refined" else len(drafts.versions) - 1
         )
 
     def _refine_path(self, drafts: Drafts) -> RefinePath:
         refused = (
             compare_drafts(self._loop_rules, drafts.grades).refused_indexes if drafts.grades else ()
         )
-        found = (
-            Draft(each.text, self._outcomes_by_grader(each), place in refused)
-            for place, each in enumerate(drafts.versions)
+        drafts_of_path = (
+            Draft(version.text, self._outcomes_by_grader(version), place in refused)
+            for place, version in enumerate(drafts.versions)
         )
-        return RefinePath(tuple(found), self._returned_index(drafts), drafts.ending)
+        return RefinePath(tuple(drafts_of_path), self._returned_index(drafts), drafts.ending)
 
     def _outcomes_by_grader(self, version: Version) -> dict[str, Outcome]:
-        known = {
-            each.name: version.state.outcomes.get(_grader_step_number(each, version))
-            for each in all_loop_graders(self._refining)
+        outcomes = {
+            grader.name: version.state.outcomes.get(_grader_step_number(grader, version))
+            for grader in all_loop_graders(self._refining)
         }
-        return {name: outcome for name, outcome in known.items() if outcome is not None}
+        return {name: outcome for name, outcome in outcomes.items() if outcome is not None}
 
 
-def _grader_step_number(watched: LoopGrader, version: Version) -> int:
-    return watched.row_scoring if version.is_original else watched.draft_scoring
+def _grader_step_number(grader: LoopGrader, version: Version) -> int:
+    return grader.row_scoring if version.is_original else grader.draft_scoring
 
 
-def _directed_score(watched: LoopGrader, found: Mapping[LoopGrader, Outcome]) -> float:
+def _directed_score(grader: LoopGrader, outcomes: Mapping[LoopGrader, Outcome]) -> float:
     """A score to compare by: higher is better, whatever the scale says."""
-    outcome = found[watched]
+    outcome = outcomes[grader]
     assert isinstance(outcome, Score)
     assert not isinstance(outcome.value, str | list)
-    return -outcome.value if watched.type.direction < 0 else outcome.value
+    return -outcome.value if grader.type.direction < 0 else outcome.value
 
 
 def _with_round_number(place: int, failure: Unscored | None) -> Unscored | None:

@@ -45,46 +45,46 @@ class LoopProgress:
     refused_indexes: tuple[int, ...] = ()
 
 
-def compare_drafts(rules: LoopRules, marks: Sequence[DraftGrade]) -> LoopProgress:
+def compare_drafts(rules: LoopRules, grades: Sequence[DraftGrade]) -> LoopProgress:
     """How the drafts compare; of equal ones the earlier is the better.
 
     >>> compare_drafts(LoopRules(3), [DraftGrade(2), DraftGrade(4), DraftGrade(3)])
     LoopProgress(best_index=1, returned_index=1, rounds_without_gain=1, refused_indexes=())
     """
-    best = kept = idle = 0
+    best = returned = without_gain = 0
     refused: list[int] = []
-    for place, mark in enumerate(marks[1:], 1):
-        if mark.failure is not None:
+    for place, grade in enumerate(grades[1:], 1):
+        if grade.failure is not None:
             break
-        if _lowers_guard(mark, marks[best]):
+        if _lowers_guard(grade, grades[best]):
             refused.append(place)
-            idle += 1
+            without_gain += 1
             continue
-        gain = mark.score > (0.5 if rules.duel else marks[best].score)
-        best, idle = (place, 0) if gain else (best, idle + 1)
-        kept = place if rules.keep_last or gain else kept
-    return LoopProgress(best, kept, idle, tuple(refused))
+        gain = grade.score > (0.5 if rules.duel else grades[best].score)
+        best, without_gain = (place, 0) if gain else (best, without_gain + 1)
+        returned = place if rules.keep_last or gain else returned
+    return LoopProgress(best, returned, without_gain, tuple(refused))
 
 
-def _lowers_guard(mark: DraftGrade, best: DraftGrade) -> bool:
+def _lowers_guard(grade: DraftGrade, best: DraftGrade) -> bool:
     return any(
-        now < before for now, before in zip(mark.guard_scores, best.guard_scores, strict=True)
+        now < before for now, before in zip(grade.guard_scores, best.guard_scores, strict=True)
     )
 
 
-def loop_ending(rules: LoopRules, marks: Sequence[DraftGrade]) -> Ending | None:
+def loop_ending(rules: LoopRules, grades: Sequence[DraftGrade]) -> Ending | None:
     """Why the loop ends with these drafts, or none where another one is to be written.
 
     >>> loop_ending(LoopRules(rounds=2), [DraftGrade(2), DraftGrade(3)]), loop_ending(LoopRules(rounds=2), [DraftGrade(2), DraftGrade(3), DraftGrade(3)])
     (None, 'rounds')
     """
-    if marks[-1].failure is not None:
+    if grades[-1].failure is not None:
         return "failed"
-    now = compare_drafts(rules, marks)
-    if marks[now.returned_index].is_until_met:
+    progress = compare_drafts(rules, grades)
+    if grades[progress.returned_index].is_until_met:
         return "until"
-    if len(marks) > rules.rounds:
+    if len(grades) > rules.rounds:
         return "rounds"
-    if rules.patience is not None and now.rounds_without_gain >= rules.patience:
+    if rules.patience is not None and progress.rounds_without_gain >= rules.patience:
         return "patience"
     return None

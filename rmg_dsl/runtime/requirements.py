@@ -37,27 +37,27 @@ class RequirementResult:
         return {name: estimate.value for name, estimate in self.estimates.items()}
 
     def __str__(self) -> str:
-        seen = "; ".join(
+        statistics = "; ".join(
             f"{name} = {_statistic_text(estimate)}" for name, estimate in self.estimates.items()
         )
-        mark = "holds" if self.holds else "FAILS"
+        verdict = "holds" if self.holds else "FAILS"
         return (
-            f"require {self.text}: {mark}"
-            + (f" ({seen})" if seen else "")
+            f"require {self.text}: {verdict}"
+            + (f" ({statistics})" if statistics else "")
             + (f": {self.why}" if self.why else "")
         )
 
 
-def _statistic_text(found: Estimate) -> str:
+def _statistic_text(estimate: Estimate) -> str:
     """The value, its 95 % bounds, and how many rows it rests on."""
-    if found.value is None:
+    if estimate.value is None:
         return "none"
     bounds = (
         ""
-        if found.low is None
-        else f", 95 % {_short_number(found.low)} – {_short_number(found.high)}"
+        if estimate.low is None
+        else f", 95 % {_short_number(estimate.low)} – {_short_number(estimate.high)}"
     )
-    return f"{_short_number(found.value)}{bounds}, n = {found.n:,}"
+    return f"{_short_number(estimate.value)}{bounds}, n = {estimate.n:,}"
 
 
 def _short_number(value: float | None) -> str:
@@ -106,14 +106,17 @@ class RequirementChecker:
         self._estimate_of = estimate_of
         self._collected_inputs: dict[_StatisticInput, _CollectedInput] = {}
         self._inputs_by_requirement = [
-            (requirement_name(gate), [_StatisticInput.of(term) for term in _statistics_in(gate)])
-            for gate in plan.requirements
+            (
+                requirement_name(requirement),
+                [_StatisticInput.of(term) for term in _statistics_in(requirement)],
+            )
+            for requirement in plan.requirements
         ]
         for _, readings in self._inputs_by_requirement:
             for reading in readings:
                 columns = tuple(CompactColumn() for _ in reading.arguments)
                 self._collected_inputs.setdefault(reading, _CollectedInput(columns))
-        terms = [term for gate in plan.requirements for term in _statistics_in(gate)]
+        terms = [term for requirement in plan.requirements for term in _statistics_in(requirement)]
         # A failure of these steps stands in `failures` already, under the name of its grader.
         self._reported_steps = {output.scoring for output in plan.outputs} | {
             step.number for step in plan.steps if isinstance(step, LoopOutputStep)
@@ -173,10 +176,12 @@ class RequirementChecker:
         else:
             for column, value in zip(collected.columns, values, strict=True):
                 column.append(value)
-        own = next((f.outcome for f in failures if f.step not in self._reported_steps), None)
-        if own is not None and collected.first_failure is None:
-            collected.first_failure = (state.index, own)
-        return own
+        own_failure = next(
+            (f.outcome for f in failures if f.step not in self._reported_steps), None
+        )
+        if own_failure is not None and collected.first_failure is None:
+            collected.first_failure = (state.index, own_failure)
+        return own_failure
 
     def _read_argument(self, kind: str, argument: Term, state: RowState) -> Any:
         return read_value(self._evaluator, argument, state, _READERS[kind])
@@ -184,35 +189,45 @@ class RequirementChecker:
     # ── judging ──
 
     def requirement_results(self) -> tuple[RequirementResult, ...]:
-        return tuple(self._check_requirement(gate) for gate in self._requirements)
+        return tuple(self._check_requirement(requirement) for requirement in self._requirements)
 
-    def _check_requirement(self, gate: Requirement) -> RequirementResult:
-        found = {term: self._estimate_statistic(term) for term in _statistics_in(gate)}
-        shown = {_statistic_label(term, found): estimate for term, estimate in found.items()}
-        unseen = next((why for term in found if (why := self._too_many_unscored(term))), "")
+    def _check_requirement(self, requirement: Requirement) -> RequirementResult:
+        estimates = {term: self._estimate_statistic(term) for term in _statistics_in(requirement)}
+        shown = {
+            _statistic_label(term, estimates): estimate for term, estimate in estimates.items()
+        }
+        unseen = next((why for term in estimates if (why := self._too_many_unscored(term))), "")
         lacking = next(
-            (why for term in walk_terms(gate.condition) if (why := _undefined_reason(term, found))),
+            (
+                why
+                for term in walk_terms(requirement.condition)
+                if (why := _undefined_reason(term, estimates))
+            ),
             "",
         )
-        failed_row = self._first_failure_text(gate)
+        failed_row = self._first_failure_text(requirement)
         if lacking:
             why = _join_reasons(lacking, unseen, failed_row)
-            return RequirementResult(gate.text, False, shown, why)
-        state = RowState(-1, _statistic_values(gate, found))
-        holds = attempt(partial(self._evaluator.truth, gate.condition), state)
+            return RequirementResult(requirement.text, False, shown, why)
+        state = RowState(-1, _statistic_values(requirement, estimates))
+        holds = attempt(partial(self._evaluator.truth, requirement.condition), state)
         if isinstance(holds, Unscored):
             why = _join_reasons(holds.message, unseen, failed_row)
-            return RequirementResult(gate.text, False, shown, why)
+            return RequirementResult(requirement.text, False, shown, why)
         is_false = ""
         if unseen and not holds:
             is_false = "the condition is false"
         why = _join_reasons(is_false, unseen, failed_row)
-        return RequirementResult(gate.text, holds and not unseen, shown, why)
+        return RequirementResult(requirement.text, holds and not unseen, shown, why)
 
-    def _first_failure_text(self, gate: Requirement) -> str:
+    def _first_failure_text(self, requirement: Requirement) -> str:
         """The first row on which an expression of the requirement failed, and why it did."""
-        inputs = [self._collected_inputs[_StatisticInput.of(t)] for t in _statistics_in(gate)]
-        failures = [each.first_failure for each in inputs if each.first_failure is not None]
+        inputs = [
+            self._collected_inputs[_StatisticInput.of(t)] for t in _statistics_in(requirement)
+        ]
+        failures = [
+            collected.first_failure for collected in inputs if collected.first_failure is not None
+        ]
         if not failures:
             return ""
         index, outcome = min(failures, key=lambda failure: failure[0])
@@ -227,11 +242,14 @@ class RequirementChecker:
 
     def _too_many_unscored(self, term: Statistic) -> str:
         """Why a statistic cannot be believed: too many of the rows it needs have no score, and no gate bounds them."""
-        seen = self._collected_inputs[_StatisticInput.of(term)]
-        if not seen.needed_rows or seen.lost_rows / seen.needed_rows <= MAX_UNSCORED_SHARE:
+        collected = self._collected_inputs[_StatisticInput.of(term)]
+        if (
+            not collected.needed_rows
+            or collected.lost_rows / collected.needed_rows <= MAX_UNSCORED_SHARE
+        ):
             return ""
         return (
-            f"{seen.lost_rows} of the {seen.needed_rows} rows it needs have no score, more than {MAX_UNSCORED_SHARE:.0%}; "
+            f"{collected.lost_rows} of the {collected.needed_rows} rows it needs have no score, more than {MAX_UNSCORED_SHARE:.0%}; "
             "`require unscored(…) < …` sets another bound"
         )
 
@@ -297,38 +315,38 @@ def _is_expected_gap(error: NoScore) -> bool:
 # ── one gate ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def requirement_name(gate: Requirement) -> str:
+def requirement_name(requirement: Requirement) -> str:
     """What a requirement is called where its failures stand beside those of graders."""
-    return f"require {gate.text}"
+    return f"require {requirement.text}"
 
 
 def _join_reasons(*reasons: str) -> str:
     return "; ".join(reason for reason in reasons if reason)
 
 
-def _statistics_in(gate: Requirement) -> Iterator[Statistic]:
+def _statistics_in(requirement: Requirement) -> Iterator[Statistic]:
     """The functions over the rows that a gate asks for; of `low` and `high` those whose bounds they are."""
-    found = (
+    statistics = (
         term
-        for term in walk_terms(gate.condition)
+        for term in walk_terms(requirement.condition)
         if isinstance(term, Statistic) and not term.spec.is_bound
     )
-    return iter(dict.fromkeys(found))
+    return iter(dict.fromkeys(statistics))
 
 
-def _statistic_label(term: Statistic, found: Mapping[Statistic, Estimate]) -> str:
-    same = [each for each in found if each.function == term.function]
+def _statistic_label(term: Statistic, estimates: Mapping[Statistic, Estimate]) -> str:
+    same = [statistic for statistic in estimates if statistic.function == term.function]
     return term.function if len(same) == 1 else f"{term.function} {same.index(term) + 1}"
 
 
-def _undefined_reason(term: Term, found: Mapping[Statistic, Estimate]) -> str:
+def _undefined_reason(term: Term, estimates: Mapping[Statistic, Estimate]) -> str:
     """Why a statistic, or a bound of one, is not to be had: no gate can be decided by it."""
     if not isinstance(term, Statistic):
         return ""
     if not term.spec.is_bound:
-        return found[term].why if found[term].value is None else ""
+        return estimates[term].why if estimates[term].value is None else ""
     (inner,) = term.arguments
-    estimate = found[inner] if isinstance(inner, Statistic) else Estimate(0, None)
+    estimate = estimates[inner] if isinstance(inner, Statistic) else Estimate(0, None)
     return (
         f"there is no {term.function}: {estimate.why}"
         if estimate.value is not None and estimate.low is None
@@ -337,15 +355,17 @@ def _undefined_reason(term: Term, found: Mapping[Statistic, Estimate]) -> str:
 
 
 def _statistic_values(
-    gate: Requirement, found: Mapping[Statistic, Estimate]
+    requirement: Requirement, estimates: Mapping[Statistic, Estimate]
 ) -> dict[Statistic, float | None]:
     """What each function is worth in the condition."""
-    numbers = {term: estimate.value for term, estimate in found.items()}
-    for term in walk_terms(gate.condition):
+    numbers = {term: estimate.value for term, estimate in estimates.items()}
+    for term in walk_terms(requirement.condition):
         if isinstance(term, Statistic) and term.spec.is_bound:
             (inner,) = term.arguments
             assert isinstance(inner, Statistic)
-            numbers[term] = found[inner].low if term.function == "low" else found[inner].high
+            numbers[term] = (
+                estimates[inner].low if term.function == "low" else estimates[inner].high
+            )
     return numbers
 
 

@@ -107,10 +107,10 @@ class Bridge:
 
     async def _cancel_background_tasks(self) -> bool:
         """Whether nothing else runs any more."""
-        left = list(self._background_tasks)
-        for task in left:
+        tasks = list(self._background_tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         return asyncio.all_tasks() == {asyncio.current_task()}
 
 

@@ -54,7 +54,11 @@ class ValidationCollector:
     """
 
     def __init__(
-        self, plan: Plan, evaluator: Evaluator, baseline: Model, asked: Collection[int] = ()
+        self,
+        plan: Plan,
+        evaluator: Evaluator,
+        baseline: Model,
+        judged_scorings: Collection[int] = (),
     ) -> None:
         self._evaluator = evaluator
         self._baseline = baseline
@@ -63,8 +67,8 @@ class ValidationCollector:
             step.number for step in plan.steps if not asks & needed_by(plan, step.number)
         ]
         self.validation_columns = [
-            ValidationColumns.empty(each, with_baseline=each.scoring in asked)
-            for each in plan.validations
+            ValidationColumns.empty(validation, with_baseline=validation.scoring in judged_scorings)
+            for validation in plan.validations
         ]
 
     async def add(self, result: RowResult) -> None:
@@ -72,26 +76,26 @@ class ValidationCollector:
         if not self.validation_columns:
             return
         state = finished_state(result, self._evaluator)
-        for each in self.validation_columns:
-            await self._collect_verdicts(each, state)
+        for columns in self.validation_columns:
+            await self._collect_verdicts(columns, state)
 
-    async def _collect_verdicts(self, each: ValidationColumns, state: RowState) -> None:
-        people = [self._read_rating(term, state) for _, term in each.validation.against]
-        each.unread += sum(isinstance(verdict, Failure) for verdict in people)
-        known = [None if isinstance(verdict, Failure) else verdict for verdict in people]
-        judge = self._read_rating(ScoreRef(each.validation.scoring), state)
-        if judge is None or all(verdict is None for verdict in known):
+    async def _collect_verdicts(self, columns: ValidationColumns, state: RowState) -> None:
+        people = [self._read_rating(term, state) for _, term in columns.validation.against]
+        columns.unread += sum(isinstance(verdict, Failure) for verdict in people)
+        verdicts = [None if isinstance(verdict, Failure) else verdict for verdict in people]
+        judge = self._read_rating(ScoreRef(columns.validation.scoring), state)
+        if judge is None or all(verdict is None for verdict in verdicts):
             return
         if isinstance(judge, Failure):
-            each.unscored_count += 1
+            columns.unscored_count += 1
             return
-        each.judge.append(judge)
-        for column, verdict in zip(each.people, known, strict=True):
+        columns.judge.append(judge)
+        for column, verdict in zip(columns.people, verdicts, strict=True):
             column.append(verdict)
-        if each.groups is not None:
-            each.groups.append(self._group_of_row(each.validation, state))
-        if each.baseline is not None:
-            each.baseline.append(await self._baseline_verdict(each.validation.scoring, state))
+        if columns.groups is not None:
+            columns.groups.append(self._group_of_row(columns.validation, state))
+        if columns.baseline is not None:
+            columns.baseline.append(await self._baseline_verdict(columns.validation.scoring, state))
 
     def _read_rating(self, term: Term, state: RowState) -> Any:
         return read_value(self._evaluator, term, state, as_rating)
@@ -99,10 +103,10 @@ class ValidationCollector:
     def _group_of_row(self, validation: Validation, state: RowState) -> float | str | None:
         """The group of a row: a number or a text as it is, anything else by its JSON."""
         assert validation.group is not None
-        found = read_value(
+        group = read_value(
             self._evaluator, validation.group, state, lambda value, _: _validation_group_key(value)
         )
-        return None if isinstance(found, Failure) else found
+        return None if isinstance(group, Failure) else group
 
     async def _baseline_verdict(self, scoring: int, state: RowState) -> float | str | None:
         """What the grader would say if the baseline were its judge; code that needs no judge is not run again."""
