@@ -1,4 +1,4 @@
-"""Before the run: which questions the rows need, from what is known without asking."""
+"""Estimate the questions of a run before it starts, from code and the reply cache alone."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from rmg_dsl.runtime.row_state import NoScore, Row, RowState, Waiting
 def estimate(
     evaluator: Evaluator, rows: Iterable[Row], quotes: Mapping[ModelUse, ModelQuote]
 ) -> CostEstimate:
-    """Go through the rows as far as code and the cache can decide; calls nobody.
+    """Estimate the cost of a run without a call: evaluate all rows as far as code and cache allow.
 
-    Code graders, gates by code and replies in the cache make it exact.
+    The estimate is exact where only code and cached replies decide which questions a row needs.
     """
     estimator = CostEstimator(quotes)
     ranked: list[RowState] = []
@@ -47,7 +47,7 @@ def estimate(
 
 
 def _finish_row(evaluator: Evaluator, state: RowState, estimator: CostEstimator) -> int:
-    """Add what the row may yet come to; returns how many of its cells have no input."""
+    """Count what the row may yet ask; returns how many of its cells have no input."""
     if not state.is_done:
         _add_possible_enquiries(evaluator, state, estimator)
     return _count_missing_input(evaluator, [state])
@@ -64,7 +64,7 @@ def _count_missing_input(evaluator: Evaluator, states: Iterable[RowState]) -> in
 
 
 def _advance_from_cache(evaluator: Evaluator, state: RowState, estimator: CostEstimator) -> None:
-    """As far as the row gets by what the cache answers."""
+    """Go on with a row as long as the cache answers its enquiries."""
     enquiries = evaluator.advance(state)
     while enquiries:
         answered = False
@@ -79,7 +79,7 @@ def _advance_from_cache(evaluator: Evaluator, state: RowState, estimator: CostEs
 def _estimate_rankings(
     evaluator: Evaluator, states: Sequence[RowState], estimator: CostEstimator
 ) -> None:
-    """The groups as far as the cache answers for them, and what each of them may yet ask."""
+    """Go on with all groups as long as the cache answers, then count what each may yet ask."""
     groups = RankingGroups(evaluator, at_once=len(states) + 1)
     pending: deque[RowState | RankingGroup] = deque(
         group for state in states for group in groups.add_row(state)
@@ -127,7 +127,7 @@ def _advance_group_from_cache(
 def _possible_groups(
     evaluator: Evaluator, states: Sequence[RowState], groups: RankingGroups
 ) -> list[RankingGroup]:
-    """The groups of rows that may come to be ranked, and do not yet wait for it."""
+    """The groups of rows that wait for a rank and whose group is not open yet."""
     open_members = {
         (group.rank.number, member.index)
         for group in groups.open_groups
@@ -147,7 +147,7 @@ def _possible_groups(
 def _add_possible_enquiries(
     evaluator: Evaluator, state: RowState, estimator: CostEstimator
 ) -> None:
-    """What the row may come to ask beside what it is sure to."""
+    """Count the enquiries and calls that the row may make beyond those that are certain."""
     certain_count = len(state.enquiries)
     steps = [step for step in possible_steps(evaluator, state) if isinstance(step, AskStep)]
     for enquiry in list(state.enquiries.values())[certain_count:]:
@@ -165,9 +165,9 @@ def _add_possible_enquiries(
 
 
 def possible_steps(evaluator: Evaluator, state: RowState) -> list[AskStep | RankStep]:
-    """What this row may still be asked about or ranked by, whatever the judges say.
+    """The steps that a row may still ask or rank by, whatever the judges say.
 
-    Conditions that code decides are followed.
+    A branch that code rules out is left out.
     """
     possible: list[AskStep | RankStep] = []
     visited: set[int] = set()
@@ -195,7 +195,7 @@ def possible_steps(evaluator: Evaluator, state: RowState) -> list[AskStep | Rank
 
 
 def _has_input(evaluator: Evaluator, number: int, state: RowState) -> bool:
-    """Could the question be asked at all? A row without the grader's input costs nothing."""
+    """Can the question of a step be rendered? A row without its input costs nothing."""
     try:
         evaluator.outcome(number, state)
     except Waiting:
@@ -223,6 +223,7 @@ def _reachable_parts(evaluator: Evaluator, term: Term, state: RowState) -> list[
 
 
 def _known_truth(evaluator: Evaluator, condition: Term, state: RowState) -> bool | None:
+    """The value of a condition; None where an answer or an input is missing."""
     try:
         return evaluator.truth(condition, state)
     except (Waiting, NoScore):

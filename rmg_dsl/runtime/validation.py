@@ -1,11 +1,10 @@
-"""`validate`: verdicts of a grader and of people, collected row by row, and those of a baseline that costs nothing."""
+"""`validate`: collect the ratings of a grader, of people and of a free baseline, row by row."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any
 
 from rmg_dsl.ir.expr import ScoreRef, Term
 from rmg_dsl.ir.suite import Validation
@@ -15,17 +14,24 @@ from rmg_dsl.plan import Plan, needed_by
 from rmg_dsl.results import Score
 from rmg_dsl.runtime.evaluate import Evaluator
 from rmg_dsl.runtime.executor import RowResult
-from rmg_dsl.runtime.requirements import Failure, as_rating, finished_state, read_value
-from rmg_dsl.runtime.row_state import RowState, Waiting
+from rmg_dsl.runtime.requirements import (
+    Failure,
+    RowReading,
+    as_rating,
+    finished_state,
+    read_value,
+)
+from rmg_dsl.runtime.row_state import Data, RowState, Waiting
 from rmg_dsl.runtime.value_columns import CompactColumn
 
 
 @dataclass(slots=True)
 class ValidationColumns:
-    """The rows that the grader and at least one person have judged, by column; what is not there is None.
+    """The ratings of the rows that the grader and at least one person have rated, by column.
 
-    `unscored` counts the rows with a verdict of a person and none of the grader, which should have one; `unread` what
-    stands in a person's column and is no verdict. `baseline` is None where there is nobody to compare with.
+    A missing rating is None. `unscored_count` counts the rows that a person has rated and on which
+    the grader failed. `unread` counts the values of people that are no ratings. `baseline` is None
+    where the grader asks no judge: then there is nothing to compare a baseline with.
     """
 
     validation: Validation
@@ -38,19 +44,18 @@ class ValidationColumns:
 
     @classmethod
     def empty(cls, validation: Validation, *, with_baseline: bool) -> ValidationColumns:
-        """Nothing seen so far."""
+        """Columns without a row."""
         people = tuple(CompactColumn() for _ in validation.against)
         groups = None if validation.group is None else CompactColumn()
-        return cls(
-            validation, CompactColumn(), people, groups, CompactColumn() if with_baseline else None
-        )
+        baseline = CompactColumn() if with_baseline else None
+        return cls(validation, CompactColumn(), people, groups, baseline)
 
 
 class ValidationCollector:
-    """Collects what the validations of a plan compare. They force nothing: a row that skipped the grader is left out.
+    """Collects what the validations of a plan compare. A row that skipped the grader is left out.
 
-    `baseline` is asked what the judges were asked, for the validations of the scorings in `asked`; it must cost
-    nothing, and its refusals leave gaps.
+    `baseline` answers the questions of the judges again, for the scorings in `asked`. It must cost
+    nothing. Where it has no verdict its column has a gap.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class ValidationCollector:
         self._evaluator = evaluator
         self._baseline = baseline
         asks = {step.number for step in plan.asks}
+        # Steps that need no judge have the same outcomes for the baseline: they do not run again.
         self._judge_free_steps = [
             step.number for step in plan.steps if not asks & needed_by(plan, step.number)
         ]
@@ -97,46 +103,49 @@ class ValidationCollector:
         if columns.baseline is not None:
             columns.baseline.append(await self._baseline_verdict(columns.validation.scoring, state))
 
-    def _read_rating(self, term: Term, state: RowState) -> Any:
+    def _read_rating(self, term: Term, state: RowState) -> RowReading:
         return read_value(self._evaluator, term, state, as_rating)
 
     def _group_of_row(self, validation: Validation, state: RowState) -> float | str | None:
-        """The group of a row: a number or a text as it is, anything else by its JSON."""
+        """The group of a row: a number or a text as it is, anything else as JSON."""
         assert validation.group is not None
         group = read_value(
             self._evaluator, validation.group, state, lambda value, _: _validation_group_key(value)
         )
-        return None if isinstance(group, Failure) else group
+        if isinstance(group, Failure):
+            return None
+        return group
 
     async def _baseline_verdict(self, scoring: int, state: RowState) -> float | str | None:
-        """What the grader would say if the baseline were its judge; code that needs no judge is not run again."""
+        """The rating of the grader with the baseline as its judge."""
         outcomes = {number: state.outcomes[number] for number in self._judge_free_steps}
         fresh = RowState(state.index, state.row, outcomes)
         while True:
             try:
                 outcome = self._evaluator.outcome(scoring, fresh)
-                return (
-                    as_rating(outcome.value, ScoreRef(scoring))
-                    if isinstance(outcome, Score)
-                    else None
-                )
             except Waiting:
                 await self._answer_with_baseline(fresh)
+                continue
+            if not isinstance(outcome, Score):
+                return None
+            return as_rating(outcome.value, ScoreRef(scoring))
 
     async def _answer_with_baseline(self, state: RowState) -> None:
         open_ones = [
             e for e in state.enquiries.values() if not self._evaluator.has_answer(state, e)
         ]
         for enquiry in open_ones:
-            # A baseline says a verdict and has no probabilities.
+            # A baseline gives a verdict and not the probabilities of words.
             question = replace(enquiry.question, answer_options=())
             reply = await self._baseline.complete(Request(question, row=state.index))
             self._evaluator.add_answer(state, enquiry, read_reply(reply, question))
 
 
-def _validation_group_key(value: Any) -> float | str:
+def _validation_group_key(value: Data) -> float | str:
+    """The key of a group: the value itself where a column can hold it, else its JSON."""
     if isinstance(value, str):
         return value
+    # A larger integer is not exact as a float: two groups could become one.
     if isinstance(value, int | float) and abs(value) < 2**53:
         return value
     return json.dumps(value, sort_keys=True, default=str)
