@@ -1,4 +1,4 @@
-"""The run: rows through a plan. Async in one place, with one bridge to ordinary code."""
+"""The run: rows through a plan. The executor is async; one bridge connects it to ordinary code."""
 
 from rmg_dsl.runtime.cost_estimate import CostEstimate, ModelQuote
 from rmg_dsl.runtime.evaluate import Evaluator

@@ -1,4 +1,4 @@
-"""The bill: calls, tokens and money, from the questions that a run will put and what the cache already answers."""
+"""The cost estimate: calls, tokens and money, from the questions of a run and the reply cache."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from rmg_dsl.models.prices import Price
 from rmg_dsl.plan import AskStep, RankStep, RefineStep
 from rmg_dsl.results import Outcome, Unscored
 
-# A sentence or two and a verdict, as JSON. A model that thinks first writes more: the cache knows how much.
+# A sentence or two and a verdict, as JSON. A model that reasons first writes more: where the cache
+# has replies, their token counts are used instead.
 VERDICT_TOKENS = 60
 _WORD_TOKENS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class ModelQuote:
-    """What is known of a model without asking it.
+    """What the estimate needs to know of a model.
 
-    `key` makes one of equal requests, and is None for what cannot be sent; without one each is asked for itself.
-    `recall` gives the reply that a cache holds for a key. A model that is `free` is asked without a call.
+    `cache_key` gives equal requests one key, and None for a request that cannot be sent. Without a
+    `cache_key` no request counts as a duplicate. `recall` gives the cached reply for a key. A model
+    that `is_free` makes no calls.
     """
 
     cache_key: Callable[[Request], bytes | None] | None = None
@@ -35,13 +37,16 @@ class ModelQuote:
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """What a run can cost: its questions, `least` to `most`; both are equal where no answer decides over another call.
+    """What a run can cost: its questions, from `least` to `most`.
 
-    Of those that are sure to be asked `cached` are in the reply cache and `duplicates` ask what another row asks. The
-    calls to make are from `make_least` to `make_most`, without second questions after a poor reply and what must be
-    tried again. For the most calls `tokens_in`, `tokens_out` and `cost` (in USD; None where a model, one in
-    `unpriced`, has no price) are estimates: four bytes of a prompt are one token, a verdict with its reason is 60; or,
-    where the cache has `replies` of the same grader or model, both as the provider counted them.
+    Both are equal where no answer decides over another question. Of the questions that are certain
+    `cached` are in the reply cache and `duplicates` are equal to that of another row. The calls to
+    make are from `make_least` to `make_most`, without follow-up questions and retries.
+
+    `tokens_in`, `tokens_out` and `cost` are estimates for the most calls. `cost` is in USD, and None
+    where a model in `unpriced` has no price. Four bytes of a prompt count as one token, a verdict
+    with its reason as 60. Where the cache has `replies` of the same grader or model, the token
+    counts of the provider are used.
     """
 
     rows: int
@@ -59,13 +64,14 @@ class CostEstimate:
     unpriced: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        rows, missing = (
-            _count_text(self.rows, self.rows, "row"),
-            _count_text(self.missing, self.missing, "cell"),
-        )
-        lines = [f"{rows}, {_count_text(self.least, self.most, 'model call')}{self._savings_text}"]
-        lines += [self._tokens_text] if self.make_most else []
-        lines += [f"{missing} without input: no call"] if self.missing else []
+        rows = _count_text(self.rows, self.rows, "row")
+        calls = _count_text(self.least, self.most, "model call")
+        lines = [f"{rows}, {calls}{self._savings_text}"]
+        if self.make_most:
+            lines.append(self._tokens_text)
+        if self.missing:
+            missing = _count_text(self.missing, self.missing, "cell")
+            lines.append(f"{missing} without input: no call")
         return "\n".join(lines)
 
     @property
@@ -74,48 +80,54 @@ class CostEstimate:
             _is_or_are(self.cached, "in the cache", "in the cache"),
             _is_or_are(self.duplicates, "a duplicate", "duplicates"),
         ]
-        said = " and ".join(part for part in parts if part)
-        return (
-            f", of which {said}: {_range_text(self.make_least, self.make_most)} to make"
-            if said
-            else ""
-        )
+        savings = " and ".join(part for part in parts if part)
+        if not savings:
+            return ""
+        return f", of which {savings}: {_range_text(self.make_least, self.make_most)} to make"
 
     @property
     def _tokens_text(self) -> str:
-        basis = (
-            f"{self.replies:,} replies in the cache"
-            if self.replies
-            else f"{VERDICT_TOKENS} tokens a verdict"
-        )
+        basis = f"{VERDICT_TOKENS} tokens a verdict"
+        if self.replies:
+            basis = f"{self.replies:,} replies in the cache"
         about = "at most about" if self.make_least < self.make_most else "about"
-        tokens = f"{about} {self.tokens_in:,} tokens in and {self.tokens_out:,} out (an estimate, from {basis})"
+        tokens = f"{about} {self.tokens_in:,} tokens in and {self.tokens_out:,} out"
+        tokens += f" (an estimate, from {basis})"
         if self.cost is not None:
             return f"{tokens}, {self.cost:.4g} USD"
         names = " and ".join(f"`{name}`" for name in self.unpriced)
-        return (
-            f'{tokens}; the money is known where {names} has a price: llm("…", price="0.10/0.40")'
-        )
+        price = 'llm("…", price="0.10/0.40")'
+        return f"{tokens}; the money is known where {names} has a price: {price}"
 
 
-def _is_or_are(number: int, one: str, many: str) -> str:
-    return "" if not number else f"1 is {one}" if number == 1 else f"{number:,} are {many}"
+def _is_or_are(number: int, singular: str, plural: str) -> str:
+    if not number:
+        return ""
+    if number == 1:
+        return f"1 is {singular}"
+    return f"{number:,} are {plural}"
 
 
 def _range_text(least: int, most: int) -> str:
-    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    if least == most:
+        return f"{least:,}"
+    return f"{least:,} to {most:,}"
 
 
 def _count_text(least: int, most: int, word: str) -> str:
     return f"{_range_text(least, most)} {word}{'' if most == 1 else 's'}"
 
 
-# ── reckoning ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── adding up ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(slots=True)
 class _StepUsage:
-    """What one step asks of one model: the calls to make and what they may take; replies that the cache has of it."""
+    """The calls of one step to one model with their tokens, and the cached replies of both.
+
+    `measured_usage` is what the provider counted for the cached replies, `estimated_tokens` what
+    the estimate says for the same prompts.
+    """
 
     calls: int = 0
     prompt_tokens: int = 0
@@ -126,26 +138,29 @@ class _StepUsage:
 
     @property
     def typical_call(self) -> _StepUsage:
-        """One call as large as those that are known."""
-        known = max(1, self.calls + self.cached_replies)
-        answer = self.reply_tokens // self.calls if self.calls else VERDICT_TOKENS
-        return _StepUsage(1, (self.prompt_tokens + self.estimated_tokens) // known, answer)
+        """One call with the mean tokens of the known calls."""
+        call_count = max(1, self.calls + self.cached_replies)
+        reply_tokens = self.reply_tokens // self.calls if self.calls else VERDICT_TOKENS
+        return _StepUsage(
+            1, (self.prompt_tokens + self.estimated_tokens) // call_count, reply_tokens
+        )
 
     def add(self, request: Request, calls: int = 1) -> None:
+        """Count calls with this request; -1 takes one back."""
         self.calls += calls
         self.prompt_tokens += calls * request.tokens
         self.reply_tokens += calls * _expected_reply_tokens(request.question)
 
-    def learn(self, guess: int, usage: Usage) -> None:
-        """A reply with the provider's own count; one without a count teaches nothing."""
-        if usage.tokens_in and usage.tokens_out and guess:
+    def learn(self, estimated_tokens: int, usage: Usage) -> None:
+        """Note a cached reply, if it has the token counts of the provider."""
+        if usage.tokens_in and usage.tokens_out and estimated_tokens:
             self.cached_replies += 1
-            self.estimated_tokens += guess
+            self.estimated_tokens += estimated_tokens
             self.measured_usage += usage
 
 
 class CostEstimator:
-    """Adds up what a run will ask, question by question: those that it is sure to put, and those it may come to."""
+    """Adds up the questions of a run: those that are certain, and those that an answer decides."""
 
     def __init__(self, quotes: Mapping[ModelUse, ModelQuote]) -> None:
         self._quotes = quotes
@@ -159,46 +174,44 @@ class CostEstimator:
         self._models: dict[int, tuple[ModelUse, ...]] = {}
 
     def add_certain(self, enquiry: Enquiry) -> Outcome | None:
-        """An enquiry that is sure to be made: what comes of it where the cache knows, else nothing."""
+        """Count an enquiry that is certain; returns its outcome where the cache has the reply."""
         request = Request(enquiry.question, enquiry.draw)
         while (reply := self._count_request(enquiry, request)) is not None:
             outcome = read_reply(reply, enquiry.question)
-            again = (
-                follow_up(reply, outcome, enquiry.question)
-                if isinstance(outcome, Unscored)
-                else None
-            )
-            if again is None or request.follow_up:
+            if not isinstance(outcome, Unscored) or request.follow_up:
                 return outcome
-            request = replace(request, follow_up=again)
+            follow_up_messages = follow_up(reply, outcome, enquiry.question)
+            if follow_up_messages is None:
+                return outcome
+            request = replace(request, follow_up=follow_up_messages)
         return None
 
     def _count_request(self, enquiry: Enquiry, request: Request) -> Reply | None:
-        """A request that is sure to be made: the reply where the cache has it."""
+        """Count a request that is certain; returns the reply where the cache has it."""
         quote = self._quotes[enquiry.model]
         key = quote.cache_key(request) if quote.cache_key else b""
         if quote.is_free or key is None:
             return None
-        line = self._step_usage(enquiry)
+        step_usage = self._step_usage(enquiry)
         reply = quote.recall(key) if key else None
-        mark = _key_prefix(key)
+        prefix = _key_prefix(key)
         self._calls += 1
         if reply is not None:
             self._cached_calls += 1
-            line.learn(request.tokens, reply.usage)
-        elif key and mark in self._certain_requests:
+            step_usage.learn(request.tokens, reply.usage)
+        elif key and prefix in self._certain_requests:
             self._duplicate_calls += 1
         else:
             self._calls_to_make += 1
-            self._certain_requests.add(mark)
-            line.add(request)
-            if (other := self._possible_requests.pop(mark, None)) is not None:
-                # Another row may come to ask it, this one will: it is asked once.
-                other.add(request, -1)
+            self._certain_requests.add(prefix)
+            step_usage.add(request)
+            if (possible := self._possible_requests.pop(prefix, None)) is not None:
+                # It counted as possible for another row. It is sent once, so it counts once.
+                possible.add(request, -1)
         return reply
 
     def add_possible(self, enquiry: Enquiry) -> None:
-        """An enquiry that may come to be made; where it would cost nothing, it is not counted as one to make."""
+        """Count an enquiry that may be made; it is no call to make where the cache has the reply."""
         quote = self._quotes[enquiry.model]
         request = Request(enquiry.question, enquiry.draw)
         key = quote.cache_key(request) if quote.cache_key else b""
@@ -207,13 +220,13 @@ class CostEstimator:
         self._possible_calls += 1
         if key and quote.recall(key) is not None:
             return
-        mark = _key_prefix(key) if key else object()
-        if mark not in self._certain_requests and mark not in self._possible_requests:
-            self._possible_requests[mark] = self._step_usage(enquiry)
-            self._possible_requests[mark].add(request)
+        prefix = _key_prefix(key) if key else object()
+        if prefix not in self._certain_requests and prefix not in self._possible_requests:
+            self._possible_requests[prefix] = self._step_usage(enquiry)
+            self._possible_requests[prefix].add(request)
 
     def add_extra_calls(self, step: AskStep | RankStep | RefineStep, calls: int) -> None:
-        """Calls that a step may come to make, of whichever of its models, beyond the enquiries that are known."""
+        """Count calls that a step may make beyond its known enquiries, to any of its models."""
         if calls > 0 and not all(self._quotes[use].is_free for use in step.models):
             self._extra_calls[step.number] += calls
             self._models[step.number] = step.models
@@ -222,80 +235,86 @@ class CostEstimator:
         return self._step_usages.setdefault((enquiry.step, enquiry.model), _StepUsage())
 
     def cost_estimate(self, rows: int, missing: int) -> CostEstimate:
-        """What it all comes to."""
-        further = self._extra_calls.total()
-        sums = [
-            self._cost_of_calls(use, line, line.calls)
-            for (_, use), line in self._step_usages.items()
-            if line.calls
+        """The estimate for all questions so far."""
+        extra_calls = self._extra_calls.total()
+        costs = [
+            self._cost_of_calls(use, step_usage, step_usage.calls)
+            for (_, use), step_usage in self._step_usages.items()
+            if step_usage.calls
         ]
-        sums += [
+        costs += [
             self._most_expensive_cost(number, calls) for number, calls in self._extra_calls.items()
         ]
-        unpriced = tuple(dict.fromkeys(name for each in sums for name in each.unpriced))
+        unpriced = tuple(dict.fromkeys(name for cost in costs for name in cost.unpriced))
         return CostEstimate(
             rows,
             self._calls,
-            self._calls + self._possible_calls + further,
+            self._calls + self._possible_calls + extra_calls,
             self._cached_calls,
             self._duplicate_calls,
             self._calls_to_make,
-            self._calls_to_make + len(self._possible_requests) + further,
+            self._calls_to_make + len(self._possible_requests) + extra_calls,
             missing,
-            sum(each.estimated_usage.tokens_in for each in sums),
-            sum(each.estimated_usage.tokens_out for each in sums),
-            None if unpriced else round(sum(each.cost for each in sums), 12),
-            sum(line.cached_replies for line in self._step_usages.values()),
+            sum(cost.estimated_usage.tokens_in for cost in costs),
+            sum(cost.estimated_usage.tokens_out for cost in costs),
+            None if unpriced else round(sum(cost.cost for cost in costs), 12),
+            sum(step_usage.cached_replies for step_usage in self._step_usages.values()),
             unpriced,
         )
 
-    def _cost_of_calls(self, use: ModelUse, line: _StepUsage, calls: int) -> _CallCost:
-        """What so many calls of a line's size come to, by what its replies in the cache teach."""
+    def _cost_of_calls(self, use: ModelUse, step_usage: _StepUsage, calls: int) -> _CallCost:
+        """The cost of calls like those of a step, corrected by the cached replies."""
         quote = self._quotes[use]
-        known = line if line.cached_replies else self._usage_of_model(use)
-        tokens_in, tokens_out = float(line.prompt_tokens), float(line.reply_tokens)
-        if known.cached_replies:
-            tokens_in *= known.measured_usage.tokens_in / known.estimated_tokens
-            tokens_out = line.calls * known.measured_usage.tokens_out / known.cached_replies
+        measured = step_usage if step_usage.cached_replies else self._usage_of_model(use)
+        tokens_in, tokens_out = float(step_usage.prompt_tokens), float(step_usage.reply_tokens)
+        if measured.cached_replies:
+            tokens_in *= measured.measured_usage.tokens_in / measured.estimated_tokens
+            tokens_out = (
+                step_usage.calls * measured.measured_usage.tokens_out / measured.cached_replies
+            )
         if quote.max_tokens_out:
-            tokens_out = min(tokens_out, line.calls * quote.max_tokens_out)
-        used = Usage(
-            tokens_in=round(tokens_in * calls / line.calls),
-            tokens_out=round(tokens_out * calls / line.calls),
+            tokens_out = min(tokens_out, step_usage.calls * quote.max_tokens_out)
+        usage = Usage(
+            tokens_in=round(tokens_in * calls / step_usage.calls),
+            tokens_out=round(tokens_out * calls / step_usage.calls),
         )
         price = quote.price
         return _CallCost(
-            used, price.cost(used) if price else 0.0, () if price else (use.label or "the model",)
+            usage, price.cost(usage) if price else 0.0, () if price else (use.label or "the model",)
         )
 
     def _usage_of_model(self, use: ModelUse) -> _StepUsage:
-        """What the cache teaches of a model, by whichever step it was asked."""
-        every = _StepUsage()
-        for line in (line for (_, each), line in self._step_usages.items() if each == use):
-            every.cached_replies += line.cached_replies
-            every.estimated_tokens += line.estimated_tokens
-            every.measured_usage += line.measured_usage
-        return every
+        """The cached replies of a model over all steps."""
+        total = _StepUsage()
+        for step_usage in (
+            step_usage for (_, model), step_usage in self._step_usages.items() if model == use
+        ):
+            total.cached_replies += step_usage.cached_replies
+            total.estimated_tokens += step_usage.estimated_tokens
+            total.measured_usage += step_usage.measured_usage
+        return total
 
     def _most_expensive_cost(self, number: int, calls: int) -> _CallCost:
-        """Nobody knows yet which of a step's models these calls go to: the dearest of them, as large as any."""
+        """The highest cost of calls whose model is open: the most expensive model, the largest call."""
         sizes = [
-            line.typical_call for (step, _), line in self._step_usages.items() if step == number
+            step_usage.typical_call
+            for (step, _), step_usage in self._step_usages.items()
+            if step == number
         ]
-        largest = max(sizes, key=lambda line: line.prompt_tokens, default=_StepUsage(1))
-        sums = [
+        largest = max(sizes, key=lambda step_usage: step_usage.prompt_tokens, default=_StepUsage(1))
+        costs = [
             self._cost_of_calls(use, largest, calls)
             for use in self._models[number]
             if not self._quotes[use].is_free
         ]
         return max(
-            sums, key=lambda each: (bool(each.unpriced), each.cost, each.estimated_usage.tokens_in)
+            costs, key=lambda cost: (bool(cost.unpriced), cost.cost, cost.estimated_usage.tokens_in)
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _CallCost:
-    """What some calls come to, in tokens and in USD, and whose price is not known."""
+    """The cost of some calls: tokens, USD, and the models without a price."""
 
     estimated_usage: Usage
     cost: float
@@ -303,12 +322,12 @@ class _CallCost:
 
 
 def _expected_reply_tokens(question: Question) -> int:
-    """What a reply may take: one verdict, one for each criterion of points, or a word."""
-    return (
-        _WORD_TOKENS if question.answer_options else VERDICT_TOKENS * max(1, len(question.criteria))
-    )
+    """The tokens of a reply: a word, a verdict, or a verdict for each criterion of points."""
+    if question.answer_options:
+        return _WORD_TOKENS
+    return VERDICT_TOKENS * max(1, len(question.criteria))
 
 
 def _key_prefix(key: bytes) -> int:
-    """A key in less memory; two that begin alike do not happen."""
+    """The first 8 bytes of a key, to save memory: a hash collision of 64 bits is improbable."""
     return int.from_bytes(key[:8], "big")

@@ -1,7 +1,8 @@
-"""One row, as far as it can go: what is known is computed, what must be asked is named. Pure, but for Python functions.
+"""Evaluate the steps of one row as far as the answers allow. No I/O, apart from Python functions.
 
-Evaluation is lazy and restartable: it stops at questions without an answer, and goes on when they have one. All that a
-term needs is asked for before it waits, so that which steps a row takes never depends on which answer came first.
+Evaluation is lazy and restartable: it stops at questions without an answer, and goes on when they
+have one. A term sends all its questions before it waits, so that the steps that a row takes never
+depend on which answer came first.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NoReturn, assert_never
+from typing import NoReturn, assert_never
 
 from rmg_dsl.ir import expr
 from rmg_dsl.ir.expr import Term
@@ -41,6 +42,7 @@ from rmg_dsl.runtime.expressions import (
 )
 from rmg_dsl.runtime.refine_loop import RefineLoop
 from rmg_dsl.runtime.row_state import (
+    Data,
     NoScore,
     Row,
     RowState,
@@ -53,13 +55,17 @@ from rmg_dsl.scales import Scale, Value
 
 
 class Evaluator(ExpressionEvaluator):
-    """Evaluates the rows of one plan; `functions` run the calls of built-ins and of the caller's own."""
+    """Evaluates the rows of one plan.
+
+    `functions` are the built-in functions and the caller's own; `python` are the functions of
+    `python("module:name")` by that text.
+    """
 
     def __init__(
         self,
         plan: Plan,
-        functions: Mapping[str, Callable[..., Any]],
-        python: Mapping[str, Callable[..., Any]] | None = None,
+        functions: Mapping[str, Callable[..., Data]],
+        python: Mapping[str, Callable[..., Data]] | None = None,
     ) -> None:
         self.plan = plan
         self.steps: dict[int, Step] = {step.number: step for step in plan.steps}
@@ -75,7 +81,7 @@ class Evaluator(ExpressionEvaluator):
         self._step_functions = {step.number: self._function_of_step(step) for step in plan.steps}
 
     def advance(self, state: RowState) -> list[Enquiry]:
-        """Go on with a row; returns the enquiries that are new, and marks the row as done when nothing is left."""
+        """Go on with a row and return its new enquiries; set `is_done` when nothing is left to do."""
         before = len(state.enquiries)
         waiting = False
         for root in self.plan.roots:
@@ -87,31 +93,35 @@ class Evaluator(ExpressionEvaluator):
         return list(state.enquiries.values())[before:]
 
     def add_answer(self, state: RowState, enquiry: Enquiry, answer: Outcome) -> None:
-        """Hand an answer back to the step that wanted it; what it comes to, the next `advance` finds out."""
-        home = state_of_enquiry(state, enquiry)
+        """Store the answer to an enquiry; the next `advance` uses it."""
+        target = state_of_enquiry(state, enquiry)
+        # Where a step has one enquiry only, the answer is its outcome: nothing is left to pool.
         if enquiry.key == self._single_keys.get(enquiry.step):
-            home.outcomes[enquiry.step] = answer
+            target.outcomes[enquiry.step] = answer
         else:
-            home.answers.setdefault(enquiry.step, {})[enquiry.key] = answer
+            target.answers.setdefault(enquiry.step, {})[enquiry.key] = answer
 
     def has_answer(self, state: RowState, enquiry: Enquiry) -> bool:
-        home = state_of_enquiry(state, enquiry)
-        return enquiry.step in home.outcomes or enquiry.key in home.answers.get(enquiry.step, ())
+        """Is the answer to an enquiry there, or its step decided without it?"""
+        target = state_of_enquiry(state, enquiry)
+        return enquiry.step in target.outcomes or enquiry.key in target.answers.get(
+            enquiry.step, ()
+        )
 
     def is_asking(self, state: RowState) -> bool:
-        """Is an answer of the row's own still out?"""
+        """Does the row wait for the answer to an enquiry of its own?"""
         return not all(self.has_answer(state, enquiry) for enquiry in state.enquiries.values())
 
     def outcome(self, number: int, state: RowState) -> Outcome:
-        """The outcome of a step, or `Waiting` where a question must be answered first."""
-        known = state.outcomes.get(number)
-        if known is not None:
-            return known
-        found = state.outcomes[number] = attempt(self._step_functions[number], state)
-        return found
+        """The outcome of a step. Raises `Waiting` where a question must be answered first."""
+        previous = state.outcomes.get(number)
+        if previous is not None:
+            return previous
+        outcome = state.outcomes[number] = attempt(self._step_functions[number], state)
+        return outcome
 
     def _function_of_step(self, step: Step) -> Callable[[RowState], Outcome]:
-        """What is done for a step on each row, with all that can be settled before any row."""
+        """The function that gives the outcome of a step, with all that does not depend on the row."""
         match step:
             case AskStep():
                 return partial(self._judge_row, step.number)
@@ -129,7 +139,7 @@ class Evaluator(ExpressionEvaluator):
                 assert_never(step)
 
     def _enter_ranking(self, rank: RankStep, state: RowState) -> NoReturn:
-        """Wait for the others: where all of them have come so far, the ranks are handed to the row from outside."""
+        """Enter the row in the ranking and wait: the rank is set from outside, when all are there."""
         if state.draft is not None:
             fail(Status.ERROR, "a draft has no rank: it is no row of the data")
         if rank.number not in state.ranking_entries:
@@ -137,20 +147,20 @@ class Evaluator(ExpressionEvaluator):
         raise Waiting
 
     def _take_loop_output(self, step: LoopOutputStep, state: RowState) -> Outcome:
-        """What a loop leaves behind, once it has ended."""
+        """An output of a loop, once it has ended."""
         self.outcome(step.scoring.loop, state)
         return self._loops[step.scoring.loop].loop_output(step.scoring, state)
 
     def _judge_row(self, number: int, state: RowState) -> Outcome:
-        """What the judges come to, or `Waiting`, once all that they are to be asked is on its way."""
+        """The score of the judges. Sends the enquiries that are missing, then raises `Waiting`."""
         asker, only = self._askers[number], self._single_keys[number]
         if only is not None:
             needed: Sequence[EnquiryKey] = (only,)
         else:
-            found = asker.resolve(state.answers.get(number, {}), partial(self.holds, state))
-            if isinstance(found, Score | Unscored):
-                return found
-            needed = found
+            resolved = asker.resolve(state.answers.get(number, {}), partial(self.holds, state))
+            if isinstance(resolved, Score | Unscored):
+                return resolved
+            needed = resolved
         for key in needed:
             if (state.draft, number, key) not in state.enquiries:
                 question = self.question(partial(asker.question, key), asker.bound, state)
@@ -159,39 +169,41 @@ class Evaluator(ExpressionEvaluator):
 
     @staticmethod
     def send(enquiry: Enquiry, state: RowState) -> None:
-        """Put an enquiry on its way."""
+        """Note an enquiry: the next `advance` returns it as new."""
         state.enquiries[enquiry.draft, enquiry.step, enquiry.key] = enquiry
 
-    def holds(self, state: RowState, condition: Term, own: Mapping[str, Value | None]) -> bool:
-        """Whether a condition with words of its own holds on a row."""
-        return self.truth(condition, with_condition_words(state, own))
+    def holds(
+        self, state: RowState, condition: Term, condition_words: Mapping[str, Value | None]
+    ) -> bool:
+        """Does a condition with words of its own, such as `spread`, hold on a row?"""
+        return self.truth(condition, with_condition_words(state, condition_words))
 
     def names_of_step(self, number: int) -> Sequence[str]:
+        """The names that a step has in the spec."""
         return self.steps[number].names
 
     def preview_question(self, number: int, index: int, row: Row) -> Question | Unscored:
-        """The question of a step about a row, whether or not the row would need it, or why it cannot be asked."""
+        """The question of a step about a row, needed or not; or why there is no question."""
         state = RowState(index, row)
         try:
             outcome = self.outcome(number, state)
         except Waiting:
-            first = next(
-                (enquiry for enquiry in state.enquiries.values() if enquiry.step == number), None
-            )
-            return first.question if first else Unscored(Status.SKIPPED, "it waits for another")
+            for enquiry in state.enquiries.values():
+                if enquiry.step == number:
+                    return enquiry.question
+            return Unscored(Status.SKIPPED, "it waits for another")
         assert isinstance(outcome, Unscored)
         return outcome
 
     def question(
         self,
-        ask: Callable[[Mapping[str, Any]], Question],
+        ask: Callable[[Mapping[str, Data]], Question],
         bound: Iterable[tuple[str, Term]],
         state: RowState,
     ) -> Question:
-        """What `ask` makes of the row's values; raises NoScore where it cannot be asked."""
-        return render_question(
-            partial(ask, {name: self.value_or_none(term, state) for name, term in bound})
-        )
+        """The question that `ask` renders from the row's values. Raises NoScore where it cannot."""
+        values = {name: self.value_or_none(term, state) for name, term in bound}
+        return render_question(partial(ask, values))
 
     def _call_python(self, step: CallPythonStep, state: RowState) -> Score:
         arguments = {name: self.value(term, state) for name, term in step.scoring.arguments}
@@ -199,45 +211,43 @@ class Evaluator(ExpressionEvaluator):
         if missing is not None:
             fail(Status.MISSING_INPUT, f"`{missing}` is null")
         target = step.scoring.target
-        return _as_score(
-            plain_result(self._python_functions[target](**arguments), target), step.scoring.scale
-        )
+        result = plain_result(self._python_functions[target](**arguments), target)
+        return _as_score(result, step.scoring.scale)
 
     def _computation(self, step: ComputeStep) -> Callable[[RowState], Score]:
-        rule, term, scale = self.row_function(step.term), step.term, step.scoring.scale
+        value_of, term, scale = self.row_function(step.term), step.term, step.scoring.scale
 
         def score(state: RowState) -> Score:
-            value = rule(state)
+            value = value_of(state)
             if is_null(value):
                 fail(Status.MISSING_INPUT, f"{name_of(term)} is null")
-            found = _as_score(value, scale)
-            # An aggregate that is nothing but a grader keeps the word that was chosen.
-            read = state.outcomes.get(term.scoring) if isinstance(term, expr.ScoreRef) else None
-            return (
-                replace(found, label=read.label)
-                if isinstance(read, Score) and read.label
-                else found
-            )
+            computed = _as_score(value, scale)
+            # An aggregate that is only another name for a grader keeps the grader's label.
+            if isinstance(term, expr.ScoreRef):
+                source = state.outcomes.get(term.scoring)
+                if isinstance(source, Score) and source.label:
+                    return replace(computed, label=source.label)
+            return computed
 
         return score
 
 
 def _asker(step: AskStep) -> Asker:
     name, scoring = name_of_step(step), step.scoring
-    return (
-        PairAsker(name, scoring)
-        if isinstance(scoring, PairwiseScoring)
-        else GraderAsker(name, scoring)
-    )
+    if isinstance(scoring, PairwiseScoring):
+        return PairAsker(name, scoring)
+    return GraderAsker(name, scoring)
 
 
 def name_of_step(step: Step) -> str:
-    """What the questions of a step are asked for."""
-    return step.names[0] if step.names else f"step {step.number}"
+    """The name under which the questions of a step are sent and logged."""
+    if not step.names:
+        return f"step {step.number}"
+    return step.names[0]
 
 
 def render_question(question: Callable[[], Question]) -> Question:
-    """A question, or NoScore with the reason why it cannot be asked."""
+    """Render a question. Raises NoScore with the reason where that fails."""
     try:
         return question()
     except MissingInput as missing:
@@ -255,19 +265,22 @@ def render_question(question: Callable[[], Question]) -> Question:
 # ── scores ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _as_score(value: Any, scale: Scale | None) -> Score:
-    """A computed value as a score: finite, of a kind that scores, and on the scale where one was written."""
-    # NaN is not within any bounds; an integer beyond them has no mean.
+def _as_score(value: Data, scale: Scale | None) -> Score:
+    """A computed value as a score: finite, of a kind that scores, and on the scale if there is one.
+
+    Raises NoScore for every other value.
+    """
+    # NaN fails this comparison too; a larger integer could not be averaged as a float.
     if isinstance(value, float | int) and not abs(value) <= sys.float_info.max:
-        fail(
-            Status.ERROR if scale is None else Status.OFF_SCALE,
-            f"the result is {short_repr(value)}, not a number to use",
-        )
+        status = Status.ERROR if scale is None else Status.OFF_SCALE
+        fail(status, f"the result is {short_repr(value)}, not a number to use")
     if value is None:
         fail(Status.MISSING_INPUT, "the result is null")
     if not isinstance(value, bool | int | float | str):
         fail(Status.ERROR, f"the result is neither number, bool nor label: {short_repr(value)}")
-    return Score(value) if scale is None else _fit_to_scale(value, scale)
+    if scale is None:
+        return Score(value)
+    return _fit_to_scale(value, scale)
 
 
 def _fit_to_scale(value: Value, scale: Scale) -> Score:

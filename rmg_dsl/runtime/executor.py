@@ -1,4 +1,4 @@
-"""The run: a pool of workers for each model answers the questions of the rows in sight; results come in order."""
+"""The run: one worker pool for each model sends the questions of the open rows; results come in order."""
 
 from __future__ import annotations
 
@@ -25,24 +25,26 @@ from rmg_dsl.runtime.row_state import Row, RowState, attempt, attempt_call, path
 QueuePriority: TypeAlias = tuple[int, int, int, int, int]
 Subject: TypeAlias = RowState | RankingGroup
 BudgetCheck = Callable[["Tally"], str]
-"""Says why a run must stop where it has cost too much, else nothing."""
+"""Gives the reason why a run must stop for its cost, an empty text where it may go on."""
 
 INTERRUPTED = "interrupted"
 GRACE_SECONDS = 5.0
-_HAND_OVER_SECONDS = 0.05  # what is as good as answered
-# Rows that wait for an answer, and those behind them that are done: one slow call must not keep the rest from asking.
+_HAND_OVER_SECONDS = 0.05  # time for replies that have arrived to be stored
+# How many rows may wait for an answer, and how many may be open with those behind them that are
+# done: one slow call must not keep the other workers from sending.
 _WINDOW = 1_000
 _SIGHT = 10 * _WINDOW
-# A provider that reads the beginning of a prompt once for many rows wants them close together.
+# Providers cache the beginning of a prompt for a short time: equal prompts must be sent together.
 _ROW_BLOCK_SIZE = 64
-_WORKERS_PER_SLOT = 2  # for each slot of a model: a worker that waits to try again must not keep another from asking
+# A worker that waits for a retry must not block a slot of its model.
+_WORKERS_PER_SLOT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class RunModel:
-    """A model and how many calls it may ever have in flight; how many it has just now, its limiter decides.
+    """A model and the most calls that it may ever have in flight; its limiter may allow fewer.
 
-    After `halt()` it begins no call any more, and ends those that wait to begin.
+    After `halt()` it begins no call, and the calls that wait to begin end.
     """
 
     model: Model
@@ -52,7 +54,7 @@ class RunModel:
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """A finished row: its place, the row as it came, and the outcome of every step that it needed."""
+    """A finished row: its index, its data, the outcome of each step it needed, its loops by step."""
 
     index: int
     row: Row
@@ -62,7 +64,7 @@ class RowResult:
 
 @dataclass(eq=False, slots=True)
 class _WorkerPool:
-    """Where the questions for one model wait, in the order of `_queue_priority`, and the workers that take them."""
+    """The queue of the questions for one model, in the order of `_queue_priority`, and its workers."""
 
     run_model: RunModel
     queue: asyncio.PriorityQueue[tuple[QueuePriority, Subject, Enquiry]] = field(
@@ -74,16 +76,18 @@ class _WorkerPool:
 
     def __post_init__(self) -> None:
         model = self.run_model.model
-        self.recall = (
-            model.recall
-            if isinstance(model, RecallingModel)
-            else lambda requests: [None] * len(requests)
-        )
+        if isinstance(model, RecallingModel):
+            self.recall = model.recall
+        else:
+            self.recall = lambda requests: [None] * len(requests)
 
 
 @dataclass(eq=False, slots=True)
 class _EnquiryBatch:
-    """What is new to be asked about a row or a group, `before` how many others were asked, and what nobody knows."""
+    """The new enquiries of a row or a group, and those among them that the cache does not answer.
+
+    `prior_enquiries` is how many it sent before.
+    """
 
     subject: Subject
     prior_enquiries: int
@@ -93,7 +97,7 @@ class _EnquiryBatch:
 
 @dataclass(slots=True)
 class Tally:
-    """What a run has used and found so far; `stopped` says why it ended early, if it did."""
+    """The counts of a run so far; `stop_reason` says why it ended early, if it did."""
 
     by_model: dict[tuple[int, ModelUse], Usage] = field(default_factory=dict)
     rows: int = 0
@@ -101,16 +105,18 @@ class Tally:
     stop_reason: str = ""
 
     def add(self, enquiry: Enquiry, usage: Usage) -> None:
-        place = (enquiry.step, enquiry.model)
-        self.by_model[place] = self.by_model.get(place, _NO_USAGE) + usage
+        """Count the usage of a call."""
+        key = (enquiry.step, enquiry.model)
+        self.by_model[key] = self.by_model.get(key, _NO_USAGE) + usage
 
     @property
     def usage(self) -> Usage:
-        """Of the whole run; whoever draws the progress asks from another thread."""
+        """The usage of the whole run."""
+        # The progress display reads from another thread: the list is a copy that does not change.
         return sum(list(self.by_model.values()), _NO_USAGE)
 
     def usage_of_step(self, number: int) -> Usage:
-        """Of one step, whichever models it asked."""
+        """The usage of one step, over all its models."""
         return sum(
             (usage for (step, _), usage in list(self.by_model.items()) if step == number), _NO_USAGE
         )
@@ -120,23 +126,23 @@ _NO_USAGE = Usage()
 
 
 class Run:
-    """One run of a plan over rows. Memory does not grow with the rows: at most a window of them is in sight.
+    """One run of a plan over rows. Memory does not grow with the rows: at most a window is open.
 
-    Rows that are ranked among themselves stay in sight until they are: the last one may be the best.
+    Rows that are ranked among themselves stay open until all are there: the last may be the best.
     """
 
     def __init__(
         self,
         evaluator: Evaluator,
-        crews: Mapping[ModelUse, RunModel],
-        overspent: BudgetCheck = lambda _: "",
+        run_models: Mapping[ModelUse, RunModel],
+        budget_check: BudgetCheck = lambda _: "",
         seed: int = 0,
     ) -> None:
         self.tally = Tally()
-        self.run_models = crews
+        self.run_models = run_models
         self._evaluator = evaluator
         self._ranking_groups = RankingGroups(evaluator, seed)
-        self._budget_check = overspent
+        self._budget_check = budget_check
         self._worker_pools: dict[ModelUse, _WorkerPool] = {}
         self._change_event = asyncio.Event()
         self._stop_status: Status | None = None
@@ -146,30 +152,33 @@ class Run:
         self.unfinished_calls: frozenset[asyncio.Task[None]] = frozenset()
 
     def stop(self, status: Status, why: str) -> None:
-        """Ask nothing more: calls in flight may finish, rows not reached get this status."""
+        """Send nothing more: calls in flight may finish, rows not reached get this status."""
         if self._stop_status is None:
             self._stop_status, self.tally.stop_reason = status, why
-            for crew in self.run_models.values():
-                crew.halt()
+            for run_model in self.run_models.values():
+                run_model.halt()
         self._change_event.set()
 
     def interrupt(self, *, hurried: bool = False) -> None:
-        """Somebody wants it to end: nothing is asked, and rows not reached are not even looked at.
+        """End the run at the user's request: send nothing, and leave the rows not reached alone.
 
-        Where they are in a hurry the results come at once, and calls in flight are left behind: see `settled`.
+        With `hurried` the results come at once and the calls in flight go on: see
+        `wait_for_unfinished`.
         """
         self._is_interrupted, self._is_hurried = True, hurried
         self.stop(Status.CANCELLED, INTERRUPTED)
 
     async def wait_for_unfinished(self, seconds: float) -> None:
-        """Wait for the calls that a run in a hurry left behind; what is not answered by then is given up."""
+        """Wait for the calls that a hurried end left in flight, then cancel what has no answer."""
         if self.unfinished_calls:
-            _, late = await asyncio.wait(self.unfinished_calls, timeout=seconds)
-            await _cancel_tasks(late)
+            _, unanswered = await asyncio.wait(self.unfinished_calls, timeout=seconds)
+            await _cancel_tasks(unanswered)
 
     async def results(self, rows: Iterator[Row]) -> AsyncIterator[RowResult]:
-        """The finished rows, in the order in which they came."""
-        self._worker_pools = {use: _WorkerPool(crew) for use, crew in self.run_models.items()}
+        """The finished rows, in the order of the data."""
+        self._worker_pools = {
+            use: _WorkerPool(run_model) for use, run_model in self.run_models.items()
+        }
         try:
             async for result in self._results_in_order(rows):
                 self.tally.rows += 1
@@ -178,20 +187,17 @@ class Run:
             await self._cancel_workers()
 
     async def _cancel_workers(self) -> None:
-        await _cancel_tasks(
-            w
-            for desk in self._worker_pools.values()
-            for w in desk.workers
-            if w not in self.unfinished_calls
-        )
+        workers = (worker for pool in self._worker_pools.values() for worker in pool.workers)
+        await _cancel_tasks(w for w in workers if w not in self.unfinished_calls)
 
     async def _results_in_order(self, rows: Iterator[Row]) -> AsyncIterator[RowResult]:
         sight: deque[RowState] = deque()
         numbered = enumerate(rows)
-        more = True
-        while more or sight:
-            while more and self._admissible_rows(sight) and self._stop_status is None:
-                more = self._admit_rows(numbered, sight)
+        has_more = True
+        while has_more or sight:
+            while has_more and self._admissible_rows(sight) and self._stop_status is None:
+                has_more = self._admit_rows(numbered, sight)
+                # Let the workers start on these rows before more are read.
                 await asyncio.sleep(0)
                 if sight and sight[0].is_done:
                     break
@@ -201,22 +207,22 @@ class Run:
                 async for result in self._drain_stopped_run(sight, numbered):
                     yield result
                 return
-            if not more and not self._waiting_rows:
+            if not has_more and not self._waiting_rows:
                 self._break_ranking_deadlock()
-            if sight and not sight[0].is_done and not (more and self._admissible_rows(sight)):
+            if sight and not sight[0].is_done and not (has_more and self._admissible_rows(sight)):
                 await self._wait_for_change()
 
     def _break_ranking_deadlock(self) -> None:
-        """Nothing is out any more: rows that wait all the same wait for each other."""
+        """Fail rows that wait for each other. Call it when no answer is out."""
         self._advance_subjects(self._ranking_groups.break_deadlock())
 
     def _admissible_rows(self, sight: deque[RowState]) -> int:
-        """How many rows may come in sight now: a few together."""
+        """How many rows may be opened now: one block at most."""
         unseen = _ROW_BLOCK_SIZE if self._ranking_groups.needs_all_rows else _SIGHT - len(sight)
         return max(0, min(_ROW_BLOCK_SIZE, _WINDOW - self._waiting_rows, unseen))
 
     def _admit_rows(self, numbered: Iterator[tuple[int, Row]], sight: deque[RowState]) -> bool:
-        """The next rows, a few together; false where there are no more."""
+        """Open the next block of rows; false where there are no more rows."""
         most = self._admissible_rows(sight)
         states = [RowState(index, row) for index, row in islice(numbered, most)]
         sight += states
@@ -226,63 +232,71 @@ class Run:
             self._advance_subjects(self._ranking_groups.close_rows(self._rows_read))
         return len(states) == most
 
-    def _advance_subjects(self, askings: Iterable[Subject]) -> None:
-        """Go on with rows and groups as far as what is known carries them, and with all that this frees."""
-        going = list(askings)
-        while going:
-            waves = [self._enquiry_batch(asking) for asking in going]
-            self._take_cached_scores(waves)
-            going = [more for wave in waves for more in self._enqueue_batch(wave)]
+    def _advance_subjects(self, subjects: Iterable[Subject]) -> None:
+        """Go on with rows and groups as far as the answers allow, and with all that this unblocks."""
+        pending = list(subjects)
+        while pending:
+            batches = [self._enquiry_batch(subject) for subject in pending]
+            self._take_cached_scores(batches)
+            pending = [freed for batch in batches for freed in self._enqueue_batch(batch)]
 
-    def _enquiry_batch(self, asking: Subject) -> _EnquiryBatch:
-        before = len(asking.enquiries)
-        new = (
-            self._ranking_groups.advance_group(asking)
-            if isinstance(asking, RankingGroup)
-            else self._evaluator.advance(asking)
-        )
-        return _EnquiryBatch(asking, before, new)
+    def _enquiry_batch(self, subject: Subject) -> _EnquiryBatch:
+        before = len(subject.enquiries)
+        if isinstance(subject, RankingGroup):
+            new = self._ranking_groups.advance_group(subject)
+        else:
+            new = self._evaluator.advance(subject)
+        return _EnquiryBatch(subject, before, new)
 
-    def _take_cached_scores(self, waves: Sequence[_EnquiryBatch]) -> None:
-        """Take the scores that are known, all in one look; what is poor goes the long way."""
+    def _take_cached_scores(self, batches: Sequence[_EnquiryBatch]) -> None:
+        """Take the scores of cached replies, one cache lookup for each model.
+
+        A cached reply without a score goes to the workers: they ask once more, as after a call.
+        """
         by_model: dict[ModelUse, list[tuple[_EnquiryBatch, Enquiry]]] = {}
-        for wave in waves:
-            for enquiry in wave.new_enquiries:
-                by_model.setdefault(enquiry.model, []).append((wave, enquiry))
-        for use, asked in by_model.items():
+        for batch in batches:
+            for enquiry in batch.new_enquiries:
+                by_model.setdefault(enquiry.model, []).append((batch, enquiry))
+        for use, enquiries in by_model.items():
             requests = [
-                Request(enquiry.question, enquiry.draw, row=wave.subject.index)
-                for wave, enquiry in asked
+                Request(enquiry.question, enquiry.draw, row=batch.subject.index)
+                for batch, enquiry in enquiries
             ]
-            for (wave, enquiry), reply in zip(
-                asked, self._worker_pools[use].recall(requests), strict=True
+            for (batch, enquiry), reply in zip(
+                enquiries, self._worker_pools[use].recall(requests), strict=True
             ):
                 outcome = reply and read_reply(reply, enquiry.question)
                 if reply is None or not isinstance(outcome, Score):
-                    wave.uncached_enquiries.append(enquiry)
+                    batch.uncached_enquiries.append(enquiry)
                 else:
                     self._add_usage(enquiry, reply.usage)
-                    self._add_answer(wave.subject, enquiry, outcome)
+                    self._add_answer(batch.subject, enquiry, outcome)
 
-    def _enqueue_batch(self, wave: _EnquiryBatch) -> Sequence[Subject]:
-        """What is not known goes to the desks; returns what can go on, itself where some of it was known."""
-        for enquiry in wave.uncached_enquiries:
-            desk = self._worker_pools[enquiry.model]
-            place = _queue_priority(
-                wave.subject, wave.prior_enquiries, enquiry, self.tally.enquiry_count
+    def _enqueue_batch(self, batch: _EnquiryBatch) -> Sequence[Subject]:
+        """Queue the enquiries without a cached score; return the subjects that can go on.
+
+        The subject itself can, where the cache had a score for it.
+        """
+        for enquiry in batch.uncached_enquiries:
+            pool = self._worker_pools[enquiry.model]
+            priority = _queue_priority(
+                batch.subject, batch.prior_enquiries, enquiry, self.tally.enquiry_count
             )
-            desk.queue.put_nowait((place, wave.subject, enquiry))
-            self._start_worker(desk)
+            pool.queue.put_nowait((priority, batch.subject, enquiry))
+            self._start_worker(pool)
             self.tally.enquiry_count += 1
-        if len(wave.uncached_enquiries) < len(wave.new_enquiries):
-            return (wave.subject,)
-        if isinstance(wave.subject, RankingGroup):
-            return self._ranking_groups.unblocked_by(wave.subject)
-        self._update_waiting_rows(wave.subject)
-        return self._ranking_groups.add_row(wave.subject)
+        if len(batch.uncached_enquiries) < len(batch.new_enquiries):
+            return (batch.subject,)
+        if isinstance(batch.subject, RankingGroup):
+            return self._ranking_groups.unblocked_by(batch.subject)
+        self._update_waiting_rows(batch.subject)
+        return self._ranking_groups.add_row(batch.subject)
 
     def _update_waiting_rows(self, state: RowState) -> None:
-        """Keep count of the rows that wait for an answer of their own: those that wait for others ask nothing."""
+        """Count the rows that wait for an answer of their own.
+
+        Rows that only wait for a rank do not count: they send nothing, and all of them must be open.
+        """
         waiting = not state.is_done and (
             not state.ranking_entries or self._evaluator.is_asking(state)
         )
@@ -291,36 +305,40 @@ class Run:
         if not waiting:
             self._change_event.set()
 
-    def _start_worker(self, desk: _WorkerPool) -> None:
-        """One more worker where all are busy, up to what the model may ever need."""
+    def _start_worker(self, pool: _WorkerPool) -> None:
+        """Start one more worker where all are busy, up to what the model can use."""
         if (
-            desk.queue.qsize() > desk.idle_workers
-            and len(desk.workers) < desk.run_model.concurrency * _WORKERS_PER_SLOT
+            pool.queue.qsize() > pool.idle_workers
+            and len(pool.workers) < pool.run_model.concurrency * _WORKERS_PER_SLOT
         ):
-            worker = asyncio.create_task(self._run_worker(desk))
+            worker = asyncio.create_task(self._run_worker(pool))
             worker.add_done_callback(lambda _: self._change_event.set())
-            desk.workers.append(worker)
-            # Until it has started, it is as good as idle: the next question is not its to hire for.
-            desk.idle_workers += 1
+            pool.workers.append(worker)
+            # It counts as idle until it starts: the next question must not start one more for it.
+            pool.idle_workers += 1
 
     async def _wait_for_change(self) -> None:
-        """Until something has changed. A worker that broke would leave rows that nobody ends: its error is raised."""
+        """Wait until something changes. Raises the error of a worker that broke.
+
+        Without that its rows would never end, and neither would the run.
+        """
         self._change_event.clear()
         self._check_workers()
         await self._change_event.wait()
         self._check_workers()
 
     def _check_workers(self) -> None:
-        for worker in (worker for desk in self._worker_pools.values() for worker in desk.workers):
-            if worker.done() and not worker.cancelled():
-                worker.result()
+        for pool in self._worker_pools.values():
+            for worker in pool.workers:
+                if worker.done() and not worker.cancelled():
+                    worker.result()
 
     # ── stopping ──
 
     async def _drain_stopped_run(
         self, sight: deque[RowState], numbered: Iterator[tuple[int, Row]]
     ) -> AsyncIterator[RowResult]:
-        """Calls in flight have a few seconds; then every row left gets its status, those not reached too."""
+        """Wait a few seconds for calls in flight; then every open row and every row not read ends."""
         await self._wait_for_calls(GRACE_SECONDS, lambda: self._is_hurried)
         if self._is_hurried:
             await self._wait_for_calls(_HAND_OVER_SECONDS)
@@ -330,114 +348,117 @@ class Run:
         for state in sight:
             yield self._stopped_result(state)
         for index, row in numbered:
-            yield (
-                self._unreached_result(index, row)
-                if self._is_interrupted
-                else self._stopped_result(RowState(index, row))
-            )
+            # After an interrupt no code runs on rows not reached: the user wants the end now.
+            if self._is_interrupted:
+                yield self._unreached_result(index, row)
+            else:
+                yield self._stopped_result(RowState(index, row))
 
     async def _wait_for_calls(
-        self, seconds: float, enough: Callable[[], bool] = lambda: False
+        self, seconds: float, is_enough: Callable[[], bool] = lambda: False
     ) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._busy_workers and not enough():
+                while self._busy_workers and not is_enough():
                     await self._wait_for_change()
 
     def _unreached_result(self, index: int, row: Row) -> RowResult:
         assert self._stop_status is not None
-        return RowResult(
-            index,
-            row,
-            dict.fromkeys(self._evaluator.steps, Unscored(self._stop_status, INTERRUPTED)),
-        )
+        outcome = Unscored(self._stop_status, INTERRUPTED)
+        return RowResult(index, row, dict.fromkeys(self._evaluator.steps, outcome))
 
     def _stopped_result(self, state: RowState) -> RowResult:
-        """A row that was not reached: what it may yet have needed was not skipped."""
+        """The result of a row that the run did not finish.
+
+        A step that the row may yet have needed gets the status of the run: it was not skipped.
+        """
         assert self._stop_status is not None
-        given_up = Unscored(self._stop_status, self.tally.stop_reason)
+        outcome = Unscored(self._stop_status, self.tally.stop_reason)
         for step in possible_steps(self._evaluator, state):
-            state.outcomes[step.number] = given_up
-        out = [
+            state.outcomes[step.number] = outcome
+        open_enquiries = [
             enquiry
             for enquiry in state.enquiries.values()
             if not self._evaluator.has_answer(state, enquiry)
         ]
         while not state.is_done:
-            for enquiry in out:
-                self._evaluator.add_answer(state, enquiry, given_up)
-            out = self._evaluator.advance(state)
-        # A copy: a call that was left behind may still write there.
+            for enquiry in open_enquiries:
+                self._evaluator.add_answer(state, enquiry, outcome)
+            open_enquiries = self._evaluator.advance(state)
+        # A copy: a call that is still in flight may write to the state.
         return RowResult(state.index, state.row, dict(state.outcomes), paths_of(state))
 
     # ── workers ──
 
-    async def _run_worker(self, desk: _WorkerPool) -> None:
-        me = asyncio.current_task()
-        assert me is not None
+    async def _run_worker(self, pool: _WorkerPool) -> None:
+        """Answer the questions of a pool, one after the other, until the run stops."""
+        worker = asyncio.current_task()
+        assert worker is not None
         while not self._is_stopping():
-            _, asking, enquiry = await desk.queue.get()
-            desk.idle_workers -= 1
+            _, subject, enquiry = await pool.queue.get()
+            pool.idle_workers -= 1
             if self._is_stopping():
                 return
-            self._busy_workers.add(me)
+            self._busy_workers.add(worker)
             try:
-                answer = await attempt_call(self._ask_with_follow_up(desk, asking, enquiry))
-                failure = attempt(partial(self._add_answer, asking, enquiry), answer)
+                answer = await attempt_call(self._ask_with_follow_up(pool, subject, enquiry))
+                failure = attempt(partial(self._add_answer, subject, enquiry), answer)
                 if failure is not None:
-                    self._add_answer(asking, enquiry, failure)
+                    self._add_answer(subject, enquiry, failure)
             finally:
-                self._busy_workers.discard(me)
-                desk.idle_workers += 1
+                self._busy_workers.discard(worker)
+                pool.idle_workers += 1
                 self._change_event.set()
             if not self._is_stopping():
-                self._advance_subjects((asking,))
+                self._advance_subjects((subject,))
 
-    def _add_answer(self, asking: Subject, enquiry: Enquiry, answer: Outcome) -> None:
-        if isinstance(asking, RankingGroup):
-            asking.add_answer(enquiry, answer)
+    def _add_answer(self, subject: Subject, enquiry: Enquiry, answer: Outcome) -> None:
+        if isinstance(subject, RankingGroup):
+            subject.add_answer(enquiry, answer)
         else:
-            self._evaluator.add_answer(asking, enquiry, answer)
+            self._evaluator.add_answer(subject, enquiry, answer)
 
     def _is_stopping(self) -> bool:
         return self._stop_status is not None
 
     async def _ask_with_follow_up(
-        self, desk: _WorkerPool, asking: Subject, enquiry: Enquiry
+        self, pool: _WorkerPool, subject: Subject, enquiry: Enquiry
     ) -> Outcome:
-        """Ask, and once more where the reply holds no verdict that was offered."""
+        """Ask, and ask once more where the reply has no usable verdict."""
         question = enquiry.question
-        request = Request(question, enquiry.draw, row=asking.index)
+        request = Request(question, enquiry.draw, row=subject.index)
         attempts = 0
         while True:
             try:
-                reply = await self._complete_request(desk, request, enquiry)
+                reply = await self._complete_request(pool, request, enquiry)
             except CallError as error:
                 error.attempts += attempts
                 raise
             attempts += reply.usage.calls
             outcome = read_reply(reply, question)
-            again = follow_up(reply, outcome, question) if isinstance(outcome, Unscored) else None
-            if again is None or request.follow_up:
+            follow_up_messages = (
+                follow_up(reply, outcome, question) if isinstance(outcome, Unscored) else None
+            )
+            if follow_up_messages is None or request.follow_up:
                 return replace(outcome, attempts=attempts) if attempts else outcome
-            request = replace(request, follow_up=again)
+            request = replace(request, follow_up=follow_up_messages)
 
-    def _abort_model(self, desk: _WorkerPool, why: str) -> None:
-        """No other call to this model can do better: what waits for it is not tried, calls to others may finish."""
+    def _abort_model(self, pool: _WorkerPool, why: str) -> None:
+        """Stop the run: every call to this model would fail. Calls to other models may finish."""
         self.stop(Status.CANCELLED, why)
-        for worker in desk.workers:
+        for worker in pool.workers:
             if worker is not asyncio.current_task():
                 worker.cancel()
 
     async def _complete_request(
-        self, desk: _WorkerPool, request: Request, enquiry: Enquiry
+        self, pool: _WorkerPool, request: Request, enquiry: Enquiry
     ) -> Reply:
         try:
-            reply = await desk.run_model.model.complete(request)
+            reply = await pool.run_model.model.complete(request)
         except CallError as error:
             self.tally.add(enquiry, Usage(calls=error.attempts, retried=max(0, error.attempts - 1)))
             if error.fatal:
-                self._abort_model(desk, str(error))
+                self._abort_model(pool, str(error))
             raise
         except CallCancelled as error:
             self.tally.add(enquiry, Usage(calls=error.attempts, retried=error.attempts - 1))
@@ -451,21 +472,30 @@ class Run:
             self.stop(Status.OVER_BUDGET, why)
 
 
-def _queue_priority(asking: Subject, before: int, enquiry: Enquiry, asked: int) -> QueuePriority:
-    """The order of questions: one grader's of some rows together, no row far behind the next, first things first.
+def _queue_priority(
+    subject: Subject, prior_enquiries: int, enquiry: Enquiry, enquiry_count: int
+) -> QueuePriority:
+    """The order of the queue: by block of rows, then the first questions of the rows, then by step.
 
-    `before` is how many others of it were asked first: what waits for an answer waits for its neighbours' too.
-    `asked` is how many there were in the whole run: it keeps the draws of one grader apart.
+    So the questions of one grader about a block of rows stand together, and no row falls far
+    behind. `prior_enquiries` is how many questions the row or group sent before. `enquiry_count` is
+    how many the whole run sent: it keeps the order of the draws of one grader.
     """
-    return asking.index // _ROW_BLOCK_SIZE, before, enquiry.step, asking.index, asked
+    return (
+        subject.index // _ROW_BLOCK_SIZE,
+        prior_enquiries,
+        enquiry.step,
+        subject.index,
+        enquiry_count,
+    )
 
 
 async def _cancel_tasks(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel these, and wait until they are gone."""
-    gone = list(tasks)
-    for task in gone:
+    """Cancel tasks, and wait until they have ended."""
+    cancelled = list(tasks)
+    for task in cancelled:
         task.cancel()
-    await asyncio.gather(*gone, return_exceptions=True)
+    await asyncio.gather(*cancelled, return_exceptions=True)
 
 
 def _row_result(state: RowState) -> RowResult:
@@ -473,5 +503,5 @@ def _row_result(state: RowState) -> RowResult:
 
 
 def output_of(result: RowResult, number: int) -> Outcome:
-    """The outcome of a step on a row; a step that the row never needed was skipped."""
+    """The outcome of a step on a row; a step that the row never needed counts as skipped."""
     return result.outcomes.get(number) or Unscored(Status.SKIPPED)

@@ -1,4 +1,4 @@
-"""Before the run: which questions the rows need, from what is known without asking."""
+"""Estimate the questions of a run before it starts, from code and the reply cache alone."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from rmg_dsl.runtime.row_state import NoScore, Row, RowState, Waiting
 def estimate(
     evaluator: Evaluator, rows: Iterable[Row], quotes: Mapping[ModelUse, ModelQuote]
 ) -> CostEstimate:
-    """Go through the rows as far as code and the cache can decide; calls nobody.
+    """Estimate the cost of a run without a call: evaluate all rows as far as code and cache allow.
 
-    Code graders, gates by code and replies in the cache make it exact.
+    The estimate is exact where only code and cached replies decide which questions a row needs.
     """
-    reckoning = CostEstimator(quotes)
+    estimator = CostEstimator(quotes)
     ranked: list[RowState] = []
     total = missing = 0
     for index, row in enumerate(rows):
         total += 1
         state = RowState(index, row)
-        _advance_from_cache(evaluator, state, reckoning)
+        _advance_from_cache(evaluator, state, estimator)
         if evaluator.plan.ranks:
             ranked.append(state)
         else:
-            missing += _finish_row(evaluator, state, reckoning)
-    _estimate_rankings(evaluator, ranked, reckoning)
-    return reckoning.cost_estimate(total, missing + _count_missing_input(evaluator, ranked))
+            missing += _finish_row(evaluator, state, estimator)
+    _estimate_rankings(evaluator, ranked, estimator)
+    return estimator.cost_estimate(total, missing + _count_missing_input(evaluator, ranked))
 
 
-def _finish_row(evaluator: Evaluator, state: RowState, reckoning: CostEstimator) -> int:
-    """Add what the row may yet come to; returns how many of its cells have no input."""
+def _finish_row(evaluator: Evaluator, state: RowState, estimator: CostEstimator) -> int:
+    """Count what the row may yet ask; returns how many of its cells have no input."""
     if not state.is_done:
-        _add_possible_enquiries(evaluator, state, reckoning)
+        _add_possible_enquiries(evaluator, state, estimator)
     return _count_missing_input(evaluator, [state])
 
 
@@ -63,13 +63,13 @@ def _count_missing_input(evaluator: Evaluator, states: Iterable[RowState]) -> in
     )
 
 
-def _advance_from_cache(evaluator: Evaluator, state: RowState, reckoning: CostEstimator) -> None:
-    """As far as the row gets by what the cache answers."""
+def _advance_from_cache(evaluator: Evaluator, state: RowState, estimator: CostEstimator) -> None:
+    """Go on with a row as long as the cache answers its enquiries."""
     enquiries = evaluator.advance(state)
     while enquiries:
         answered = False
         for enquiry in enquiries:
-            answer = reckoning.add_certain(enquiry)
+            answer = estimator.add_certain(enquiry)
             if answer is not None:
                 evaluator.add_answer(state, enquiry, answer)
                 answered = True
@@ -77,106 +77,108 @@ def _advance_from_cache(evaluator: Evaluator, state: RowState, reckoning: CostEs
 
 
 def _estimate_rankings(
-    evaluator: Evaluator, states: Sequence[RowState], reckoning: CostEstimator
+    evaluator: Evaluator, states: Sequence[RowState], estimator: CostEstimator
 ) -> None:
-    """The groups as far as the cache answers for them, and what each of them may yet ask."""
+    """Go on with all groups as long as the cache answers, then count what each may yet ask."""
     groups = RankingGroups(evaluator, at_once=len(states) + 1)
-    todo: deque[RowState | RankingGroup] = deque(
+    pending: deque[RowState | RankingGroup] = deque(
         group for state in states for group in groups.add_row(state)
     )
-    todo += groups.close_rows(len(states))
-    while todo:
-        each = todo.popleft()
-        if isinstance(each, RankingGroup):
-            _advance_group_from_cache(groups, each, reckoning)
-            todo += groups.unblocked_by(each)
+    pending += groups.close_rows(len(states))
+    while pending:
+        subject = pending.popleft()
+        if isinstance(subject, RankingGroup):
+            _advance_group_from_cache(groups, subject, estimator)
+            pending += groups.unblocked_by(subject)
         else:
-            _advance_from_cache(evaluator, each, reckoning)
-            todo += groups.add_row(each)
+            _advance_from_cache(evaluator, subject, estimator)
+            pending += groups.add_row(subject)
     for state in states:
-        _finish_row(evaluator, state, reckoning)
+        _finish_row(evaluator, state, estimator)
     for group in groups.open_groups:
-        reckoning.add_extra_calls(
+        estimator.add_extra_calls(
             group.rank, max_ranking_calls(group.rank, len(group.candidates)) - len(group.enquiries)
         )
     for group in _possible_groups(evaluator, states, groups):
         first = groups.open_group(group)
         for enquiry in first:
-            reckoning.add_possible(enquiry)
+            estimator.add_possible(enquiry)
         if first:
-            reckoning.add_extra_calls(
+            estimator.add_extra_calls(
                 group.rank, max_ranking_calls(group.rank, len(group.candidates)) - len(first)
             )
 
 
 def _advance_group_from_cache(
-    groups: RankingGroups, group: RankingGroup, reckoning: CostEstimator
+    groups: RankingGroups, group: RankingGroup, estimator: CostEstimator
 ) -> None:
     new = groups.advance_group(group)
     while new:
-        known = [
+        answers = [
             (enquiry, answer)
             for enquiry in new
-            if (answer := reckoning.add_certain(enquiry)) is not None
+            if (answer := estimator.add_certain(enquiry)) is not None
         ]
-        for enquiry, answer in known:
+        for enquiry, answer in answers:
             group.add_answer(enquiry, answer)
-        new = groups.advance_group(group) if known else []
+        new = groups.advance_group(group) if answers else []
 
 
 def _possible_groups(
     evaluator: Evaluator, states: Sequence[RowState], groups: RankingGroups
 ) -> list[RankingGroup]:
-    """The groups of rows that may come to be ranked, and do not yet wait for it."""
-    begun = {
+    """The groups of rows that wait for a rank and whose group is not open yet."""
+    open_members = {
         (group.rank.number, member.index)
         for group in groups.open_groups
         for member in group.members
     }
-    found: list[RankingGroup] = []
+    possible: list[RankingGroup] = []
     for rank in (rank for rank in evaluator.plan.ranks if rank.models):
-        free = (
+        unranked = (
             s for s in states if rank.number in s.ranking_entries and rank.number not in s.outcomes
         )
-        found += form_groups(
-            rank, [state for state in free if (rank.number, state.index) not in begun]
+        possible += form_groups(
+            rank, [state for state in unranked if (rank.number, state.index) not in open_members]
         )
-    return found
+    return possible
 
 
 def _add_possible_enquiries(
-    evaluator: Evaluator, state: RowState, reckoning: CostEstimator
+    evaluator: Evaluator, state: RowState, estimator: CostEstimator
 ) -> None:
-    """What the row may come to ask beside what it is sure to."""
-    sure = len(state.enquiries)
+    """Count the enquiries and calls that the row may make beyond those that are certain."""
+    certain_count = len(state.enquiries)
     steps = [step for step in possible_steps(evaluator, state) if isinstance(step, AskStep)]
-    for enquiry in list(state.enquiries.values())[sure:]:
-        reckoning.add_possible(enquiry)
-    known = Counter(enquiry.step for enquiry in state.enquiries.values())
+    for enquiry in list(state.enquiries.values())[certain_count:]:
+        estimator.add_possible(enquiry)
+    known_calls = Counter(enquiry.step for enquiry in state.enquiries.values())
     for step in steps:
-        reckoning.add_extra_calls(step, step.calls.most - known[step.number])
-    for loop in (each for each in evaluator.plan.loops if each.number not in state.outcomes):
+        estimator.add_extra_calls(step, step.calls.most - known_calls[step.number])
+    for loop in (
+        loop_step for loop_step in evaluator.plan.loops if loop_step.number not in state.outcomes
+    ):
         for number, most in loop.calls_by_step:
-            asking = evaluator.steps[number]
-            assert isinstance(asking, AskStep | RefineStep)
-            reckoning.add_extra_calls(asking, most - known[number])
+            step_of_loop = evaluator.steps[number]
+            assert isinstance(step_of_loop, AskStep | RefineStep)
+            estimator.add_extra_calls(step_of_loop, most - known_calls[number])
 
 
 def possible_steps(evaluator: Evaluator, state: RowState) -> list[AskStep | RankStep]:
-    """What this row may still be asked about or ranked by, whatever the judges say.
+    """The steps that a row may still ask or rank by, whatever the judges say.
 
-    Conditions that code decides are followed.
+    A branch that code rules out is left out.
     """
-    found: list[AskStep | RankStep] = []
-    seen: set[int] = set()
-    todo: list[Term] = [ScoreRef(root) for root in evaluator.plan.roots]
-    while todo:
-        term = todo.pop()
+    possible: list[AskStep | RankStep] = []
+    visited: set[int] = set()
+    pending: list[Term] = [ScoreRef(root) for root in evaluator.plan.roots]
+    while pending:
+        term = pending.pop()
         if isinstance(term, ScoreRef | HasScore | HasPassed):
             number = term.scoring
-            if number in seen:
+            if number in visited:
                 continue
-            seen.add(number)
+            visited.add(number)
             step = evaluator.steps[number]
             if isinstance(step, RankStep) and number in state.outcomes:
                 continue
@@ -185,15 +187,15 @@ def possible_steps(evaluator: Evaluator, state: RowState) -> list[AskStep | Rank
                 and number not in state.outcomes
                 and _has_input(evaluator, number, state)
             ):
-                found.append(step)
-            todo += scoring_terms(step.scoring)
+                possible.append(step)
+            pending += scoring_terms(step.scoring)
         else:
-            todo += _reachable_parts(evaluator, term, state)
-    return found
+            pending += _reachable_parts(evaluator, term, state)
+    return possible
 
 
 def _has_input(evaluator: Evaluator, number: int, state: RowState) -> bool:
-    """Could the question be asked at all? A row without the grader's input costs nothing."""
+    """Can the question of a step be rendered? A row without its input costs nothing."""
     try:
         evaluator.outcome(number, state)
     except Waiting:
@@ -204,10 +206,10 @@ def _has_input(evaluator: Evaluator, number: int, state: RowState) -> bool:
 def _reachable_parts(evaluator: Evaluator, term: Term, state: RowState) -> list[Term]:
     """The parts of a term that evaluation can reach."""
     if isinstance(term, IfElse):
-        known = _known_truth(evaluator, term.condition, state)
-        if known is None:
+        holds = _known_truth(evaluator, term.condition, state)
+        if holds is None:
             return [term.condition, term.then, term.otherwise]
-        return [term.condition, term.then if known else term.otherwise]
+        return [term.condition, term.then if holds else term.otherwise]
     if isinstance(term, BoolOp):
         reached: list[Term] = []
         for part in term.parts:
@@ -221,6 +223,7 @@ def _reachable_parts(evaluator: Evaluator, term: Term, state: RowState) -> list[
 
 
 def _known_truth(evaluator: Evaluator, condition: Term, state: RowState) -> bool | None:
+    """The value of a condition; None where an answer or an input is missing."""
     try:
         return evaluator.truth(condition, state)
     except (Waiting, NoScore):

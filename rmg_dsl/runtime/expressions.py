@@ -1,7 +1,8 @@
-"""What an expression is worth on a row: each term made into a function of the row, once, by one rule for its kind.
+"""Compile each expression to a function `RowState -> value`, once per plan.
 
-Lazy, and restartable where a question is still out. What can be decided before any row is decided here: names, parts,
-signs; what is left to do for a row is to call.
+There is one compile function for each kind of term. Names, parts and operators are resolved at
+compile time, so that a row costs only calls. Evaluation is lazy. Where a question has no answer
+yet it raises `Waiting`, and starts again later.
 """
 
 from __future__ import annotations
@@ -11,26 +12,29 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias
 
 from rmg_dsl.ir import expr
 from rmg_dsl.ir.expr import Term
 from rmg_dsl.prompts.template import has_blank_item, is_blank
 from rmg_dsl.results import Outcome, Score, Status, Unscored
-from rmg_dsl.runtime.row_state import NoScore, RowState, Waiting, fail
+from rmg_dsl.runtime.row_state import Data, NoScore, RowState, Waiting, fail
 from rmg_dsl.scales import Value
 
-RowFunction: TypeAlias = Callable[[RowState], Any]
-"""What a term is worth on a row, None where the data is null; raises NoScore, or Waiting where a question is out."""
+RowFunction: TypeAlias = Callable[[RowState], Data]
+"""Gives the value of a term on a row, None where the data is null; raises NoScore or Waiting."""
 
 
 class ExpressionEvaluator(ABC):
-    """Values of terms; `functions` run the calls of built-ins, what a step has come to the subclass knows."""
+    """Evaluates terms on rows; the subclass gives the outcomes of steps.
 
-    def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
+    `functions` are the built-in functions and the caller's own, by name.
+    """
+
+    def __init__(self, functions: Mapping[str, Callable[..., Data]]) -> None:
         self._functions = functions
-        # By identity: to look for an equal term would take longer than most terms do. The term is held, so that no
-        # other can get its number.
+        # By identity: the lookup of an equal term would take longer than most terms do. The entry
+        # holds the term, so that no other term can get the same id.
         self._row_functions: dict[int, tuple[RowFunction, Term]] = {}
 
     @abstractmethod
@@ -42,25 +46,30 @@ class ExpressionEvaluator(ABC):
         """The names that a step has in the spec."""
 
     def row_function(self, term: Term) -> RowFunction:
-        """The function of a row that a term stands for, made once."""
-        known = self._row_functions.get(id(term))
-        if known is None:
-            known = self._row_functions[id(term)] = _COMPILERS[type(term)](self, term), term
-        return known[0]
+        """The function of a term, compiled at its first use."""
+        compiled = self._row_functions.get(id(term))
+        if compiled is None:
+            compiled = (_COMPILERS[type(term)](self, term), term)
+            self._row_functions[id(term)] = compiled
+        return compiled[0]
 
-    def value(self, term: Term, state: RowState) -> Any:
-        """What a term is worth on a row; None where the data is null."""
+    def value(self, term: Term, state: RowState) -> Data:
+        """The value of a term on a row; None where the data is null."""
         return self.row_function(term)(state)
 
     def truth(self, term: Term, state: RowState) -> bool:
+        """The value of a condition on a row. Raises NoScore where it is null or no bool."""
         return as_condition(self.row_function(term)(state), term)
 
     def score_of(self, number: int, state: RowState) -> Value | list[float]:
-        found = state.outcomes.get(number) or self.outcome(number, state)
-        return found.value if isinstance(found, Score) else self._raise_failure(number, found)
+        """The score of a step on a row. Raises NoScore with the status of the step."""
+        outcome = state.outcomes.get(number) or self.outcome(number, state)
+        if isinstance(outcome, Score):
+            return outcome.value
+        return self._raise_failure(number, outcome)
 
-    def value_or_none(self, term: Term, state: RowState) -> Any:
-        """A field for a prompt: whether one that is missing may be, the template decides."""
+    def value_or_none(self, term: Term, state: RowState) -> Data:
+        """The value for a prompt, None where it is missing: the template decides if it may be."""
         try:
             return self.value(term, state)
         except NoScore as error:
@@ -68,24 +77,25 @@ class ExpressionEvaluator(ABC):
                 return None
             raise
 
-    def _raise_failure(self, number: int, found: Unscored) -> NoReturn:
-        """A failure is handed on with its status: never a 0, never a default."""
+    def _raise_failure(self, number: int, outcome: Unscored) -> NoReturn:
+        """Hand on the failure of a step with its status: never a 0, never a default."""
         names = self.names_of_step(number)
-        if not names or found.message.startswith("`"):
-            raise NoScore(Unscored(found.status, found.message), number)
-        why = f": {found.message}" if found.message else ""
-        message = f"`{names[0]}` {found.status.phrase}{why}"
-        raise NoScore(Unscored(found.status, message), number)
+        # A message that begins with a quoted name says already which step failed.
+        if not names or outcome.message.startswith("`"):
+            raise NoScore(Unscored(outcome.status, outcome.message), number)
+        why = f": {outcome.message}" if outcome.message else ""
+        message = f"`{names[0]}` {outcome.status.phrase}{why}"
+        raise NoScore(Unscored(outcome.status, message), number)
 
-    def function(self, name: str) -> Callable[..., Any]:
-        """What runs for a function of the language."""
+    def function(self, name: str) -> Callable[..., Data]:
+        """The implementation of a function of the language."""
         return self._functions[name]
 
 
 # ── values ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def as_number(value: Any, term: Term) -> float:
+def as_number(value: Data, term: Term) -> float:
     """A value as a number: True counts as 1, False as 0."""
     if isinstance(value, bool):
         return int(value)
@@ -96,7 +106,7 @@ def as_number(value: Any, term: Term) -> float:
     return fail(Status.ERROR, f"{name_of(term)} is no number: {short_repr(value)}")
 
 
-def as_condition(value: Any, term: Term) -> bool:
+def as_condition(value: Data, term: Term) -> bool:
     """A value as a condition: a bool, and nothing that Python would take for one."""
     if isinstance(value, bool):
         return value
@@ -105,25 +115,28 @@ def as_condition(value: Any, term: Term) -> bool:
     return fail(Status.ERROR, f"{name_of(term)} is neither True nor False: {short_repr(value)}")
 
 
-def is_null(value: Any) -> bool:
+def is_null(value: Data) -> bool:
+    """Is it None or NaN? NaN is how tables say that a number is missing."""
     return value is None or (isinstance(value, float) and value != value)
 
 
-def has_null(value: Any) -> bool:
-    """A list with a null in it: what stands there, nobody knows."""
+def has_null(value: Data) -> bool:
+    """Is it a list with a null in it?"""
     return isinstance(value, list) and any(map(is_null, value))
 
 
-def is_or_has_null(value: Any) -> bool:
-    """What no function is called with: a null, or a list that holds one."""
+def is_or_has_null(value: Data) -> bool:
+    """Is it a null, or a list with one? No function is called with such a value."""
     return type(value) not in _NEVER_NULL and (is_null(value) or has_null(value))
 
 
+# A test by type first: most values are of these types, and the full test costs two calls.
 _NEVER_NULL = frozenset({str, bool, int})
 
 
-def plain_result(value: Any, function: str) -> Any:
-    """What a function gave, as plain Python: numpy's scalars are numbers and bools too. NaN is no result."""
+def plain_result(value: Data, function: str) -> Data:
+    """The result of a function as plain Python. Raises NoScore for NaN."""
+    # Numpy's scalars are numbers and bools too; its module tells them without an import.
     if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
         value = value.item()
     if isinstance(value, float) and value != value:
@@ -131,43 +144,59 @@ def plain_result(value: Any, function: str) -> Any:
     return value
 
 
-def short_repr(value: Any) -> str:
+def short_repr(value: Data) -> str:
+    """A value in a message: one line of at most 80 characters."""
     text = " ".join(repr(value).split())
-    return text if len(text) <= 80 else text[:79] + "…"
+    if len(text) <= 80:
+        return text
+    return text[:79] + "…"
 
 
 def name_of(term: Term) -> str:
+    """What a message calls a term: its column with the path into it, or its function."""
     match term:
         case expr.ColumnRef(name):
             return f"`{name}`"
         case expr.GetField(base, key):
-            return f"{name_of(base)[:-1]}.{key}`" if name_of(base).endswith("`") else f"`.{key}`"
+            return _path_name(base, f".{key}") or f"`.{key}`"
         case expr.Index(base):
-            return f"{name_of(base)[:-1]}[…]`" if name_of(base).endswith("`") else "an item"
+            return _path_name(base, "[…]") or "an item"
         case expr.Call(function):
             return f"`{function}(…)`"
         case _:
             return "a value"
 
 
-# ── one rule for each term ───────────────────────────────────────────────────────────────────────────────────────
+def _path_name(base: Term, step: str) -> str:
+    """The name of a part of a named term, nothing where the term has no name."""
+    name = name_of(base)
+    if not name.endswith("`"):
+        return ""
+    return f"{name[:-1]}{step}`"
+
+
+# ── one compile function for each kind of term ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def _compile_all(
-    worth: ExpressionEvaluator, parts: Sequence[Term]
-) -> Callable[[RowState], list[Any]]:
-    """All of them, asked for together; the first failure counts, once nothing is left to wait for."""
-    rules = [worth.row_function(part) for part in parts]
-    if all(isinstance(part, _NEVER_WAITING) for part in parts):
-        return lambda state: [rule(state) for rule in rules]
+    evaluator: ExpressionEvaluator, parts: Sequence[Term]
+) -> Callable[[RowState], list[Data]]:
+    """One function for the values of all parts; it raises the first failure of them.
 
-    def values(state: RowState) -> list[Any]:
-        found: list[Any] = []
+    It evaluates every part before it raises anything: then the questions of all parts go out
+    together, and which failure is raised does not depend on which answer came first.
+    """
+    functions = [evaluator.row_function(part) for part in parts]
+    if all(isinstance(part, _NEVER_WAITING) for part in parts):
+        return lambda state: [function(state) for function in functions]
+
+    def values(state: RowState) -> list[Data]:
+        results: list[Data] = []
         failure: NoScore | None = None
         waiting = False
-        for rule in rules:
+        for function in functions:
             try:
-                found.append(rule(state))
+                results.append(function(state))
             except NoScore as error:
                 failure = failure or error
             except Waiting:
@@ -176,12 +205,12 @@ def _compile_all(
             raise Waiting
         if failure:
             raise failure
-        return found
+        return results
 
     return values
 
 
-# What has a value or is null, and never waits.
+# Constants and columns never raise: without the `try` of the general case a row is faster.
 _NEVER_WAITING = (expr.Constant, expr.ColumnRef)
 
 
@@ -193,29 +222,29 @@ def _compile_constant(_: ExpressionEvaluator, term: expr.Constant) -> RowFunctio
 def _compile_column(_: ExpressionEvaluator, term: expr.ColumnRef) -> RowFunction:
     name = term.name
 
-    def column(state: RowState) -> Any:
+    def column(state: RowState) -> Data:
         value = state.row.get(name)
         return None if is_null(value) else value
 
     return column
 
 
-def _compile_get_field(worth: ExpressionEvaluator, term: expr.GetField) -> RowFunction:
-    base, key = worth.row_function(term.base), term.key
+def _compile_get_field(evaluator: ExpressionEvaluator, term: expr.GetField) -> RowFunction:
+    base, key = evaluator.row_function(term.base), term.key
 
-    def get_field(state: RowState) -> Any:
-        found = base(state)
-        if isinstance(found, list):
-            return [item.get(key) if isinstance(item, Mapping) else None for item in found]
-        return found.get(key) if isinstance(found, Mapping) else None
+    def get_field(state: RowState) -> Data:
+        value = base(state)
+        if isinstance(value, list):
+            return [item.get(key) if isinstance(item, Mapping) else None for item in value]
+        return value.get(key) if isinstance(value, Mapping) else None
 
     return get_field
 
 
-def _compile_index(worth: ExpressionEvaluator, term: expr.Index) -> RowFunction:
-    both = _compile_all(worth, (term.base, term.index))
+def _compile_index(evaluator: ExpressionEvaluator, term: expr.Index) -> RowFunction:
+    both = _compile_all(evaluator, (term.base, term.index))
 
-    def get_item(state: RowState) -> Any:
+    def get_item(state: RowState) -> Data:
         base, index = both(state)
         if isinstance(base, Mapping):
             return base.get(index)
@@ -226,29 +255,29 @@ def _compile_index(worth: ExpressionEvaluator, term: expr.Index) -> RowFunction:
     return get_item
 
 
-def _compile_call(worth: ExpressionEvaluator, term: expr.Call) -> RowFunction:
+def _compile_call(evaluator: ExpressionEvaluator, term: expr.Call) -> RowFunction:
     name, parts = term.function, term.arguments
-    run, arguments = worth.function(name), _compile_all(worth, parts)
+    run, arguments = evaluator.function(name), _compile_all(evaluator, parts)
 
-    def evaluate_call(state: RowState) -> Any:
+    def evaluate_call(state: RowState) -> Data:
         values = arguments(state)
         for place, value in enumerate(values):
             if type(value) not in _NEVER_NULL and is_or_has_null(value):
                 fail(Status.MISSING_INPUT, f"{name_of(parts[place])} is null")
-        found = run(*values)
-        return found if type(found) in _NEVER_NULL else plain_result(found, name)
+        result = run(*values)
+        return result if type(result) in _NEVER_NULL else plain_result(result, name)
 
     return evaluate_call
 
 
-def _compile_negative(worth: ExpressionEvaluator, term: expr.Negate) -> RowFunction:
-    operand = worth.row_function(term.operand)
+def _compile_negative(evaluator: ExpressionEvaluator, term: expr.Negate) -> RowFunction:
+    operand = evaluator.row_function(term.operand)
     return lambda state: -as_number(operand(state), term.operand)
 
 
-def _compile_binary_op(worth: ExpressionEvaluator, term: expr.BinaryOp) -> RowFunction:
+def _compile_binary_op(evaluator: ExpressionEvaluator, term: expr.BinaryOp) -> RowFunction:
     parts = (term.first, *(part for _, part in term.rest))
-    values, signs = _compile_all(worth, parts), [sign for sign, _ in term.rest]
+    values, signs = _compile_all(evaluator, parts), [sign for sign, _ in term.rest]
 
     def calculate(state: RowState) -> float:
         first, *rest = map(as_number, values(state), parts)
@@ -259,13 +288,15 @@ def _compile_binary_op(worth: ExpressionEvaluator, term: expr.BinaryOp) -> RowFu
     return calculate
 
 
-def _apply_operator(sign: str, one: float, other: float) -> float:
-    if sign == "/" and not other:
+def _apply_operator(sign: str, left: float, right: float) -> float:
+    if sign == "/" and not right:
         fail(Status.ERROR, "a division by zero")
-    found = _ARITHMETIC_OPERATORS[sign](one, other)
-    if not math.isfinite(found):
-        fail(Status.ERROR, f"{short_repr(one)} {sign} {short_repr(other)} is {found}, not a number")
-    return found
+    result = _ARITHMETIC_OPERATORS[sign](left, right)
+    if not math.isfinite(result):
+        fail(
+            Status.ERROR, f"{short_repr(left)} {sign} {short_repr(right)} is {result}, not a number"
+        )
+    return result
 
 
 _ARITHMETIC_OPERATORS: Mapping[str, Callable[[float, float], float]] = {
@@ -276,48 +307,56 @@ _ARITHMETIC_OPERATORS: Mapping[str, Callable[[float, float], float]] = {
 }
 
 
-def _compile_compare(worth: ExpressionEvaluator, term: expr.Compare) -> RowFunction:
+def _compile_compare(evaluator: ExpressionEvaluator, term: expr.Compare) -> RowFunction:
     parts = (term.first, *(part for _, part in term.rest))
-    values, signs = _compile_all(worth, parts), [sign for sign, _ in term.rest]
+    values, signs = _compile_all(evaluator, parts), [sign for sign, _ in term.rest]
 
     def compare(state: RowState) -> bool:
-        found = values(state)
-        for value, part in zip(found, parts, strict=True):
+        operands = values(state)
+        for value, part in zip(operands, parts, strict=True):
             if is_null(value):
                 fail(Status.MISSING_INPUT, f"{name_of(part)} is null")
-        return all(map(_comparison_holds, signs, found, found[1:]))
+        return all(map(_comparison_holds, signs, operands, operands[1:]))
 
     return compare
 
 
-def _comparison_holds(sign: str, one: Any, other: Any) -> bool:
-    """Values of one kind are compared; a text beside a number is a mistake in the row, not a difference."""
+def _comparison_holds(sign: str, left: Data, right: Data) -> bool:
+    """Compare two values of one kind. A text beside a number is an error, not a difference."""
     if sign in ("in", "not in"):
-        return _is_in(one, other) == (sign == "in")
-    kind = _value_kind(one)
-    if kind != _value_kind(other) or (sign not in ("==", "!=") and kind not in ("number", "text")):
-        fail(Status.ERROR, f"`{sign}` cannot compare {short_repr(one)} with {short_repr(other)}")
-    return bool(_COMPARISON_OPERATORS[sign](one, other))
+        return _is_in(left, right) == (sign == "in")
+    kind = _value_kind(left)
+    if kind != _value_kind(right) or (sign not in ("==", "!=") and kind not in ("number", "text")):
+        fail(Status.ERROR, f"`{sign}` cannot compare {short_repr(left)} with {short_repr(right)}")
+    return bool(_COMPARISON_OPERATORS[sign](left, right))
 
 
-def _is_in(one: Any, other: Any) -> bool:
-    if isinstance(other, list):
-        if any(_value_kind(item) == _value_kind(one) and item == one for item in other):
+def _is_in(value: Data, container: Data) -> bool:
+    """Is the value an item of a list, or a part of a text? 1 and "1" are different items."""
+    if isinstance(container, list):
+        kind = _value_kind(value)
+        if any(_value_kind(item) == kind and item == value for item in container):
             return True
-        if has_null(other):
+        if has_null(container):
             fail(Status.MISSING_INPUT, "an item of a list is null")
-        if not other or any(_value_kind(item) == _value_kind(one) for item in other):
+        if not container or any(_value_kind(item) == kind for item in container):
             return False
-    elif isinstance(other, str | Mapping) and isinstance(one, str):
-        return one in other
-    return fail(Status.ERROR, f"`in` cannot look for {short_repr(one)} in {short_repr(other)}")
+    elif isinstance(container, str | Mapping) and isinstance(value, str):
+        return value in container
+    message = f"`in` cannot look for {short_repr(value)} in {short_repr(container)}"
+    return fail(Status.ERROR, message)
 
 
-def _value_kind(value: Any) -> str:
-    """Numbers and bools are of one kind, since a bool counts as 0 or 1."""
-    return _KINDS.get(type(value)) or next(
-        (name for kind, name in _KINDS.items() if isinstance(value, kind)), type(value).__name__
-    )
+def _value_kind(value: Data) -> str:
+    """The kind by which values are compared. Numbers and bools are of one kind: True counts as 1."""
+    kind = _KINDS.get(type(value))
+    if kind is not None:
+        return kind
+    # Subclasses, and mappings of any type.
+    for base, name in _KINDS.items():
+        if isinstance(value, base):
+            return name
+    return type(value).__name__
 
 
 _KINDS: Mapping[type, str] = {
@@ -328,7 +367,7 @@ _KINDS: Mapping[type, str] = {
     list: "list",
     Mapping: "object",
 }
-_COMPARISON_OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
+_COMPARISON_OPERATORS: Mapping[str, Callable[[Data, Data], Data]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -338,103 +377,104 @@ _COMPARISON_OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def _compile_condition(worth: ExpressionEvaluator, term: Term) -> Callable[[RowState], bool]:
-    rule = worth.row_function(term)
-    return lambda state: as_condition(rule(state), term)
+def _compile_condition(evaluator: ExpressionEvaluator, term: Term) -> Callable[[RowState], bool]:
+    value_of = evaluator.row_function(term)
+    return lambda state: as_condition(value_of(state), term)
 
 
-def _compile_bool_op(worth: ExpressionEvaluator, term: expr.BoolOp) -> RowFunction:
-    """From left to right, no further than needed."""
-    truths, decides = (
-        [_compile_condition(worth, part) for part in term.parts],
-        term.operator == "or",
-    )
+def _compile_bool_op(evaluator: ExpressionEvaluator, term: expr.BoolOp) -> RowFunction:
+    """Evaluate the parts from left to right, no further than needed."""
+    conditions = [_compile_condition(evaluator, part) for part in term.parts]
+    # A true part decides an `or`, a false part an `and`.
+    deciding = term.operator == "or"
 
     def combine_conditions(state: RowState) -> bool:
-        return next((decides for truth in truths if truth(state) == decides), not decides)
+        for condition in conditions:
+            if condition(state) == deciding:
+                return deciding
+        return not deciding
 
     return combine_conditions
 
 
-def _compile_not(worth: ExpressionEvaluator, term: expr.Not) -> RowFunction:
-    truth = _compile_condition(worth, term.operand)
+def _compile_not(evaluator: ExpressionEvaluator, term: expr.Not) -> RowFunction:
+    truth = _compile_condition(evaluator, term.operand)
     return lambda state: not truth(state)
 
 
-def _compile_if_else(worth: ExpressionEvaluator, term: expr.IfElse) -> RowFunction:
-    truth, then, otherwise = (
-        _compile_condition(worth, term.condition),
-        worth.row_function(term.then),
-        worth.row_function(term.otherwise),
-    )
+def _compile_if_else(evaluator: ExpressionEvaluator, term: expr.IfElse) -> RowFunction:
+    truth = _compile_condition(evaluator, term.condition)
+    then = evaluator.row_function(term.then)
+    otherwise = evaluator.row_function(term.otherwise)
     return lambda state: then(state) if truth(state) else otherwise(state)
 
 
-def _compile_score_of(worth: ExpressionEvaluator, term: expr.ScoreRef) -> RowFunction:
+def _compile_score_of(evaluator: ExpressionEvaluator, term: expr.ScoreRef) -> RowFunction:
     number = term.scoring
-    return lambda state: worth.score_of(number, state)
+    return lambda state: evaluator.score_of(number, state)
 
 
-def _compile_has_score(worth: ExpressionEvaluator, term: expr.HasScore) -> RowFunction:
+def _compile_has_score(evaluator: ExpressionEvaluator, term: expr.HasScore) -> RowFunction:
     def has_score(state: RowState) -> bool:
-        found = worth.outcome(term.scoring, state)
+        outcome = evaluator.outcome(term.scoring, state)
         # A step that did not run has neither a score nor a failure: nothing follows from that.
-        if found.status.was_not_run:
-            worth.score_of(term.scoring, state)
-        return isinstance(found, Score)
+        if outcome.status.was_not_run:
+            evaluator.score_of(term.scoring, state)
+        return isinstance(outcome, Score)
 
     return has_score
 
 
-def _compile_has_passed(worth: ExpressionEvaluator, term: expr.HasPassed) -> RowFunction:
-    truth = _compile_condition(worth, term.condition)
+def _compile_has_passed(evaluator: ExpressionEvaluator, term: expr.HasPassed) -> RowFunction:
+    truth = _compile_condition(evaluator, term.condition)
 
     def has_passed(state: RowState) -> bool:
-        value = worth.score_of(term.scoring, state)
+        value = evaluator.score_of(term.scoring, state)
         return truth(with_condition_words(state, {"score": value}))
 
     return has_passed
 
 
-def with_condition_words(state: RowState, words: Mapping[str, Any]) -> RowState:
-    """The row for a condition that has words of its own, such as `score`: nothing in the data can be taken for one."""
-    row = {**state.row, **{(expr.OwnScore, word): value for word, value in words.items()}}
-    return replace(state, row=row)
+def with_condition_words(state: RowState, words: Mapping[str, Data]) -> RowState:
+    """The row for a condition that has words of its own, such as `score`."""
+    # No column has a pair as its name, so no column can hide a word or be taken for one.
+    own_words = {(expr.OwnScore, word): value for word, value in words.items()}
+    return replace(state, row={**state.row, **own_words})
 
 
-def _compile_is_present(worth: ExpressionEvaluator, term: expr.IsPresent) -> RowFunction:
-    operand = worth.row_function(term.operand)
+def _compile_is_present(evaluator: ExpressionEvaluator, term: expr.IsPresent) -> RowFunction:
+    operand = evaluator.row_function(term.operand)
     return lambda state: _present_value(operand, state) is not None
 
 
-def _compile_default(worth: ExpressionEvaluator, term: expr.WithDefault) -> RowFunction:
-    operand, instead = worth.row_function(term.operand), worth.row_function(term.fallback)
+def _compile_default(evaluator: ExpressionEvaluator, term: expr.WithDefault) -> RowFunction:
+    operand, fallback = evaluator.row_function(term.operand), evaluator.row_function(term.fallback)
 
-    def value_or_default(state: RowState) -> Any:
+    def value_or_default(state: RowState) -> Data:
         value = _present_value(operand, state)
-        return instead(state) if value is None else value
+        if value is None:
+            return fallback(state)
+        return value
 
     return value_or_default
 
 
-def _present_value(operand: RowFunction, state: RowState) -> Any:
-    """The value; None where it is missing or blank."""
+def _present_value(operand: RowFunction, state: RowState) -> Data:
+    """The value of a term; None where it is missing or blank."""
     try:
         value = operand(state)
     except NoScore as error:
         if error.unscored.status is Status.MISSING_INPUT:
             return None
         raise
-    return None if is_blank(value) or has_blank_item(value) else value
+    if is_blank(value) or has_blank_item(value):
+        return None
+    return value
 
 
-def _compile_unit(worth: ExpressionEvaluator, term: expr.Normalize) -> RowFunction:
-    operand, low, span, lower = (
-        worth.row_function(term.operand),
-        term.low,
-        term.high - term.low,
-        term.lower,
-    )
+def _compile_unit(evaluator: ExpressionEvaluator, term: expr.Normalize) -> RowFunction:
+    operand = evaluator.row_function(term.operand)
+    low, span, lower = term.low, term.high - term.low, term.lower
 
     def unit_value(state: RowState) -> float:
         share = (as_number(operand(state), term.operand) - low) / span
@@ -443,27 +483,32 @@ def _compile_unit(worth: ExpressionEvaluator, term: expr.Normalize) -> RowFuncti
     return unit_value
 
 
-def _compile_aggregate(worth: ExpressionEvaluator, term: expr.Aggregate) -> RowFunction:
-    parts = _compile_weighted_parts(worth, term)
+def _compile_aggregate(evaluator: ExpressionEvaluator, term: expr.Aggregate) -> RowFunction:
+    parts = _compile_weighted_parts(evaluator, term)
 
-    def aggregate_parts(state: RowState) -> Any:
-        found, weights = parts(state)
-        if len(term.parts) == 1 and isinstance(found[0], list):
-            found, weights = found[0], [1.0] * len(found[0])
-        if not found:
+    def aggregate_parts(state: RowState) -> Data:
+        values, weights = parts(state)
+        terms: Sequence[Term] = term.parts
+        # A single part that is a list is aggregated over its items.
+        if len(terms) == 1 and isinstance(values[0], list):
+            values, weights = values[0], [1.0] * len(values[0])
+        if not values:
             fail(Status.MISSING_INPUT, f"`{term.function}` of an empty list")
-        named = term.parts if len(term.parts) == len(found) else [term.parts[0]] * len(found)
-        if term.function in ("any", "all"):
-            conditions = list(map(as_condition, found, named))
-            return any(conditions) if term.function == "any" else all(conditions)
-        numbers = list(map(as_number, found, named))
-        return (
-            _aggregate_mean(numbers, weights)
-            if term.function == "weighted"
-            else _AGGREGATE_FUNCTIONS[term.function](numbers)
-        )
+        # With `missing = drop` parts are left out too: a message then names the first part.
+        if len(terms) != len(values):
+            terms = [terms[0]] * len(values)
+        if term.function in _CONDITION_FUNCTIONS:
+            conditions = list(map(as_condition, values, terms))
+            return _CONDITION_FUNCTIONS[term.function](conditions)
+        numbers = list(map(as_number, values, terms))
+        if term.function == "weighted":
+            return _aggregate_mean(numbers, weights)
+        return _AGGREGATE_FUNCTIONS[term.function](numbers)
 
     return aggregate_parts
+
+
+_CONDITION_FUNCTIONS: Mapping[str, Callable[[list[bool]], bool]] = {"any": any, "all": all}
 
 
 _AGGREGATE_FUNCTIONS: Mapping[str, Callable[[list[float]], float]] = {
@@ -474,59 +519,65 @@ _AGGREGATE_FUNCTIONS: Mapping[str, Callable[[list[float]], float]] = {
 
 
 def _compile_weighted_parts(
-    worth: ExpressionEvaluator, term: expr.Aggregate
-) -> Callable[[RowState], tuple[list[Any], list[float]]]:
-    """The values that count, and their weights: all of them, or with `missing = drop` the scored ones."""
+    evaluator: ExpressionEvaluator, term: expr.Aggregate
+) -> Callable[[RowState], tuple[list[Data], list[float]]]:
+    """One function for the values and their weights: all, or with `missing = drop` the scored ones."""
     weights = list(term.weights) or [1.0] * len(term.parts)
     if not term.drop:
-        values = _compile_all(worth, term.parts)
+        values = _compile_all(evaluator, term.parts)
         return lambda state: (values(state), weights)
-    rules = [(worth.row_function(part), part) for part in term.parts]
+    functions = [(evaluator.row_function(part), part) for part in term.parts]
 
-    def parts_with_score(state: RowState) -> tuple[list[Any], list[float]]:
-        found = _try_all(rules, state)
-        kept = [
+    def parts_with_score(state: RowState) -> tuple[list[Data], list[float]]:
+        results = _try_all(functions, state)
+        scored = [
             (value, weight)
-            for value, weight in zip(found, weights, strict=True)
+            for value, weight in zip(results, weights, strict=True)
             if not isinstance(value, NoScore)
         ]
-        failures = [value for value in found if isinstance(value, NoScore)]
-        stopped = [failure for failure in failures if failure.unscored.status.was_not_run]
-        if stopped or (failures and not any(weight for _, weight in kept)):
-            raise (stopped or failures)[0]
-        return [value for value, _ in kept], [weight for _, weight in kept]
+        failures = [value for value in results if isinstance(value, NoScore)]
+        not_run = [failure for failure in failures if failure.unscored.status.was_not_run]
+        # What did not run may yet get a score: to leave it out would make the aggregate depend on
+        # how far the run came. Where no part with a weight has a score, there is no mean.
+        if not_run or (failures and not any(weight for _, weight in scored)):
+            raise (not_run or failures)[0]
+        return [value for value, _ in scored], [weight for _, weight in scored]
 
     return parts_with_score
 
 
-def _try_all(rules: Iterable[tuple[RowFunction, Term]], state: RowState) -> list[Any]:
-    """The values of all parts, and in place of one that is missing the reason, once nothing is left to wait for."""
-    found: list[Any] = []
+def _try_all(functions: Iterable[tuple[RowFunction, Term]], state: RowState) -> list[Data]:
+    """The values of all parts; for a part without a value the exception that says why.
+
+    Like `_compile_all` it evaluates every part before it raises `Waiting`.
+    """
+    results: list[Data] = []
     waiting = False
-    for rule, part in rules:
+    for function, part in functions:
         try:
-            value = rule(state)
+            value = function(state)
             if is_null(value):
                 fail(Status.MISSING_INPUT, f"{name_of(part)} is null")
-            found.append(value)
+            results.append(value)
         except NoScore as error:
-            found.append(error)
+            results.append(error)
         except Waiting:
             waiting = True
     if waiting:
         raise Waiting
-    return found
+    return results
 
 
 def _aggregate_mean(numbers: Sequence[float], weights: Sequence[float]) -> float:
-    """A weighted mean, in the 15 digits that a float can hold for sure, that never leaves the range of its parts."""
+    """The weighted mean, rounded to 15 digits and kept within the range of its parts."""
+    # Rounding errors must neither show nor carry a mean over the bounds of its scale.
     mean = math.fsum(n * w for n, w in zip(numbers, weights, strict=True)) / math.fsum(weights)
     if not math.isfinite(mean):
         fail(Status.ERROR, f"the mean is {mean}, not a number")
     return min(max(float(f"{mean:.15g}"), min(numbers)), max(numbers))
 
 
-_COMPILERS: Mapping[type, Callable[[ExpressionEvaluator, Any], RowFunction]] = {
+_COMPILERS: Mapping[type, Callable[[ExpressionEvaluator, Data], RowFunction]] = {
     expr.Constant: _compile_constant,
     expr.ColumnRef: _compile_column,
     expr.GetField: _compile_get_field,
@@ -547,7 +598,7 @@ _COMPILERS: Mapping[type, Callable[[ExpressionEvaluator, Any], RowFunction]] = {
     expr.OwnScore: lambda _, term: lambda state: state.row[expr.OwnScore, term.attribute],
     expr.IsPresent: _compile_is_present,
     expr.WithDefault: _compile_default,
-    # Of the whole run the "row" holds the statistics, each under the term that asks for it.
+    # A requirement is evaluated on a "row" that holds the statistics, each under its term.
     expr.Statistic: lambda _, term: lambda state: state.row[term],
     expr.LoopVariable: lambda _, term: lambda state: state.row[term],
 }

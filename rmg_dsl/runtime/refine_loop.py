@@ -1,9 +1,12 @@
-"""The loop of `refine` on one row: its drafts as rows of their own, graded by the same steps. Restartable, no I/O."""
+"""The loop of `refine` on one row. Each draft is a row of its own, graded by the steps of the plan.
+
+Like all evaluation the loop is restartable and does no I/O: `refine_rules` says what comes next.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from rmg_dsl.ir.expr import LoopVariable, Term
 from rmg_dsl.ir.scoring import (
@@ -19,7 +22,7 @@ from rmg_dsl.plan import RefineStep
 from rmg_dsl.prompts.template import is_blank
 from rmg_dsl.results import Draft, Outcome, RefinePath, Score, Status, Unscored
 from rmg_dsl.runtime.refine_rules import DraftGrade, LoopRules, compare_drafts, loop_ending
-from rmg_dsl.runtime.row_state import Drafts, NoScore, RowState, Version, Waiting
+from rmg_dsl.runtime.row_state import Data, Drafts, NoScore, RowState, Version, Waiting
 
 _DRAFT, _BEST, _FEEDBACK = LoopVariable("draft"), LoopVariable("best"), LoopVariable("feedback")
 _FIRST_DRAFT_KEY = (0,)
@@ -27,17 +30,17 @@ _NO_FEEDBACK = "(the graders say nothing)"
 
 
 class StepEvaluator(Protocol):
-    """What a loop needs of the evaluator of its plan."""
+    """What a loop uses of the evaluator of its plan."""
 
     def outcome(self, number: int, state: RowState) -> Outcome: ...
 
-    def value(self, term: Term, state: RowState) -> Any: ...
+    def value(self, term: Term, state: RowState) -> Data: ...
 
     def truth(self, term: Term, state: RowState) -> bool: ...
 
     def question(
         self,
-        ask: Callable[[Mapping[str, Any]], Question],
+        ask: Callable[[Mapping[str, Data]], Question],
         bound: Iterable[tuple[str, Term]],
         state: RowState,
     ) -> Question: ...
@@ -46,7 +49,7 @@ class StepEvaluator(Protocol):
 
 
 class RefineLoop:
-    """One `refine` of a plan, for any row; what a row has come to is in its state."""
+    """One `refine` of a plan, for all rows: the progress of a row is in its state."""
 
     def __init__(self, step: RefineStep, steps: StepEvaluator) -> None:
         self._step_number = step.number
@@ -60,7 +63,7 @@ class RefineLoop:
         )
 
     def outcome(self, state: RowState) -> Outcome:
-        """How many rounds it took, and as the reason how it ended; or what failed. `Waiting` while something is out."""
+        """The number of rounds, with the ending as the reason; or the failure. Raises `Waiting`."""
         drafts = state.drafts.setdefault(self._step_number, Drafts())
         while not drafts.ending:
             self._advance_loop(drafts, state)
@@ -71,19 +74,22 @@ class RefineLoop:
         return Score(len(drafts.versions) - 1, drafts.ending)
 
     def _advance_loop(self, drafts: Drafts, state: RowState) -> None:
-        """One step: write a draft, grade it, or end."""
+        """Do one step: grade the latest draft, or end the loop, or write the next draft."""
         if len(drafts.grades) < len(drafts.versions):
             drafts.grades.append(self._grade_latest(drafts))
             return
-        drafts.ending = loop_ending(self._loop_rules, drafts.grades) or "" if drafts.grades else ""
+        if drafts.grades:
+            drafts.ending = loop_ending(self._loop_rules, drafts.grades) or ""
         if drafts.ending:
             drafts.failure = _with_round_number(len(drafts.grades) - 1, drafts.grades[-1].failure)
             return
-        written = (
-            self._next_version(drafts, state) if drafts.versions else self._first_version(state)
-        )
+        if drafts.versions:
+            written = self._next_version(drafts, state)
+        else:
+            written = self._first_version(state)
         if isinstance(written, Unscored):
             drafts.ending, drafts.failure = "failed", written
+        # The writer sees the same text and feedback again: another round would change nothing.
         elif drafts.versions and written.text == drafts.versions[-1].text:
             drafts.ending = "unchanged"
         else:
@@ -92,55 +98,54 @@ class RefineLoop:
     # ── grading ──
 
     def _grade_latest(self, drafts: Drafts) -> DraftGrade:
-        """What the latest draft comes to, once nothing of it is out any more."""
+        """The grade of the latest draft. Raises `Waiting` until all its outcomes are there."""
         version = drafts.versions[-1]
-        found = self._grader_outcomes(self._required_graders(drafts), version)
-        failed = next(
-            (outcome for outcome in found.values() if isinstance(outcome, Unscored)), None
-        )
-        if failed is not None:
-            return DraftGrade(failure=failed)
-        try:
-            enough = self._refining.until is not None and self._evaluator.truth(
-                self._until_condition(version), version.state
-            )
-        except NoScore as error:
-            return DraftGrade(failure=error.unscored)
-        by = _directed_score(self._refining.by, found) if self._refining.by in found else 0.0
-        return DraftGrade(
-            by, tuple(_directed_score(guard, found) for guard in self._refining.guards), enough
-        )
+        outcomes = self._grader_outcomes(self._required_graders(drafts), version)
+        for outcome in outcomes.values():
+            if isinstance(outcome, Unscored):
+                return DraftGrade(failure=outcome)
+        is_until_met = False
+        if self._refining.until is not None:
+            try:
+                is_until_met = self._evaluator.truth(self._until_condition(version), version.state)
+            except NoScore as error:
+                return DraftGrade(failure=error.unscored)
+        score = 0.0
+        if self._refining.by in outcomes:
+            score = _directed_score(self._refining.by, outcomes)
+        guard_scores = tuple(_directed_score(guard, outcomes) for guard in self._refining.guards)
+        return DraftGrade(score, guard_scores, is_until_met)
 
     def _required_graders(self, drafts: Drafts) -> list[LoopGrader]:
-        """What must be known of the latest draft: of the first one there is nothing to compare it with in a duel."""
-        return [
-            *([] if self._has_no_rival(drafts) else [self._refining.by]),
-            *self._refining.guards,
-        ]
+        """The graders that grade the latest draft."""
+        if self._has_no_rival(drafts):
+            return list(self._refining.guards)
+        return [self._refining.by, *self._refining.guards]
 
     def _has_no_rival(self, drafts: Drafts) -> bool:
-        """Is there nothing yet that a draft could be compared with?"""
+        """Is it the first draft of a pairwise `by`, with no draft before it to compare?"""
         return self._refining.is_pairwise and len(drafts.versions) == 1
 
     def _grader_outcomes(
-        self, watched: Iterable[LoopGrader], version: Version
+        self, graders: Iterable[LoopGrader], version: Version
     ) -> dict[LoopGrader, Outcome]:
-        """The outcomes of all of these, asked for together; what the writer will hear of is asked for with them."""
-        found: dict[LoopGrader, Outcome] = {}
+        """The outcomes of graders on a draft. Raises `Waiting` after it sent all their questions."""
+        outcomes: dict[LoopGrader, Outcome] = {}
         waiting = False
-        for each in watched:
+        for grader in graders:
+            number = _grader_step_number(grader, version)
             try:
-                found[each] = self._evaluator.outcome(
-                    _grader_step_number(each, version), version.state
-                )
+                outcomes[grader] = self._evaluator.outcome(number, version.state)
             except Waiting:
                 waiting = True
+        # `until` may read other graders: their questions go out with these.
         waiting = self._is_until_pending(version) or waiting
         if waiting:
             raise Waiting
-        return found
+        return outcomes
 
     def _is_until_pending(self, version: Version) -> bool:
+        """Does the condition `until` wait for an answer?"""
         if self._refining.until is None:
             return False
         try:
@@ -156,20 +161,21 @@ class RefineLoop:
         return self._refining.until[0 if version.is_original else 1]
 
     def _run_holdout(self, drafts: Drafts) -> None:
-        """The grader that no draft was written for sees the first and the returned one, and no other."""
-        held, kept = self._refining.holdout, self._returned_index(drafts)
-        if held is not None and kept is not None:
-            waiting = False
-            for version in (drafts.versions[0], drafts.versions[kept]):
-                try:
-                    self._evaluator.outcome(_grader_step_number(held, version), version.state)
-                except Waiting:
-                    waiting = True
-            if waiting:
-                raise Waiting
+        """Grade the first and the returned draft by the holdout, which sees no other draft."""
+        holdout, returned = self._refining.holdout, self._returned_index(drafts)
+        if holdout is None or returned is None:
+            return
+        waiting = False
+        for version in (drafts.versions[0], drafts.versions[returned]):
+            try:
+                self._evaluator.outcome(_grader_step_number(holdout, version), version.state)
+            except Waiting:
+                waiting = True
+        if waiting:
+            raise Waiting
 
     def _returned_index(self, drafts: Drafts) -> int | None:
-        """The place of the draft that is returned; none where not even the first one was graded."""
+        """The index of the returned draft; None where the first draft has no grade."""
         if not drafts.grades or drafts.grades[0].failure is not None:
             return None
         return compare_drafts(self._loop_rules, drafts.grades).returned_index
@@ -177,7 +183,7 @@ class RefineLoop:
     # ── writing ──
 
     def _first_version(self, state: RowState) -> Version | Unscored:
-        """The text that the row came with, or one that is written because there is none."""
+        """The text of the row, or one that `draft` writes where the row has none."""
         current = self._evaluator.value(self._refining.current, state)
         if isinstance(current, str) and not is_blank(current):
             return Version(current, state, is_original=True)
@@ -188,122 +194,119 @@ class RefineLoop:
         return self._write_draft(self._refining.draft, _FIRST_DRAFT_KEY, state, state, 0)
 
     def _next_version(self, drafts: Drafts, state: RowState) -> Version | Unscored:
-        """A better version of the latest draft, by what is said of that one."""
+        """The next draft, written from the latest one and the feedback on it."""
         latest, place = drafts.versions[-1], len(drafts.versions)
         best = drafts.versions[compare_drafts(self._loop_rules, drafts.grades).best_index].text
-        said = self._feedback_text(drafts)
-        seen = {**state.row, _DRAFT: latest.text, _BEST: best, _FEEDBACK: said}
-        found: Version | Unscored
+        feedback = self._feedback_text(drafts)
+        writer_row = {**state.row, _DRAFT: latest.text, _BEST: best, _FEEDBACK: feedback}
+        writer_state = RowState(state.index, writer_row)
+        written: Version | Unscored
         try:
-            found = self._write_draft(
-                self._refining.improve, (place,), RowState(state.index, seen), state, place
+            written = self._write_draft(
+                self._refining.improve, (place,), writer_state, state, place
             )
         except NoScore as error:
-            found = error.unscored
-        if isinstance(found, Unscored):
-            return Unscored(
-                found.status, f"round {place}: the writer: {found.message}", found.attempts
-            )
-        found.state.row = {**found.state.row, _BEST: best}
-        return found
+            written = error.unscored
+        if isinstance(written, Unscored):
+            message = f"round {place}: the writer: {written.message}"
+            return Unscored(written.status, message, written.attempts)
+        # A pairwise `by` compares the draft with the best one before it.
+        written.state.row = {**written.state.row, _BEST: best}
+        return written
 
     def _feedback_text(self, drafts: Drafts) -> str:
+        """The scores and reasons of the latest draft, as the writer gets them."""
         version = drafts.versions[-1]
-        asked = [
-            each
-            for each in self._refining.feedback
-            if each != self._refining.by or not self._has_no_rival(drafts)
-        ]
-        found = [
-            (each, self._evaluator.outcome(_grader_step_number(each, version), version.state))
-            for each in asked
-        ]
-        scored = [(each, said) for each, said in found if isinstance(said, Score)]
-        return (
-            feedback_on(
-                [(each.name, str(each.type.scale or each.type), said) for each, said in scored]
-            )
-            or _NO_FEEDBACK
-        )
+        remarks: list[tuple[str, str, Score]] = []
+        for grader in self._refining.feedback:
+            if grader == self._refining.by and self._has_no_rival(drafts):
+                continue
+            number = _grader_step_number(grader, version)
+            outcome = self._evaluator.outcome(number, version.state)
+            if isinstance(outcome, Score):
+                remarks.append((grader.name, str(grader.type.scale or grader.type), outcome))
+        return feedback_on(remarks) or _NO_FEEDBACK
 
     def _write_draft(
         self,
-        written: WriterPrompt,
+        prompt: WriterPrompt,
         key: tuple[int, ...],
-        seen: RowState,
+        writer_state: RowState,
         state: RowState,
         place: int,
     ) -> Version | Unscored:
-        """The draft that the writer gave, as a row of its own; `Waiting` while it writes."""
+        """The draft of the writer, as a row of its own. Sends the question and raises `Waiting`."""
         answer = state.answers.get(self._step_number, {}).get(key)
         if answer is None:
             if (None, self._step_number, key) not in state.enquiries:
-                ask = DraftWriter(self._refining.name, written).question
-                question = self._evaluator.question(ask, written.bindings, seen)
-                self._evaluator.send(
-                    Enquiry(self._step_number, key, question, self._refining.writer), state
-                )
+                ask = DraftWriter(self._refining.name, prompt).question
+                question = self._evaluator.question(ask, prompt.bindings, writer_state)
+                enquiry = Enquiry(self._step_number, key, question, self._refining.writer)
+                self._evaluator.send(enquiry, state)
             raise Waiting
         if isinstance(answer, Unscored):
             return answer
         row = {**state.row, _DRAFT: answer.value}
-        return Version(
-            str(answer.value),
-            RowState(state.index, row, enquiries=state.enquiries, draft=(self._step_number, place)),
-        )
+        # The draft shares the enquiries of its row: the executor knows rows only.
+        draft = (self._step_number, place)
+        draft_state = RowState(state.index, row, enquiries=state.enquiries, draft=draft)
+        return Version(str(answer.value), draft_state)
 
-    # ── what is left ──
+    # ── outputs ──
 
-    def loop_output(self, taken: LoopOutputScoring, state: RowState) -> Outcome:
-        """What the loop leaves behind under one name."""
+    def loop_output(self, output: LoopOutputScoring, state: RowState) -> Outcome:
+        """One output of the loop: its status, its text, its rounds, a score before or after it."""
         drafts, outcome = state.drafts[self._step_number], state.outcomes[self._step_number]
-        if taken.part == "status":
+        if output.part == "status":
             return Score(str(outcome.status))
-        kept = self._returned_index(drafts)
-        if kept is None:
+        returned = self._returned_index(drafts)
+        if returned is None:
             assert isinstance(outcome, Unscored)
             return outcome
-        if taken.grader is not None:
-            version = drafts.versions[0 if taken.part == "before" else kept]
-            return version.state.outcomes[_grader_step_number(taken.grader, version)]
-        return Score(
-            drafts.versions[kept].text if taken.part == "refined" else len(drafts.versions) - 1
-        )
+        if output.grader is not None:
+            version = drafts.versions[0 if output.part == "before" else returned]
+            return version.state.outcomes[_grader_step_number(output.grader, version)]
+        if output.part == "refined":
+            return Score(drafts.versions[returned].text)
+        return Score(len(drafts.versions) - 1)
 
     def _refine_path(self, drafts: Drafts) -> RefinePath:
-        refused = (
-            compare_drafts(self._loop_rules, drafts.grades).refused_indexes if drafts.grades else ()
+        """The drafts of the row with their outcomes, for `result.history` and the reports."""
+        refused: tuple[int, ...] = ()
+        if drafts.grades:
+            refused = compare_drafts(self._loop_rules, drafts.grades).refused_indexes
+        drafts_of_path = (
+            Draft(version.text, self._outcomes_by_grader(version), place in refused)
+            for place, version in enumerate(drafts.versions)
         )
-        found = (
-            Draft(each.text, self._outcomes_by_grader(each), place in refused)
-            for place, each in enumerate(drafts.versions)
-        )
-        return RefinePath(tuple(found), self._returned_index(drafts), drafts.ending)
+        return RefinePath(tuple(drafts_of_path), self._returned_index(drafts), drafts.ending)
 
     def _outcomes_by_grader(self, version: Version) -> dict[str, Outcome]:
-        known = {
-            each.name: version.state.outcomes.get(_grader_step_number(each, version))
-            for each in all_loop_graders(self._refining)
+        outcomes = {
+            grader.name: version.state.outcomes.get(_grader_step_number(grader, version))
+            for grader in all_loop_graders(self._refining)
         }
-        return {name: outcome for name, outcome in known.items() if outcome is not None}
+        return {name: outcome for name, outcome in outcomes.items() if outcome is not None}
 
 
-def _grader_step_number(watched: LoopGrader, version: Version) -> int:
-    return watched.row_scoring if version.is_original else watched.draft_scoring
+def _grader_step_number(grader: LoopGrader, version: Version) -> int:
+    """The step that grades a version: the text of the row is graded by the steps of the row."""
+    if version.is_original:
+        return grader.row_scoring
+    return grader.draft_scoring
 
 
-def _directed_score(watched: LoopGrader, found: Mapping[LoopGrader, Outcome]) -> float:
-    """A score to compare by: higher is better, whatever the scale says."""
-    outcome = found[watched]
+def _directed_score(grader: LoopGrader, outcomes: Mapping[LoopGrader, Outcome]) -> float:
+    """The score of a grader, negated where lower is better: higher always is the better one."""
+    outcome = outcomes[grader]
     assert isinstance(outcome, Score)
     assert not isinstance(outcome.value, str | list)
-    return -outcome.value if watched.type.direction < 0 else outcome.value
+    return -outcome.value if grader.type.direction < 0 else outcome.value
 
 
 def _with_round_number(place: int, failure: Unscored | None) -> Unscored | None:
-    """Which round failed; of the first draft there is nothing to add."""
+    """The failure with the number of its round in the message, except for the first draft."""
     if failure is None or place == 0:
         return failure
-    return Unscored(
-        failure.status, f"round {place}: {failure.message}", failure.attempts, failure.trace
-    )
+    message = f"round {place}: {failure.message}"
+    return Unscored(failure.status, message, failure.attempts, failure.trace)

@@ -1,7 +1,7 @@
-"""The loop of `refine`: from the drafts that a row has, what comes next. Pure.
+"""The rules of the `refine` loop: from the grades of the drafts, which is best and what comes next.
 
-Every draft is graded, the last one too. The best one so far is what a draft has to beat; a draft that lowers a guarded
-score is refused, however good it is otherwise. Feedback is always that of the latest draft.
+Every draft is graded, the last one too. A draft must beat the best one so far. A draft that lowers
+the score of a guard is refused, whatever its own score. All functions are pure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ Ending = Literal["until", "rounds", "patience", "unchanged", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class LoopRules:
-    """When a loop ends and which draft it returns; with `duel` a draft's worth is 1 where it beats the best so far."""
+    """When a loop ends and which draft it returns.
+
+    With `duel` the score of a draft says how it compares with the best draft before it: 1 where it
+    is better, 0.5 where neither is, 0 where it is worse.
+    """
 
     rounds: int
     patience: int | None = None
@@ -27,7 +31,10 @@ class LoopRules:
 
 @dataclass(frozen=True, slots=True)
 class DraftGrade:
-    """What a draft came to: its worth and its guarded scores, higher is better; does `until` hold; or what failed."""
+    """The grade of a draft: its score, the scores of the guards, and does `until` hold; or a failure.
+
+    Higher is better in all of these scores.
+    """
 
     score: float = 0.0
     guard_scores: tuple[float, ...] = ()
@@ -37,7 +44,7 @@ class DraftGrade:
 
 @dataclass(frozen=True, slots=True)
 class LoopProgress:
-    """Which draft is the best so far and which would be returned, the rounds since a gain, the drafts refused."""
+    """The best draft so far, the draft to return, the rounds since a gain, the refused drafts."""
 
     best_index: int = 0
     returned_index: int = 0
@@ -45,46 +52,52 @@ class LoopProgress:
     refused_indexes: tuple[int, ...] = ()
 
 
-def compare_drafts(rules: LoopRules, marks: Sequence[DraftGrade]) -> LoopProgress:
-    """How the drafts compare; of equal ones the earlier is the better.
+def compare_drafts(rules: LoopRules, grades: Sequence[DraftGrade]) -> LoopProgress:
+    """Compare the drafts in their order; of equal ones the earlier is the better.
 
     >>> compare_drafts(LoopRules(3), [DraftGrade(2), DraftGrade(4), DraftGrade(3)])
     LoopProgress(best_index=1, returned_index=1, rounds_without_gain=1, refused_indexes=())
     """
-    best = kept = idle = 0
+    best = returned = without_gain = 0
     refused: list[int] = []
-    for place, mark in enumerate(marks[1:], 1):
-        if mark.failure is not None:
+    for place, grade in enumerate(grades[1:], 1):
+        if grade.failure is not None:
             break
-        if _lowers_guard(mark, marks[best]):
+        if _lowers_guard(grade, grades[best]):
             refused.append(place)
-            idle += 1
+            without_gain += 1
             continue
-        gain = mark.score > (0.5 if rules.duel else marks[best].score)
-        best, idle = (place, 0) if gain else (best, idle + 1)
-        kept = place if rules.keep_last or gain else kept
-    return LoopProgress(best, kept, idle, tuple(refused))
+        score_to_beat = 0.5 if rules.duel else grades[best].score
+        gain = grade.score > score_to_beat
+        without_gain += 1
+        if gain:
+            best, without_gain = place, 0
+        if gain or rules.keep_last:
+            returned = place
+    return LoopProgress(best, returned, without_gain, tuple(refused))
 
 
-def _lowers_guard(mark: DraftGrade, best: DraftGrade) -> bool:
+def _lowers_guard(grade: DraftGrade, best: DraftGrade) -> bool:
     return any(
-        now < before for now, before in zip(mark.guard_scores, best.guard_scores, strict=True)
+        now < before for now, before in zip(grade.guard_scores, best.guard_scores, strict=True)
     )
 
 
-def loop_ending(rules: LoopRules, marks: Sequence[DraftGrade]) -> Ending | None:
-    """Why the loop ends with these drafts, or none where another one is to be written.
+def loop_ending(rules: LoopRules, grades: Sequence[DraftGrade]) -> Ending | None:
+    """Why the loop ends after these drafts; None where another one is to be written.
 
-    >>> loop_ending(LoopRules(rounds=2), [DraftGrade(2), DraftGrade(3)]), loop_ending(LoopRules(rounds=2), [DraftGrade(2), DraftGrade(3), DraftGrade(3)])
-    (None, 'rounds')
+    >>> rules = LoopRules(rounds=2)
+    >>> loop_ending(rules, [DraftGrade(2), DraftGrade(3)])
+    >>> loop_ending(rules, [DraftGrade(2), DraftGrade(3), DraftGrade(3)])
+    'rounds'
     """
-    if marks[-1].failure is not None:
+    if grades[-1].failure is not None:
         return "failed"
-    now = compare_drafts(rules, marks)
-    if marks[now.returned_index].is_until_met:
+    progress = compare_drafts(rules, grades)
+    if grades[progress.returned_index].is_until_met:
         return "until"
-    if len(marks) > rules.rounds:
+    if len(grades) > rules.rounds:
         return "rounds"
-    if rules.patience is not None and now.rounds_without_gain >= rules.patience:
+    if rules.patience is not None and progress.rounds_without_gain >= rules.patience:
         return "patience"
     return None

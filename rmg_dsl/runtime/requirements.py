@@ -1,11 +1,15 @@
-"""Gates: the `require` conditions on a whole run, fed row by row. A gate never passes unseen."""
+"""Requirements: the `require` conditions on a whole run, checked from finished rows.
+
+A requirement never holds without evidence: it fails where its statistics are undefined, and where
+too many of the rows that they need have no score.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from rmg_dsl.ir.expr import ScoreRef, Statistic, Term, walk_terms
 from rmg_dsl.ir.suite import Requirement
@@ -14,18 +18,21 @@ from rmg_dsl.results import Estimate, Status, Unscored
 from rmg_dsl.runtime.evaluate import Evaluator
 from rmg_dsl.runtime.executor import RowResult
 from rmg_dsl.runtime.expressions import as_condition, as_number
-from rmg_dsl.runtime.row_state import NoScore, RowState, attempt
-from rmg_dsl.runtime.value_columns import CompactColumn
+from rmg_dsl.runtime.row_state import Data, NoScore, RowState, attempt
+from rmg_dsl.runtime.value_columns import CompactColumn, CompactValue
 
 MAX_UNSCORED_SHARE = 0.05
 
-EstimateOf = Callable[[Statistic, Sequence[Sequence[Any]]], Estimate]
-"""What a function over the rows says of the columns of its arguments; ValueError where they cannot be compared."""
+EstimateOf = Callable[[Statistic, Sequence[Sequence[CompactValue]]], Estimate]
+"""Estimates a statistic from the columns of its arguments; ValueError where they do not compare."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequirementResult:
-    """What became of a gate: whether it holds, the statistics that it saw, and why it fails where that is not plain."""
+    """The result of a requirement: does it hold, its statistics, and the reason where one is needed.
+
+    `why` is empty where the statistics alone explain the result.
+    """
 
     text: str
     holds: bool
@@ -34,38 +41,43 @@ class RequirementResult:
 
     @property
     def values(self) -> dict[str, float | None]:
+        """The statistics without their bounds, by name."""
         return {name: estimate.value for name, estimate in self.estimates.items()}
 
     def __str__(self) -> str:
-        seen = "; ".join(
+        statistics = "; ".join(
             f"{name} = {_statistic_text(estimate)}" for name, estimate in self.estimates.items()
         )
-        mark = "holds" if self.holds else "FAILS"
-        return (
-            f"require {self.text}: {mark}"
-            + (f" ({seen})" if seen else "")
-            + (f": {self.why}" if self.why else "")
-        )
+        text = f"require {self.text}: " + ("holds" if self.holds else "FAILS")
+        if statistics:
+            text += f" ({statistics})"
+        if self.why:
+            text += f": {self.why}"
+        return text
 
 
-def _statistic_text(found: Estimate) -> str:
-    """The value, its 95 % bounds, and how many rows it rests on."""
-    if found.value is None:
+def _statistic_text(estimate: Estimate) -> str:
+    """The value of a statistic, its 95 % bounds, and the number of its rows."""
+    if estimate.value is None:
         return "none"
-    bounds = (
-        ""
-        if found.low is None
-        else f", 95 % {_short_number(found.low)} – {_short_number(found.high)}"
-    )
-    return f"{_short_number(found.value)}{bounds}, n = {found.n:,}"
+    text = _short_number(estimate.value)
+    if estimate.low is not None:
+        text += f", 95 % {_short_number(estimate.low)} – {_short_number(estimate.high)}"
+    return f"{text}, n = {estimate.n:,}"
 
 
 def _short_number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.4g}"
+    if value is None:
+        return "none"
+    return f"{value:.4g}"
 
 
 class _StatisticInput(NamedTuple):
-    """What is kept of each row: terms, read as numbers, conditions or ratings, or only for whether they are there."""
+    """What the checker collects of each row for a statistic: the terms, and how to read them.
+
+    Statistics with equal inputs share one collection. A row counts where `min_present` of the
+    terms have a value.
+    """
 
     kind: str
     arguments: tuple[Term, ...]
@@ -98,7 +110,7 @@ class _CollectedInput:
 
 
 class RequirementChecker:
-    """Collects what the gates of a plan need from each finished row, and judges them at the end."""
+    """Collects what the requirements of a plan need from finished rows, and checks them at the end."""
 
     def __init__(self, plan: Plan, evaluator: Evaluator, estimate_of: EstimateOf) -> None:
         self._requirements = plan.requirements
@@ -106,18 +118,22 @@ class RequirementChecker:
         self._estimate_of = estimate_of
         self._collected_inputs: dict[_StatisticInput, _CollectedInput] = {}
         self._inputs_by_requirement = [
-            (requirement_name(gate), [_StatisticInput.of(term) for term in _statistics_in(gate)])
-            for gate in plan.requirements
+            (
+                requirement_name(requirement),
+                [_StatisticInput.of(term) for term in _statistics_in(requirement)],
+            )
+            for requirement in plan.requirements
         ]
         for _, readings in self._inputs_by_requirement:
             for reading in readings:
                 columns = tuple(CompactColumn() for _ in reading.arguments)
                 self._collected_inputs.setdefault(reading, _CollectedInput(columns))
-        terms = [term for gate in plan.requirements for term in _statistics_in(gate)]
+        terms = [term for requirement in plan.requirements for term in _statistics_in(requirement)]
         # A failure of these steps stands in `failures` already, under the name of its grader.
         self._reported_steps = {output.scoring for output in plan.outputs} | {
             step.number for step in plan.steps if isinstance(step, LoopOutputStep)
         }
+        # `require unscored(g) < …` sets a bound of its own for the step: the 5 % rule leaves it out.
         self._bounded_steps = {
             number
             for term in terms
@@ -166,73 +182,85 @@ class RequirementChecker:
             return None
         collected.needed_rows += 1
         failures = [value for value in values if isinstance(value, Failure)]
+        present = [value for value in values if not isinstance(value, Failure)]
         if reading.kind == "unscored":
             collected.columns[0].append(bool(failures))
         elif failures:
             collected.lost_rows += any(f.step not in self._bounded_steps for f in failures)
         else:
-            for column, value in zip(collected.columns, values, strict=True):
+            for column, value in zip(collected.columns, present, strict=True):
                 column.append(value)
-        own = next((f.outcome for f in failures if f.step not in self._reported_steps), None)
-        if own is not None and collected.first_failure is None:
-            collected.first_failure = (state.index, own)
-        return own
+        own_failure = next(
+            (f.outcome for f in failures if f.step not in self._reported_steps), None
+        )
+        if own_failure is not None and collected.first_failure is None:
+            collected.first_failure = (state.index, own_failure)
+        return own_failure
 
-    def _read_argument(self, kind: str, argument: Term, state: RowState) -> Any:
+    def _read_argument(self, kind: str, argument: Term, state: RowState) -> RowReading:
         return read_value(self._evaluator, argument, state, _READERS[kind])
 
-    # ── judging ──
+    # ── the results ──
 
     def requirement_results(self) -> tuple[RequirementResult, ...]:
-        return tuple(self._check_requirement(gate) for gate in self._requirements)
+        """The result of each requirement, from all rows so far."""
+        return tuple(self._check_requirement(requirement) for requirement in self._requirements)
 
-    def _check_requirement(self, gate: Requirement) -> RequirementResult:
-        found = {term: self._estimate_statistic(term) for term in _statistics_in(gate)}
-        shown = {_statistic_label(term, found): estimate for term, estimate in found.items()}
-        unseen = next((why for term in found if (why := self._too_many_unscored(term))), "")
-        lacking = next(
-            (why for term in walk_terms(gate.condition) if (why := _undefined_reason(term, found))),
-            "",
+    def _check_requirement(self, requirement: Requirement) -> RequirementResult:
+        estimates = {term: self._estimate_statistic(term) for term in _statistics_in(requirement)}
+        labelled = {_statistic_label(term, estimates): e for term, e in estimates.items()}
+        holds, reason = self._check_condition(requirement, estimates)
+        unscored = _first_text(self._too_many_unscored(term) for term in estimates)
+        # Where the statistics alone explain the result there is no reason to give.
+        if not holds and not reason and unscored:
+            reason = "the condition is false"
+        why = _join_reasons(reason, unscored, self._first_failure_text(requirement))
+        return RequirementResult(requirement.text, holds and not unscored, labelled, why)
+
+    def _check_condition(
+        self, requirement: Requirement, estimates: Mapping[Statistic, Estimate]
+    ) -> tuple[bool, str]:
+        """Does the condition hold, and the reason where it could not be evaluated."""
+        undefined = _first_text(
+            _undefined_reason(term, estimates) for term in walk_terms(requirement.condition)
         )
-        failed_row = self._first_failure_text(gate)
-        if lacking:
-            why = _join_reasons(lacking, unseen, failed_row)
-            return RequirementResult(gate.text, False, shown, why)
-        state = RowState(-1, _statistic_values(gate, found))
-        holds = attempt(partial(self._evaluator.truth, gate.condition), state)
+        if undefined:
+            return False, undefined
+        # There is no row: the statistics stand in the place of its data.
+        state = RowState(-1, _statistic_values(requirement, estimates))
+        holds = attempt(partial(self._evaluator.truth, requirement.condition), state)
         if isinstance(holds, Unscored):
-            why = _join_reasons(holds.message, unseen, failed_row)
-            return RequirementResult(gate.text, False, shown, why)
-        is_false = ""
-        if unseen and not holds:
-            is_false = "the condition is false"
-        why = _join_reasons(is_false, unseen, failed_row)
-        return RequirementResult(gate.text, holds and not unseen, shown, why)
+            return False, holds.message
+        return holds, ""
 
-    def _first_failure_text(self, gate: Requirement) -> str:
+    def _first_failure_text(self, requirement: Requirement) -> str:
         """The first row on which an expression of the requirement failed, and why it did."""
-        inputs = [self._collected_inputs[_StatisticInput.of(t)] for t in _statistics_in(gate)]
-        failures = [each.first_failure for each in inputs if each.first_failure is not None]
+        inputs = map(self._collected_input, _statistics_in(requirement))
+        failures = [i.first_failure for i in inputs if i.first_failure is not None]
         if not failures:
             return ""
         index, outcome = min(failures, key=lambda failure: failure[0])
         return f"the first failure is on row {index}: {outcome.message}"
 
+    def _collected_input(self, term: Statistic) -> _CollectedInput:
+        return self._collected_inputs[_StatisticInput.of(term)]
+
     def _estimate_statistic(self, term: Statistic) -> Estimate:
-        columns = self._collected_inputs[_StatisticInput.of(term)].columns
+        columns = self._collected_input(term).columns
         try:
             return self._estimate_of(term, columns)
         except ValueError as error:
             return Estimate(len(columns[0]), None, why=str(error))
 
     def _too_many_unscored(self, term: Statistic) -> str:
-        """Why a statistic cannot be believed: too many of the rows it needs have no score, and no gate bounds them."""
-        seen = self._collected_inputs[_StatisticInput.of(term)]
-        if not seen.needed_rows or seen.lost_rows / seen.needed_rows <= MAX_UNSCORED_SHARE:
+        """The reason where more than 5 % of the rows that a statistic needs have no score."""
+        collected = self._collected_input(term)
+        lost, needed = collected.lost_rows, collected.needed_rows
+        if not needed or lost / needed <= MAX_UNSCORED_SHARE:
             return ""
         return (
-            f"{seen.lost_rows} of the {seen.needed_rows} rows it needs have no score, more than {MAX_UNSCORED_SHARE:.0%}; "
-            "`require unscored(…) < …` sets another bound"
+            f"{lost} of the {needed} rows it needs have no score, more than "
+            f"{MAX_UNSCORED_SHARE:.0%}; `require unscored(…) < …` sets another bound"
         )
 
 
@@ -247,105 +275,126 @@ class Failure:
     step: int | None = None
 
 
+RowReading: TypeAlias = CompactValue | Failure
+"""The value of a term on a finished row; None for a gap, a `Failure` where there should be one."""
+
+ReadFunction: TypeAlias = Callable[[Data, Term], CompactValue]
+"""Reads the value of a term as a number, a condition or a rating; raises where it is none."""
+
+
 def finished_state(result: RowResult, evaluator: Evaluator) -> RowState:
-    """A finished row as it can be looked at again: steps that it never needed were skipped."""
+    """The state of a finished row, to evaluate more terms on; steps never needed are skipped."""
     outcomes = dict(result.outcomes)
     for number in evaluator.steps:
         outcomes.setdefault(number, Unscored(Status.SKIPPED))
     return RowState(result.index, result.row, outcomes)
 
 
-def read_value(
-    evaluator: Evaluator, term: Term, state: RowState, read: Callable[[Any, Term], Any]
-) -> Any | Failure | None:
-    """A term's value on a finished row: None for a gap, a `Failure` where it should have a value.
+def read_value(evaluator: Evaluator, term: Term, state: RowState, read: ReadFunction) -> RowReading:
+    """Evaluate a term on a finished row and read its value.
 
-    A skipped step and a null or missing column are gaps.
+    A skipped step and a null or missing column are gaps. An exception of any kind is a `Failure`.
     """
 
-    def read_term(state: RowState) -> Any | Failure | None:
+    def read_term(state: RowState) -> RowReading:
         try:
             value = evaluator.value(term, state)
             return None if value is None else read(value, term)
         except NoScore as error:
-            return None if _is_expected_gap(error) else Failure(error.unscored, error.step)
+            if _is_expected_gap(error):
+                return None
+            return Failure(error.unscored, error.step)
 
     outcome = attempt(read_term, state)
-    return Failure(outcome) if isinstance(outcome, Unscored) else outcome
+    if isinstance(outcome, Unscored):
+        return Failure(outcome)
+    return outcome
 
 
-def as_rating(value: Any, _: Term) -> float | str:
-    """A value that raters can give: a number, a bool or a text. Raises TypeError for anything else."""
-    if isinstance(value, int | float | str):
-        return value if isinstance(value, str) else float(value)
+def as_rating(value: Data, _: Term) -> float | str:
+    """A value as a rating: a number, a bool or a text. Raises TypeError for anything else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float):
+        return float(value)
     raise TypeError(f"{type(value).__name__} is no verdict")
 
 
-_READERS: Mapping[str, Callable[[Any, Term], Any]] = {
+_READERS: Mapping[str, ReadFunction] = {
     "condition": as_condition,
     "number": lambda value, term: float(as_number(value, term)),
     "rating": as_rating,
-    "unscored": lambda value, _: value,
+    # Only whether there is a value counts here, not what it is.
+    "unscored": lambda *_: 1.0,
 }
 
 
 def _is_expected_gap(error: NoScore) -> bool:
+    # A missing input of a step is a lost score; of the expression itself it is a gap in the data.
     status = error.unscored.status
     return status is Status.SKIPPED or (status is Status.MISSING_INPUT and error.step is None)
 
 
-# ── one gate ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── one requirement ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def requirement_name(gate: Requirement) -> str:
+def requirement_name(requirement: Requirement) -> str:
     """What a requirement is called where its failures stand beside those of graders."""
-    return f"require {gate.text}"
+    return f"require {requirement.text}"
+
+
+def _first_text(texts: Iterable[str]) -> str:
+    """The first text that is not empty."""
+    return next(filter(None, texts), "")
 
 
 def _join_reasons(*reasons: str) -> str:
     return "; ".join(reason for reason in reasons if reason)
 
 
-def _statistics_in(gate: Requirement) -> Iterator[Statistic]:
-    """The functions over the rows that a gate asks for; of `low` and `high` those whose bounds they are."""
-    found = (
+def _statistics_in(requirement: Requirement) -> Iterator[Statistic]:
+    """The statistics of a condition, each once; of `low` and `high` the statistic inside."""
+    statistics = (
         term
-        for term in walk_terms(gate.condition)
+        for term in walk_terms(requirement.condition)
         if isinstance(term, Statistic) and not term.spec.is_bound
     )
-    return iter(dict.fromkeys(found))
+    return iter(dict.fromkeys(statistics))
 
 
-def _statistic_label(term: Statistic, found: Mapping[Statistic, Estimate]) -> str:
-    same = [each for each in found if each.function == term.function]
-    return term.function if len(same) == 1 else f"{term.function} {same.index(term) + 1}"
+def _statistic_label(term: Statistic, estimates: Mapping[Statistic, Estimate]) -> str:
+    """The name of a statistic in the result, with a number where a condition has several of them."""
+    same = [statistic for statistic in estimates if statistic.function == term.function]
+    if len(same) == 1:
+        return term.function
+    return f"{term.function} {same.index(term) + 1}"
 
 
-def _undefined_reason(term: Term, found: Mapping[Statistic, Estimate]) -> str:
-    """Why a statistic, or a bound of one, is not to be had: no gate can be decided by it."""
+def _undefined_reason(term: Term, estimates: Mapping[Statistic, Estimate]) -> str:
+    """Why a statistic, or a bound of one, is undefined; empty where it is defined."""
     if not isinstance(term, Statistic):
         return ""
     if not term.spec.is_bound:
-        return found[term].why if found[term].value is None else ""
+        return estimates[term].why if estimates[term].value is None else ""
     (inner,) = term.arguments
-    estimate = found[inner] if isinstance(inner, Statistic) else Estimate(0, None)
-    return (
-        f"there is no {term.function}: {estimate.why}"
-        if estimate.value is not None and estimate.low is None
-        else ""
-    )
+    estimate = estimates[inner] if isinstance(inner, Statistic) else Estimate(0, None)
+    if estimate.value is None or estimate.low is not None:
+        return ""
+    return f"there is no {term.function}: {estimate.why}"
 
 
 def _statistic_values(
-    gate: Requirement, found: Mapping[Statistic, Estimate]
+    requirement: Requirement, estimates: Mapping[Statistic, Estimate]
 ) -> dict[Statistic, float | None]:
-    """What each function is worth in the condition."""
-    numbers = {term: estimate.value for term, estimate in found.items()}
-    for term in walk_terms(gate.condition):
+    """The value of each statistic in the condition, by its term."""
+    numbers = {term: estimate.value for term, estimate in estimates.items()}
+    for term in walk_terms(requirement.condition):
         if isinstance(term, Statistic) and term.spec.is_bound:
             (inner,) = term.arguments
             assert isinstance(inner, Statistic)
-            numbers[term] = found[inner].low if term.function == "low" else found[inner].high
+            numbers[term] = (
+                estimates[inner].low if term.function == "low" else estimates[inner].high
+            )
     return numbers
 
 

@@ -1,4 +1,4 @@
-"""One row on its way: what is known of it, what it waits for, and the one place where whatever goes wrong is caught."""
+"""The state of one row in a run, its two signals, and the one place where exceptions are caught."""
 
 from __future__ import annotations
 
@@ -12,17 +12,22 @@ from rmg_dsl.judge import DraftPlace, Enquiry, EnquiryKey
 from rmg_dsl.results import Outcome, RefinePath, Status, Unscored
 from rmg_dsl.runtime.refine_rules import DraftGrade
 
-Row: TypeAlias = Mapping[Any, Any]
+Data: TypeAlias = Any
+"""A value of the data or of an expression: JSON-like, but a user's function may give anything."""
+
+Row: TypeAlias = Mapping[Any, Data]
+"""The data of a row by column; words that no column can have stand under keys that are no texts."""
+
 _Subject = TypeVar("_Subject")
 _Found = TypeVar("_Found")
 
 
 class Waiting(Exception):
-    """A question of this row has no answer yet."""
+    """A question of this row has no answer yet; evaluation starts again when it has one."""
 
 
 class NoScore(Exception):
-    """There is no value, and this is why; `step` is the one that has none, where it is a step's and not a column's."""
+    """There is no value, and `unscored` says why; `step` is set where a step has no value."""
 
     def __init__(self, unscored: Unscored, step: int | None = None) -> None:
         super().__init__(unscored.message)
@@ -32,20 +37,22 @@ class NoScore(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RankingEntry:
-    """Where a row is ranked: its group, what is ranked there, and what else the question about all of them names."""
+    """A row in a ranking: its group, what is ranked, and the other values that the question shows."""
 
     group: str
-    candidate: Any
-    values: Mapping[str, Any]
+    candidate: Data
+    values: Mapping[str, Data]
 
 
 @dataclass(slots=True)
 class RowState:
-    """What is known of one row: outcomes by step, the enquiries that went out, the answers of steps with several.
+    """What is known of one row: outcomes by step, the enquiries sent, the answers to them.
 
-    `drafts` are the loops that refine it, by step. A draft is a row of its own, which shares what was asked with the
-    row that it is a draft of; `draft` says which one it is.
-    `seats` are the groups in which it waits to be ranked; it is `waiting` while an answer of its own is out.
+    Only a step with several enquiries collects `answers`; of one enquiry the answer is the outcome.
+    `drafts` are the loops that refine the row, by step. A draft is a `RowState` of its own, which
+    shares the enquiries of its row; `draft` says which draft it is. `ranking_entries` are the
+    groups in which the row waits for a rank. `is_waiting` is true while an answer is out that is
+    about this row alone.
     """
 
     index: int
@@ -64,7 +71,7 @@ class RowState:
 
 @dataclass(slots=True)
 class Version:
-    """A text in the place of a field: `state` is the row with this text in it; of the first one the row as it came."""
+    """A text for a field: `state` is the row with this text; for the original text the row itself."""
 
     text: str
     state: RowState
@@ -73,7 +80,7 @@ class Version:
 
 @dataclass(slots=True)
 class Drafts:
-    """How far the loop of a row has come: its versions, what was found of each, and how it ended."""
+    """The progress of the loop of a row: its versions, their grades, and how it ended."""
 
     versions: list[Version] = field(default_factory=list)
     grades: list[DraftGrade] = field(default_factory=list)
@@ -83,7 +90,7 @@ class Drafts:
 
 
 def state_of_enquiry(state: RowState, enquiry: Enquiry) -> RowState:
-    """What an enquiry is about: the row itself, or a draft of it."""
+    """The state that an enquiry is about: the row itself, or a draft of it."""
     if enquiry.draft is None:
         return state
     loop, place = enquiry.draft
@@ -91,7 +98,7 @@ def state_of_enquiry(state: RowState, enquiry: Enquiry) -> RowState:
 
 
 def paths_of(state: RowState) -> dict[int, RefinePath]:
-    """How the loops of a row went, by step."""
+    """The paths of the loops of a row that have ended, by step."""
     return {number: drafts.path for number, drafts in state.drafts.items() if drafts.path}
 
 
@@ -132,5 +139,5 @@ def _unscored_from_error(error: Exception | SystemExit) -> Unscored:
 
 
 def fail(status: Status, message: str) -> NoReturn:
-    """There is no value on this row, and this is why."""
+    """End the evaluation of a term: there is no value, for this reason."""
     raise NoScore(Unscored(status, message))

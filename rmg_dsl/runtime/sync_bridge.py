@@ -1,4 +1,4 @@
-"""The one road from ordinary code to the async engine: a daemon thread with one loop, and an interruptible wait."""
+"""The bridge from ordinary code to the async executor: one event loop on a daemon thread."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _CLOSE_SECONDS = 1.0
 
 
 class Bridge:
-    """A loop on a thread of its own, started when first needed, started anew in a forked child.
+    """An event loop on its own thread, started at its first use, and again in a forked child.
 
-    `flights` are the questions that the runs on this loop are asking right now: what one of them asks already, the
-    others wait for.
+    `in_flight` are the requests that the runs on this loop have sent: a run does not send a request
+    that another one waits for, but shares its reply.
     """
 
     def __init__(self) -> None:
@@ -37,12 +37,14 @@ class Bridge:
         self.in_flight = InFlightRequests()
 
     def reset_after_fork(self) -> None:
-        """In a forked child: thread and lock are the parent's, and so is the loop, which must not be closed here."""
+        """Forget thread, lock and loop in a forked child: they belong to the parent."""
+        # A reference to the loop of the parent stays: its destructor would close it for the parent.
         if self._loop is not None:
             self._parent_loops.append(self._loop)
         self._reset()
 
     def loop(self) -> asyncio.AbstractEventLoop:
+        """The running loop; starts it where it does not run."""
         with self._start_lock:
             alive = self._thread is not None and self._thread.is_alive()
             if self._loop is not None and not alive:
@@ -66,10 +68,10 @@ class Bridge:
         on_tick: Callable[[], None] | None = None,
         on_interrupt: Callable[[], None] | None = None,
     ) -> Result:
-        """Wait for `work`, in short ticks so that the caller's thread stays alive.
+        """Run `work` on the loop and wait for its result, in short ticks.
 
-        The first Ctrl-C calls `on_interrupt` (which should make the work end soon) and goes on waiting; a second one
-        is raised.
+        `on_tick` is called after each tick of `TICK_SECONDS`. The first Ctrl-C calls `on_interrupt`,
+        which should make the work end soon, and the wait goes on. A second Ctrl-C is raised.
         """
         future = asyncio.run_coroutine_threadsafe(work, self.loop())
         while True:
@@ -83,13 +85,14 @@ class Bridge:
                 on_interrupt = None
 
     def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let `work` go on when the work that called this, on the loop, is done: nobody waits for it."""
+        """Start `work` from code on the loop; it goes on when that code is done."""
         task = asyncio.get_running_loop().create_task(work)
-        self._background_tasks.add(task)  # the loop itself holds its tasks by weak references only
+        # The loop has only weak references to its tasks.
+        self._background_tasks.add(task)
         task.add_done_callback(self._background_tasks.discard)
 
     def close(self) -> None:
-        """End what was left behind, and the thread: the process is about to go, and nothing may complain on the way."""
+        """Cancel the background tasks and end the thread, without a word: the process exits."""
         loop, thread = self._loop, self._thread
         if loop is None or thread is None or not thread.is_alive():
             return
@@ -99,18 +102,20 @@ class Bridge:
             )
         except NotYet:
             idle = False
+        # A thread of the caller still waits for a run, or the loop is blocked: both end with the
+        # process.
         if not idle:
-            return  # a thread of the caller's still waits for a run, or the loop is blocked: they go with the process
+            return
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
 
     async def _cancel_background_tasks(self) -> bool:
-        """Whether nothing else runs any more."""
-        left = list(self._background_tasks)
-        for task in left:
+        """Cancel the background tasks; is nothing else running?"""
+        tasks = list(self._background_tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         return asyncio.all_tasks() == {asyncio.current_task()}
 
 
@@ -132,5 +137,5 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 def bridge() -> Bridge:
-    """The process's one bridge."""
+    """The only bridge of the process."""
     return _BRIDGE

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TypeAlias, overload
+
+CompactValue: TypeAlias = float | str | None
 
 _NONE = float("nan")
 
 
-class CompactColumn(Sequence[Any]):
-    """A column that only grows: numbers, texts and gaps. A bool is kept as 1 or 0, a text once for all its rows.
+class CompactColumn(Sequence[CompactValue]):
+    """A column that only grows: numbers, texts and gaps. It stores a bool as 1 or 0, a text once.
 
     >>> column = CompactColumn()
     >>> for value in (4, None, "good", True, "good"):
@@ -18,7 +20,8 @@ class CompactColumn(Sequence[Any]):
     >>> list(column), len(column)
     ([4.0, None, 'good', 1.0, 'good'], 5)
 
-    What is neither number nor text is a TypeError, a number too large for a float an OverflowError.
+    A value that is neither a number nor a text is a TypeError, a number too large for a float an
+    OverflowError.
     """
 
     __slots__ = ("_codes", "_numbers", "_texts")
@@ -28,8 +31,12 @@ class CompactColumn(Sequence[Any]):
         self._texts: dict[str, int] = {}  # each text with its code, from 1
         self._codes: array[int] | None = None  # 0 beside a number; none while there was no text
 
-    def append(self, value: float | str | None) -> None:
-        code = self._texts.setdefault(value, len(self._texts) + 1) if isinstance(value, str) else 0
+    def append(self, value: CompactValue) -> None:
+        """Add the value of one more row."""
+        code = 0
+        if isinstance(value, str):
+            code = self._texts.setdefault(value, len(self._texts) + 1)
+        # Most columns hold numbers only: the codes are stored from the first text on.
         if code and self._codes is None:
             self._codes = array("I", bytes(4 * len(self._numbers)))
         self._numbers.append(_NONE if code or value is None else float(value))
@@ -39,15 +46,24 @@ class CompactColumn(Sequence[Any]):
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[CompactValue]:
         if self._codes is None:
             return (None if number != number else number for number in self._numbers)
         texts = [None, *self._texts]
         pairs = zip(self._numbers, self._codes, strict=True)
         return (texts[code] if code or number != number else number for number, code in pairs)
 
-    def __getitem__(self, place: Any) -> Any:
-        code, number = self._codes[place] if self._codes is not None else 0, self._numbers[place]
+    @overload
+    def __getitem__(self, index: int) -> CompactValue: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[CompactValue]: ...
+
+    def __getitem__(self, index: int | slice) -> CompactValue | list[CompactValue]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        code = 0 if self._codes is None else self._codes[index]
         if code:
-            return next(text for text, known in self._texts.items() if known == code)
+            return next(text for text, text_code in self._texts.items() if text_code == code)
+        number = self._numbers[index]
         return None if number != number else number
