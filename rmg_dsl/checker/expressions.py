@@ -512,17 +512,17 @@ class ExpressionChecker:
     def passing_condition(self, node: nodes.Expr, scope: Scope) -> Term | None:
         """What `pass = …` says of the grader that an expression names."""
         target = node.function if isinstance(node, nodes.CallNode) else node
-        found: QualifiedName | None = None
+        judged: QualifiedName | None = None
         if isinstance(target, nodes.NameNode):
-            found = scope.file.find(target.id)
+            judged = scope.file.find(target.id)
         elif isinstance(target, nodes.AttributeNode):
-            found = find_library_grader(target, scope)
-        if found is None:
+            judged = find_library_grader(target, scope)
+        if judged is None:
             return None
         graded = (
-            self._resolve_grader_call(node, found, scope)
+            self._resolve_grader_call(node, judged, scope)
             if isinstance(node, nodes.CallNode)
-            else self._resolve_grader(found, scope)
+            else self._resolve_grader(judged, scope)
         )
         return graded.passing if graded else None
 
@@ -604,13 +604,17 @@ def find_library_grader(node: nodes.AttributeNode, scope: Scope) -> QualifiedNam
     return None
 
 
-def _root_param_name(found: QualifiedName, scope: Scope) -> str:
+def _root_param_name(qualified: QualifiedName, scope: Scope) -> str:
     """What the root file calls a param, so that `--set` reaches imported ones under their local name; else nothing."""
     root = scope.state.root
-    if found.file is root:
-        return found.name
+    if qualified.file is root:
+        return qualified.name
     return next(
-        (local for local, target in root.imports.items() if target.file.find(target.name) == found),
+        (
+            local
+            for local, target in root.imports.items()
+            if target.file.find(target.name) == qualified
+        ),
         "",
     )
 

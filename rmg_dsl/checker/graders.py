@@ -292,31 +292,31 @@ class GraderResolver:
     ) -> tuple[ResolvedGrader | None, QualifiedName] | None:
         """The grader that an expression is, where it is nothing but one."""
         target = value.function if isinstance(value, nodes.CallNode) else value
-        found: QualifiedName | None = None
+        qualified: QualifiedName | None = None
         if isinstance(target, nodes.NameNode) and target.id not in dict(scope.bindings):
             is_function = (
                 isinstance(value, nodes.CallNode) and target.id in self.state.universe.functions
             )
-            found = None if is_function else scope.file.find(target.id)
+            qualified = None if is_function else scope.file.find(target.id)
         elif (
             isinstance(target, nodes.AttributeNode)
             and isinstance(target.base, nodes.NameNode)
             and target.base.id == "std"
         ):
-            found = find_library_grader(target, scope)
-            if found is None:
+            qualified = find_library_grader(target, scope)
+            if qualified is None:
                 return None, QualifiedName(scope.file, "")
-        if found is None or not isinstance(found.declaration, ScoringDecl | nodes.Broken):
+        if qualified is None or not isinstance(qualified.declaration, ScoringDecl | nodes.Broken):
             return None
         if isinstance(target, nodes.NameNode):
             self.state.mark_used(scope.file, target.id)
-        self.state.mark_used(found.file, found.name)
+        self.state.mark_used(qualified.file, qualified.name)
         graded = (
-            self._resolve_call(value, found, scope)
+            self._resolve_call(value, qualified, scope)
             if isinstance(value, nodes.CallNode)
-            else self._resolve_grader_name(found, scope)
+            else self._resolve_grader_name(qualified, scope)
         )
-        return graded, found
+        return graded, qualified
 
     def _check_alias_scale(
         self, graded: ResolvedGrader | None, value: nodes.Expr, scale: Scale | None, scope: Scope

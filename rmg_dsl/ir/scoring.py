@@ -342,16 +342,16 @@ def scoring_models(scoring: Scoring) -> tuple[ModelUse, ...]:
 
 def _refine_terms(loop: RefineScoring) -> tuple[Term, ...]:
     """What a loop reads of the row as it came; of its drafts it reads the same again."""
-    asked = [loop.improve, *([loop.draft] if loop.draft else [])]
+    prompts = [loop.improve, *([loop.draft] if loop.draft else [])]
     return (
         loop.current,
         *(
-            ScoreRef(seen.row_scoring)
-            for seen in all_loop_graders(loop)
-            if not (loop.is_pairwise and seen == loop.by)
+            ScoreRef(grader.row_scoring)
+            for grader in all_loop_graders(loop)
+            if not (loop.is_pairwise and grader == loop.by)
         ),
         *(loop.until or ())[:1],
-        *(term for written in asked for _, term in written.bindings),
+        *(term for written in prompts for _, term in written.bindings),
     )
 
 
@@ -360,14 +360,14 @@ def draft_scorings_of(scoring: Scoring) -> frozenset[int]:
     if not isinstance(scoring, RefineScoring):
         return frozenset()
     until = scorings_in(scoring.until[1]) if scoring.until else ()
-    return frozenset((*(seen.draft_scoring for seen in all_loop_graders(scoring)), *until))
+    return frozenset((*(grader.draft_scoring for grader in all_loop_graders(scoring)), *until))
 
 
 def all_loop_graders(loop: RefineScoring) -> tuple[LoopGrader, ...]:
     """Whatever scores drafts in a loop, each once, the one that it improves first."""
-    held = (loop.holdout,) if loop.holdout else ()
+    holdout = (loop.holdout,) if loop.holdout else ()
     return tuple(
-        dict.fromkeys((loop.by, *loop.guards, *held, *loop.feedback, *loop.component_graders))
+        dict.fromkeys((loop.by, *loop.guards, *holdout, *loop.feedback, *loop.component_graders))
     )
 
 
@@ -377,14 +377,14 @@ def reachable_from(numbers: Iterable[int], reads: Callable[[int], Iterable[int]]
     >>> sorted(reachable_from([1], {1: [2], 2: [1, 3], 3: []}.__getitem__))
     [1, 2, 3]
     """
-    found: set[int] = set()
+    reachable: set[int] = set()
     todo = list(numbers)
     while todo:
         current = todo.pop()
-        if current not in found:
-            found.add(current)
+        if current not in reachable:
+            reachable.add(current)
             todo += reads(current)
-    return frozenset(found)
+    return frozenset(reachable)
 
 
 def scoring_dependencies(scoring: Scoring) -> frozenset[int]:

@@ -84,8 +84,8 @@ def directions(parts: Iterable[Type]) -> set[int]:
 
 
 def _common_direction(parts: Iterable[Type]) -> int:
-    found = directions(parts)
-    return found.pop() if len(found) == 1 else 0
+    signs = directions(parts)
+    return signs.pop() if len(signs) == 1 else 0
 
 
 def share_one_scale(parts: Iterable[Type]) -> bool:
@@ -93,21 +93,21 @@ def share_one_scale(parts: Iterable[Type]) -> bool:
 
     Of a column, and of what is computed from one, nobody knows the bounds: it may stand anywhere.
     """
-    known = [part for part in parts if part.kind != "any" and (part.low, part.high) != (-inf, inf)]
-    scales = {(part.low, part.high) for part in known if part.low < part.high or part.scale}
-    if len(scales) > 1 or len(directions(known)) > 1:
+    ranged = [part for part in parts if part.kind != "any" and (part.low, part.high) != (-inf, inf)]
+    scales = {(part.low, part.high) for part in ranged if part.low < part.high or part.scale}
+    if len(scales) > 1 or len(directions(ranged)) > 1:
         return False
     low, high = next(iter(scales), (-inf, inf))
-    return all(low <= part.low and part.high <= high for part in known)
+    return all(low <= part.low and part.high <= high for part in ranged)
 
 
 def aggregate_type(parts: list[Type]) -> Type:
     """The type of a mean, a least or a greatest of parts: it stays on their scale."""
-    known = [part for part in parts if part.kind != "any"]
-    if not known or len(known) < len(parts):
-        return replace(NUMBER, direction=_common_direction(known))
-    low, high = min(p.low for p in known), max(p.high for p in known)
-    return Type("number", low, high, _common_direction(known))
+    typed = [part for part in parts if part.kind != "any"]
+    if not typed or len(typed) < len(parts):
+        return replace(NUMBER, direction=_common_direction(typed))
+    low, high = min(p.low for p in typed), max(p.high for p in typed)
+    return Type("number", low, high, _common_direction(typed))
 
 
 def negation_type(operand: Type) -> Type:
@@ -121,12 +121,12 @@ def arithmetic_type(operator: str, one: Type, other: Type) -> Type:
     if operator == "-":
         return arithmetic_type("+", one, negation_type(other))
     if operator == "+":
-        found = directions((one, other))
+        signs = directions((one, other))
         return Type(
             "number",
             one.low + other.low,
             one.high + other.high,
-            found.pop() if len(found) == 1 else 0,
+            signs.pop() if len(signs) == 1 else 0,
         )
     if operator == "/" and other.low <= 0 <= other.high:
         return NUMBER
