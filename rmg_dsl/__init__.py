@@ -87,7 +87,9 @@ if not TYPE_CHECKING:
 
 
 def load_ipython_extension(shell: object) -> None:
-    """Add the magics `%%grade`, `%grade`, `%%rmg`, `%rmg_help` and completion: `%load_ext rmg_dsl`."""
+    """Add the magics `%%grade`, `%grade`, `%%rmg`, `%rmg_help` and completion:
+    `%load_ext rmg_dsl`.
+    """
     from rmg_dsl.surfaces.extension import load_extension
 
     load_extension(shell)

@@ -12,7 +12,8 @@ from rmg_dsl.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the environment says, read once per call and handed on; a key is looked up by name and never kept.
+    """What the environment says, read once per call and handed on; a key is looked up by name and
+    never kept.
 
     >>> Settings.of({"RMG_MODEL": "openai/gpt-6-luna"}).model
     'openai/gpt-6-luna'
@@ -35,7 +36,10 @@ class Settings:
 
     @property
     def concurrency(self) -> int | None:
-        """The calls in flight at once, or none where nothing is said. Raises UsageError for what is no such number."""
+        """The calls in flight at once, or none where nothing is said.
+
+        Raises UsageError for what is no such number.
+        """
         text = self._environment.get("RMG_CONCURRENCY", "").strip()
         if text and not (text.isascii() and text.isdecimal() and int(text) > 0):
             raise UsageError(f"RMG_CONCURRENCY is a whole number from 1, not {text!r}")

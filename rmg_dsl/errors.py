@@ -44,7 +44,9 @@ class SpecError(RmgError):
 
 
 class DataError(RmgError):
-    """Rows that cannot be read or written; the message names the file and, where there is one, the row."""
+    """Rows that cannot be read or written; the message names the file and, where there is one, the
+    row.
+    """
 
 
 class UsageError(RmgError):
@@ -52,13 +54,17 @@ class UsageError(RmgError):
 
 
 class ModelError(RmgError):
-    """A judge that cannot be asked at all; raised before the first call wherever that can be known."""
+    """A judge that cannot be asked at all; raised before the first call wherever that can be
+    known.
+    """
 
 
 class CallError(ModelError):
-    """One failed call: `status_code` (none when no answer came), `retryable`, `fatal` and `retry_after` in seconds.
+    """One failed call: `status_code` (none when no answer came), `retryable`, `fatal` and
+    `retry_after` in seconds.
 
-    `fatal` says that no other call to this endpoint can do better (a wrong key, no such model, nobody listening).
+    `fatal` says that no other call to this endpoint can do better (a wrong key, no such model,
+    nobody listening).
     """
 
     def __init__(

@@ -1,4 +1,6 @@
-"""Names that are loaded when they are first asked for: what one command does not need, it does not wait for."""
+"""Names that are loaded when they are first asked for: what one command does not need, it does not
+wait for.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from typing import Any
 
 
 def lazy_getattr(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """A package's `__getattr__`: `homes` names its modules, and the public names that each of them holds.
+    """A package's `__getattr__`: `homes` names its modules, and the public names that each of them
+    holds.
 
     >>> lazy_getattr("json", {"decoder": "JSONDecoder JSONDecodeError"})("JSONDecoder").__name__
     'JSONDecoder'

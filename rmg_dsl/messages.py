@@ -12,7 +12,8 @@ from rmg_dsl.scales import PointsCriterion, Scale, Value
 
 Role = Literal["system", "user", "assistant"]
 
-# Of Latin text; what takes two or three bytes a letter takes more tokens too, in about that measure.
+# Of Latin text; what takes two or three bytes a letter takes more tokens too, in about that
+# measure.
 _BYTES_PER_TOKEN = 4
 
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
@@ -29,7 +30,9 @@ class Message:
 
 
 class ReplyFormat(NamedTuple):
-    """How a reply must look: a verdict on a scale, one for each of `criteria`, a word and its `chances`, or text."""
+    """How a reply must look: a verdict on a scale, one for each of `criteria`, a word and its
+    `chances`, or text.
+    """
 
     scale: Scale
     criteria_count: int = 0
@@ -38,11 +41,13 @@ class ReplyFormat(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One typed question about one row: the rendered messages, and the verdicts that `scale` offers.
+    """One typed question about one row: the rendered messages, and the verdicts that `scale`
+    offers.
 
-    `material` holds the texts that were put into the prompt, by field name, and `needs` the names that the prompt
-    cannot do without: enough for an engine that compares texts instead of reading prompts. `marks` are the criteria
-    of a rubric of points; `offers` the words that stand for the verdicts, where it is asked for their probabilities.
+    `material` holds the texts that were put into the prompt, by field name, and `needs` the names
+    that the prompt cannot do without: enough for an engine that compares texts instead of reading
+    prompts. `marks` are the criteria of a rubric of points; `offers` the words that stand for the
+    verdicts, where it is asked for their probabilities.
     """
 
     grader: str
@@ -66,7 +71,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A question on its way to a model: `draw` numbers repeats, `follow_up` holds a re-ask after a poor reply.
+    """A question on its way to a model: `draw` numbers repeats, `follow_up` holds a re-ask after a
+    poor reply.
 
     `row` is the place of the row in the data, for a log; it is no part of what is asked.
     """
@@ -83,7 +89,8 @@ class Request:
 
     @property
     def encoded_messages(self) -> bytes:
-        """The messages as JSON, made once however often they are sent; raises UnicodeEncodeError for half a character.
+        """The messages as JSON, made once however often they are sent; raises UnicodeEncodeError
+        for half a character.
 
         >>> from rmg_dsl.scales import YesNo
         >>> Request(Question("polite", YesNo(), (Message("user", "Polite?"),))).encoded_messages
@@ -105,7 +112,8 @@ class Request:
 
 
 def _encode_message(message: Message) -> str:
-    # The instructions are the same for all rows of a grader; a few are remembered, if they are no books.
+    # The instructions are the same for all rows of a grader; a few are remembered, if they are no
+    # books.
     same = message.role == "system" and len(message.content) < _MAX_CACHED_CHARS
     content = _cached_json(message.content) if same else _as_json(message.content)
     return f'{{"role":"{message.role}","content":{content}}}'
@@ -135,10 +143,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back, as it came: the `text`, or a `refusal`; `finish` is the provider's word for why it ended.
+    """What came back, as it came: the `text`, or a `refusal`;
+    `finish` is the provider's word for why it ended.
 
-    `chances` are the likeliest words to begin the text, with the natural logarithms of their probabilities, where the
-    provider gives them.
+    `chances` are the likeliest words to begin the text, with the natural logarithms of their
+    probabilities, where the provider gives them.
     """
 
     text: str
@@ -152,7 +161,8 @@ class Reply:
 class Model(Protocol):
     """The one seam to every engine, and what each wrapper around one looks like too.
 
-    `complete` returns a `Reply` or raises `CallError`; `note` is a sentence that every summary must carry, or empty.
+    `complete` returns a `Reply` or raises `CallError`; `note` is a sentence that every summary must
+    carry, or empty.
     """
 
     @property
@@ -168,6 +178,8 @@ class Model(Protocol):
 
 @runtime_checkable
 class RecallingModel(Model, Protocol):
-    """A model that knows some replies without asking: none stands for each that it does not know."""
+    """A model that knows some replies without asking: none stands for each that it does not
+    know.
+    """
 
     def recall(self, requests: Sequence[Request]) -> Sequence[Reply | None]: ...

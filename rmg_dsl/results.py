@@ -43,7 +43,9 @@ class Status(StrEnum):
 
     @property
     def is_failure(self) -> bool:
-        """The score was tried for, and that failed: there was input, and nothing stopped the run."""
+        """The score was tried for, and that failed: there was input, and nothing stopped the
+        run.
+        """
         return "failure" in STATUS_FACTS[self].groups
 
     @property
@@ -109,9 +111,10 @@ LOST_STATUSES = tuple(status for status in Status if status.is_lost)
 class Ballot:
     """What stands behind a score that several draws or the probabilities of verdicts made.
 
-    `spread` is the highest less the lowest draw, none where there was one draw or no order; `confidence` the share or
-    probability of the verdict. `votes` are the draws as they came, each with the name of the judge that made it;
-    `chances` the probabilities of what was offered, which add up to 1.
+    `spread` is the highest less the lowest draw, none where there was one draw or no order;
+    `confidence` the share or probability of the verdict. `votes` are the draws as they came, each
+    with the name of the judge that made it; `chances` the probabilities of what was offered, which
+    add up to 1.
     """
 
     spread: float | None = None
@@ -121,14 +124,18 @@ class Ballot:
 
 
 Habit: TypeAlias = Literal["consistent", "first", "second", "undecided"]
-"""Whether both orders of a comparison say the same, or prefer what they show first, or second; else one is a tie."""
+"""Whether both orders of a comparison say the same, or prefer what they show first, or second; else
+one is a tie.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """What stands behind a comparison of two: `p` is the mean probability of the first, where there is one.
+    """What stands behind a comparison of two: `p` is the mean probability of the first, where there
+    is one.
 
-    `flagged` says whether the orders disagree; it and `habit` are none where only one order is known.
+    `flagged` says whether the orders disagree; it and `habit` are none where only one order is
+    known.
     """
 
     p: float | None = None
@@ -138,7 +145,9 @@ class Preference:
 
 @dataclass(frozen=True, slots=True)
 class RankPosition:
-    """Where a row stands in its group, or each item in its list: 1 is the best, equal ones share theirs."""
+    """Where a row stands in its group, or each item in its list: 1 is the best, equal ones share
+    theirs.
+    """
 
     rank: int | list[int]
 
@@ -172,7 +181,8 @@ class Score:
 class Unscored:
     """No score: the `status` says of which kind, the `message` says why in words. Never a number.
 
-    `cause` names the step whose failure this is, where it was handed on by an aggregate; `trace` is for `--log`.
+    `cause` names the step whose failure this is, where it was handed on by an aggregate; `trace` is
+    for `--log`.
     """
 
     status: Status
@@ -186,7 +196,9 @@ Outcome: TypeAlias = Score | Unscored
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One version of a text that a loop refines, with what each of its graders said of it; `refused` by a guard."""
+    """One version of a text that a loop refines, with what each of its graders said of it;
+    `refused` by a guard.
+    """
 
     text: str
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
@@ -195,7 +207,8 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class RefinePath:
-    """How a row's text was refined: its drafts in order, the place of the one that is returned, and why it ended.
+    """How a row's text was refined: its drafts in order, the place of the one that is returned, and
+    why it ended.
 
     Without drafts, or where the first one could not be graded, nothing is returned: `kept` is none.
     """
@@ -216,7 +229,9 @@ class RefinePath:
 
 
 class Estimate(NamedTuple):
-    """A statistic, the rows that it rests on, its 95 % bounds; what cannot be had is None, and `why` says why."""
+    """A statistic, the rows that it rests on, its 95 % bounds; what cannot be had is None, and
+    `why` says why.
+    """
 
     n: int
     value: float | None

@@ -30,7 +30,10 @@ def _may_be_near(name: str, other: str, most: int) -> bool:
 
 
 def suggest_name(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that a slip or a forgotten word may stand for: for advice only. Of two alike none."""
+    """The candidate that a slip or a forgotten word may stand for: for advice only.
+
+    Of two alike none.
+    """
     names = list(candidates)
     close = nearest(name, names)
     if close:

@@ -49,7 +49,9 @@ class ExpressionChecker:
         self._check_function_call = call_function
 
     def check(self, node: nodes.Expr, scope: Scope) -> TypedTerm:
-        """The resolved expression and its type; what is wrong is reported and stands in as an unknown value."""
+        """The resolved expression and its type; what is wrong is reported and stands in as an
+        unknown value.
+        """
         match node:
             case nodes.NameNode():
                 return self._check_name(node, scope)
@@ -467,7 +469,8 @@ class ExpressionChecker:
         text = scope.file.source.text[span.start : span.end]
         scope.report(
             "RMG306",
-            f"`{_shorten_expression(text)}` is {word} true: the score goes from {score.low:g} to {score.high:g}",
+            f"`{_shorten_expression(text)}` is {word} true: "
+            f"the score goes from {score.low:g} to {score.high:g}",
             span,
         )
 
@@ -502,7 +505,8 @@ class ExpressionChecker:
             )
             scope.report(
                 "RMG311",
-                f'"{word[0].value}" is not offered by `{_shorten_expression(scope.source_text(label[0]))}`',
+                f'"{word[0].value}" is not offered by '
+                f"`{_shorten_expression(scope.source_text(label[0]))}`",
                 word[0].span,
                 help=help,
             )
@@ -527,7 +531,9 @@ class ExpressionChecker:
         return graded.passing if graded else None
 
     def check_score_name(self, node: nodes.Expr, scope: Scope, wanted_by: str) -> bool:
-        """Report a bare name that nothing declares, where only a grader or an aggregate makes sense."""
+        """Report a bare name that nothing declares, where only a grader or an aggregate makes
+        sense.
+        """
         if (
             not isinstance(node, nodes.NameNode)
             or node.id in scope.local_names
@@ -578,7 +584,9 @@ def score_names(scope: Scope) -> list[str]:
 
 
 def _is_rebinding(node: nodes.CallNode) -> bool:
-    """`exact(response = draft)` reads as a grader with a field rebound, not as a call with all its arguments."""
+    """`exact(response = draft)` reads as a grader with a field rebound, not as a call with all its
+    arguments.
+    """
     return len(node.arguments) == 1 and isinstance(node.arguments[0].label, nodes.NameNode)
 
 
@@ -605,7 +613,9 @@ def find_library_grader(node: nodes.AttributeNode, scope: Scope) -> QualifiedNam
 
 
 def _root_param_name(qualified: QualifiedName, scope: Scope) -> str:
-    """What the root file calls a param, so that `--set` reaches imported ones under their local name; else nothing."""
+    """What the root file calls a param, so that `--set` reaches imported ones under their local
+    name; else nothing.
+    """
     root = scope.state.root
     if qualified.file is root:
         return qualified.name

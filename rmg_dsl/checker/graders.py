@@ -1,4 +1,6 @@
-"""Graders and aggregates: which way of scoring a declaration means, under the bindings of a call."""
+"""Graders and aggregates: which way of scoring a declaration means, under the bindings of a
+call.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ ScoringDecl = nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | node
 
 @dataclass(eq=False, slots=True)
 class GraderResolver:
-    """Resolves graders by name, each once for each set of bindings; notices the ones that need themselves."""
+    """Resolves graders by name, each once for each set of bindings; notices the ones that need
+    themselves.
+    """
 
     state: CheckState
     models: ModelTable

@@ -1,4 +1,6 @@
-"""Draws and judges of one grader: `samples`, `pool`, `logprobs`, `escalate` and `generator`, and whether they fit."""
+"""Draws and judges of one grader: `samples`, `pool`, `logprobs`, `escalate` and `generator`, and
+whether they fit.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ _POOLS: Mapping[str, PoolMethod] = {
 
 @dataclass(frozen=True, slots=True)
 class JudgingChecker:
-    """Reads the keys of a grader that say how often and whom to ask; reports what cannot go together, unpaid."""
+    """Reads the keys of a grader that say how often and whom to ask; reports what cannot go
+    together, unpaid.
+    """
 
     models: ModelTable
     expressions: ExpressionChecker
@@ -81,18 +85,22 @@ class JudgingChecker:
 
 
 def pooled_type(scoring: JudgeScoring) -> Type:
-    """The type of the score that all draws make: a mean of whole numbers or bools is any number between."""
+    """The type of the score that all draws make: a mean of whole numbers or bools is any number
+    between.
+    """
     if scoring.pool != "mean" or not scoring.has_ballot:
         return type_of_scale(scoring.scale)
     return type_of_scale(scoring.scale.mean_scale)
 
 
 def default_pool(scale: Scale) -> PoolMethod:
-    """What is done with several draws where nobody says: the mean of numbers, the majority of all else."""
+    """What is done with several draws where nobody says: the mean of numbers, the majority of all
+    else.
+    """
     return "mean" if type_of_scale(scale).kind == "number" else "majority"
 
 
-# ── the values ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the values ────────────────────────────────────────────────────────────────────────────────────
 
 
 def _samples(setting: nodes.SettingLine | None, scoring: JudgeScoring) -> int:
@@ -121,7 +129,7 @@ def _generator(setting: nodes.SettingLine | None, scoring: JudgeScoring) -> str:
     )
 
 
-# ── what cannot go together ──────────────────────────────────────────────────────────────────────────────────────
+# ── what cannot go together ───────────────────────────────────────────────────────────────────────
 
 
 def _check_repeated_models(
@@ -168,7 +176,9 @@ def _check_escalation_condition(
 
 
 def _check_logprobs(scoring: JudgeScoring, setting: nodes.SettingLine | None, scope: Scope) -> None:
-    """Each verdict is one of the likeliest words that an endpoint tells the chances of, so there are few of them."""
+    """Each verdict is one of the likeliest words that an endpoint tells the chances of, so there
+    are few of them.
+    """
     if setting is None or not scoring.logprobs:
         return
     scale = scoring.scale
@@ -215,7 +225,8 @@ def check_samples(
 
 
 def _has_zero_temperature(use: ModelUse, scope: Scope) -> bool:
-    # Of an imported model the author of this file knows little, and `temperature` may be there for its other graders.
+    # Of an imported model the author of this file knows little, and `temperature` may be there for
+    # its other graders.
     own = isinstance(scope.file.declarations.get(use.label), nodes.ModelDecl)
     return own and dict(use.settings).get("temperature") == 0
 

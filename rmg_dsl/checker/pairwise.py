@@ -45,7 +45,9 @@ SHARE = number_type(0, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class ComparisonChecker:
-    """Checks comparisons. `find_grader_reference` returns the grader that an expression names alone, if any."""
+    """Checks comparisons. `find_grader_reference` returns the grader that an expression names
+    alone, if any.
+    """
 
     state: CheckState
     models: ModelTable
@@ -55,7 +57,9 @@ class ComparisonChecker:
     # ── two fields ──
 
     def check_pairwise(self, declared: nodes.PairwiseDecl, scope: Scope) -> PairwiseScoring | None:
-        """Resolve a comparison of two fields; None if the fields or the prompt are missing or wrong."""
+        """Resolve a comparison of two fields; None if the fields or the prompt are missing or
+        wrong.
+        """
         settings = _check_plain_settings(declared.body, "pairwise", scope)
         sides = self._check_sides(settings.get("compare"), scope)
         side_names = dict(zip(SIDES, sides or (UNKNOWN, UNKNOWN), strict=True))
@@ -135,7 +139,9 @@ class ComparisonChecker:
     def check_ranking(
         self, declared: nodes.RankingDecl, scope: Scope
     ) -> tuple[RankingScoring, Type] | None:
-        """Resolve the ranking of a group or of a list; None if its criterion is missing or wrong."""
+        """Resolve the ranking of a group or of a list;
+        None if its criterion is missing or wrong.
+        """
         settings = _check_plain_settings(declared.body, "ranking", scope)
         group = among = None
         if "group" in settings:
@@ -157,7 +163,10 @@ class ComparisonChecker:
         return RankingScoring(group, way), LIST if group is None else SHARE
 
     def _check_group(self, node: nodes.Expr, scope: Scope) -> Term:
-        """The value that the rows of a group share. It must be known before the run, so it is no score."""
+        """The value that the rows of a group share.
+
+        It must be known before the run, so it is no score.
+        """
         typed = self.expressions.check(node, scope)
         if any(True for _ in expr.scorings_in(typed.term)):
             help = "group by a column, or by an expression over columns in a `fields:` line"
@@ -230,7 +239,7 @@ class ComparisonChecker:
         )
 
 
-# ── single keys ────────────────────────────────────────────────────────────────────────────────────────────
+# ── single keys ───────────────────────────────────────────────────────────────────────────────────
 
 
 def _check_plain_settings(

@@ -21,7 +21,9 @@ _FORMAT_BRACES = re.compile(r"\{\{\s*[\"'\n]|[\"'\d\]\}]\s*\}\}|\{\{[^{}]*:[^{}]
 
 @dataclass(frozen=True, slots=True)
 class CheckedTemplate:
-    """A template with its names resolved: the row values (`bindings`), the constants, and the needed names."""
+    """A template with its names resolved: the row values (`bindings`), the constants, and the
+    needed names.
+    """
 
     text: str
     bindings: tuple[tuple[str, Term], ...] = ()
@@ -32,7 +34,9 @@ class CheckedTemplate:
 def check_template(
     node: nodes.TextNode, expressions: ExpressionChecker, scope: Scope, what: str = "the prompt"
 ) -> CheckedTemplate:
-    """Resolve the names of a template; `scope.local_names` are those of the key, such as `a` and `b`."""
+    """Resolve the names of a template; `scope.local_names` are those of the key, such as `a` and
+    `b`.
+    """
     facts = outline(node.value)
     for problem in facts.problems:
         span = _line_span(node, problem.line)
@@ -133,7 +137,7 @@ def _report_unusable_name(
     return None
 
 
-# ── spans in a template ─────────────────────────────────────────────────────────────────────────────────────────
+# ── spans in a template ───────────────────────────────────────────────────────────────────────────
 
 
 def name_span(node: nodes.TextNode, variable: Variable) -> Span:
@@ -172,13 +176,15 @@ def _line_span(node: nodes.TextNode, line: int) -> Span:
     return source_span(node, start + indent, start + max(len(text.rstrip()), indent + 1))
 
 
-# ── templates for `str.format` ────────────────────────────────────────────────────────────────────────────────────
+# ── templates for `str.format` ────────────────────────────────────────────────────────────────────
 
 
 def _check_braces(
     node: nodes.TextNode, variables: Iterable[Variable], scope: Scope, what: str
 ) -> None:
-    """Report `{query}`: an error if the prompt has no tags, a warning if the name is known, else nothing."""
+    """Report `{query}`: an error if the prompt has no tags, a warning if the name is known, else
+    nothing.
+    """
     braces = single_braces(node.value)
     if not braces:
         return
@@ -204,7 +210,9 @@ def _check_braces(
 
 
 def _looks_like_format(text: str) -> bool:
-    """Has the text single braces around names, and doubled braces around something that is no name?"""
+    """Has the text single braces around names, and doubled braces around something that is no
+    name?
+    """
     return bool(single_braces(text)) and bool(_FORMAT_BRACES.search(text))
 
 
@@ -255,7 +263,9 @@ def _report_row_data_first(
 def check_system_prefix(
     texts: Mapping[str, nodes.TextNode], templates: Mapping[str, CheckedTemplate], scope: Scope
 ) -> None:
-    """Report row data in `system`: the whole prompt comes after it, so no constant part can be cached."""
+    """Report row data in `system`: the whole prompt comes after it, so no constant part can be
+    cached.
+    """
     if "system" not in texts or "prompt" not in texts or scope.file.is_library:
         return
     node, names = texts["system"], {name for name, _ in templates["system"].bindings}

@@ -41,20 +41,24 @@ from rmg_dsl.syntax.declarations import keys_of
 
 DEFAULT_ROUNDS = 3
 _WRITER_SYSTEM_PROMPT = (
-    "You improve one text. Reply with the improved text and nothing else: no preface, no remark, no quotation marks "
+    "You improve one text. Reply with the improved text and nothing else: no preface, no remark, "
+    "no quotation marks "
     "around it."
 )
-_IMPROVE_INSTRUCTIONS = """Improve the text below by the feedback on it. Mend what the feedback criticises, keep what is right, and \
+_IMPROVE_INSTRUCTIONS = """Improve the text below by the feedback on it. Mend what the feedback \
+criticises, keep what is right, and \
 add nothing that you do not know to be true.
 """
-# What a writer may see of the row beside the text: what it is about, never what it is compared with.
+# What a writer may see of the row beside the text: what it is about, never what it is compared
+# with.
 _WRITER_FIELDS = ("query", "context")
 _LOOP_NAMES = {what: TypedTerm(LoopVariable(what), ANY) for what in ("feedback", "best")}
 
 
 @dataclass(frozen=True, slots=True)
 class RefineOutputs:
-    """What a loop leaves behind: its outputs (the field with its rounds, scores before and after), and the words that
+    """What a loop leaves behind: its outputs (the field with its rounds, scores before and after),
+    and the words that
     a `require` may use for them.
     """
 
@@ -233,7 +237,9 @@ class RefineChecker:
     def _pairwise_by(
         self, node: nodes.Expr, by: LoopGrader, scope: Scope, drafting: Scope
     ) -> LoopGrader | None:
-        """A pairwise of `[response, best]`, in which each draft must beat the best one before it; else None."""
+        """A pairwise of `[response, best]`, in which each draft must beat the best one before it;
+        else None.
+        """
         compared = self.state.scoring(by.draft_scoring)
         if not isinstance(compared, PairwiseScoring):
             return None
@@ -269,7 +275,9 @@ class RefineChecker:
     def _check_loop_grader(
         self, node: nodes.Expr, key: str, scope: Scope, drafting: Scope
     ) -> LoopGrader | None:
-        """Resolve a score for the row and for a draft; reports anything that is no score and returns None."""
+        """Resolve a score for the row and for a draft; reports anything that is no score and
+        returns None.
+        """
         if not self._expressions.check_score_name(node, scope, f"`{key}` of {scope.owner}"):
             return None
         first = self._expressions.check(node, scope)
@@ -323,7 +331,9 @@ class RefineChecker:
     def _feedback_graders(
         self, setting: nodes.SettingLine | None, scope: Scope, drafting: Scope
     ) -> tuple[LoopGrader, ...]:
-        """The graders of `feedback = [...]`; none for `reasons`, which means all graders that `by` needs."""
+        """The graders of `feedback = [...]`; none for `reasons`, which means all graders that `by`
+        needs.
+        """
         if setting is None:
             return ()
         match setting.value:
@@ -407,7 +417,9 @@ class RefineChecker:
     def _default_improve_prompt(
         self, own: Mapping[str, nodes.SettingLine], shown: list[str], scope: Scope, at: Span
     ) -> WriterPrompt:
-        """The default prompt: instructions, the fields that graders read, the text, the feedback."""
+        """The default prompt: instructions, the fields that graders read, the text, the
+        feedback.
+        """
         name = scope.bindings[0][0]
         parts = [
             _IMPROVE_INSTRUCTIONS,

@@ -42,7 +42,9 @@ def check_rubric_source(
 def check_rubric(
     rubric: nodes.Rubric | None, scale: Scale, expressions: ExpressionChecker, scope: Scope
 ) -> tuple[RubricLine, ...]:
-    """The criteria in the order in which they were written; what does not fit the scale is reported."""
+    """The criteria in the order in which they were written; what does not fit the scale is
+    reported.
+    """
     if rubric is None or rubric.source is not None:
         return ()
     lines: list[RubricLine] = []
@@ -136,7 +138,10 @@ def _criterion_text(
         return criterion.text.value
     template = check_template(criterion.text, expressions, scope, "the rubric")
     if template.bindings:
-        help = "the rubric stands before the row's data and is the same for every row; name fields in the prompt"
+        help = (
+            "the rubric stands before the row's data and is the same for every row; "
+            "name fields in the prompt"
+        )
         message = f"`{template.bindings[0][0]}` cannot stand in a rubric"
         scope.report("RMG401", message, criterion.text.span, help=help)
         return criterion.text.value

@@ -38,10 +38,12 @@ class TypedTerm(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Universe:
-    """Everything that a check knows besides the text. The caller passes it in, so the checker does no I/O.
+    """Everything that a check knows besides the text.
 
-    `load` returns the source of an imported file or raises `OSError`. `setting_problem` returns what
-    is wrong with a model setting. `columns` are the columns of the data, or None without data.
+    The caller passes it in, so the checker does no I/O.
+
+    `load` returns the source of an imported file or raises `OSError`. `setting_problem` returns
+    what is wrong with a model setting. `columns` are the columns of the data, or None without data.
     """
 
     functions: Mapping[str, Function]
@@ -113,7 +115,9 @@ class SpecFile:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ResolvedGrader:
-    """A resolved grader or aggregate: its number in the suite, its type, and the names that a call can rebind."""
+    """A resolved grader or aggregate: its number in the suite, its type, and the names that a call
+    can rebind.
+    """
 
     scoring: int
     type: Type
@@ -127,7 +131,9 @@ ScopeKind = Literal["field", "row", "rows", "setting"]
 
 @dataclass(slots=True, eq=False, repr=False)
 class CheckState:
-    """The mutable state of one check: diagnostics, ways of scoring (each once), columns, used names."""
+    """The mutable state of one check: diagnostics, ways of scoring (each once), columns, used
+    names.
+    """
 
     universe: Universe
     root: SpecFile
@@ -189,7 +195,9 @@ class Scope:
 
     @property
     def default_model_file(self) -> SpecFile:
-        """The file whose default model counts: for graders of the standard library, the file that uses them."""
+        """The file whose default model counts: for graders of the standard library, the file that
+        uses them.
+        """
         return self.calling_file or self.file
 
     def report(

@@ -1,4 +1,6 @@
-"""From tree to suite: every name found, every type inferred, and every mistake of a spec told in one run."""
+"""From tree to suite: every name found, every type inferred, and every mistake of a spec told in
+one run.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ _INTERMEDIATE_KINDS = ("grader", "pairwise", "ranking")
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """A suite, whole or with the mistakes' parts left out, and everything there is to say about its text."""
+    """A suite, whole or with the mistakes' parts left out, and everything there is to say about its
+    text.
+    """
 
     suite: CheckedSuite
     diagnostics: tuple[Diagnostic, ...]
@@ -108,7 +112,9 @@ class _Checker:
                 yield declared  # type: ignore[misc] # narrowed by the kinds that the callers pass
 
     def _check_fields(self) -> tuple[tuple[str, Term], ...]:
-        """Every field with what it stands for. Its columns may be missing here: whether one is needed, its uses say."""
+        """Every field with what it stands for. Its columns may be missing here: whether one is
+        needed, its uses say.
+        """
         fields: list[tuple[str, Term]] = []
         for name, declared in self.root.declarations.items():
             if isinstance(declared, nodes.FieldDecl):
@@ -322,7 +328,9 @@ class _Checker:
         )
 
     def _pairwise_used_by(self, scoring: Scoring) -> Iterator[int]:
-        """The pairwise by which a ranking or a loop compares: its own sides are compared only where others ask."""
+        """The pairwise by which a ranking or a loop compares: its own sides are compared only where
+        others ask.
+        """
         if isinstance(scoring, RankingScoring) and isinstance(scoring.method, PairwiseRanking):
             yield self.state.scorings[scoring.method.comparison]
         elif isinstance(scoring, RefineScoring) and scoring.is_pairwise:

@@ -1,4 +1,6 @@
-"""The words of the language in the files that editors load: `python -m rmg_dsl.integrations.jupyterlab` writes them anew."""
+"""The words of the language in the files that editors load:
+`python -m rmg_dsl.integrations.jupyterlab` writes them anew.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Colours for whatever reads Pygments: terminals, Sphinx, MkDocs. Pygments loads this by its entry point."""
+"""Colours for whatever reads Pygments: terminals, Sphinx, MkDocs.
+
+Pygments loads this by its entry point.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ LexerRules = list[Any]  # what Pygments takes as rules, which it has no types fo
 _NAME = r"[^\W\d]\w*"
 _NUMBER = r"(?:\d[\d_]*(?:\.(?!\.)[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?\d+)?(?!\w)"
 _QUOTES = ('"""', "'''", '"', "'")
-_ESCAPE = r"\\(?:[\\'\"abfnrtv\n]|[0-7]{1,3}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^}\n]+\})"
+_ESCAPE = (
+    r"\\(?:[\\'\"abfnrtv\n]|[0-7]{1,3}|x[0-9a-fA-F]{2}"
+    r"|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^}\n]+\})"
+)
 _RAW = r"(\{%-?)(\s*)(raw)(\s*)(-?%\})((?:.|\n)*?)(\{%-?)(\s*)(endraw)(\s*)(-?%\})"
 _TAG = (Comment.Preproc, Whitespace, Keyword, Whitespace, Comment.Preproc)
 
@@ -39,7 +45,9 @@ class RmgLexer(RegexLexer):  # type: ignore[misc] # Pygments has no types
 
     @classmethod
     def get_tokendefs(cls) -> dict[str, LexerRules]:
-        """The rules by state, made when the first text is read: Pygments loads lexers also to list them."""
+        """The rules by state, made when the first text is read:
+        Pygments loads lexers also to list them.
+        """
         return _token_states()
 
 
@@ -72,7 +80,7 @@ def _any_word_pattern(words: Iterable[str]) -> str:
     return rf"(?:{'|'.join(sorted(words, key=len, reverse=True))})\b"
 
 
-# ── code ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── code ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _line_states(words: Vocabulary) -> dict[str, LexerRules]:
@@ -175,7 +183,7 @@ def _head_states(known: Vocabulary) -> dict[str, LexerRules]:
     }
 
 
-# ── texts ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── texts ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _text_states(words: Vocabulary) -> dict[str, LexerRules]:

@@ -1,4 +1,7 @@
-"""Expressions with every name resolved: what is left to do for a row is arithmetic. Frozen, so equal ones are one."""
+"""Expressions with every name resolved: what is left to do for a row is arithmetic.
+
+Frozen, so equal ones are one.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from rmg_dsl.ir.types import ANY, Type
 class IRNode:
     """What all terms share: equal where kind and parts are, so that equal work is done once.
 
-    Written here and not generated for each class, which would double the time of every start of `rmg`.
+    Written here and not generated for each class, which would double the time of every start of
+    `rmg`.
     """
 
     __slots__ = ()
@@ -81,7 +85,9 @@ class Call(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Aggregate(IRNode):
-    """`weighted min max sum any all` of the parts; with `drop`, parts without a score are left out."""
+    """`weighted min max sum any all` of the parts; with `drop`, parts without a score are
+    left out.
+    """
 
     function: str
     parts: tuple[Term, ...]
@@ -162,7 +168,9 @@ class HasScore(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class OwnScore(IRNode):
-    """The score itself, inside `pass = …`; in the condition of `escalate` also its `spread` and `confidence`."""
+    """The score itself, inside `pass = …`; in the condition of `escalate` also its `spread` and
+    `confidence`.
+    """
 
     attribute: str = "score"
 
@@ -217,7 +225,9 @@ class Statistic(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LoopVariable(IRNode):
-    """Inside a refine: the draft that is looked at, the best one before it, or what is said of the draft."""
+    """Inside a refine: the draft that is looked at, the best one before it, or what is said of the
+    draft.
+    """
 
     name: Literal["draft", "best", "feedback"]
 

@@ -1,4 +1,7 @@
-"""Ways of scoring, resolved: what a grader, a comparison, a ranking or a loop does for a row. Frozen data."""
+"""Ways of scoring, resolved: what a grader, a comparison, a ranking or a loop does for a row.
+
+Frozen data.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ PAIRWISE_SCALE = Labels(("A", "B", "tie"), (1.0, 0.0, 0.5))
 
 @dataclass(frozen=True, slots=True)
 class ModelUse:
-    """A declared model: `name` is `provider/model`. Without a name it is whatever the run is given."""
+    """A declared model: `name` is `provider/model`.
+
+    Without a name it is whatever the run is given.
+    """
 
     label: str
     name: str | None
@@ -46,7 +52,9 @@ class RubricLine(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Escalation(IRNode):
-    """Whom to ask as well, and when: a condition over the first judges' `score`, `spread` and `confidence`."""
+    """Whom to ask as well, and when: a condition over the first judges' `score`, `spread` and
+    `confidence`.
+    """
 
     panel: tuple[ModelUse, ...]
     condition: Term
@@ -54,10 +62,12 @@ class Escalation(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class JudgeScoring(IRNode):
-    """A question to one model or a panel: `bound` gives the template's names their values, `needs` those it must have.
+    """A question to one model or a panel: `bound` gives the template's names their values, `needs`
+    those it must have.
 
-    Each juror is asked `samples` times, and `pool` makes one score of all draws. `criteria` is the field that a rubric
-    of `points` comes from, where the spec does not hold it; `generator` the family whose answers these are.
+    Each juror is asked `samples` times, and `pool` makes one score of all draws. `criteria` is the
+    field that a rubric of `points` comes from, where the spec does not hold it; `generator` the
+    family whose answers these are.
     """
 
     prompt: str
@@ -89,7 +99,9 @@ class JudgeScoring(IRNode):
 
     @property
     def has_ballot(self) -> bool:
-        """Are there several draws, several judges or probabilities, so that a spread and a confidence can be told?"""
+        """Are there several draws, several judges or probabilities, so that a spread and a
+        confidence can be told?
+        """
         panels = len(self.panel) > 1 or (
             self.escalation is not None and len(self.escalation.panel) > 1
         )
@@ -97,7 +109,9 @@ class JudgeScoring(IRNode):
 
     @property
     def stops_early(self) -> bool:
-        """Is a panel's majority enough once it is decided? Not where the escalation looks at all of them."""
+        """Is a panel's majority enough once it is decided? Not where the escalation looks at all of
+        them.
+        """
         if self.pool != "majority" or len(self.panel) == 1 or self.logprobs:
             return False
         words = walk_terms(self.escalation.condition) if self.escalation else ()
@@ -145,7 +159,9 @@ class WriterPrompt(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LoopGrader(IRNode):
-    """A way of scoring drafts: `first` of the row as it came, `later` of a draft in its place; the name for both."""
+    """A way of scoring drafts: `first` of the row as it came, `later` of a draft in its place; the
+    name for both.
+    """
 
     name: str
     row_scoring: int
@@ -155,7 +171,8 @@ class LoopGrader(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RefineScoring(IRNode):
-    """A loop that improves a field: `current` is the field on the row, `until` the condition on a row and on a draft.
+    """A loop that improves a field: `current` is the field on the row, `until` the condition on a
+    row and on a draft.
 
     With `duel`, `by` compares a draft with the best one before it, and scores neither alone.
     """
@@ -187,7 +204,9 @@ LoopPart: TypeAlias = Literal["before", "after", "rounds", "refined", "status"]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LoopOutputScoring(IRNode):
-    """What a loop leaves behind: a score of its first or its returned draft, the text, the rounds, how it ended."""
+    """What a loop leaves behind: a score of its first or its returned draft, the text, the rounds,
+    how it ended.
+    """
 
     loop: int
     part: LoopPart
@@ -196,9 +215,11 @@ class LoopOutputScoring(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PairwiseScoring(IRNode):
-    """Which of two is better: `sides` are what `{{ a }}` and `{{ b }}` show, the rest is as in a question to a judge.
+    """Which of two is better: `sides` are what `{{ a }}` and `{{ b }}` show, the rest is as in a
+    question to a judge.
 
-    `swap` asks in both orders, each juror `samples` times in each of them; `decide` makes one decision of the orders.
+    `swap` asks in both orders, each juror `samples` times in each of them; `decide` makes one
+    decision of the orders.
     """
 
     prompt: str
@@ -225,7 +246,9 @@ class PairwiseScoring(IRNode):
 
     @property
     def has_probability(self) -> bool:
-        """Are there several draws, several judges or probabilities, so that more can be told than which one?"""
+        """Are there several draws, several judges or probabilities, so that more can be told than
+        which one?
+        """
         return len(self.panel) > 1 or self.samples > 1 or self.logprobs
 
     @property
@@ -248,7 +271,9 @@ class ScoreRanking(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ListwiseRanking(IRNode):
-    """Ranks by one question about all candidates; what else it names must be the same for all of them."""
+    """Ranks by one question about all candidates; what else it names must be the same for all of
+    them.
+    """
 
     among: Term
     prompt: str
@@ -261,7 +286,9 @@ class ListwiseRanking(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PairwiseRanking(IRNode):
-    """Ranks by comparisons of two: `among` of each row takes the place of the pairwise's own sides."""
+    """Ranks by comparisons of two: `among` of each row takes the place of the pairwise's own
+    sides.
+    """
 
     among: Term
     comparison: PairwiseScoring
@@ -269,7 +296,9 @@ class PairwiseRanking(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RankingScoring(IRNode):
-    """The rows of the same `group` in order; without a group the items of the list that `among` holds on each row."""
+    """The rows of the same `group` in order; without a group the items of the list that `among`
+    holds on each row.
+    """
 
     group: Term | None
     method: ScoreRanking | ListwiseRanking | PairwiseRanking

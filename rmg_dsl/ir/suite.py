@@ -1,4 +1,6 @@
-"""A checked spec: the suite. Everything in it is resolved, frozen, and safe to share between threads and runs."""
+"""A checked spec: the suite. Everything in it is resolved, frozen, and safe to share between
+threads and runs.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,8 @@ class Requirement:
 class Validation:
     """A `validate`: a grader beside the verdicts of people, each named as it was written.
 
-    `categorical` says whether the grader's values can be categories, `group` which rows belong together.
+    `categorical` says whether the grader's values can be categories, `group` which rows belong
+    together.
     """
 
     name: str
@@ -81,7 +84,9 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class ColumnUse:
-    """A column that the spec names, where it does so; `optional` where every use allows it to be missing."""
+    """A column that the spec names, where it does so;
+    `optional` where every use allows it to be missing.
+    """
 
     name: str
     source: Source

@@ -1,4 +1,7 @@
-"""What an expression can be worth: its kind, its interval, its direction. Inferred, never written."""
+"""What an expression can be worth: its kind, its interval, its direction.
+
+Inferred, never written.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ Kind = Literal["number", "bool", "label", "text", "list", "none", "any"]
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A kind with what is known of the values: bounds of numbers, offered labels, and which end is the better one.
+    """A kind with what is known of the values: bounds of numbers, offered labels, and which end is
+    the better one.
 
     `direction` is 1 where higher is better, -1 where lower is, 0 where nobody said.
     """
@@ -28,7 +32,9 @@ class Type:
 
     @property
     def is_numeric(self) -> bool:
-        """May it stand where a number is wanted? A bool counts as 0 or 1; of a column nobody knows before the run."""
+        """May it stand where a number is wanted? A bool counts as 0 or 1; of a column nobody knows
+        before the run.
+        """
         return self.kind in ("number", "bool", "any")
 
     @property
@@ -89,7 +95,8 @@ def _common_direction(parts: Iterable[Type]) -> int:
 
 
 def share_one_scale(parts: Iterable[Type]) -> bool:
-    """Do these stand on one scale: the same bounds, no opposite directions? Constants fit where they lie inside.
+    """Do these stand on one scale: the same bounds, no opposite directions? Constants fit where
+    they lie inside.
 
     Of a column, and of what is computed from one, nobody knows the bounds: it may stand anywhere.
     """

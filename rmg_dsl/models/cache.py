@@ -80,7 +80,9 @@ class _CacheWrite(NamedTuple):
 
 
 class ReplyCache:
-    """A store of bytes by keys of 32 bytes, the hashes of requests. The file opens at the first use.
+    """A store of bytes by keys of 32 bytes, the hashes of requests.
+
+    The file opens at the first use.
 
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()

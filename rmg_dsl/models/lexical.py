@@ -212,10 +212,12 @@ def _content_words(text: str) -> set[str]:
 
 
 def verdict_on(scale: Scale, share: float) -> Value | None:
-    """The verdict as far along the scale as `share` (0 to 1) from its worst end; none where a scale has no ends.
+    """The verdict as far along the scale as `share` (0 to 1) from its worst end; none where a scale
+    has no ends.
 
     >>> from rmg_dsl.scales import Whole, YesNo
-    >>> verdict_on(Whole(1, 5), 0.6), verdict_on(Whole(1, 5, lower=True), 0.6), verdict_on(YesNo(), 0.5)
+    >>> scales = Whole(1, 5), Whole(1, 5, lower=True)
+    >>> verdict_on(scales[0], 0.6), verdict_on(scales[1], 0.6), verdict_on(YesNo(), 0.5)
     (3, 3, True)
     """
     return scale.verdict_at(share)

@@ -184,7 +184,9 @@ SETTINGS: Mapping[str, ModelSetting] = MappingProxyType(
 
 
 def check_setting(name: str, value: object) -> str | None:
-    """What is wrong with a setting, as a sentence, or None. It never repeats the value: it may be a key.
+    """What is wrong with a setting, as a sentence, or None.
+
+    It never repeats the value: it may be a key.
 
     >>> check_setting("temperature", 0.2)
     >>> check_setting("temperature", 3)

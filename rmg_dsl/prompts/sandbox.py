@@ -31,10 +31,12 @@ _MAX_JSON_INDENT = 8
 
 FILTERS = frozenset(
     "abs capitalize count d default first float int join last length list lower max min replace "
-    "reverse round select selectattr rejectattr reject map sort string sum title tojson trim truncate unique upper wordcount".split()
+    "reverse round select selectattr rejectattr reject map sort string sum title tojson trim "
+    "truncate unique upper wordcount".split()
 )
 METHODS = frozenset(
-    "items keys values get upper lower strip lstrip rstrip split splitlines startswith endswith".split()
+    "items keys values get upper lower strip lstrip rstrip split splitlines startswith "
+    "endswith".split()
 )
 LOOP_ATTRIBUTES = frozenset(
     "index index0 revindex revindex0 first last length depth depth0 previtem nextitem".split()
@@ -101,7 +103,8 @@ def _raise_missing_input(value: Undefined, *_: object) -> NoReturn:
 
 
 for _operation in (
-    "str repr len eq ne contains add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod "
+    "str repr len eq ne contains add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv "
+    "mod "
     "rmod pow rpow lt le gt ge float int complex index round abs neg pos reversed call format"
 ).split():
     setattr(Missing, f"__{_operation}__", _raise_missing_input)

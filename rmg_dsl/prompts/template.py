@@ -182,7 +182,9 @@ class _VariableReader:
     uses: dict[str, list[tuple[int, bool]]]
 
     def read(self, node: nodes.Node, guarded: _Names, local: _Names) -> _Names:
-        """Read a node; returns the local names after it, because `set` adds names for what follows."""
+        """Read a node; returns the local names after it, because `set` adds names for what
+        follows.
+        """
         match node:
             case nodes.Name(ctx="load"):
                 if node.name not in local:
@@ -318,7 +320,8 @@ def _expression_problem(node: nodes.Node) -> tuple[str, str] | None:
     match node:
         case nodes.Filter() if node.name not in FILTERS:
             help = (
-                "among the filters for prompts: default join length lower replace round tojson trim "
+                "among the filters for prompts: default join length lower replace round tojson "
+                "trim "
                 "truncate upper"
             )
             return f"the filter `{node.name}` is not for prompts", help

@@ -17,7 +17,8 @@ _HAN_OR_KANA = re.compile(f"[{_HAN_AND_KANA}]")
 # Scripts without spaces between words: the above, then letters and marks of Thai, Lao, Myanmar and
 # Khmer. Their digits are left out, so that a number stays one token. Korean has spaces.
 _UNSPACED_SCRIPTS = re.compile(
-    f"[{_HAN_AND_KANA}\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u1000-\u103f\u1050-\u108f\u1780-\u17d3]"
+    f"[{_HAN_AND_KANA}\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece"
+    "\u1000-\u103f\u1050-\u108f\u1780-\u17d3]"
 )
 # Soft hyphens, joiners, direction marks, variation selectors, tags: invisible, so they do not
 # separate words.
@@ -124,7 +125,8 @@ def _split_mteval(line: str) -> list[str]:
 
 
 # The characters that sacrebleu's `zh` makes single tokens. U+2001 to U+2A6D (quotes, dashes,
-# arrows) is a mistake in its table of Extension B; it stays, so that scores are equal. The range of kana is
+# arrows) is a mistake in its table of Extension B; it stays, so that scores are equal. The range of
+# kana is
 # an addition.
 _ZH_SINGLE_TOKENS = re.compile(
     "[\u2001-\u2a6d\u2e80-\u2fdf\u2ff0-\u303f\u3100-\u312f\u31a0-\u31bf\u31c0-\u31ef"

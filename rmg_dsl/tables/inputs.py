@@ -91,7 +91,8 @@ class _ReplayBuffer:
     """
 
     def __init__(self) -> None:
-        self._file = SpooledTemporaryFile(max_size=_MAX_MEMORY_BYTES)  # noqa: SIM115 - closed by the finalizer
+        # The finalizer closes it.
+        self._file = SpooledTemporaryFile(max_size=_MAX_MEMORY_BYTES)  # noqa: SIM115 - see above
         self._buffer_lock = threading.Lock()
         weakref.finalize(self, self._file.close)
 
