@@ -247,6 +247,8 @@ def loop_column_names(fields: Iterable[str], graders: Iterable[str]) -> list[str
     >>> loop_column_names(["reply"], ["kind"])
     ['reply_refined', 'reply_rounds', 'reply_status', 'kind_before', 'kind_after']
     """
-    own = [column.name_for(field) for field in fields for column in possible_columns("refine")]
+    field_columns = [
+        column.name_for(field) for field in fields for column in possible_columns("refine")
+    ]
     scores = [column.name_for(name) for name in graders for column in loop_score_columns()]
-    return own + scores
+    return field_columns + scores

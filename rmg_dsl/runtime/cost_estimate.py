@@ -43,8 +43,8 @@ class CostEstimate:
     `cached` are in the reply cache and `duplicates` are equal to that of another row. The calls to
     make are from `make_least` to `make_most`, without follow-up questions and retries.
 
-    `tokens_in`, `tokens_out` and `cost` are estimates for the most calls. `cost` is in USD, and None
-    where a model in `unpriced` has no price. Four bytes of a prompt count as one token, a verdict
+    `tokens_in`, `tokens_out` and `cost` are estimates for the most calls. `cost` is in USD, and
+    None where a model in `unpriced` has no price. Four bytes of a prompt count as one token, a verdict
     with its reason as 60. Where the cache has `replies` of the same grader or model, the token
     counts of the provider are used.
     """
@@ -118,7 +118,7 @@ def _count_text(least: int, most: int, word: str) -> str:
     return f"{_range_text(least, most)} {word}{'' if most == 1 else 's'}"
 
 
-# ── adding up ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── adding up ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(slots=True)
@@ -211,7 +211,7 @@ class CostEstimator:
         return reply
 
     def add_possible(self, enquiry: Enquiry) -> None:
-        """Count an enquiry that may be made; it is no call to make where the cache has the reply."""
+        """Count an enquiry that may be made; with a cached reply it is no call to make."""
         quote = self._quotes[enquiry.model]
         request = Request(enquiry.question, enquiry.draw)
         key = quote.cache_key(request) if quote.cache_key else b""
@@ -295,7 +295,7 @@ class CostEstimator:
         return total
 
     def _most_expensive_cost(self, number: int, calls: int) -> _CallCost:
-        """The highest cost of calls whose model is open: the most expensive model, the largest call."""
+        """The highest cost of calls to any model of a step, each as large as the largest."""
         sizes = [
             step_usage.typical_call
             for (step, _), step_usage in self._step_usages.items()

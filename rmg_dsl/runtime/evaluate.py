@@ -81,7 +81,7 @@ class Evaluator(ExpressionEvaluator):
         self._step_functions = {step.number: self._function_of_step(step) for step in plan.steps}
 
     def advance(self, state: RowState) -> list[Enquiry]:
-        """Go on with a row and return its new enquiries; set `is_done` when nothing is left to do."""
+        """Go on with a row and return its new enquiries; set `is_done` at its end."""
         before = len(state.enquiries)
         waiting = False
         for root in self.plan.roots:
@@ -121,7 +121,7 @@ class Evaluator(ExpressionEvaluator):
         return outcome
 
     def _function_of_step(self, step: Step) -> Callable[[RowState], Outcome]:
-        """The function that gives the outcome of a step, with all that does not depend on the row."""
+        """The function for the outcome of a step, with all that does not depend on the row."""
         match step:
             case AskStep():
                 return partial(self._judge_row, step.number)
@@ -139,7 +139,7 @@ class Evaluator(ExpressionEvaluator):
                 assert_never(step)
 
     def _enter_ranking(self, rank: RankStep, state: RowState) -> NoReturn:
-        """Enter the row in the ranking and wait: the rank is set from outside, when all are there."""
+        """Enter the row in the ranking and wait: `RankingGroups` sets the rank later."""
         if state.draft is not None:
             fail(Status.ERROR, "a draft has no rank: it is no row of the data")
         if rank.number not in state.ranking_entries:
@@ -262,7 +262,7 @@ def render_question(question: Callable[[], Question]) -> Question:
         raise NoScore(Unscored(Status.ERROR, f"the prompt cannot be rendered: {error}")) from None
 
 
-# ── scores ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── scores ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _as_score(value: Data, scale: Scale | None) -> Score:

@@ -1,4 +1,7 @@
-"""The run: one worker pool for each model sends the questions of the open rows; results come in order."""
+"""The run: worker pools, one for each model, send the questions of the open rows.
+
+The results come in the order of the rows, whatever the order of the replies.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ class RunModel:
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """A finished row: its index, its data, the outcome of each step it needed, its loops by step."""
+    """A finished row: its index, its data, the outcomes of its steps, the paths of its loops."""
 
     index: int
     row: Row
@@ -64,7 +67,7 @@ class RowResult:
 
 @dataclass(eq=False, slots=True)
 class _WorkerPool:
-    """The queue of the questions for one model, in the order of `_queue_priority`, and its workers."""
+    """The workers of one model and its queue, in the order of `_queue_priority`."""
 
     run_model: RunModel
     queue: asyncio.PriorityQueue[tuple[QueuePriority, Subject, Enquiry]] = field(
@@ -233,7 +236,7 @@ class Run:
         return len(states) == most
 
     def _advance_subjects(self, subjects: Iterable[Subject]) -> None:
-        """Go on with rows and groups as far as the answers allow, and with all that this unblocks."""
+        """Go on with rows and groups as far as the answers allow, and with what this unblocks."""
         pending = list(subjects)
         while pending:
             batches = [self._enquiry_batch(subject) for subject in pending]
@@ -295,7 +298,8 @@ class Run:
     def _update_waiting_rows(self, state: RowState) -> None:
         """Count the rows that wait for an answer of their own.
 
-        Rows that only wait for a rank do not count: they send nothing, and all of them must be open.
+        Rows that only wait for a rank do not count: they send nothing, and a ranking may need all
+        of them open.
         """
         waiting = not state.is_done and (
             not state.ranking_entries or self._evaluator.is_asking(state)
@@ -338,7 +342,7 @@ class Run:
     async def _drain_stopped_run(
         self, sight: deque[RowState], numbered: Iterator[tuple[int, Row]]
     ) -> AsyncIterator[RowResult]:
-        """Wait a few seconds for calls in flight; then every open row and every row not read ends."""
+        """Wait a few seconds for calls in flight, then end all open rows and all rows not read."""
         await self._wait_for_calls(GRACE_SECONDS, lambda: self._is_hurried)
         if self._is_hurried:
             await self._wait_for_calls(_HAND_OVER_SECONDS)

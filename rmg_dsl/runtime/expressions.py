@@ -92,7 +92,7 @@ class ExpressionEvaluator(ABC):
         return self._functions[name]
 
 
-# ── values ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── values ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def as_number(value: Data, term: Term) -> float:
@@ -175,7 +175,7 @@ def _path_name(base: Term, step: str) -> str:
     return f"{name[:-1]}{step}`"
 
 
-# ── one compile function for each kind of term ───────────────────────────────────────────────────────────────────────────────────────
+# ── one compile function for each kind of term ────────────────────────────────────────────────────
 
 
 def _compile_all(
@@ -348,7 +348,7 @@ def _is_in(value: Data, container: Data) -> bool:
 
 
 def _value_kind(value: Data) -> str:
-    """The kind by which values are compared. Numbers and bools are of one kind: True counts as 1."""
+    """The kind by which values are compared; numbers and bools are of one kind."""
     kind = _KINDS.get(type(value))
     if kind is not None:
         return kind
@@ -521,7 +521,7 @@ _AGGREGATE_FUNCTIONS: Mapping[str, Callable[[list[float]], float]] = {
 def _compile_weighted_parts(
     evaluator: ExpressionEvaluator, term: expr.Aggregate
 ) -> Callable[[RowState], tuple[list[Data], list[float]]]:
-    """One function for the values and their weights: all, or with `missing = drop` the scored ones."""
+    """One function for the values and weights: all, or with `missing = drop` the scored ones."""
     weights = list(term.weights) or [1.0] * len(term.parts)
     if not term.drop:
         values = _compile_all(evaluator, term.parts)

@@ -78,7 +78,7 @@ class RankingGroup:
 class RankingGroups:
     """The groups of a run, from its first row to its last rank.
 
-    `seed` decides how candidates are shuffled, `at_once` is the most groups that are open at a time.
+    `seed` decides how candidates are shuffled, `at_once` is the most groups open at a time.
     """
 
     def __init__(self, evaluator: Evaluator, seed: int = 0, at_once: int = MAX_OPEN_GROUPS) -> None:
@@ -151,7 +151,7 @@ class RankingGroups:
         return self.advance_group(group)
 
     def advance_group(self, group: RankingGroup) -> list[Enquiry]:
-        """Go on with a group and return its new enquiries; rank its rows when it has all answers."""
+        """Go on with a group: return its new enquiries, or rank its rows if all answers are there."""
         before = len(group.enquiries)
         failure = attempt(self._advance_session, group)
         if failure is not None:
@@ -192,7 +192,7 @@ class RankingGroups:
         return ListwiseSession(name_of_step(group.rank), method, group.candidates, values, seed)
 
     def unblocked_by(self, group: RankingGroup) -> Sequence[RowState | RankingGroup]:
-        """What can go on when a group is closed: its rows, and the groups that waited for its slot."""
+        """What can go on after a group: its rows, and the groups that waited for its slot."""
         if group in self._open_groups:
             return ()
         return (*group.members, *self._open_ready_groups())

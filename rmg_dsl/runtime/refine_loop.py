@@ -129,7 +129,7 @@ class RefineLoop:
     def _grader_outcomes(
         self, graders: Iterable[LoopGrader], version: Version
     ) -> dict[LoopGrader, Outcome]:
-        """The outcomes of graders on a draft. Raises `Waiting` after it sent all their questions."""
+        """The outcomes of graders on a draft. Sends all their questions, then raises `Waiting`."""
         outcomes: dict[LoopGrader, Outcome] = {}
         waiting = False
         for grader in graders:

@@ -31,7 +31,7 @@ class LoopRules:
 
 @dataclass(frozen=True, slots=True)
 class DraftGrade:
-    """The grade of a draft: its score, the scores of the guards, and does `until` hold; or a failure.
+    """The grade of a draft: its score, the guard scores, and does `until` hold; or a failure.
 
     Higher is better in all of these scores.
     """

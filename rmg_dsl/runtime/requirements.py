@@ -29,7 +29,7 @@ EstimateOf = Callable[[Statistic, Sequence[Sequence[CompactValue]]], Estimate]
 
 @dataclass(frozen=True, slots=True)
 class RequirementResult:
-    """The result of a requirement: does it hold, its statistics, and the reason where one is needed.
+    """The result of a requirement: does it hold, its statistics, and the reason if one is needed.
 
     `why` is empty where the statistics alone explain the result.
     """
@@ -110,7 +110,7 @@ class _CollectedInput:
 
 
 class RequirementChecker:
-    """Collects what the requirements of a plan need from finished rows, and checks them at the end."""
+    """Collects what the requirements of a plan need from finished rows, then checks them."""
 
     def __init__(self, plan: Plan, evaluator: Evaluator, estimate_of: EstimateOf) -> None:
         self._requirements = plan.requirements
@@ -133,7 +133,7 @@ class RequirementChecker:
         self._reported_steps = {output.scoring for output in plan.outputs} | {
             step.number for step in plan.steps if isinstance(step, LoopOutputStep)
         }
-        # `require unscored(g) < …` sets a bound of its own for the step: the 5 % rule leaves it out.
+        # `require unscored(g) < …` sets another bound for the step: the 5 % rule leaves it out.
         self._bounded_steps = {
             number
             for term in terms
@@ -264,7 +264,7 @@ class RequirementChecker:
         )
 
 
-# ── one row ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── one row ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +335,7 @@ def _is_expected_gap(error: NoScore) -> bool:
     return status is Status.SKIPPED or (status is Status.MISSING_INPUT and error.step is None)
 
 
-# ── one requirement ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── one requirement ───────────────────────────────────────────────────────────────────────────────
 
 
 def requirement_name(requirement: Requirement) -> str:
@@ -363,7 +363,7 @@ def _statistics_in(requirement: Requirement) -> Iterator[Statistic]:
 
 
 def _statistic_label(term: Statistic, estimates: Mapping[Statistic, Estimate]) -> str:
-    """The name of a statistic in the result, with a number where a condition has several of them."""
+    """The name of a statistic in the result, with a number where there are several of it."""
     same = [statistic for statistic in estimates if statistic.function == term.function]
     if len(same) == 1:
         return term.function

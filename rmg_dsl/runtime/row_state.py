@@ -37,7 +37,7 @@ class NoScore(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RankingEntry:
-    """A row in a ranking: its group, what is ranked, and the other values that the question shows."""
+    """A row in a ranking: its group, its candidate, and the other values of the question."""
 
     group: str
     candidate: Data
@@ -71,7 +71,7 @@ class RowState:
 
 @dataclass(slots=True)
 class Version:
-    """A text for a field: `state` is the row with this text; for the original text the row itself."""
+    """A text for a field: `state` is the row with this text, or the row itself."""
 
     text: str
     state: RowState

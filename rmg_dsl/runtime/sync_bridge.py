@@ -70,8 +70,9 @@ class Bridge:
     ) -> Result:
         """Run `work` on the loop and wait for its result, in short ticks.
 
-        `on_tick` is called after each tick of `TICK_SECONDS`. The first Ctrl-C calls `on_interrupt`,
-        which should make the work end soon, and the wait goes on. A second Ctrl-C is raised.
+        `on_tick` is called after each tick of `TICK_SECONDS`. The first Ctrl-C calls
+        `on_interrupt`, which should make the work end soon, and the wait goes on. A second Ctrl-C
+        is raised.
         """
         future = asyncio.run_coroutine_threadsafe(work, self.loop())
         while True:
