@@ -88,6 +88,8 @@ def _facts(phrase: str, *groups: StatusGroup) -> StatusFacts:
     return StatusFacts(phrase, frozenset(groups))
 
 
+# A skipped row is not lost: it did not need a score. `missing_input` is lost and no failure: the
+# data lacks something, and nothing was tried.
 STATUS_FACTS: Mapping[Status, StatusFacts] = {
     Status.OK: _facts("has a score", "scored"),
     Status.SKIPPED: _facts("was skipped", "not_run"),
@@ -122,12 +124,12 @@ class Ballot:
 
 
 Habit: TypeAlias = Literal["consistent", "first", "second", "undecided"]
-"""Do both orders of a comparison agree, or prefer the first or the second place? Else one is a tie."""
+"""Do both orders agree, or prefer the first or the second place? Else one of them is a tie."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """The details of a comparison of two: `p` is the mean probability of the first, if there is one.
+    """The details of a comparison: `p` is the mean probability of the first, if there is one.
 
     `flagged` says if the two orders disagree. It and `habit` are None where one order is missing.
     """
@@ -139,7 +141,7 @@ class Preference:
 
 @dataclass(frozen=True, slots=True)
 class RankPosition:
-    """The rank of a row in its group, or of each item in its list: 1 is the best, ties share one."""
+    """The rank of a row in its group, or of each item of a list: 1 is the best, ties share one."""
 
     rank: int | list[int]
 
@@ -229,7 +231,7 @@ class RefinePath:
 
 
 class Estimate(NamedTuple):
-    """A statistic of `n` rows with its 95 % bounds; what is undefined is None, and `why` says why."""
+    """A statistic of `n` rows with 95 % bounds; what is undefined is None, and `why` says why."""
 
     n: int
     value: float | None

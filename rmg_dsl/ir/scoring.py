@@ -20,7 +20,7 @@ PAIRWISE_SCALE = Labels(("A", "B", "tie"), (1.0, 0.0, 0.5))
 
 @dataclass(frozen=True, slots=True)
 class ModelUse:
-    """A declared model: `name` is `provider/model`; without a name the caller of the run gives it."""
+    """A declared model: `name` is `provider/model`; without one the caller of the run gives it."""
 
     label: str
     name: str | None
@@ -118,6 +118,7 @@ class JudgeScoring(IRNode):
     def min_draws(self) -> int:
         """The draws that every row needs."""
         draws = len(self.panel) * self.samples
+        # A majority can be decided after half of the draws and one.
         if self.stops_early:
             return draws // 2 + 1
         return draws
@@ -125,6 +126,7 @@ class JudgeScoring(IRNode):
     @property
     def max_draws(self) -> int:
         """The most draws of a row."""
+        # Each model of the second panel is asked once.
         return len(self.panel) * self.samples + len(self.models) - len(self.panel)
 
 
@@ -202,7 +204,7 @@ LoopPart: TypeAlias = Literal["before", "after", "rounds", "refined", "status"]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LoopOutputScoring(IRNode):
-    """One output of a loop: a score of its first or returned draft, the text, the rounds, the status."""
+    """One output of a loop: its text, rounds or status, or a score before or after it."""
 
     loop: int
     part: LoopPart
@@ -248,6 +250,7 @@ class PairwiseScoring(IRNode):
     @property
     def min_draws(self) -> int:
         """The draws of one comparison."""
+        # `swap` counts as 1 or 0: with it each draw is made in both orders.
         return len(self.panel) * self.samples * (1 + self.swap)
 
     @property
@@ -385,6 +388,7 @@ def draft_scorings_of(scoring: Scoring) -> frozenset[int]:
     if not isinstance(scoring, RefineScoring):
         return frozenset()
     numbers = {grader.draft_scoring for grader in all_loop_graders(scoring)}
+    # `until` may read graders that are neither `by` nor a guard.
     if scoring.until is not None:
         numbers.update(scorings_in(scoring.until[1]))
     return frozenset(numbers)
@@ -405,6 +409,7 @@ def reachable_from(numbers: Iterable[int], reads: Callable[[int], Iterable[int]]
     [1, 2, 3]
     """
     reached: set[int] = set()
+    # No recursion: a chain of declarations may be longer than Python's stack.
     pending = list(numbers)
     while pending:
         current = pending.pop()

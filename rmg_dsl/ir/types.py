@@ -1,4 +1,4 @@
-"""The inferred type of an expression: its kind, its bounds, its direction. No spec writes a type."""
+"""The inferred type of an expression: its kind, bounds and direction. No spec writes a type."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ class Type:
         )
 
 
+# The types without bounds, and a bool, where True is the better end.
 ANY = Type("any")
 TEXT = Type("text")
 LIST = Type("list")
@@ -72,6 +73,7 @@ def type_of_scale(scale: Scale) -> Type:
 
 def union_type(left: Type, right: Type) -> Type:
     """The type of a value of either type, as of the branches of a conditional."""
+    # A column counts as numeric too, but with one the union is not known to be a number.
     if left.is_numeric and right.is_numeric and "any" not in (left.kind, right.kind):
         kind: Kind = "bool" if left.kind == right.kind == "bool" else "number"
         low, high = min(left.low, right.low), max(left.high, right.high)
@@ -105,6 +107,7 @@ def share_one_scale(parts: Iterable[Type]) -> bool:
         part for part in parts if part.kind != "any" and (part.low, part.high) != (-inf, inf)
     ]
     scales = {(part.low, part.high) for part in bounded if part.low < part.high or part.scale}
+    # Constants are no scale of their own; where all parts are constants everything fits.
     if len(scales) > 1 or len(directions(bounded)) > 1:
         return False
     low, high = next(iter(scales), (-inf, inf))
@@ -114,6 +117,7 @@ def share_one_scale(parts: Iterable[Type]) -> bool:
 def aggregate_type(parts: list[Type]) -> Type:
     """The type of a mean, a minimum or a maximum of parts: it stays on their scale."""
     typed = [part for part in parts if part.kind != "any"]
+    # One part of unknown bounds makes the bounds of the whole unknown; the direction stays.
     if not typed or len(typed) < len(parts):
         return replace(NUMBER, direction=_common_direction(typed))
     low, high = min(p.low for p in typed), max(p.high for p in typed)
@@ -129,6 +133,7 @@ def arithmetic_type(operator: str, left: Type, right: Type) -> Type:
     """The type of `+ - * /` by interval arithmetic, with the direction where it is certain."""
     if "any" in (left.kind, right.kind):
         return NUMBER
+    # `a - b` is `a + -b`, for bounds and direction alike.
     if operator == "-":
         return arithmetic_type("+", left, negation_type(right))
     if operator == "+":
@@ -155,6 +160,7 @@ def _corner_value(operator: str, a: float, b: float) -> float:
 
 def _scaled_direction(left: Type, right: Type) -> int:
     """The direction of a score times a constant: a negative constant turns it round."""
+    # Of a product of two scores neither direction is certain.
     if left.direction and right.direction:
         return 0
     direction = left.direction or right.direction

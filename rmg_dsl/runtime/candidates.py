@@ -44,6 +44,7 @@ def _candidate_entry(
             Status.ERROR,
             f"{name_of(among)} is no list to rank: {short_repr(candidate)}; a `group` ranks rows",
         )
+    # One question is rendered for the whole group: each entry keeps its values until then.
     values = {name: evaluator.value_or_none(term, state) for name, term in prompt.bindings}
     missing = next(
         (name for name in prompt.needs if name in values and is_blank(values[name])), None

@@ -44,9 +44,9 @@ class CostEstimate:
     make are from `make_least` to `make_most`, without follow-up questions and retries.
 
     `tokens_in`, `tokens_out` and `cost` are estimates for the most calls. `cost` is in USD, and
-    None where a model in `unpriced` has no price. Four bytes of a prompt count as one token, a verdict
-    with its reason as 60. Where the cache has `replies` of the same grader or model, the token
-    counts of the provider are used.
+    None where a model in `unpriced` has no price. Four bytes of a prompt count as one token, a
+    verdict with its reason as 60. Where the cache has `replies` of the same grader or model,
+    the token counts of the provider are used.
     """
 
     rows: int
@@ -189,6 +189,7 @@ class CostEstimator:
     def _count_request(self, enquiry: Enquiry, request: Request) -> Reply | None:
         """Count a request that is certain; returns the reply where the cache has it."""
         quote = self._quotes[enquiry.model]
+        # An empty key stands for a model whose requests are never equal.
         key = quote.cache_key(request) if quote.cache_key else b""
         if quote.is_free or key is None:
             return None
@@ -218,6 +219,7 @@ class CostEstimator:
         if quote.is_free or key is None:
             return
         self._possible_calls += 1
+        # A question that the cache answers costs nothing, even if it is asked.
         if key and quote.recall(key) is not None:
             return
         prefix = _key_prefix(key) if key else object()
@@ -272,6 +274,7 @@ class CostEstimator:
             tokens_out = (
                 step_usage.calls * measured.measured_usage.tokens_out / measured.cached_replies
             )
+        # The provider cuts longer replies off.
         if quote.max_tokens_out:
             tokens_out = min(tokens_out, step_usage.calls * quote.max_tokens_out)
         usage = Usage(

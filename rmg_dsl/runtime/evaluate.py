@@ -85,6 +85,7 @@ class Evaluator(ExpressionEvaluator):
         before = len(state.enquiries)
         waiting = False
         for root in self.plan.roots:
+            # Evaluate every root before waiting: the questions of all of them go out together.
             try:
                 self.outcome(root, state)
             except Waiting:
@@ -162,6 +163,7 @@ class Evaluator(ExpressionEvaluator):
                 return resolved
             needed = resolved
         for key in needed:
+            # The step runs again after each answer; it must not send a question twice.
             if (state.draft, number, key) not in state.enquiries:
                 question = self.question(partial(asker.question, key), asker.bound, state)
                 self.send(Enquiry(number, key, question, *asker.model_for(key), state.draft), state)
@@ -254,6 +256,7 @@ def render_question(question: Callable[[], Question]) -> Question:
         raise NoScore(
             Unscored(Status.MISSING_INPUT, f"`{missing.name}` is null or blank")
         ) from None
+    # `from None`: the traceback of a template shows sandbox code and no line of the spec.
     except TemplateTooBig:
         raise NoScore(Unscored(Status.ERROR, "the prompt is larger than any model reads")) from None
     except BadRubric as error:

@@ -179,6 +179,7 @@ class Run:
 
     async def results(self, rows: Iterator[Row]) -> AsyncIterator[RowResult]:
         """The finished rows, in the order of the data."""
+        # Not in `__init__`: the caller may still wrap the models, as `--log` does.
         self._worker_pools = {
             use: _WorkerPool(run_model) for use, run_model in self.run_models.items()
         }
@@ -206,6 +207,7 @@ class Run:
                     break
             while sight and sight[0].is_done:
                 yield _row_result(sight.popleft())
+            # Finished rows come first: only rows that are not finished get the status of the stop.
             if self._stop_status is not None:
                 async for result in self._drain_stopped_run(sight, numbered):
                     yield result
@@ -231,6 +233,7 @@ class Run:
         sight += states
         self._rows_read += len(states)
         self._advance_subjects(states)
+        # A short block is the last one: now the groups of rankings are complete.
         if len(states) < most:
             self._advance_subjects(self._ranking_groups.close_rows(self._rows_read))
         return len(states) == most
@@ -268,6 +271,7 @@ class Run:
             for (batch, enquiry), reply in zip(
                 enquiries, self._worker_pools[use].recall(requests), strict=True
             ):
+                # Without a score the reply needs the follow-up question, as after a call.
                 outcome = reply and read_reply(reply, enquiry.question)
                 if reply is None or not isinstance(outcome, Score):
                     batch.uncached_enquiries.append(enquiry)
@@ -316,6 +320,7 @@ class Run:
             and len(pool.workers) < pool.run_model.concurrency * _WORKERS_PER_SLOT
         ):
             worker = asyncio.create_task(self._run_worker(pool))
+            # A worker that breaks must wake the run: nothing else would.
             worker.add_done_callback(lambda _: self._change_event.set())
             pool.workers.append(worker)
             # It counts as idle until it starts: the next question must not start one more for it.
@@ -385,6 +390,7 @@ class Run:
             for enquiry in state.enquiries.values()
             if not self._evaluator.has_answer(state, enquiry)
         ]
+        # The answer of an enquiry may lead to more of them: all get the same answer.
         while not state.is_done:
             for enquiry in open_enquiries:
                 self._evaluator.add_answer(state, enquiry, outcome)
@@ -401,6 +407,7 @@ class Run:
         while not self._is_stopping():
             _, subject, enquiry = await pool.queue.get()
             pool.idle_workers -= 1
+            # The run may have stopped while this worker waited for a question.
             if self._is_stopping():
                 return
             self._busy_workers.add(worker)
@@ -436,6 +443,7 @@ class Run:
             try:
                 reply = await self._complete_request(pool, request, enquiry)
             except CallError as error:
+                # The outcome must count the calls before the follow-up too.
                 error.attempts += attempts
                 raise
             attempts += reply.usage.calls
@@ -451,6 +459,7 @@ class Run:
         """Stop the run: every call to this model would fail. Calls to other models may finish."""
         self.stop(Status.CANCELLED, why)
         for worker in pool.workers:
+            # This worker still has to record the failure of its own call.
             if worker is not asyncio.current_task():
                 worker.cancel()
 
@@ -472,6 +481,7 @@ class Run:
 
     def _add_usage(self, enquiry: Enquiry, usage: Usage) -> None:
         self.tally.add(enquiry, usage)
+        # After each call, so that a run overspends by the calls in flight at most.
         if why := self._budget_check(self.tally):
             self.stop(Status.OVER_BUDGET, why)
 
@@ -499,6 +509,7 @@ async def _cancel_tasks(tasks: Iterable[asyncio.Task[None]]) -> None:
     cancelled = list(tasks)
     for task in cancelled:
         task.cancel()
+    # Their errors are of no use any more; an error that matters was raised by `_check_workers`.
     await asyncio.gather(*cancelled, return_exceptions=True)
 
 

@@ -123,6 +123,7 @@ class RankingGroups:
     def _note_row(self, rank: RankStep, state: RowState) -> None:
         number, decided = rank.number, self._decided_rows[rank.number]
         is_decided = state.is_done or number in state.ranking_entries or number in state.outcomes
+        # A row comes here after each of its answers; it must be counted once.
         if not is_decided or state.index in decided:
             return
         decided.add(state.index)
@@ -151,7 +152,7 @@ class RankingGroups:
         return self.advance_group(group)
 
     def advance_group(self, group: RankingGroup) -> list[Enquiry]:
-        """Go on with a group: return its new enquiries, or rank its rows if all answers are there."""
+        """Go on with a group: return its new enquiries, or rank its rows if it has all answers."""
         before = len(group.enquiries)
         failure = attempt(self._advance_session, group)
         if failure is not None:
@@ -217,6 +218,7 @@ class RankingGroups:
     def close_answered_groups(self) -> None:
         """Rank the groups that have all their answers: the run ends."""
         for group in list(self._open_groups):
+            # A group with open questions has no rank: its rows get the status of the stop.
             if group.session is not None and not group.session.pending_keys():
                 self._close_group(group, group.session.outcome())
 
@@ -233,6 +235,7 @@ class RankingGroups:
 def form_groups(rank: RankStep, states: Iterable[RowState]) -> list[RankingGroup]:
     """The groups of the entered rows, in the order of their first rows; a list is its own group."""
     members_by_key: dict[object, list[RowState]] = {}
+    # Rows enter in the order of their answers; the ranking must not depend on that.
     for state in sorted(states, key=lambda state: state.index):
         key: object = state.index
         if rank.scoring.group is not None:

@@ -125,6 +125,7 @@ class RequirementChecker:
             for requirement in plan.requirements
         ]
         for _, readings in self._inputs_by_requirement:
+            # Equal inputs are collected once, whatever the number of statistics that use them.
             for reading in readings:
                 columns = tuple(CompactColumn() for _ in reading.arguments)
                 self._collected_inputs.setdefault(reading, _CollectedInput(columns))
@@ -284,6 +285,7 @@ ReadFunction: TypeAlias = Callable[[Data, Term], CompactValue]
 
 def finished_state(result: RowResult, evaluator: Evaluator) -> RowState:
     """The state of a finished row, to evaluate more terms on; steps never needed are skipped."""
+    # A copy: the result of the row must not change.
     outcomes = dict(result.outcomes)
     for number in evaluator.steps:
         outcomes.setdefault(number, Unscored(Status.SKIPPED))
@@ -364,6 +366,7 @@ def _statistics_in(requirement: Requirement) -> Iterator[Statistic]:
 
 def _statistic_label(term: Statistic, estimates: Mapping[Statistic, Estimate]) -> str:
     """The name of a statistic in the result, with a number where there are several of it."""
+    # Two statistics of one name differ in their arguments, which are too long for a label.
     same = [statistic for statistic in estimates if statistic.function == term.function]
     if len(same) == 1:
         return term.function

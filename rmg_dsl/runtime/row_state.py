@@ -132,6 +132,7 @@ def _unscored_from_error(error: Exception | SystemExit) -> Unscored:
             code = f"HTTP {error.status_code}: " if error.status_code else ""
             return Unscored(status, f"{code}{error}", error.attempts)
         case _:
+            # A message can hold a whole document; the cell of a table cannot.
             message = f"{type(error).__name__}: {error}".strip().rstrip(":")
             return Unscored(
                 Status.ERROR, message[:500], trace="".join(traceback.format_exception(error))
