@@ -89,11 +89,11 @@ class Request:
         >>> Request(Question("polite", YesNo(), (Message("user", "Polite?"),))).encoded_messages
         b'[{"role":"user","content":"Polite?"}]'
         """
-        found = self._encoded
-        if found is None:
-            found = f"[{','.join(map(_encode_message, self.messages))}]".encode()
-            object.__setattr__(self, "_encoded", found)
-        return found
+        encoded = self._encoded
+        if encoded is None:
+            encoded = f"[{','.join(map(_encode_message, self.messages))}]".encode()
+            object.__setattr__(self, "_encoded", encoded)
+        return encoded
 
     @property
     def tokens(self) -> int:

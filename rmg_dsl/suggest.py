@@ -69,6 +69,6 @@ def distance(a: str, b: str) -> int:
 
 def format_names(names: Iterable[str], most: int = 8) -> str:
     """Names for a sentence, in quotes, not too many of them."""
-    found = sorted(set(names))
-    shown = ", ".join(f"`{name}`" for name in found[:most])
-    return shown + (f" and {len(found) - most} more" if len(found) > most else "")
+    unique = sorted(set(names))
+    shown = ", ".join(f"`{name}`" for name in unique[:most])
+    return shown + (f" and {len(unique) - most} more" if len(unique) > most else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,19 +43,60 @@ def _nobodys_environment(tmp_path_factory: pytest.TempPathFactory) -> Any:
     patch.undo()
 
 
-@pytest.fixture(autouse=True)
-def _own_replies(
-    _nobodys_environment: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Each test has a reply cache of its own: what one paid for, none finds again by chance of a port."""
-    folder = tmp_path_factory.mktemp("replies")
-    for table in _nobodys_environment.iterdir():
-        if table.name.startswith(("grammar-", "std-")):
-            os.link(table, folder / table.name)
-    monkeypatch.setenv("RMG_CACHE_DIR", str(folder))
+NewCache = Callable[[], Path]
 
+
+@pytest.fixture(scope="session")
+def new_cache(_nobodys_environment: Path, tmp_path_factory: pytest.TempPathFactory) -> NewCache:
+    """Makes a cache folder without replies, for `RMG_CACHE_DIR`."""
+
+    def make() -> Path:
+        folder = tmp_path_factory.mktemp("replies")
+        for table in _nobodys_environment.iterdir():
+            if table.name.startswith(("grammar-", "declarations-", "std-")):
+                os.link(table, folder / table.name)
+        return folder
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _own_replies(new_cache: NewCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a reply cache of its own.
+
+    The address of a server is part of the key of a reply, and a free port is used again later. With
+    a shared cache a test would find the reply that another test got from the same port.
+    """
+    monkeypatch.setenv("RMG_CACHE_DIR", str(new_cache()))
+
+
+@pytest.fixture(scope="module")
+def shared_replies(new_cache: NewCache) -> Iterator[Path]:
+    """A reply cache that a module's fixture shares on purpose between its runs.
+
+    pytest sets up a module's fixtures before those of a test, so `_own_replies` does not cover them.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        folder = new_cache()
+        patch.setenv("RMG_CACHE_DIR", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_replies_of_the_session(
+    _nobodys_environment: Path, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """Fail a module whose fixtures run a judge with the cache folder of the session."""
+    yield
+    replies = list(_nobodys_environment.glob("replies-*"))
+    for path in replies:
+        path.unlink()
+    advice = "use the fixture `shared_replies`, or give each run a folder of `new_cache`"
+    assert not replies, f"a fixture of {request.node.name} shares the session's cache: {advice}"
+
+
+# Cases are data, also those that are Python files.
+collect_ignore = ["cases"]
 
 # The beginnings of the ids of slow tests.
 SLOW = tuple(

@@ -125,10 +125,10 @@ Handler = Callable[[Asked], Told]
 class Loopback:
     """The server; a context manager. `url` ends in /v1, `asked` holds every request, `peak` the most at one time.
 
-    `connections` counts those that were opened.
+    `connections` counts those that were opened. Port 0 is any free port.
     """
 
-    def __init__(self, script: Told | Sequence[Told] | Handler) -> None:
+    def __init__(self, script: Told | Sequence[Told] | Handler, port: int = 0) -> None:
         self.asked: list[Asked] = []
         self.peak = 0
         self.connections = 0
@@ -141,7 +141,11 @@ class Loopback:
         self._loop: asyncio.AbstractEventLoop
         self._closing: asyncio.Event
         self._let_go: asyncio.Event
-        self._port = 0
+        self._port = port
+
+    @property
+    def port(self) -> int:
+        return self._port
 
     @property
     def url(self) -> str:
@@ -183,7 +187,7 @@ class Loopback:
             asyncio.Event(),
             asyncio.Event(),
         )
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._closing.wait()

@@ -98,19 +98,19 @@ class ExpressionChecker:
         bound = dict(scope.bindings).get(node.id)
         if bound is not None:
             return self._check_place(bound, node, scope)
-        found = scope.file.find(node.id)
-        if found is None or isinstance(found.declaration, nodes.FieldDecl):
-            found = scope.state.root.find_field(node.id)
-        if found is not None:
+        target = scope.file.find(node.id)
+        if target is None or isinstance(target.declaration, nodes.FieldDecl):
+            target = scope.state.root.find_field(node.id)
+        if target is not None:
             scope.state.mark_used(scope.file, node.id)
-            return self._check_declared_name(node, found, scope)
+            return self._check_declared_name(node, target, scope)
         return self._check_place(self._check_column(node, scope), node, scope)
 
-    def _check_place(self, found: TypedTerm, node: nodes.Expr, scope: Scope) -> TypedTerm:
-        if scope.kind == "rows" and not isinstance(found.term, Constant):
+    def _check_place(self, typed: TypedTerm, node: nodes.Expr, scope: Scope) -> TypedTerm:
+        if scope.kind == "rows" and not isinstance(typed.term, Constant):
             self._report_row_value(node, scope)
             return UNKNOWN
-        return found
+        return typed
 
     def _report_row_value(self, node: nodes.Expr, scope: Scope) -> None:
         text = scope.source_text(node)
@@ -123,15 +123,15 @@ class ExpressionChecker:
         )
 
     def _check_declared_name(
-        self, node: nodes.NameNode, found: QualifiedName, scope: Scope
+        self, node: nodes.NameNode, target: QualifiedName, scope: Scope
     ) -> TypedTerm:
-        declared = found.declaration
-        scope.state.mark_used(found.file, found.name)
+        declared = target.declaration
+        scope.state.mark_used(target.file, target.name)
         match declared:
             case nodes.ParamDecl():
-                return self._check_param(declared, found, scope)
+                return self._check_param(declared, target, scope)
             case nodes.FieldDecl():
-                return self._check_place(self.check_field(declared, found, scope), node, scope)
+                return self._check_place(self.check_field(declared, target, scope), node, scope)
             case nodes.ModelDecl():
                 scope.report(
                     "RMG218", f"`{node.id}` is a model, and a value is wanted here", node.span
@@ -140,17 +140,17 @@ class ExpressionChecker:
             case nodes.Broken():
                 return UNKNOWN
             case _:
-                return self._check_place(self._score_term(found, scope), node, scope)
+                return self._check_place(self._score_term(target, scope), node, scope)
 
-    def _score_term(self, found: QualifiedName, scope: Scope) -> TypedTerm:
-        graded = self._resolve_grader(found, scope)
+    def _score_term(self, target: QualifiedName, scope: Scope) -> TypedTerm:
+        graded = self._resolve_grader(target, scope)
         return TypedTerm(expr.ScoreRef(graded.scoring), graded.type) if graded else UNKNOWN
 
     def _check_param(
-        self, declared: nodes.ParamDecl, found: QualifiedName, scope: Scope
+        self, declared: nodes.ParamDecl, target: QualifiedName, scope: Scope
     ) -> TypedTerm:
         value = scope.state.universe.params.get(
-            _root_param_name(found, scope), declared.value.value
+            _root_param_name(target, scope), declared.value.value
         )
         if isinstance(value, str):
             return TypedTerm(Constant(value, "str"), TEXT)
@@ -158,16 +158,16 @@ class ExpressionChecker:
         return TypedTerm(Constant(value, type(value).__name__), kind)
 
     def check_field(
-        self, declared: nodes.FieldDecl, found: QualifiedName, scope: Scope
+        self, declared: nodes.FieldDecl, target: QualifiedName, scope: Scope
     ) -> TypedTerm:
         """What a field stands for: its expression over the columns."""
         inner = Scope(
             scope.state,
-            found.file,
+            target.file,
             f"field `{declared.name.id}`",
             "field",
             allows_missing=scope.allows_missing,
-            own_field=found.name,
+            own_field=target.name,
         )
         return self.check(declared.value, inner)
 
@@ -180,17 +180,17 @@ class ExpressionChecker:
     def resolve_column(self, name: str, span: Span, scope: Scope, code: str, message: str) -> None:
         """A name that nothing declares is a column, unless it is a declared name with a slip."""
         book = scope.state
-        known = book.universe.columns or frozenset()
+        columns = book.universe.columns or frozenset()
         slip = (
             None
-            if name in known or scope.file.is_library
+            if name in columns or scope.file.is_library
             else book.intended_name(name, scope.file, scope.own_field)
         )
         hidden = (
             scope.file.is_incomplete or scope.file.sees_only_fields or book.root.sees_only_fields
         )
         if slip is None or hidden:
-            if not hidden or book.universe.columns is None or name in known:
+            if not hidden or book.universe.columns is None or name in columns:
                 book.use_column(name, scope.file.source, span, scope.allows_missing)
             return
         help = f"did you mean `{slip}`? ({self.describe_origin(slip, scope)})"
@@ -202,14 +202,16 @@ class ExpressionChecker:
     @staticmethod
     def describe_origin(name: str, scope: Scope) -> str:
         """Where a declared name comes from: `field, line 9`."""
-        found = scope.file.find(name) or scope.state.root.find(name)
-        if found is None:
+        target = scope.file.find(name) or scope.state.root.find(name)
+        if target is None:
             return "column"
-        declared = found.declaration
+        declared = target.declaration
         kind = nodes.keyword_of(declared)
-        line = found.file.source.position(declared.span.start).line
+        line = target.file.source.position(declared.span.start).line
         place = (
-            f"line {line}" if found.file is scope.file else f"{found.file.source.name}, line {line}"
+            f"line {line}"
+            if target.file is scope.file
+            else f"{target.file.source.name}, line {line}"
         )
         return f"{kind}, {place}"
 
@@ -232,8 +234,10 @@ class ExpressionChecker:
         return TypedTerm(expr.GetField(base.term, node.key.id), ANY)
 
     def _check_library_grader(self, node: nodes.AttributeNode, scope: Scope) -> TypedTerm:
-        found = find_library_grader(node, scope)
-        return self._check_place(self._score_term(found, scope), node, scope) if found else UNKNOWN
+        target = find_library_grader(node, scope)
+        return (
+            self._check_place(self._score_term(target, scope), node, scope) if target else UNKNOWN
+        )
 
     def _check_item(self, node: nodes.ItemNode, scope: Scope) -> TypedTerm:
         base, index = self.check(node.base, scope), self.check(node.index, scope)
@@ -251,17 +255,17 @@ class ExpressionChecker:
             return UNKNOWN
         name = node.function.id
         universe = scope.state.universe
-        found = scope.file.find(name)
-        if found is not None and name in universe.functions and _is_rebinding(node):
+        target = scope.file.find(name)
+        if target is not None and name in universe.functions and _is_rebinding(node):
             help = "give the grader another name than the function's"
             message = f"`{name}` is a function here, and the grader of that name cannot be rebound"
             scope.report("RMG224", message, node.span, help=help)
             return UNKNOWN
         if name in universe.functions or name in universe.python_functions:
             return self._check_function_call(self, node, name, scope)
-        if found is not None and scope.kind != "field":
+        if target is not None and scope.kind != "field":
             scope.state.mark_used(scope.file, name)
-            return self._check_grader_call(node, found, scope)
+            return self._check_grader_call(node, target, scope)
         self._report_unknown_function(node.function, scope)
         return UNKNOWN
 
@@ -269,8 +273,8 @@ class ExpressionChecker:
         self, node: nodes.CallNode, function: nodes.AttributeNode, scope: Scope
     ) -> TypedTerm:
         if isinstance(function.base, nodes.NameNode) and function.base.id == "std":
-            found = find_library_grader(function, scope)
-            return self._check_grader_call(node, found, scope) if found else UNKNOWN
+            target = find_library_grader(function, scope)
+            return self._check_grader_call(node, target, scope) if target else UNKNOWN
         method = function.key.id
         base = scope.source_text(function.base)
         functions = scope.state.universe.functions
@@ -285,9 +289,9 @@ class ExpressionChecker:
         return UNKNOWN
 
     def _check_grader_call(
-        self, node: nodes.CallNode, found: QualifiedName, scope: Scope
+        self, node: nodes.CallNode, target: QualifiedName, scope: Scope
     ) -> TypedTerm:
-        graded = self._resolve_grader_call(node, found, scope)
+        graded = self._resolve_grader_call(node, target, scope)
         if graded is None:
             return UNKNOWN
         return self._check_place(TypedTerm(expr.ScoreRef(graded.scoring), graded.type), node, scope)
@@ -341,36 +345,36 @@ class ExpressionChecker:
         return TypedTerm(expr.BinaryOp(first.term, tuple(rest)), kind)
 
     def _check_number(self, node: nodes.Expr, scope: Scope, wanted_by: str) -> TypedTerm:
-        found = self.check(node, scope)
-        if not found.type.is_numeric:
+        typed = self.check(node, scope)
+        if not typed.type.is_numeric:
             help = (
                 'texts are put together in a `fields:` line by `join([a, b], " ")`'
-                if found.type.kind == "text"
+                if typed.type.kind == "text"
                 else ""
             )
             self.report_wrong_type(
-                "RMG302", node, found.type, f"{wanted_by} wants numbers", scope, help
+                "RMG302", node, typed.type, f"{wanted_by} wants numbers", scope, help
             )
-            return TypedTerm(found.term, NUMBER)
-        return found
+            return TypedTerm(typed.term, NUMBER)
+        return typed
 
     def check_condition(self, node: nodes.Expr, scope: Scope) -> TypedTerm:
         """An expression that must be true or false."""
-        found = self.check(node, scope)
-        if found.type.kind not in ("bool", "any"):
+        typed = self.check(node, scope)
+        if typed.type.kind not in ("bool", "any"):
             help = (
                 f"compare it: `{scope.source_text(node)} >= …`"
-                if found.type.kind == "number"
+                if typed.type.kind == "number"
                 else ""
             )
             self.report_wrong_type(
-                "RMG301", node, found.type, "a condition is true or false", scope, help
+                "RMG301", node, typed.type, "a condition is true or false", scope, help
             )
-        return found
+        return typed
 
     @staticmethod
     def report_wrong_type(
-        code: str, node: nodes.Expr, kind: Type, wanted: str, scope: Scope, help: str = ""
+        code: str, node: nodes.Expr, kind: Type, expected: str, scope: Scope, help: str = ""
     ) -> None:
         if kind.kind == "none":
             scope.report(
@@ -382,7 +386,7 @@ class ExpressionChecker:
             return
         scope.report(
             code,
-            f"{wanted}, and `{_shorten_expression(scope.source_text(node))}` is {kind}",
+            f"{expected}, and `{_shorten_expression(scope.source_text(node))}` is {kind}",
             node.span,
             help=help,
         )
@@ -508,17 +512,17 @@ class ExpressionChecker:
     def passing_condition(self, node: nodes.Expr, scope: Scope) -> Term | None:
         """What `pass = …` says of the grader that an expression names."""
         target = node.function if isinstance(node, nodes.CallNode) else node
-        found: QualifiedName | None = None
+        judged: QualifiedName | None = None
         if isinstance(target, nodes.NameNode):
-            found = scope.file.find(target.id)
+            judged = scope.file.find(target.id)
         elif isinstance(target, nodes.AttributeNode):
-            found = find_library_grader(target, scope)
-        if found is None:
+            judged = find_library_grader(target, scope)
+        if judged is None:
             return None
         graded = (
-            self._resolve_grader_call(node, found, scope)
+            self._resolve_grader_call(node, judged, scope)
             if isinstance(node, nodes.CallNode)
-            else self._resolve_grader(found, scope)
+            else self._resolve_grader(judged, scope)
         )
         return graded.passing if graded else None
 
@@ -564,11 +568,11 @@ class ExpressionChecker:
 
 def score_names(scope: Scope) -> list[str]:
     """The graders and aggregates that a place can name."""
-    found = (scope.file.find(name) for name in scope.file.names())
+    targets = (scope.file.find(name) for name in scope.file.names())
     kinds = (nodes.GraderDecl, nodes.AggregateDecl, nodes.PairwiseDecl, nodes.RankingDecl)
     return [
         name
-        for name, at in zip(scope.file.names(), found, strict=True)
+        for name, at in zip(scope.file.names(), targets, strict=True)
         if at and isinstance(at.declaration, kinds)
     ]
 
@@ -600,13 +604,17 @@ def find_library_grader(node: nodes.AttributeNode, scope: Scope) -> QualifiedNam
     return None
 
 
-def _root_param_name(found: QualifiedName, scope: Scope) -> str:
+def _root_param_name(qualified: QualifiedName, scope: Scope) -> str:
     """What the root file calls a param, so that `--set` reaches imported ones under their local name; else nothing."""
     root = scope.state.root
-    if found.file is root:
-        return found.name
+    if qualified.file is root:
+        return qualified.name
     return next(
-        (local for local, target in root.imports.items() if target.file.find(target.name) == found),
+        (
+            local
+            for local, target in root.imports.items()
+            if target.file.find(target.name) == qualified
+        ),
         "",
     )
 
@@ -630,9 +638,9 @@ def _shorten_expression(text: str) -> str:
     return folded if len(folded) <= 60 else folded[:57] + "…"
 
 
-def constant_number(found: TypedTerm) -> float | None:
+def constant_number(typed: TypedTerm) -> float | None:
     """The number that an expression of constants is, or none."""
-    value = _fold_constant(found.term)
+    value = _fold_constant(typed.term)
     return value if value is not None and abs(value) < inf else None
 
 

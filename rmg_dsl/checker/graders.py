@@ -52,7 +52,7 @@ ScoringDecl = nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | node
 class GraderResolver:
     """Resolves graders by name, each once for each set of bindings; notices the ones that need themselves."""
 
-    book: CheckState
+    state: CheckState
     models: ModelTable
     expressions: ExpressionChecker = field(init=False)
     _memo: dict[tuple[int, str, Bindings, int], ResolvedGrader | None] = field(default_factory=dict)
@@ -66,43 +66,43 @@ class GraderResolver:
     # ── by name ──
 
     def resolve(
-        self, found: QualifiedName, bound: Bindings = (), home: SpecFile | None = None
+        self, target: QualifiedName, bound: Bindings = (), home: SpecFile | None = None
     ) -> ResolvedGrader | None:
         """A declared grader or aggregate under these bindings; none where it cannot be resolved.
 
         `home` is the file that uses a grader of the standard library: its default model is asked.
         """
-        declared = found.declaration
+        declared = target.declaration
         if not isinstance(
             declared,
             nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | nodes.RankingDecl,
         ):
             return None
-        home = home if found.file.is_library else None
-        key = (id(found.file), found.name, bound, id(home))
+        home = home if target.file.is_library else None
+        key = (id(target.file), target.name, bound, id(home))
         if key not in self._memo:
-            if any(f.file is found.file and f.name == found.name for f in self._grader_stack):
-                self._report_cycle(found)
+            if any(f.file is target.file and f.name == target.name for f in self._grader_stack):
+                self._report_cycle(target)
                 return None
-            self._grader_stack.append(found)
-            self._memo[key] = self._resolve_declaration(declared, found, bound, home)
+            self._grader_stack.append(target)
+            self._memo[key] = self._resolve_declaration(declared, target, bound, home)
             self._grader_stack.pop()
         return self._memo[key]
 
-    def _report_cycle(self, found: QualifiedName) -> None:
+    def _report_cycle(self, target: QualifiedName) -> None:
         names = [f.name for f in self._grader_stack]
-        loop = [*names[names.index(found.name) :], found.name]
+        loop = [*names[names.index(target.name) :], target.name]
         first = min(
             loop[:-1],
             key=lambda n: (
-                found.file.declarations[n].span.start if n in found.file.declarations else 0
+                target.file.declarations[n].span.start if n in target.file.declarations else 0
             ),
         )
         at = loop.index(first)
         shown = " → ".join(f"`{n}`" for n in [*loop[at:-1], *loop[:at], first])
-        declared = found.file.declarations.get(first) or found.declaration
+        declared = target.file.declarations.get(first) or target.declaration
         assert not isinstance(declared, nodes.Broken)
-        scope = Scope(self.book, found.file, "")
+        scope = Scope(self.state, target.file, "")
         scope.report(
             "RMG203",
             f"a cycle: {shown}",
@@ -110,37 +110,37 @@ class GraderResolver:
             help="one of them must do without the next",
         )
 
-    def _resolve_grader_name(self, found: QualifiedName, scope: Scope) -> ResolvedGrader | None:
+    def _resolve_grader_name(self, target: QualifiedName, scope: Scope) -> ResolvedGrader | None:
         """A name in an expression: it sees what the caller has rebound."""
-        graded = self.resolve(found, scope.bindings, scope.default_model_file)
+        graded = self.resolve(target, scope.bindings, scope.default_model_file)
         if graded:
             scope.rebindable_names.update(graded.names)
         return graded
 
     def _resolve_call(
-        self, node: nodes.CallNode, found: QualifiedName, scope: Scope
+        self, node: nodes.CallNode, target: QualifiedName, scope: Scope
     ) -> ResolvedGrader | None:
         """`relevance(response = baseline)`: the grader with fields or params rebound."""
-        plain = self.resolve(found, (), scope.default_model_file)
+        plain = self.resolve(target, (), scope.default_model_file)
         if plain is None:
             return None
         rebound = dict(scope.bindings)
         for argument in node.arguments:
             label = argument.label
             if not isinstance(label, nodes.NameNode):
-                help = f"write `{found.name}(FIELD = {scope.source_text(argument.value)})`"
+                help = f"write `{target.name}(FIELD = {scope.source_text(argument.value)})`"
                 scope.report(
                     "RMG312",
-                    f"`{found.name}` is a grader: its fields are rebound by name",
+                    f"`{target.name}` is a grader: its fields are rebound by name",
                     argument.span,
                     help=help,
                 )
             elif label.id not in plain.names:
-                self._report_unknown_field(label, found.name, plain, scope)
+                self._report_unknown_field(label, target.name, plain, scope)
             else:
                 rebound[label.id] = self._check_rebinding(label, argument.value, scope)
         graded = self.resolve(
-            found,
+            target,
             tuple(sorted(rebound.items(), key=lambda pair: pair[0])),
             scope.default_model_file,
         )
@@ -152,8 +152,8 @@ class GraderResolver:
         return graded
 
     def _check_rebinding(self, label: nodes.NameNode, value: nodes.Expr, scope: Scope) -> TypedTerm:
-        found = self.expressions.check(value, scope)
-        if any(True for _ in expr.scorings_in(found.term)):
+        typed = self.expressions.check(value, scope)
+        if any(True for _ in expr.scorings_in(typed.term)):
             help = "a prompt never sees scores; an aggregate puts them together"
             scope.report(
                 "RMG405",
@@ -161,7 +161,7 @@ class GraderResolver:
                 value.span,
                 help=help,
             )
-        return found
+        return typed
 
     def _report_unknown_field(
         self, label: nodes.NameNode, name: str, plain: ResolvedGrader, scope: Scope
@@ -180,11 +180,15 @@ class GraderResolver:
     # ── one declaration ──
 
     def _resolve_declaration(
-        self, declared: ScoringDecl, found: QualifiedName, bound: Bindings, home: SpecFile | None
+        self, declared: ScoringDecl, target: QualifiedName, bound: Bindings, home: SpecFile | None
     ) -> ResolvedGrader | None:
         kind = nodes.keyword_of(declared)
         scope = Scope(
-            self.book, found.file, f"{kind} `{declared.name.id}`", bindings=bound, calling_file=home
+            self.state,
+            target.file,
+            f"{kind} `{declared.name.id}`",
+            bindings=bound,
+            calling_file=home,
         )
         match declared:
             case nodes.GraderDecl():
@@ -200,7 +204,7 @@ class GraderResolver:
 
     def _comparison_checker(self) -> ComparisonChecker:
         return ComparisonChecker(
-            self.book, self.models, self.expressions, self._find_grader_reference
+            self.state, self.models, self.expressions, self._find_grader_reference
         )
 
     def _register_scoring(
@@ -208,7 +212,7 @@ class GraderResolver:
     ) -> ResolvedGrader:
         condition = self._passing_condition(passing, kind, scope) if passing else None
         return ResolvedGrader(
-            self.book.scoring_number(scoring), kind, condition, frozenset(scope.rebindable_names)
+            self.state.scoring_number(scoring), kind, condition, frozenset(scope.rebindable_names)
         )
 
     def _passing_condition(self, setting: nodes.SettingLine, kind: Type, scope: Scope) -> expr.Term:
@@ -220,15 +224,15 @@ class GraderResolver:
     ) -> ResolvedGrader | None:
         if not isinstance(declared.body, nodes.Block):
             return self._check_aggregate_score(declared.body, scope)
-        found = check_settings(declared.body, "aggregate", scope)
-        for key, setting in found.items():
+        settings = check_settings(declared.body, "aggregate", scope)
+        for key, setting in settings.items():
             check_plain_value(setting, keys_of("aggregate")[key], scope)
-        if "score" not in found:
+        if "score" not in settings:
             return None
-        missing = found["missing"].value if "missing" in found else None
+        missing = settings["missing"].value if "missing" in settings else None
         drop = isinstance(missing, nodes.NameNode) and missing.id == "drop"
         return self._check_aggregate_score(
-            found["score"].value, replace(scope, drops_missing=drop), found.get("pass")
+            settings["score"].value, replace(scope, drops_missing=drop), settings.get("pass")
         )
 
     def _check_aggregate_score(
@@ -236,8 +240,8 @@ class GraderResolver:
     ) -> ResolvedGrader:
         if isinstance(value, nodes.NameNode):
             self.expressions.check_score_name(value, scope, scope.owner)
-        found = self.expressions.check(value, scope)
-        if found.type.kind in ("text", "list", "none"):
+        typed = self.expressions.check(value, scope)
+        if typed.type.kind in ("text", "list", "none"):
             help = (
                 'prompts belong to graders: `grader NAME -> 1..5 = "…"`'
                 if isinstance(value, nodes.TextNode)
@@ -246,19 +250,19 @@ class GraderResolver:
             self.expressions.report_wrong_type(
                 "RMG302",
                 value,
-                found.type,
+                typed.type,
                 "an aggregate is a number, a bool or a label",
                 scope,
                 help,
             )
-        return self._register_scoring(ExpressionScoring(found.term), found.type, scope, passing)
+        return self._register_scoring(ExpressionScoring(typed.term), typed.type, scope, passing)
 
     # ── graders ──
 
     def _check_grader(self, declared: nodes.GraderDecl, scope: Scope) -> ResolvedGrader | None:
         scale = None
         if declared.scale is not None:
-            self.book.diagnostics += scale_problems(declared.scale, scope.file.source)
+            self.state.diagnostics += scale_problems(declared.scale, scope.file.source)
             scale = scale_of(declared.scale).low_to_high()
         if isinstance(declared.body, nodes.Block):
             return self._check_grader_block(declared, declared.body, scale, scope)
@@ -280,39 +284,39 @@ class GraderResolver:
             and value.function.id == "python"
         ):
             return self._check_python_grader(value, declared, scale, scope)
-        found = self.expressions.check(value, scope)
-        return self._check_expression_grader(found, value, declared, scale, scope)
+        typed = self.expressions.check(value, scope)
+        return self._check_expression_grader(typed, value, declared, scale, scope)
 
     def _find_grader_reference(
         self, value: nodes.Expr, scope: Scope
     ) -> tuple[ResolvedGrader | None, QualifiedName] | None:
         """The grader that an expression is, where it is nothing but one."""
         target = value.function if isinstance(value, nodes.CallNode) else value
-        found: QualifiedName | None = None
+        qualified: QualifiedName | None = None
         if isinstance(target, nodes.NameNode) and target.id not in dict(scope.bindings):
             is_function = (
-                isinstance(value, nodes.CallNode) and target.id in self.book.universe.functions
+                isinstance(value, nodes.CallNode) and target.id in self.state.universe.functions
             )
-            found = None if is_function else scope.file.find(target.id)
+            qualified = None if is_function else scope.file.find(target.id)
         elif (
             isinstance(target, nodes.AttributeNode)
             and isinstance(target.base, nodes.NameNode)
             and target.base.id == "std"
         ):
-            found = find_library_grader(target, scope)
-            if found is None:
+            qualified = find_library_grader(target, scope)
+            if qualified is None:
                 return None, QualifiedName(scope.file, "")
-        if found is None or not isinstance(found.declaration, ScoringDecl | nodes.Broken):
+        if qualified is None or not isinstance(qualified.declaration, ScoringDecl | nodes.Broken):
             return None
         if isinstance(target, nodes.NameNode):
-            self.book.mark_used(scope.file, target.id)
-        self.book.mark_used(found.file, found.name)
+            self.state.mark_used(scope.file, target.id)
+        self.state.mark_used(qualified.file, qualified.name)
         graded = (
-            self._resolve_call(value, found, scope)
+            self._resolve_call(value, qualified, scope)
             if isinstance(value, nodes.CallNode)
-            else self._resolve_grader_name(found, scope)
+            else self._resolve_grader_name(qualified, scope)
         )
-        return graded, found
+        return graded, qualified
 
     def _check_alias_scale(
         self, graded: ResolvedGrader | None, value: nodes.Expr, scale: Scale | None, scope: Scope
@@ -331,14 +335,14 @@ class GraderResolver:
 
     def _check_expression_grader(
         self,
-        found: TypedTerm,
+        typed: TypedTerm,
         value: nodes.Expr,
         declared: nodes.GraderDecl,
         scale: Scale | None,
         scope: Scope,
         passing: nodes.SettingLine | None = None,
     ) -> ResolvedGrader:
-        kind = found.type
+        kind = typed.type
         if scale is None and kind.kind in ("text", "list", "none"):
             help = (
                 'give it a scale of labels, `-> "a" | "b"`, or compare it'
@@ -351,7 +355,7 @@ class GraderResolver:
         if scale is not None:
             self._check_code_scale(kind, value, declared, scale, scope)
             kind = type_of_scale(scale)
-        return self._register_scoring(ExpressionScoring(found.term, scale), kind, scope, passing)
+        return self._register_scoring(ExpressionScoring(typed.term, scale), kind, scope, passing)
 
     def _check_code_scale(
         self, kind: Type, value: nodes.Expr, declared: nodes.GraderDecl, scale: Scale, scope: Scope
@@ -418,22 +422,22 @@ class GraderResolver:
     def _check_grader_block(
         self, declared: nodes.GraderDecl, block: nodes.Block, scale: Scale | None, scope: Scope
     ) -> ResolvedGrader | None:
-        found = check_settings(block, "grader", scope)
-        for name, setting in found.items():
+        settings = check_settings(block, "grader", scope)
+        for name, setting in settings.items():
             check_plain_value(setting, keys_of("grader")[name], scope)
-        if "score" in found and "prompt" in found:
-            called = self._find_grader_reference(found["score"].value, scope)
+        if "score" in settings and "prompt" in settings:
+            called = self._find_grader_reference(settings["score"].value, scope)
             if called is None:
                 scope.report(
                     "RMG115",
                     "a grader has a prompt or a score, not both",
-                    found["score"].key.span,
+                    settings["score"].key.span,
                     help="code goes into a grader of its own; an aggregate puts them together",
                 )
                 return None
-        if "score" in found:
-            return self._check_score_block(declared, block, found, scale, scope)
-        if "prompt" not in found:
+        if "score" in settings:
+            return self._check_score_block(declared, block, settings, scale, scope)
+        if "prompt" not in settings:
             if is_fully_read(block, "grader"):
                 at = declared.name.span
                 scope.report(
@@ -443,42 +447,42 @@ class GraderResolver:
                     help="add the line to its block",
                 )
             return None
-        prompt = found["prompt"].value
+        prompt = settings["prompt"].value
         if not isinstance(prompt, nodes.TextNode):
-            report_unquoted_text(found["prompt"], scope)
+            report_unquoted_text(settings["prompt"], scope)
             return None
         return self._check_judge_grader(
-            declared, found, self._template_texts(found, scope), block.rubric, scale, scope
+            declared, settings, self._template_texts(settings, scope), block.rubric, scale, scope
         )
 
     def _template_texts(
-        self, found: Mapping[str, nodes.SettingLine], scope: Scope
+        self, settings: Mapping[str, nodes.SettingLine], scope: Scope
     ) -> dict[str, nodes.TextNode]:
         texts: dict[str, nodes.TextNode] = {}
         for key in ("prompt", "system"):
-            if key in found:
-                value = found[key].value
+            if key in settings:
+                value = settings[key].value
                 if isinstance(value, nodes.TextNode):
                     texts[key] = value
                 else:
-                    report_unquoted_text(found[key], scope)
+                    report_unquoted_text(settings[key], scope)
         return texts
 
     def _check_score_block(
         self,
         declared: nodes.GraderDecl,
         block: nodes.Block,
-        found: Mapping[str, nodes.SettingLine],
+        settings: Mapping[str, nodes.SettingLine],
         scale: Scale | None,
         scope: Scope,
     ) -> ResolvedGrader | None:
-        value = found["score"].value
+        value = settings["score"].value
         called = self._find_grader_reference(value, scope)
         if called is not None:
             graded = self._check_alias_scale(called[0], value, scale, scope)
-            return self._override_grader(graded, block, found, scope) if graded else None
+            return self._override_grader(graded, block, settings, scope) if graded else None
         judge_keys = (key.name for key in keys_of("grader").values() if key.asks_judge)
-        judging = next((found[name] for name in judge_keys if name in found), None)
+        judging = next((settings[name] for name in judge_keys if name in settings), None)
         if judging is not None:
             message = f"`{judging.key.id}` is for graders that ask a judge, and this score is code"
             scope.report(
@@ -503,55 +507,55 @@ class GraderResolver:
             return self._check_python_grader(value, declared, scale, scope)
         checked = self.expressions.check(value, scope)
         return self._check_expression_grader(
-            checked, value, declared, scale, scope, found.get("pass")
+            checked, value, declared, scale, scope, settings.get("pass")
         )
 
     def _override_grader(
         self,
         graded: ResolvedGrader,
         block: nodes.Block,
-        found: Mapping[str, nodes.SettingLine],
+        settings: Mapping[str, nodes.SettingLine],
         scope: Scope,
     ) -> ResolvedGrader | None:
         """`score = other(…)` with keys that replace the other grader's."""
-        base = list(self.book.scorings)[graded.scoring]
-        keys = [key for key in found if key not in ("score", "pass")]
+        base = list(self.state.scorings)[graded.scoring]
+        keys = [key for key in settings if key not in ("score", "pass")]
         if not keys and block.rubric is None:
             condition = (
-                self._passing_condition(found["pass"], graded.type, scope)
-                if "pass" in found
+                self._passing_condition(settings["pass"], graded.type, scope)
+                if "pass" in settings
                 else graded.passing
             )
             return replace(graded, passing=condition, names=graded.names | scope.rebindable_names)
         if not isinstance(base, JudgeScoring):
-            key, at = (keys[0], found[keys[0]].key.span) if keys else ("rubric", block.span)
+            key, at = (keys[0], settings[keys[0]].key.span) if keys else ("rubric", block.span)
             kind = "graders that ask a judge, and this one does not"
             if isinstance(base, PairwiseScoring | RankingScoring):
                 kind = "a grader of its own question; that of a comparison stands in its own block"
             scope.report("RMG210", f"`{key}` is for {kind}", at)
             return graded
-        return self._override_judge_keys(base, graded, block, found, scope)
+        return self._override_judge_keys(base, graded, block, settings, scope)
 
     def _override_judge_keys(
         self,
         base: JudgeScoring,
         graded: ResolvedGrader,
         block: nodes.Block,
-        found: Mapping[str, nodes.SettingLine],
+        settings: Mapping[str, nodes.SettingLine],
         scope: Scope,
     ) -> ResolvedGrader:
-        texts = self._template_texts(found, scope)
+        texts = self._template_texts(settings, scope)
         templates = {
             k: check_template(t, self.expressions, scope, f"the {k}") for k, t in texts.items()
         }
         check_system_prefix(texts, templates, scope)
         own = merge_templates(templates)
-        kept = {} if "prompt" in templates else dict(base.bindings)
+        inherited = {} if "prompt" in templates else dict(base.bindings)
         scoring = replace(
             base,
             prompt=templates["prompt"].text if "prompt" in templates else base.prompt,
             system=templates["system"].text if "system" in templates else base.system,
-            bindings=tuple(sorted({**kept, **dict(own.bindings)}.items())),
+            bindings=tuple(sorted({**inherited, **dict(own.bindings)}.items())),
             constants=tuple(sorted({**dict(base.constants), **dict(own.constants)}.items())),
             needs=own.needs
             if "prompt" in templates
@@ -562,13 +566,13 @@ class GraderResolver:
             criteria=check_rubric_source(block.rubric, base.scale, self.expressions, scope)
             if block.rubric
             else base.criteria,
-            panel=self.models.resolve_setting(found["model"], scope)
-            if "model" in found
+            panel=self.models.resolve_setting(settings["model"], scope)
+            if "model" in settings
             else base.panel,
         )
         return self._register_judge_scoring(
             scoring,
-            found,
+            settings,
             replace(scope, rebindable_names={*graded.names, *scope.rebindable_names}),
         )
 
@@ -577,7 +581,7 @@ class GraderResolver:
     def _check_judge_grader(
         self,
         declared: nodes.GraderDecl,
-        found: Mapping[str, nodes.SettingLine],
+        settings: Mapping[str, nodes.SettingLine],
         texts: Mapping[str, nodes.TextNode],
         rubric: nodes.Rubric | None,
         scale: Scale | None,
@@ -606,8 +610,8 @@ class GraderResolver:
             scope.report(
                 "RMG212", f"{scope.owner} on `points` needs a rubric", declared.name.span, help=help
             )
-        scoring = self._build_judge_scoring(checked, names, rubric, scale, found, scope)
-        return self._register_judge_scoring(scoring, found, scope)
+        scoring = self._build_judge_scoring(checked, names, rubric, scale, settings, scope)
+        return self._register_judge_scoring(scoring, settings, scope)
 
     def _has_prompt_error(self, texts: Mapping[str, nodes.TextNode], scope: Scope) -> bool:
         """Something is already said of this prompt, which may be why no field was found in it."""
@@ -616,7 +620,7 @@ class GraderResolver:
             d.source is scope.file.source
             and span.start <= d.span.start < span.end
             and d.severity == "error"
-            for d in self.book.diagnostics
+            for d in self.state.diagnostics
         )
 
     def _build_judge_scoring(
@@ -625,7 +629,7 @@ class GraderResolver:
         names: CheckedTemplate,
         rubric: nodes.Rubric | None,
         scale: Scale,
-        found: Mapping[str, nodes.SettingLine],
+        settings: Mapping[str, nodes.SettingLine],
         scope: Scope,
     ) -> JudgeScoring:
         return JudgeScoring(
@@ -636,15 +640,17 @@ class GraderResolver:
             names.needs,
             scale,
             check_rubric(rubric, scale, self.expressions, scope),
-            self.models.resolve_setting(found["model"], scope)
-            if "model" in found
+            self.models.resolve_setting(settings["model"], scope)
+            if "model" in settings
             else self.models.default_model(scope),
             pool=default_pool(scale),
             criteria=check_rubric_source(rubric, scale, self.expressions, scope),
         )
 
     def _register_judge_scoring(
-        self, scoring: JudgeScoring, found: Mapping[str, nodes.SettingLine], scope: Scope
+        self, scoring: JudgeScoring, settings: Mapping[str, nodes.SettingLine], scope: Scope
     ) -> ResolvedGrader:
-        drawn = JudgingChecker(self.models, self.expressions).apply_settings(scoring, found, scope)
-        return self._register_scoring(drawn, pooled_type(drawn), scope, found.get("pass"))
+        drawn = JudgingChecker(self.models, self.expressions).apply_settings(
+            scoring, settings, scope
+        )
+        return self._register_scoring(drawn, pooled_type(drawn), scope, settings.get("pass"))

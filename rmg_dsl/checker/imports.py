@@ -24,14 +24,14 @@ EDITION = 1
 class ImportResolver:
     """Reads the names of a spec and of the files that it imports. Each file is read once."""
 
-    book: CheckState
+    state: CheckState
     _files_by_name: dict[str, SpecFile] = field(default_factory=dict)
     _import_stack: list[str] = field(default_factory=list)
 
     def read(self, file: SpecFile) -> None:
         """Fill in the declarations and imports of a file; report duplicates and failed imports."""
         self._import_stack.append(file.source.name)
-        scope = Scope(self.book, file, "")
+        scope = Scope(self.state, file, "")
         self._check_edition(file, scope)
         for declared in file.module.declarations:
             if isinstance(declared, nodes.ImportDecl):
@@ -142,7 +142,7 @@ class ImportResolver:
 
     def _load_source(self, node: nodes.ImportDecl, file: SpecFile, scope: Scope) -> Source | None:
         try:
-            return self.book.universe.load(node.path.value, file.source.name)
+            return self.state.universe.load(node.path.value, file.source.name)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error) or "not found"
             help = "the path counts from the folder of this file"
@@ -157,10 +157,10 @@ class ImportResolver:
     def _parse_import(self, source: Source, node: nodes.ImportDecl, scope: Scope) -> SpecFile:
         parsed = parse(source)
         other = SpecFile(parsed.module)
-        before = len(self.book.diagnostics)
-        self.book.diagnostics += parsed.diagnostics
+        before = len(self.state.diagnostics)
+        self.state.diagnostics += parsed.diagnostics
         self.read(other)
-        if has_errors(self.book.diagnostics[before:]):
+        if has_errors(self.state.diagnostics[before:]):
             scope.report(
                 "RMG208",
                 f'"{node.path.value}" has mistakes of its own',
@@ -168,8 +168,8 @@ class ImportResolver:
                 help="they are listed with it",
             )
             other.is_incomplete = True
-        self.book.diagnostics[before:] = [
-            d for d in self.book.diagnostics[before:] if d.code != "RMG214"
+        self.state.diagnostics[before:] = [
+            d for d in self.state.diagnostics[before:] if d.code != "RMG214"
         ]
         return other
 

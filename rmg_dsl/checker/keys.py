@@ -70,8 +70,8 @@ def is_fully_read(block: nodes.Block, declaration: str) -> bool:
 
     If not, one of these lines may be the key that seems to be missing.
     """
-    known = keys_of(declaration)
-    return not block.damaged and all(setting.key.id in known for setting in block.settings)
+    keys = keys_of(declaration)
+    return not block.damaged and all(setting.key.id in keys for setting in block.settings)
 
 
 def _first_line_span(block: nodes.Block) -> Span:

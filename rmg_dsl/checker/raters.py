@@ -79,11 +79,11 @@ def check_distinct_raters(raters: Iterable[Rater], scope: Scope) -> None:
 
 def _widest_type(kinds: Iterable[Type]) -> Type:
     """The scale that holds the others: the one with most labels, or the first one with bounds."""
-    known = [kind for kind in kinds if kind.kind != "any"]
-    scaled = [kind for kind in known if kind.scale is not None or kind.labels]
+    typed = [kind for kind in kinds if kind.kind != "any"]
+    scaled = [kind for kind in typed if kind.scale is not None or kind.labels]
     if scaled:
         return max(scaled, key=lambda kind: len(kind.labels))
-    return next((kind for kind in known if kind.is_bounded), ANY)
+    return next((kind for kind in typed if kind.is_bounded), ANY)
 
 
 # ── categories ───────────────────────────────────────────────────────────────────────────────────

@@ -22,7 +22,7 @@ def check_rubric_source(
     """The field that a rubric comes from, with `rubric = FIELD`."""
     if rubric is None or rubric.source is None:
         return None
-    found = expressions.check(rubric.source, scope)
+    typed = expressions.check(rubric.source, scope)
     if not scale.has_criteria:
         help = "a list of `{criterion, points}` scores on `points`"
         scope.report(
@@ -31,12 +31,12 @@ def check_rubric_source(
             rubric.span,
             help=help,
         )
-    elif found.type.kind not in ("list", "any") or any(True for _ in scorings_in(found.term)):
+    elif typed.type.kind not in ("list", "any") or any(True for _ in scorings_in(typed.term)):
         help = "it is a list of objects with `criterion` and `points`"
         scope.report(
             "RMG315", "a rubric from a field is a list of criteria", rubric.source.span, help=help
         )
-    return found.term
+    return typed.term
 
 
 def check_rubric(
@@ -45,22 +45,22 @@ def check_rubric(
     """The criteria in the order in which they were written; what does not fit the scale is reported."""
     if rubric is None or rubric.source is not None:
         return ()
-    found: list[RubricLine] = []
-    seen: set[object] = set()
+    lines: list[RubricLine] = []
+    levels_used: set[object] = set()
     for criterion in rubric.criteria:
-        _check_level(criterion, scale, seen, scope)
-        found.append(
+        _check_level(criterion, scale, levels_used, scope)
+        lines.append(
             RubricLine(_criterion_level(criterion), _criterion_text(criterion, expressions, scope))
         )
         if scale.has_criteria:
             _note_double_criterion(criterion, scope)
     if scale.has_criteria and not any(
-        isinstance(c.level, int | float) and c.level > 0 for c in found
+        isinstance(c.level, int | float) and c.level > 0 for c in lines
     ):
         scope.report(
             "RMG315", "no criterion gives points", rubric.span, help='add a line such as `+5: "…"`'
         )
-    return tuple(found)
+    return tuple(lines)
 
 
 def _criterion_level(criterion: nodes.CriterionLine) -> float | int | bool | str:
@@ -70,10 +70,10 @@ def _criterion_level(criterion: nodes.CriterionLine) -> float | int | bool | str
 
 def _note_double_criterion(criterion: nodes.CriterionLine, scope: Scope) -> None:
     """`Names the limit and asks for the number`: of half of it nobody knows whether it is met."""
-    found = _TWO_QUESTIONS.search(criterion.text.value)
-    if found is not None:
+    match = _TWO_QUESTIONS.search(criterion.text.value)
+    if match is not None:
         help = "make two criteria of it, each with its points; leave it where it is one thing"
-        word = found.group().lower()
+        word = match.group().lower()
         scope.report(
             "RMG329",
             f"`{word}`: does this criterion ask two things?",
@@ -83,7 +83,7 @@ def _note_double_criterion(criterion: nodes.CriterionLine, scope: Scope) -> None
 
 
 def _check_level(
-    criterion: nodes.CriterionLine, scale: Scale, seen: set[object], scope: Scope
+    criterion: nodes.CriterionLine, scale: Scale, levels_used: set[object], scope: Scope
 ) -> None:
     level = criterion.level
     value = _criterion_level(criterion)
@@ -107,14 +107,14 @@ def _check_level(
             span,
             help=f"write `{value:g}:`, or `-> points`",
         )
-    elif (type(value), value) in seen:
+    elif (type(value), value) in levels_used:
         scope.report(
             "RMG211",
             f"the level {value} stands twice in this rubric",
             span,
             help="keep one of them",
         )
-    seen.add((type(value), value))
+    levels_used.add((type(value), value))
 
 
 def _level_misfit(

@@ -78,7 +78,7 @@ def check_spec(parsed: ParseResult, universe: Universe) -> CheckResult:
 
 class _Checker:
     def __init__(self, book: CheckState) -> None:
-        self.book = book
+        self.state = book
         self.root = book.root
         self.models = ModelTable(book)
         self.graders = GraderResolver(book, self.models)
@@ -109,11 +109,11 @@ class _Checker:
 
     def _check_fields(self) -> tuple[tuple[str, Term], ...]:
         """Every field with what it stands for. Its columns may be missing here: whether one is needed, its uses say."""
-        found: list[tuple[str, Term]] = []
+        fields: list[tuple[str, Term]] = []
         for name, declared in self.root.declarations.items():
             if isinstance(declared, nodes.FieldDecl):
-                scope = Scope(self.book, self.root, f"field `{name}`", allows_missing=True)
-                found.append(
+                scope = Scope(self.state, self.root, f"field `{name}`", allows_missing=True)
+                fields.append(
                     (
                         name,
                         self.expressions.check_field(
@@ -121,7 +121,7 @@ class _Checker:
                         ).term,
                     )
                 )
-        return tuple(found)
+        return tuple(fields)
 
     def _build_output(
         self,
@@ -149,9 +149,9 @@ class _Checker:
         target = value.function if isinstance(value, nodes.CallNode) else value
         if (
             isinstance(target, nodes.AttributeNode)
-            and target.key.id in self.book.library.declarations
+            and target.key.id in self.state.library.declarations
         ):
-            return getattr(self.book.library.declarations[target.key.id], "doc", "")
+            return getattr(self.state.library.declarations[target.key.id], "doc", "")
         return ""
 
     def report_column_clashes(self, outputs: Iterable[Output]) -> None:
@@ -160,7 +160,7 @@ class _Checker:
             self._report("RMG217", clash.message, clash.span, clash.help)
 
     def _report(self, code: str, message: str, span: Span, help: str = "") -> None:
-        Scope(self.book, self.root, "").report(code, message, span, help=help)
+        Scope(self.state, self.root, "").report(code, message, span, help=help)
 
     # ── require, refine, validate ──
 
@@ -173,30 +173,30 @@ class _Checker:
 
     def _build_requirement(self, node: nodes.RequireDecl) -> Requirement | None:
         scope = Scope(
-            self.book, self.root, "this `require`", "rows", local_names=self._refine_columns()
+            self.state, self.root, "this `require`", "rows", local_names=self._refine_columns()
         )
-        before = len(self.book.diagnostics)
+        before = len(self.state.diagnostics)
         condition = node.condition
-        found = self.expressions.check(condition, scope)
+        typed = self.expressions.check(condition, scope)
         text = " ".join(scope.source_text(condition).split())
-        if any(d.severity == "error" for d in self.book.diagnostics[before:]):
+        if any(d.severity == "error" for d in self.state.diagnostics[before:]):
             return None
-        if found.type.kind != "bool":
+        if typed.type.kind != "bool":
             help = f"compare it: `require {text} >= …`"
             scope.report(
                 "RMG301",
-                f"a `require` is true or false, and `{text}` is {found.type}",
+                f"a `require` is true or false, and `{text}` is {typed.type}",
                 condition.span,
                 help=help,
             )
             return None
-        if not any(isinstance(t, expr.Statistic) for t in expr.walk_terms(found.term)):
+        if not any(isinstance(t, expr.Statistic) for t in expr.walk_terms(typed.term)):
             help = "for example `require mean(reward) >= 3.5`"
             scope.report(
                 "RMG319", "this `require` says nothing about the rows", condition.span, help=help
             )
             return None
-        return Requirement(found.term, text, self.root.source, node.span)
+        return Requirement(typed.term, text, self.root.source, node.span)
 
     def _refine_columns(self) -> dict[str, TypedTerm]:
         """The columns that a refine adds may be gated, though nothing declares them by name."""
@@ -212,33 +212,33 @@ class _Checker:
 
     def check_refinements(self) -> list[Output]:
         """What the loops leave behind on each row."""
-        refinements = RefineChecker(self.book, self.models, self.graders)
-        found: list[Output] = []
+        refinements = RefineChecker(self.state, self.models, self.graders)
+        outputs: list[Output] = []
         for node in self.root.module.declarations:
             if isinstance(node, nodes.RefineDecl):
                 left = refinements.check(node, self.root)
                 self._require_names |= left.require_names
-                found += left.outputs
-        return found
+                outputs += left.outputs
+        return outputs
 
     def check_validations(self) -> list[Validation]:
         declared = [
             node for node in self.root.module.declarations if isinstance(node, nodes.ValidateDecl)
         ]
-        scopes = [Scope(self.book, self.root, f"validate `{node.name.id}`") for node in declared]
-        found = (
+        scopes = [Scope(self.state, self.root, f"validate `{node.name.id}`") for node in declared]
+        validations = (
             check_validation(n, self.expressions, scope)
             for n, scope in zip(declared, scopes, strict=True)
         )
-        return [validation for validation in found if validation is not None]
+        return [validation for validation in validations if validation is not None]
 
     # ── unused ──
 
     def report_unused(self) -> None:
-        if self.root.is_incomplete or any(d.severity == "error" for d in self.book.diagnostics):
+        if self.root.is_incomplete or any(d.severity == "error" for d in self.state.diagnostics):
             return
         for name, declared in self.root.declarations.items():
-            if (id(self.root), name) in self.book.used_names:
+            if (id(self.root), name) in self.state.used_names:
                 continue
             if isinstance(declared, nodes.ModelDecl):
                 self._report(
@@ -249,7 +249,7 @@ class _Checker:
                 )
             elif isinstance(declared, nodes.ParamDecl):
                 message = f"param `{name}` is not used in this file"
-                Scope(self.book, self.root, "").report(
+                Scope(self.state, self.root, "").report(
                     "RMG209", message, declared.name.span, severity="note"
                 )
             elif isinstance(declared, nodes.FieldDecl):
@@ -269,7 +269,7 @@ class _Checker:
             if (
                 id(self.root),
                 imported.local_name.id,
-            ) not in self.book.used_names and imported.local_name.id in self.root.imports:
+            ) not in self.state.used_names and imported.local_name.id in self.root.imports:
                 self._report(
                     "RMG209",
                     f"`{imported.local_name.id}` is imported and never used",
@@ -286,7 +286,7 @@ class _Checker:
         validations: list[Validation],
         diagnostics: tuple[Diagnostic, ...],
     ) -> CheckedSuite:
-        scorings = tuple(self.book.scorings)
+        scorings = tuple(self.state.scorings)
         used = {
             child
             for s in scorings
@@ -316,7 +316,7 @@ class _Checker:
             tuple(dict.fromkeys(n for n in forced if n not in used)),
             tuple(gates),
             tuple(validations),
-            tuple(self.book.columns.values()),
+            tuple(self.state.columns.values()),
             self._field_terms,
             diagnostics,
         )
@@ -324,17 +324,19 @@ class _Checker:
     def _pairwise_used_by(self, scoring: Scoring) -> Iterator[int]:
         """The pairwise by which a ranking or a loop compares: its own sides are compared only where others ask."""
         if isinstance(scoring, RankingScoring) and isinstance(scoring.method, PairwiseRanking):
-            yield self.book.scorings[scoring.method.comparison]
+            yield self.state.scorings[scoring.method.comparison]
         elif isinstance(scoring, RefineScoring) and scoring.is_pairwise:
             yield scoring.by.row_scoring
 
     def _params(self) -> tuple[tuple[str, float | int | bool | str], ...]:
-        given = self.book.universe.params
+        overrides = self.state.universe.params
         names = [*self.root.declarations, *self.root.imports]
-        found = ((name, self.root.find(name)) for name in names)
-        params = ((n, f.declaration) for n, f in found if f)
+        targets = ((name, self.root.find(name)) for name in names)
+        params = ((n, f.declaration) for n, f in targets if f)
         return tuple(
-            (n, given.get(n, d.value.value)) for n, d in params if isinstance(d, nodes.ParamDecl)
+            (n, overrides.get(n, d.value.value))
+            for n, d in params
+            if isinstance(d, nodes.ParamDecl)
         )
 
     @staticmethod

@@ -167,9 +167,9 @@ def _head_offers(expected: ExpectedNext, names: SpecNames) -> Iterable[Offer]:
         return names.import_offers(expected.tokens[1].text.strip("\"'"))
     if keyword == "validate" and _has_terminal(expected, "AGAINST"):
         return names.column_offers(plain=False)
-    if len(expected.tokens) > 1 or keyword == "require":
-        return _value_offers(keyword, expected, names)
     spec = declarations().get(keyword)
+    if len(expected.tokens) > 1 or (spec is not None and spec.has_condition):
+        return _value_offers(keyword, expected, names)
     if spec is not None and spec.name_role == "field":
         return (*names.declaration_offers("field"), *names.column_offers(plain=True))
     if spec is not None and spec.name_role == "score":
@@ -220,8 +220,9 @@ def _value_offers(role: str, expected: ExpectedNext, names: SpecNames) -> Iterab
 
 
 def _role_inside_calls(role: str, calls: Sequence[OpenCall], names: SpecNames) -> str:
-    """The role of a value inside of calls: a statistic in a `require` takes a value of each row."""
-    if role != "require":
+    """The role of a value inside of calls: a statistic in a condition takes a value of each row."""
+    spec = declarations().get(role)
+    if spec is None or not spec.has_condition:
         return role
     functions = (names.universe.functions.get(call.function) for call in calls)
     statistics = [function.statistic for function in functions if function is not None]

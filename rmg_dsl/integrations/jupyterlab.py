@@ -13,7 +13,7 @@ _WORDS = re.compile(r"const WORDS = \{.*?\};", re.S)
 _FOLDER = Path(__file__).parents[2] / "grammar" / "editors"
 
 
-def with_words(script: str, known: Vocabulary) -> str:
+def with_words(script: str, words: Vocabulary) -> str:
     """A script whose line `const WORDS = {…};` holds every word by kind.
 
     >>> from rmg_dsl.api.sources import universe
@@ -22,8 +22,8 @@ def with_words(script: str, known: Vocabulary) -> str:
     '    "scale": "lower bool points".split(" "),'
     """
     groups = (
-        f'    {json.dumps(f.name)}: {json.dumps(" ".join(getattr(known, f.name)))}.split(" "),'
-        for f in fields(known)
+        f'    {json.dumps(f.name)}: {json.dumps(" ".join(getattr(words, f.name)))}.split(" "),'
+        for f in fields(words)
     )
     return _WORDS.sub(lambda _: "\n".join(["const WORDS = {", *groups, "  };"]), script)
 

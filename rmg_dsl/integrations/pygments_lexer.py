@@ -49,9 +49,9 @@ def _token_states() -> dict[str, LexerRules]:
     from rmg_dsl.api.sources import universe
     from rmg_dsl.editing import vocabulary
 
-    known = vocabulary(universe())
+    words = vocabulary(universe())
     # A declaration in column 1 is no part of brackets: they were never closed.
-    over = rf"^(?={_any_word_pattern(known.declarations)}[ \t]+[\w\"])"
+    over = rf"^(?={_any_word_pattern(words.declarations)}[ \t]+[\w\"])"
     brackets = {
         "brackets": [
             (over, Whitespace, "#pop"),
@@ -60,11 +60,11 @@ def _token_states() -> dict[str, LexerRules]:
         ]
     }
     return {
-        **_line_states(known),
-        "expression": _expression_rules(known),
+        **_line_states(words),
+        "expression": _expression_rules(words),
         **brackets,
-        **_head_states(known),
-        **_text_states(known),
+        **_head_states(words),
+        **_text_states(words),
     }
 
 
@@ -75,12 +75,12 @@ def _any_word_pattern(words: Iterable[str]) -> str:
 # ── code ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _line_states(known: Vocabulary) -> dict[str, LexerRules]:
+def _line_states(words: Vocabulary) -> dict[str, LexerRules]:
     """What lines begin with: the magic, declarations, keys, the levels of a rubric."""
-    naming = _any_word_pattern(known.named)
-    scaled = _any_word_pattern(known.scaled)
+    naming = _any_word_pattern(words.named)
+    scaled = _any_word_pattern(words.scaled)
     declares = bygroups(Keyword.Declaration, Whitespace, Name.Class)
-    begins = rf"^{_any_word_pattern(known.declarations)}(?=[ \t]*:|[ \t]+[^\s=:])"
+    begins = rf"^{_any_word_pattern(words.declarations)}(?=[ \t]*:|[ \t]+[^\s=:])"
     key = bygroups(Whitespace, Name.Attribute, Whitespace, Operator)
     levels = {
         rf"[+-]?{_NUMBER}": Number,
@@ -101,8 +101,8 @@ def _line_states(known: Vocabulary) -> dict[str, LexerRules]:
             (rf"^({scaled})([ \t]+)({_NAME})", declares, "head"),
             (rf"^({naming})([ \t]+)({_NAME})", declares),
             (begins, Keyword.Declaration),
-            (rf"^([ \t]+)({_any_word_pattern(known.templates)})([ \t]*)(=)(?!=)", key, "prompt"),
-            (rf"^([ \t]+)({_any_word_pattern(known.keys)})([ \t]*)(=)(?!=)", key),
+            (rf"^([ \t]+)({_any_word_pattern(words.templates)})([ \t]*)(=)(?!=)", key, "prompt"),
+            (rf"^([ \t]+)({_any_word_pattern(words.keys)})([ \t]*)(=)(?!=)", key),
             (
                 r"^([ \t]+)(rubric)([ \t]*)(:)",
                 bygroups(Whitespace, Name.Attribute, Whitespace, Punctuation),
@@ -121,9 +121,9 @@ def _level_tokens(kind: Any) -> Any:
     return bygroups(Whitespace, kind, Whitespace, Punctuation)
 
 
-def _expression_rules(known: Vocabulary) -> LexerRules:
-    library = rf"(std)(\.)({_any_word_pattern(known.graders)})"
-    between = rf"(?<=[\w)\]\"'])([ \t]+)({_any_word_pattern(known.inside)})(?=[ \t]+[\w\"'(])"
+def _expression_rules(words: Vocabulary) -> LexerRules:
+    library = rf"(std)(\.)({_any_word_pattern(words.graders)})"
+    between = rf"(?<=[\w)\]\"'])([ \t]+)({_any_word_pattern(words.inside)})(?=[ \t]+[\w\"'(])"
     return [
         (r"[ \t]+(?=\n)|\n", Whitespace),
         (between, bygroups(Whitespace, Keyword)),
@@ -131,11 +131,11 @@ def _expression_rules(known: Vocabulary) -> LexerRules:
         (r"#[^\n]*", Comment.Single),
         include("text"),
         (r"->", Operator, "scale"),
-        (_any_word_pattern(known.constants), Keyword.Constant),
-        (_any_word_pattern(known.operators), Operator.Word),
+        (_any_word_pattern(words.constants), Keyword.Constant),
+        (_any_word_pattern(words.operators), Operator.Word),
         (library, bygroups(Name.Namespace, Operator, Name.Builtin)),
-        (rf"{_any_word_pattern(known.functions)}(?=[ \t]*\()", Name.Builtin),
-        (rf"{_any_word_pattern(known.settings)}(?=[ \t]*=(?!=))", Name.Attribute),
+        (rf"{_any_word_pattern(words.functions)}(?=[ \t]*\()", Name.Builtin),
+        (rf"{_any_word_pattern(words.settings)}(?=[ \t]*=(?!=))", Name.Attribute),
         (rf"{_NAME}(?=[ \t]*\()", Name.Function),
         (rf"(\.)({_NAME})", bygroups(Operator, Name.Property)),
         (_NAME, Name),
@@ -178,7 +178,7 @@ def _head_states(known: Vocabulary) -> dict[str, LexerRules]:
 # ── texts ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _text_states(known: Vocabulary) -> dict[str, LexerRules]:
+def _text_states(words: Vocabulary) -> dict[str, LexerRules]:
     """Texts in each kind of quotes, raw or not, plain or as templates."""
     states: dict[str, LexerRules] = {"text": [], "prompt": [(r"[ \t]+", Whitespace)]}
     for quotes in _QUOTES:
@@ -192,7 +192,7 @@ def _text_states(known: Vocabulary) -> dict[str, LexerRules]:
                     *(_template_rules(quotes) if use == "prompt" else []),
                     *_plain_text_rules(quotes, raw),
                 ]
-        states[f"tag {quotes}"] = _tag_rules(quotes, known)
+        states[f"tag {quotes}"] = _tag_rules(quotes, words)
     states["prompt"].append(default("#pop"))
     return states
 
@@ -210,7 +210,7 @@ def _template_rules(quotes: str) -> LexerRules:
     ]
 
 
-def _tag_rules(quotes: str, known: Vocabulary) -> LexerRules:
+def _tag_rules(quotes: str, words: Vocabulary) -> LexerRules:
     """Inside of `{{ }}` and `{% %}`; where the text itself ends, so does the tag."""
     other = "'" if quotes.startswith('"') else '"'
     return [
@@ -222,12 +222,12 @@ def _tag_rules(quotes: str, known: Vocabulary) -> LexerRules:
             String,
         ),
         (
-            rf"(\|)(\s*)({_any_word_pattern(known.filters)})",
+            rf"(\|)(\s*)({_any_word_pattern(words.filters)})",
             bygroups(Operator, Whitespace, Name.Function),
         ),
         (rf"(\.)({_NAME})", bygroups(Operator, Name.Property)),
-        (_any_word_pattern(known.statements), Keyword),
-        (_any_word_pattern(("true", "false", "none", *known.constants)), Keyword.Constant),
+        (_any_word_pattern(words.statements), Keyword),
+        (_any_word_pattern(("true", "false", "none", *words.constants)), Keyword.Constant),
         (_NAME, Name.Variable),
         (_NUMBER, Number),
         (r"\\.", String.Escape),

@@ -86,7 +86,7 @@ def _probability(outcome: Outcome, _: RefinePath | None) -> OutputCell:
     return _preference_of(outcome).p
 
 
-def _flagged(outcome: Outcome, _: RefinePath | None) -> OutputCell:
+def _is_flagged(outcome: Outcome, _: RefinePath | None) -> OutputCell:
     return _preference_of(outcome).flagged
 
 
@@ -204,7 +204,7 @@ OUTPUT_COLUMNS: tuple[OutputColumn, ...] = (
     OutputColumn("spread", ("grader",), "number", _spread, _has_ballot),
     OutputColumn("confidence", ("grader",), "number", _confidence, _has_ballot),
     OutputColumn("p", ("grader", "pairwise"), "number", _probability, _is_comparison),
-    OutputColumn("flagged", ("grader", "pairwise"), "bool", _flagged, _is_comparison),
+    OutputColumn("flagged", ("grader", "pairwise"), "bool", _is_flagged, _is_comparison),
     OutputColumn("rank", ("grader", "ranking"), "integer", _rank, _is_ranking),
     OutputColumn("before", (), None, _score_value),
     OutputColumn("after", (), None, _score_value),

@@ -18,7 +18,7 @@ FILES = ("graders.rmg", "functions.rmg")
 
 @cache
 def library(name: str) -> nodes.Module:
-    """A file of the standard library, parsed; it ships with the package, so a mistake in it is a bug of ours."""
+    """Parse a file of the standard library; the parse is stored on disk."""
     text = (Path(__file__).parent / name).read_text("utf-8")
     return load_or_make(
         private_file("std", parser_version(), text), lambda: _parse_library(name, text)
@@ -27,6 +27,7 @@ def library(name: str) -> nodes.Module:
 
 def _parse_library(name: str, text: str) -> nodes.Module:
     parsed = parse(Source.of(text, f"std/{name}"))
+    # The file ships with the package: a mistake in it is a bug of the package.
     assert not parsed.diagnostics, parsed.diagnostics
     return parsed.module
 
@@ -38,44 +39,42 @@ def functions() -> Mapping[str, Function]:
 
 
 def implementations() -> dict[str, Callable[..., Any]]:
-    """What runs for each function that takes plain values of one row.
+    """The implementation of each function that takes plain values of one row.
 
     >>> implementations()["words"]("two words")
     2
     """
-    # Only a run needs them; a check reads the signatures.
+    # Imported here: a check needs only the signatures.
     from rmg_dsl.std import combine, ngrams, overlap, structured, text
 
-    rooms = (text, overlap, ngrams, structured, combine)
-    found = {
-        name: getattr(room, name) for room in rooms for name in functions() if hasattr(room, name)
-    }
-    return {
-        name: _with_text_arguments(functions()[name], function) for name, function in found.items()
-    }
+    signatures = functions()
+    result: dict[str, Callable[..., Any]] = {}
+    for module in (text, overlap, ngrams, structured, combine):
+        for name, signature in signatures.items():
+            if hasattr(module, name):
+                result[name] = _with_text_arguments(signature, getattr(module, name))
+    return result
 
 
 def _with_text_arguments(function: Function, run: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with numbers read as the text that they print as, and lists refused, wherever it wants text."""
+    """The function with each text parameter converted: a number to its text, a list to an error."""
     places = tuple(i for i, parameter in enumerate(function.parameters) if parameter.type == "text")
     if not places:
         return run
 
-    def call(*arguments: Any) -> Any:
+    def call(*arguments: object) -> object:
+        # Most arguments are text: copy the arguments only where one is not.
+        if all(type(arguments[place]) is str for place in places):
+            return run(*arguments)
+        converted = list(arguments)
         for place in places:
-            if type(arguments[place]) is not str:
-                return run(
-                    *(
-                        _text_argument(a, function.name) if i in places else a
-                        for i, a in enumerate(arguments)
-                    )
-                )
-        return run(*arguments)
+            converted[place] = _text_argument(arguments[place], function.name)
+        return run(*converted)
 
     return call
 
 
-def _text_argument(value: Any, name: str) -> str:
+def _text_argument(value: object, name: str) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):

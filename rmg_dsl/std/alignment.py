@@ -1,4 +1,4 @@
-"""Two sequences laid side by side: how many edits apart they are, and how much they share in order. Bit-parallel."""
+"""Edit distance and longest common subsequence of two sequences, by bit-parallel algorithms."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ from collections.abc import Hashable, Sequence
 
 
 def bit_parallel_edit_distance(left: Sequence[Hashable], right: Sequence[Hashable]) -> int:
-    """Return the fewest insertions, deletions and substitutions of one item that make one sequence the other.
+    """Return the edit distance: the fewest one-item edits that turn one sequence into the other.
 
-    >>> bit_parallel_edit_distance("kitten", "sitting"), bit_parallel_edit_distance(["a", "b"], []), bit_parallel_edit_distance("", "")
-    (3, 2, 0)
+    >>> bit_parallel_edit_distance("kitten", "sitting"), bit_parallel_edit_distance(["a", "b"], [])
+    (3, 2)
+    >>> bit_parallel_edit_distance("", "")
+    0
 
-    Myers' bit-vector algorithm as Hyyrö put it (2003): one column of the table is two integers, however long. Takes
-    len(left) * len(right) / 30 machine steps, and next to none where the sequences differ in one place only.
+    An edit is an insertion, a deletion or a substitution. Myers' bit-vector algorithm in the form
+    of Hyyrö (2003): two integers hold one column of the table. It takes about
+    len(left) * len(right) / 30 machine steps, and far fewer where the sequences differ in one place
+    only.
     """
     left, right, _ = _trim_common_ends(left, right)
-    longer, shorter = (left, right) if len(left) >= len(right) else (right, left)
+    longer, shorter = _by_length(left, right)
     places, full = _position_masks(longer), (1 << len(longer)) - 1
-    plus, minus = full, 0  # where the column rises and falls by one from a cell to the next
+    # Bits where the column rises, and where it falls, by one from a cell to the next.
+    plus, minus = full, 0
     for item in shorter:
         at = places.get(item, 0)
         same = (((at & plus) + plus) ^ plus) | at | minus
@@ -28,7 +33,7 @@ def bit_parallel_edit_distance(left: Sequence[Hashable], right: Sequence[Hashabl
 
 
 def bit_parallel_lcs_length(left: Sequence[Hashable], right: Sequence[Hashable]) -> int:
-    """Return the length of the longest common subsequence: items that both have in the same order, gaps allowed.
+    """Return the length of the longest common subsequence: shared items in order, gaps allowed.
 
     >>> bit_parallel_lcs_length("abcde", "xaxcxe"), bit_parallel_lcs_length(["a"], ["b"])
     (3, 0)
@@ -36,13 +41,22 @@ def bit_parallel_lcs_length(left: Sequence[Hashable], right: Sequence[Hashable])
     Hyyrö's bit-vector algorithm (2004): a cleared bit is a step of the subsequence.
     """
     left, right, shared = _trim_common_ends(left, right)
-    longer, shorter = (left, right) if len(left) >= len(right) else (right, left)
+    longer, shorter = _by_length(left, right)
     places, full = _position_masks(longer), (1 << len(longer)) - 1
     row = full
     for item in shorter:
-        met = row & places.get(item, 0)
-        row = ((row + met) | (row - met)) & full
+        matches = row & places.get(item, 0)
+        row = ((row + matches) | (row - matches)) & full
     return shared + len(longer) - row.bit_count()
+
+
+def _by_length(
+    left: Sequence[Hashable], right: Sequence[Hashable]
+) -> tuple[Sequence[Hashable], Sequence[Hashable]]:
+    """The longer sequence first: its positions are bits, the items of the other are steps."""
+    if len(left) >= len(right):
+        return left, right
+    return right, left
 
 
 def _position_masks(items: Sequence[Hashable]) -> dict[Hashable, int]:
@@ -55,7 +69,7 @@ def _position_masks(items: Sequence[Hashable]) -> dict[Hashable, int]:
 def _trim_common_ends(
     left: Sequence[Hashable], right: Sequence[Hashable]
 ) -> tuple[Sequence[Hashable], Sequence[Hashable], int]:
-    """Both sequences without what they begin and end alike with, and the length of that."""
+    """Both sequences without their common prefix and suffix, and the length of these two."""
     start = _common_prefix_length(left, right)
     left, right = left[start:], right[start:]
     end = _common_prefix_length(left[::-1], right[::-1])
@@ -63,7 +77,7 @@ def _trim_common_ends(
 
 
 def _common_prefix_length(left: Sequence[Hashable], right: Sequence[Hashable]) -> int:
-    pairs = enumerate(zip(left, right, strict=False))
-    return next(
-        (index for index, (one, other) in pairs if one != other), min(len(left), len(right))
-    )
+    for index, (one, other) in enumerate(zip(left, right, strict=False)):
+        if one != other:
+            return index
+    return min(len(left), len(right))

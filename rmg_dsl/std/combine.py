@@ -1,4 +1,4 @@
-"""Numbers put together: what `clip`, `round` and `abs` do with the values of a row."""
+"""Arithmetic on the values of a row: `clip`, `round` and `abs`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import builtins
 
 
 def clip(number: float, low: float, high: float) -> float:
-    """A number held between two bounds.
+    """Limit a number to the range from `low` to `high`.
 
     >>> clip(7, 1, 5), clip(0.2, 0, 1)
     (5, 0.2)
@@ -15,16 +15,19 @@ def clip(number: float, low: float, high: float) -> float:
 
 
 def round(number: float, digits: float = 0) -> float:
-    """A number rounded to so many digits after the point, halves to the even neighbour as in Python.
+    """Round a number to digits after the point, halves to the even neighbour as in Python.
 
     >>> round(2.5), round(0.125, 2)
     (2, 0.12)
     """
-    return builtins.round(number, int(digits)) if digits else builtins.round(number)
+    # Without digits Python returns an int.
+    if not digits:
+        return builtins.round(number)
+    return builtins.round(number, int(digits))
 
 
 def abs(number: float) -> float:
-    """A number without its sign.
+    """Return a number without its sign.
 
     >>> abs(-2)
     2

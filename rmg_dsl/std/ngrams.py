@@ -1,4 +1,4 @@
-"""The graders that count n-grams as machine translation does: BLEU over tokens, chrF over characters."""
+"""Graders that count n-grams: BLEU over tokens, chrF over characters."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ CHRF_RECALL_WEIGHT = 4  # beta squared: recall counts twice as much as precision
 
 
 def bleu(response: str, reference: str) -> float:
-    """Score how many word sequences, one to four long, the response has from the reference: sentence BLEU, 0 to 1.
+    """Sentence BLEU, 0 to 1: shared word sequences of one to four words.
 
     >>> round(bleu("The cat sat on a mat.", "The cat sat on the mat."), 4)
     0.4889
     >>> bleu("same words", "same words"), bleu("", "words")
     (1.0, 0.0)
 
-    Equal to `sacrebleu.sentence_bleu(response, [reference]).score / 100` with its defaults (13a tokens, case kept,
-    exponential smoothing, effective order), except where the reference holds Han or kana: there it is
-    sacrebleu's `tokenize="zh"`, with each kana a token as well. The response never decides the tokenization.
-    0 where either text has no tokens, both empty included, or no token is shared. A short response is punished by
-    the brevity penalty, so the arguments are not interchangeable. NFC and NFD differ. Source: Papineni et al. 2002.
+    Equal to `sacrebleu.sentence_bleu(response, [reference]).score / 100` with its defaults (13a
+    tokens, case kept, exponential smoothing, effective order), except where the reference holds Han
+    or kana: there it is sacrebleu's `tokenize="zh"`, with each kana a token as well. The response
+    never decides the tokenization. 0 where either text has no tokens, both empty included, or no
+    token is shared. The brevity penalty lowers the score of a short response, so the arguments are
+    not interchangeable. NFC and NFD differ. Source: Papineni et al. 2002.
     """
     tokens = chinese_tokens if has_han_or_kana(reference) else mteval_tokens
     ours, theirs = tokens(response), tokens(reference)
@@ -40,52 +41,58 @@ def bleu(response: str, reference: str) -> float:
 
 
 def _smoothed_log_precisions(ours: list[str], theirs: list[str]) -> list[float]:
-    """One logarithm per order that the response is long enough for; none where not even a token is shared."""
+    """One logarithm per order that the response is long enough for; none without a shared token."""
     logs: list[float] = []
     halving = 1
     for order in BLEU_ORDERS:
         total = len(ours) - order + 1
         if total <= 0:
             break
-        found = shared_count(token_ngrams(ours, order), token_ngrams(theirs, order))
-        if not found and order == 1:
+        shared = shared_count(token_ngrams(ours, order), token_ngrams(theirs, order))
+        if shared:
+            logs.append(log(shared / total))
+            continue
+        if order == 1:
             break
-        halving = halving if found else halving * 2
-        logs.append(log(found / total) if found else -log(halving * total))
+        # Exponential smoothing: each order without a match counts half as much as the one before.
+        halving *= 2
+        logs.append(-log(halving * total))
     return logs
 
 
 def chrf(response: str, reference: str) -> float:
-    """Score how many character sequences, one to six long, response and reference share: chrF2, 0 to 1.
+    """chrF2, 0 to 1: shared character sequences of one to six characters.
 
     >>> round(chrf("The cat sat", "The cats sat"), 4)
     0.6866
     >>> chrf("Größe", "Größe"), chrf("abc", "xyz"), chrf("", "")
     (1.0, 0.0, 0.0)
 
-    Equal to `sacrebleu.sentence_chrf(response, [reference]).score / 100` with its defaults (white space ignored, case
-    kept, no word n-grams, beta 2). It needs no words, so it serves every script. 0 where either text is blank,
-    both included. Recall weighs more, so the arguments are not interchangeable. NFC and NFD differ.
-    Source: Popović 2015.
+    Equal to `sacrebleu.sentence_chrf(response, [reference]).score / 100` with its defaults (white
+    space ignored, case kept, no word n-grams, beta 2). It needs no words, so it serves every
+    script. 0 where either text is blank, both included. Recall weighs more, so the arguments are
+    not interchangeable. NFC and NFD differ. Source: Popović 2015.
     """
     ours, theirs = "".join(response.split()), "".join(reference.split())
     orders = [order for order in CHRF_ORDERS if order <= min(len(ours), len(theirs))]
-    found = [
+    shared = [
         shared_count(character_ngrams(ours, order), character_ngrams(theirs, order))
         for order in orders
     ]
-    if not any(found):
+    if not any(shared):
         return 0.0
-    precision = sum(
-        count / (len(ours) - order + 1) for count, order in zip(found, orders, strict=True)
-    ) / len(orders)
-    recall = sum(
-        count / (len(theirs) - order + 1) for count, order in zip(found, orders, strict=True)
-    ) / len(orders)
-    score = (
-        (1 + CHRF_RECALL_WEIGHT) * precision * recall / (CHRF_RECALL_WEIGHT * precision + recall)
-    )
+    precision = _mean_share(shared, orders, len(ours))
+    recall = _mean_share(shared, orders, len(theirs))
+    weighted = CHRF_RECALL_WEIGHT * precision + recall
+    score = (1 + CHRF_RECALL_WEIGHT) * precision * recall / weighted
+    # Rounding may give a little more than 1 for equal texts.
     return min(score, 1.0)
+
+
+def _mean_share(shared: list[int], orders: list[int], length: int) -> float:
+    """The mean over the orders of the share of a text's n-grams that are in the other text too."""
+    shares = [count / (length - order + 1) for count, order in zip(shared, orders, strict=True)]
+    return sum(shares) / len(shares)
 
 
 def token_ngrams(tokens: Sequence[str], order: int) -> Counter[tuple[str, ...]]:

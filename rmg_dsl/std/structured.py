@@ -1,4 +1,4 @@
-"""The graders that read a text as data before they compare: JSON and numbers."""
+"""Graders that parse a text before they compare it: JSON and numbers."""
 
 from __future__ import annotations
 
@@ -10,38 +10,42 @@ from decimal import Decimal
 
 
 def json_valid(text: str) -> bool:
-    r"""Say whether the whole text is one JSON value by the letter of RFC 8259.
+    r"""Return whether the whole text is one JSON value by RFC 8259.
 
-    >>> json_valid(' {"a": [1, 2.5, null]}\n'), json_valid('{"a": 1,}'), json_valid("NaN"), json_valid("")
-    (True, False, False, False)
-    >>> json_valid('```json\n{}\n```')  # a fence is not JSON: take it off with `extract`
+    >>> json_valid(' {"a": [1, 2.5, null]}\n')
+    True
+    >>> json_valid('{"a": 1,}'), json_valid("NaN"), json_valid("")
+    (False, False, False)
+    >>> json_valid('```json\n{}\n```')  # a fence is not JSON: remove it with `extract`
     False
 
-    White space around it is allowed; `NaN`, `Infinity`, comments, single quotes, raw line breaks in strings and a byte
-    order mark are not. A key may come twice. What nests deeper than Python can follow (about 1,000 levels) counts as
-    not valid.
+    White space around it is allowed; `NaN`, `Infinity`, comments, single quotes, raw line breaks in
+    strings and a byte order mark are not. A key may be repeated. Nesting deeper than Python can
+    parse (about 1,000 levels) is not valid.
     """
     return _parse_json_text(text) is not _INVALID_JSON
 
 
 def json_equal(response: object, reference: object) -> bool:
-    """Say whether two JSON texts hold the same value: objects in any order, lists in order.
+    """Return whether two JSON texts have the same value: objects in any order, lists in order.
 
-    >>> json_equal('{"a": 1, "b": [true]}', '{"b":[true], "a":1.0}'), json_equal("[1, 2]", "[2, 1]")
-    (True, False)
+    >>> json_equal('{"a": 1, "b": [true]}', '{"b":[true], "a":1.0}')
+    True
+    >>> json_equal("[1, 2]", "[2, 1]")
+    False
     >>> json_equal('{"n": 3}', {"n": 3}), json_equal("true", "1"), json_equal("oops", "oops")
     (True, False, False)
 
-    A text is parsed by the rules of `json_valid`; anything else (a list, an object, a number out of the data) is taken
-    as it is. False where either text is not valid, both included. `1` equals `1.0`; `true` is no `1`; whole numbers
-    are compared exactly, others as 64-bit floats; strings by code point; of a repeated key the last one counts.
+    A text is parsed by the rules of `json_valid`; anything else (a list, an object, a number from
+    the data) is compared as it is. False where either text is not valid, both included. `1` equals
+    `1.0`; `true` is not `1`; whole numbers are compared exactly, others as 64-bit floats; strings
+    by code point; of a repeated key the last one counts.
     """
-    left, right = (
-        _parse_json_text(side) if isinstance(side, str) else side for side in (response, reference)
-    )
+    left, right = _json_value(response), _json_value(reference)
     if left is _INVALID_JSON or right is _INVALID_JSON:
         return False
-    pending = [(left, right)]  # a list, not recursion: nesting that could be parsed can be compared
+    # A list and not recursion, so that any nesting that was parsed can be compared.
+    pending = [(left, right)]
     while pending:
         pair = pending.pop()
         if not _equal_shallowly(*pair):
@@ -50,8 +54,16 @@ def json_equal(response: object, reference: object) -> bool:
     return True
 
 
-_INVALID_JSON = object()  # what no text can mean; None is JSON's null
-_DIGITS_FOR_INT = 640  # the least that Python lets a program set as its limit for int(); beyond it Decimal is exact too
+# Not None, which is the value of `null`.
+_INVALID_JSON = object()
+# The lowest limit of digits for int() that a program can set. Beyond it, Decimal is exact too.
+_DIGITS_FOR_INT = 640
+
+
+def _json_value(side: object) -> object:
+    if isinstance(side, str):
+        return _parse_json_text(side)
+    return side
 
 
 def _parse_json_text(text: str) -> object:
@@ -62,7 +74,7 @@ def _parse_json_text(text: str) -> object:
 
 
 class _NotJson(ValueError):
-    """Raised for NaN and the infinities, which Python's parser would let pass."""
+    """Raised for NaN and the infinities, which Python's parser accepts."""
 
 
 def _reject_constant(constant: str) -> object:
@@ -70,11 +82,13 @@ def _reject_constant(constant: str) -> object:
 
 
 def _parse_whole_number(digits: str) -> int | Decimal:
-    return int(digits) if len(digits) <= _DIGITS_FOR_INT else Decimal(digits)
+    if len(digits) <= _DIGITS_FOR_INT:
+        return int(digits)
+    return Decimal(digits)
 
 
 def _equal_shallowly(left: object, right: object) -> bool:
-    """Whether two values agree as far as one can see without looking into their items."""
+    """Whether two values agree, apart from the values of their items."""
     match left, right:
         case dict(), dict():
             return left.keys() == right.keys()
@@ -95,31 +109,33 @@ def _child_pairs(left: object, right: object) -> Iterator[tuple[object, object]]
 def number_close(
     response: str | float, reference: str | float, rel: float = 1e-6, abs: float = 0.0
 ) -> bool:
-    """Say whether response and reference hold the same number, within a relative or an absolute tolerance.
+    """Return whether both hold the same number, within a relative or an absolute tolerance.
 
-    >>> number_close("So she pays 3 + 4 = $1,234.50.", "1234.5"), number_close("about 3.14", 3.14159, rel=0.01)
+    >>> number_close("So she pays 3 + 4 = $1,234.50.", "1234.5")
+    True
+    >>> number_close("about 3.14", 3.14159, rel=0.01), number_close("0.001", "0", abs=0.01)
     (True, True)
-    >>> number_close("no idea", "7"), number_close("50%", "0.5"), number_close("0.001", "0", abs=0.01)
-    (False, False, True)
+    >>> number_close("no idea", "7"), number_close("50%", "0.5")
+    (False, False)
 
-    The number of a text is its last one: see `last_number`. No number in either is False. Compared by `math.isclose`:
-    the difference is at most `rel` times the larger of the two, or at most `abs`; a tolerance below 0 is a ValueError.
+    The number of a text is its last one: see `last_number`. No number in either is False. Compared
+    by `math.isclose`: the difference is at most `rel` times the larger of the two, or at most
+    `abs`; a tolerance below 0 is a ValueError.
     """
     ours, theirs = last_number(response), last_number(reference)
-    return (
-        ours is not None
-        and theirs is not None
-        and math.isclose(ours, theirs, rel_tol=rel, abs_tol=abs)
-    )
+    if ours is None or theirs is None:
+        return False
+    return math.isclose(ours, theirs, rel_tol=rel, abs_tol=abs)
 
 
 _NUMBER = re.compile(
     r"""
-    (?P<sign>(?<![\w)])[-+−])?                  # a sign, unless what it follows makes it a minus or a hyphen
+    (?P<sign>(?<![\w)])[-+−])?                  # a sign; after a word or `)` it is a minus or dash
     [$€£¥₹]?
     (?P<size>
         (?: \d{1,3}(?:,\d{3})+                  # 1,234,567
-          | \d{1,2}(?:,\d{2}){1,9},\d{3}        # 12,34,567, as in India; bounded, or a list of pairs takes square time
+          | \d{1,2}(?:,\d{2}){1,9},\d{3}        # 12,34,567, as in India; bounded, as a long list
+                                                # of pairs would take square time
         ) (?!\d) (?:\.\d+)?
         | \d+ (?:\.\d+)?
         | (?<!\d)\.\d+
@@ -131,32 +147,37 @@ _NUMBER = re.compile(
 
 
 def last_number(value: str | float) -> float | None:
-    """Return the number that a text holds: the last one in it, where worked answers have their result.
+    """Return the last number in a text, where worked answers have their result, or None.
 
-    >>> last_number("12 - 5 = 7, so the answer is -$1,007.50 (net)."), last_number("2e3"), last_number("none")
-    (-1007.5, 2000.0, None)
+    >>> last_number("12 - 5 = 7, so the answer is -$1,007.50 (net).")
+    -1007.5
+    >>> last_number("2e3"), last_number("none")
+    (2000.0, None)
 
-    Commas part thousands and a point begins the decimals: `3,14` is read as 3 and 14. Currency and percent signs are
-    dropped, not applied: `50%` is 50. A minus belongs to a number unless a letter, a digit or `)` stands before it.
-    Fractions and powers are not worked out: `1/2` ends in 2. Digits of every script count. None where there is no
-    number, and where it is beyond the range of floats. A number is returned as it is.
+    Commas separate thousands and a point begins the decimals: `3,14` is read as 3 and 14. Currency
+    and percent signs are dropped, not applied: `50%` is 50. A minus belongs to a number unless a
+    letter, a digit or `)` stands before it. Fractions and powers are not worked out: `1/2` ends in
+    2. Digits of every script count. None where there is no number, and where it is beyond the range
+    of floats. A number is returned as it is.
     """
     if isinstance(value, str):
-        found = [*_NUMBER.finditer(value)]
-        return _finite_float(_float_literal(found[-1])) if found else None
+        matches = [*_NUMBER.finditer(value)]
+        if not matches:
+            return None
+        return _finite_float(_float_literal(matches[-1]))
     return _finite_float(value)
 
 
-def _float_literal(found: re.Match[str]) -> str:
-    sign = "-" if found["sign"] in ("-", "−") else ""
-    return sign + found["size"].replace(",", "") + (found["power"] or "")
+def _float_literal(match: re.Match[str]) -> str:
+    sign = "-" if match["sign"] in ("-", "−") else ""
+    return sign + match["size"].replace(",", "") + (match["power"] or "")
 
 
 def _finite_float(value: str | float) -> float | None:
     try:
         number = float(value)
-    except (
-        OverflowError
-    ):  # a whole number too long for a float; such a text becomes infinite instead
+    except OverflowError:  # an int that is too large; the text of such a number becomes infinite
         return None
-    return number if math.isfinite(number) else None
+    if math.isfinite(number):
+        return number
+    return None

@@ -1,4 +1,4 @@
-"""The graders and row functions that look at a text itself: its length, what it holds, how it begins and ends."""
+"""Graders and row functions of a text: its length, its content, its beginning and end."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from unicodedata import normalize
 
 
 def words(text: str) -> int:
-    """Count the words of a text: what white space parts.
+    """Count the words of a text: the parts between white space.
 
     >>> words("It's 3 o'clock."), words(""), words("你好 世界")
     (3, 0, 2)
 
-    Punctuation counts as part of its word. Chinese and Japanese have no spaces to count by: use `chars`.
+    Punctuation counts as part of its word. Chinese and Japanese have no spaces to count by: use
+    `chars`.
     """
     return len(text.split())
 
@@ -25,7 +26,7 @@ def chars(text: str) -> int:
     >>> chars("naïve\n"), chars(""), chars("👍🏽")
     (6, 0, 2)
 
-    What one sees as a single character may be several code points: `é` in NFD is two, a family emoji up to seven.
+    A visible character may be several code points: `é` in NFD is two, a family emoji up to seven.
     """
     return len(text)
 
@@ -67,35 +68,43 @@ def strip(text: str) -> str:
 
 
 def contains(text: str, part: str, ignore_case: bool = False) -> bool:
-    """Say whether the part stands anywhere in the text.
+    """Return whether the part occurs in the text.
 
-    >>> contains("Refund in 30 days", "30 days"), contains("Refund", "refund"), contains("Refund", "refund", True)
-    (True, False, True)
+    >>> contains("Refund in 30 days", "30 days"), contains("Refund", "refund")
+    (True, False)
+    >>> contains("Refund", "refund", True)
+    True
 
-    Every text contains the empty part. `ignore_case` compares casefolded, so `STRASSE` contains `straße`. Code points
-    are compared as they are: NFC and NFD differ.
+    Every text contains the empty part. `ignore_case` compares casefolded, so `STRASSE` contains
+    `straße`. Code points are compared as they are: NFC and NFD differ.
     """
-    return part.casefold() in text.casefold() if ignore_case else part in text
+    if ignore_case:
+        return part.casefold() in text.casefold()
+    return part in text
 
 
 def contains_all(text: str, parts: Sequence[str], ignore_case: bool = False) -> bool:
-    """Say whether every one of the parts stands in the text.
+    """Return whether every part occurs in the text.
 
     >>> contains_all("red, green and blue", ["blue", "red"]), contains_all("red", ["red", "blue"])
     (True, False)
 
-    True where the list is empty. A text in the place of the list is a TypeError: its letters are not parts.
+    True where the list is empty. A text in place of the list raises TypeError: its letters are not
+    parts.
     """
     return all(contains(text, part, ignore_case) for part in _require_list(parts))
 
 
 def contains_any(text: str, parts: Sequence[str], ignore_case: bool = False) -> bool:
-    """Say whether at least one of the parts stands in the text.
+    """Return whether at least one of the parts occurs in the text.
 
-    >>> contains_any("I am sorry", ["sorry", "apologise"]), contains_any("Done.", ["sorry"]), contains_any("a", [])
-    (True, False, False)
+    >>> contains_any("I am sorry", ["sorry", "apologise"])
+    True
+    >>> contains_any("Done.", ["sorry"]), contains_any("a", [])
+    (False, False)
 
-    False where the list is empty. A text in the place of the list is a TypeError: its letters are not parts.
+    False where the list is empty. A text in place of the list raises TypeError: its letters are not
+    parts.
     """
     return any(contains(text, part, ignore_case) for part in _require_list(parts))
 
@@ -107,7 +116,7 @@ def _require_list(parts: Sequence[str]) -> Sequence[str]:
 
 
 def starts_with(text: str, prefix: str) -> bool:
-    """Say whether the text begins with the prefix, case and white space included.
+    """Return whether the text begins with the prefix, case and white space included.
 
     >>> starts_with("Dear Ana,", "Dear"), starts_with(" Dear", "Dear"), starts_with("", "")
     (True, False, True)
@@ -116,7 +125,7 @@ def starts_with(text: str, prefix: str) -> bool:
 
 
 def ends_with(text: str, suffix: str) -> bool:
-    r"""Say whether the text ends with the suffix, case and white space included.
+    r"""Return whether the text ends with the suffix, case and white space included.
 
     >>> ends_with("Is it?", "?"), ends_with("Is it?\n", "?"), ends_with("", "")
     (True, False, True)
@@ -125,32 +134,40 @@ def ends_with(text: str, suffix: str) -> bool:
 
 
 def matches(text: str, pattern: str) -> bool:
-    r"""Say whether the regular expression is found anywhere in the text: Python's `re.search`.
+    r"""Return whether the regular expression matches anywhere in the text, by `re.search`.
 
     >>> matches("Order #4711", r"#\d{4}"), matches("Order", r"^\d+$"), matches("YES", "(?i)yes")
     (True, False, True)
 
-    Anchor it with `^` and `$` to ask for the whole text; flags go inside, as `(?i)`. A faulty pattern is `re.error`.
+    Anchor it with `^` and `$` to ask for the whole text; flags go inside, as `(?i)`. A faulty
+    pattern raises `re.error`.
     """
     return re.search(pattern, text) is not None
 
 
 def extract(text: str, pattern: str, group: int | str | None = None) -> str | None:
-    r"""Return what the regular expression first finds in the text: its first group, or all of it if it has none.
+    r"""Return the first match of the regular expression: its first group, or all of it if none.
 
-    >>> extract("Answer: 42 (of 50)", r"Answer: (\d+)"), extract("42 of 50", r"\d+"), extract("none", r"\d+")
-    ('42', '42', None)
-    >>> extract("3 of 50", r"(\d+) of (?P<most>\d+)", "most"), extract("3 of 50", r"(\d+) of (\d+)", 0)
-    ('50', '3 of 50')
+    >>> extract("Answer: 42 (of 50)", r"Answer: (\d+)"), extract("42 of 50", r"\d+")
+    ('42', '42')
+    >>> extract("none", r"\d+") is None
+    True
+    >>> extract("3 of 50", r"(\d+) of (?P<most>\d+)", "most")
+    '50'
+    >>> extract("3 of 50", r"(\d+) of (\d+)", 0)
+    '3 of 50'
 
-    `group` takes another group by number or name, 0 the whole match. None where nothing is found or the group took no
-    part in the match. A group that the pattern has not is an IndexError.
+    `group` selects another group by number or name; 0 is the whole match. None where nothing
+    matches, or the group is not part of the match. A group that the pattern does not have raises
+    IndexError.
     """
-    found = re.search(pattern, text)
-    if found is None:
+    match = re.search(pattern, text)
+    if match is None:
         return None
-    chosen: str | None = found[min(1, found.re.groups) if group is None else group]
-    return chosen
+    if group is None:
+        group = min(1, match.re.groups)
+    selected: str | None = match[group]
+    return selected
 
 
 _WHOLE = re.compile(r"[-+]?\d+")
@@ -158,16 +175,16 @@ _REAL = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
 
 def exact(response: str | float, reference: str | float) -> bool:
-    """Say whether the response is the reference: the same text or the same number.
+    """Return whether the response equals the reference: the same text or the same number.
 
     >>> exact("Paris", "Paris"), exact("paris", "Paris"), exact("Paris ", "Paris")
     (True, False, False)
     >>> exact(1, 1.0), exact("4.0", 4), exact("four", 4), exact("4.0", "4")
     (True, True, False, False)
 
-    Texts are equal code point by code point: case, white space, NFC and NFD count. Numbers compare as numbers, and
-    so does a text with a number, since one file spells `4` what another stores as 4.0; two texts always compare as
-    texts. A bool is 1 or 0, as elsewhere in the language.
+    Texts are equal code point by code point: case, white space, NFC and NFD count. Numbers compare
+    as numbers, and so does a text with a number, since one file spells `4` what another stores as
+    4.0; two texts always compare as texts. A bool is 1 or 0, as elsewhere in the language.
     """
     if isinstance(response, str) and not isinstance(reference, str):
         return _text_equals_number(response, reference)
@@ -178,19 +195,20 @@ def exact(response: str | float, reference: str | float) -> bool:
 
 def _text_equals_number(text: str, number: float) -> bool:
     text = text.strip()
-    if _WHOLE.fullmatch(text):  # a long identifier must not lose its last digits in a float
+    # By Decimal: a long identifier would lose its last digits in a float.
+    if _WHOLE.fullmatch(text):
         return Decimal(text) == number
     return _REAL.fullmatch(text) is not None and float(text) == number
 
 
 def exact_ci(response: str | float, reference: str | float) -> bool:
-    r"""Say whether the response is the reference but for case and surrounding white space.
+    r"""Return whether both are equal apart from case and surrounding white space.
 
     >>> exact_ci(" PARIS\n", "paris"), exact_ci("Straße", "STRASSE"), exact_ci("Paris.", "Paris")
     (True, True, False)
 
-    Texts are stripped, casefolded and brought to one normal form, so NFC and NFD are alike; white space and punctuation
-    inside count. With a number on either side it is `exact`.
+    Texts are stripped, casefolded and brought to one normal form, so NFC and NFD are alike; white
+    space and punctuation inside count. With a number on either side it is `exact`.
     """
     if isinstance(response, str) and isinstance(reference, str):
         return _normalize_caseless(response) == _normalize_caseless(reference)
@@ -207,8 +225,9 @@ def join(items: Sequence[str | float | None], separator: str = "\n") -> str:
     >>> join(["first", "second"]), join([1, 2.5, "x"], ", "), join([])
     ('first\nsecond', '1, 2.5, x', '')
 
-    Items are texts or numbers. A null among them (None or NaN) is a ValueError, so that no "None" reaches a prompt;
-    a bool, a list or an object is a TypeError, and so is a text in the place of the list.
+    Items are texts or numbers. A null item (None or NaN) raises ValueError, so that no "None"
+    reaches a prompt. A bool, a list or an object raises TypeError, and so does a text in place of
+    the list.
     """
     if isinstance(items, str):
         raise TypeError(f"join wants a list, got the text {items!r}")
@@ -216,27 +235,30 @@ def join(items: Sequence[str | float | None], separator: str = "\n") -> str:
 
 
 def _item_text(value: object, place: int) -> str:
-    if value is None or value != value:  # NaN is the null that does not equal itself
+    # NaN, which is a null too, does not equal itself.
+    if value is None or value != value:
         raise ValueError(f"item {place} of the list is null")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise TypeError(
-            f"item {place} of the list is a {type(value).__name__}, not a text or a number"
-        )
+        kind = type(value).__name__
+        raise TypeError(f"item {place} of the list is a {kind}, not a text or a number")
     return str(value)
 
 
 def transcript(messages: Sequence[Mapping[str, object]]) -> str:
     r"""Return a conversation as text: a line `role: content` for each message.
 
-    >>> print(transcript([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]))
+    >>> turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]
+    >>> print(transcript(turns))
     user: Hi
     assistant: Hello!
-    >>> transcript([{"role": "user", "content": [{"type": "text", "text": "See"}, {"type": "image_url"}]}])
+    >>> parts = [{"type": "text", "text": "See"}, {"type": "image_url"}]
+    >>> transcript([{"role": "user", "content": parts}])
     'user: See\n[image_url]'
 
-    Content is a text or a list of parts, as chat APIs have it: text parts stand in lines of their own, other parts as
-    their type in brackets. Tool calls follow as `[name(arguments)]`. An empty list is the empty text. A message with no
-    role, or with neither content nor tool calls, is a ValueError; content or calls of another shape are a TypeError.
+    Content is a text or a list of parts, as chat APIs have it: each text part is on a line of its
+    own, other parts are their type in brackets. Tool calls follow as `[name(arguments)]`. An empty
+    list is the empty text. A message with no role, or with neither content nor tool calls, raises
+    ValueError. Content or calls of another shape raise TypeError.
     """
     return "\n".join(_transcript_turn(message, place) for place, message in enumerate(messages))
 
@@ -260,8 +282,9 @@ def _content_lines(content: object, place: int) -> list[str]:
         case list() | tuple():
             return [_content_part_text(part, place) for part in content]
         case _:
+            kind = type(content).__name__
             raise TypeError(
-                f"the content of message {place} is a {type(content).__name__}, not a text or a list of parts"
+                f"the content of message {place} is a {kind}, not a text or a list of parts"
             )
 
 

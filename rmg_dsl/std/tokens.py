@@ -1,4 +1,7 @@
-"""How a text is cut into tokens: one function per convention, each equal to the published one where that is defined."""
+"""Tokenizers, one function per convention.
+
+Each gives the tokens of the published tokenizer wherever that one is defined.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,13 @@ _HAN_AND_KANA = (
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _HAN_OR_KANA = re.compile(f"[{_HAN_AND_KANA}]")
-# Scripts that put no space between words: the above, then Thai, Lao, Myanmar and Khmer, letters and marks. Their digits
-# are left out on purpose, so that a number stays one token. Korean has spaces and is not here.
+# Scripts without spaces between words: the above, then letters and marks of Thai, Lao, Myanmar and
+# Khmer. Their digits are left out, so that a number stays one token. Korean has spaces.
 _UNSPACED_SCRIPTS = re.compile(
     f"[{_HAN_AND_KANA}\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u1000-\u103f\u1050-\u108f\u1780-\u17d3]"
 )
-# Soft hyphens, joiners, direction marks, variation selectors, tags: nobody sees them, so they must not part two words.
+# Soft hyphens, joiners, direction marks, variation selectors, tags: invisible, so they do not
+# separate words.
 _INVISIBLE = re.compile(
     "[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
 )
@@ -25,30 +29,31 @@ _WORD_CLASSES = re.compile("UM*|L[LM]*")
 
 
 def unicode_words(text: str) -> list[str]:
-    """Return the words of a text, without case and punctuation: what ROUGE and Jaccard count.
+    """Return the words of a text for ROUGE and Jaccard, without case and punctuation.
 
     >>> unicode_words("The naïve cat's 2 PAWS.")
     ['the', 'naïve', 'cat', 's', '2', 'paws']
     >>> unicode_words("東京 Tower 👍🏽")
     ['東', '京', 'tower', '👍']
 
-    On ASCII text these are the tokens of `rouge_score` without its stemmer: runs of a-z and 0-9, lower-cased. That
-    package drops all other letters, so that Greek or Chinese would always score 0. Here a word is a run of Unicode
-    letters, digits and their marks, casefolded (`Straße` is `STRASSE`), NFC and NFD alike; invisible characters are
-    ignored. A letter of a script without spaces between words (Han, kana, Thai, Lao, Khmer, Myanmar) is a token of its
-    own, and so is an emoji. Korean stays in words. A text without a letter, digit or emoji has no tokens.
+    On ASCII text these are the tokens of `rouge_score` without its stemmer: runs of a-z and 0-9,
+    lower-cased. That package drops all other letters, so that Greek or Chinese would always score
+    0. Here a word is a run of Unicode letters, digits and their marks, casefolded (`Straße` is
+    `STRASSE`), NFC and NFD alike; invisible characters are ignored. A letter of a script without
+    spaces between words (Han, kana, Thai, Lao, Khmer, Myanmar) is a token of its own, and so is an
+    emoji. Korean stays in words. A text without a letter, digit or emoji has no tokens.
     """
     if text.isascii():
         return _ASCII_WORD.findall(text.lower())
     folded = _INVISIBLE.sub("", normalize("NFC", normalize("NFD", text).casefold()))
-    kinds = folded.translate(
-        {ord(character): _character_class(character) for character in set(folded)}
-    )
-    return [folded[found.start() : found.end()] for found in _WORD_CLASSES.finditer(kinds)]
+    # One class per distinct character, then one pattern over the classes: no call per character.
+    classes = {ord(character): _character_class(character) for character in set(folded)}
+    matches = _WORD_CLASSES.finditer(folded.translate(classes))
+    return [folded[match.start() : match.end()] for match in matches]
 
 
 def _character_class(character: str) -> str:
-    """L: part of a word. U: a word alone. M: a mark, which goes on with what it follows. Else a separator."""
+    """L: part of a word. U: a word by itself. M: a mark of what precedes it. Else a separator."""
     sort = category(character)
     if _UNSPACED_SCRIPTS.match(character) and sort[0] in "LMN":
         return "U"
@@ -56,33 +61,37 @@ def _character_class(character: str) -> str:
         return "M"
     if sort == "So":
         return "U"
-    return "L" if character.isalnum() else " "
+    if character.isalnum():
+        return "L"
+    return " "
 
 
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
 
 
 def squad_words(text: str) -> list[str]:
-    """Return what the SQuAD grader compares: lower-cased words without punctuation and English articles.
+    """Return the words of a text for SQuAD F1: lower case, no punctuation, no English articles.
 
     >>> squad_words("The U.S. Congress, an 'assembly'")
     ['us', 'congress', 'assembly']
     >>> squad_words("北京（市）")
     ['北', '京', '市']
 
-    Equal to the official SQuAD script wherever the punctuation is ASCII, the text is NFC and every script puts spaces
-    between words. Beyond that: all Unicode punctuation goes (as in MLQA, so that `don’t` is `don't`), the text is
-    brought to NFC, and letters of scripts without spaces are single tokens.
+    Equal to the official SQuAD script wherever the punctuation is ASCII, the text is NFC and every
+    script puts spaces between words. Beyond that: all Unicode punctuation goes (as in MLQA, so that
+    `don’t` is `don't`), the text is brought to NFC, and letters of scripts without spaces are
+    single tokens.
     """
     lowered = normalize("NFC", text).lower()
-    bare = lowered.translate(
-        {
-            ord(mark): None
-            for mark in set(lowered)
-            if mark in punctuation or category(mark)[0] == "P"
-        }
-    )
-    return _UNSPACED_SCRIPTS.sub(r" \g<0> ", _ARTICLE.sub(" ", bare)).split()
+    marks = [mark for mark in set(lowered) if _is_punctuation(mark)]
+    bare = lowered.translate(dict.fromkeys(map(ord, marks)))
+    without_articles = _ARTICLE.sub(" ", bare)
+    return _UNSPACED_SCRIPTS.sub(r" \g<0> ", without_articles).split()
+
+
+def _is_punctuation(character: str) -> bool:
+    # ASCII symbols such as `$` are punctuation in the official script, but not in Unicode.
+    return character in punctuation or category(character)[0] == "P"
 
 
 _SYMBOL = re.compile(r"[!-&(-+/:-@\[-`{-~]")
@@ -93,13 +102,13 @@ _ENTITIES = (("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"))
 
 
 def mteval_tokens(text: str) -> list[str]:
-    """Return the tokens of NIST's mteval-v13a, on which published BLEU scores rest: `tokenize="13a"` in sacrebleu.
+    """Return the tokens of NIST's mteval-v13a, the usual ones for BLEU: "13a" in sacrebleu.
 
     >>> mteval_tokens("It's 1,000.5 &amp; more, isn't it?")
     ["It's", '1,000.5', '&', 'more', ',', "isn't", 'it', '?']
 
-    ASCII punctuation is a token of its own, except the apostrophe, a dash not behind a digit, and a point or comma
-    between digits. Case is kept; non-ASCII punctuation is not split.
+    ASCII punctuation is a token of its own, except the apostrophe, a dash that does not follow a
+    digit, and a point or comma between digits. Case is kept; non-ASCII punctuation is not split.
     """
     line = text.rstrip().replace("<skipped>", "").replace("-\n", "").replace("\n", " ")
     for entity, character in _ENTITIES:
@@ -114,17 +123,19 @@ def _split_mteval(line: str) -> list[str]:
     return _DASH_AFTER_DIGIT.sub(r"\1 - ", line).split()
 
 
-# What sacrebleu's `zh` sets apart. U+2001 to U+2A6D (quotes, dashes, arrows) is a slip in its table of Extension B,
-# kept because equal scores are the point. The second line is ours: kana.
+# The characters that sacrebleu's `zh` makes single tokens. U+2001 to U+2A6D (quotes, dashes,
+# arrows) is a mistake in its table of Extension B; it stays, so that scores are equal. The range of kana is
+# an addition.
 _ZH_SINGLE_TOKENS = re.compile(
-    "[\u2001-\u2a6d\u2e80-\u2fdf\u2ff0-\u303f\u3100-\u312f\u31a0-\u31bf\u31c0-\u31ef\u3200-\u33ff\u3400-\u4db5"
+    "[\u2001-\u2a6d\u2e80-\u2fdf\u2ff0-\u303f\u3100-\u312f\u31a0-\u31bf\u31c0-\u31ef"
+    "\u3200-\u33ff\u3400-\u4db5"
     "\u3041-\u30ff\u31f0-\u31ff"
     "\u4e00-\u9fbb\uf900-\ufa2d\ufa30-\ufa6a\ufa70-\ufad9\ufe10-\ufe1f\ufe30-\ufe4f\uff00-\uffef]"
 )
 
 
 def has_han_or_kana(text: str) -> bool:
-    """Say whether a text is, at least in part, Chinese or Japanese.
+    """Return whether a text has Han or kana: it is, at least in part, Chinese or Japanese.
 
     >>> has_han_or_kana("in 東京"), has_han_or_kana("서울에서")
     (True, False)
@@ -133,11 +144,12 @@ def has_han_or_kana(text: str) -> bool:
 
 
 def chinese_tokens(text: str) -> list[str]:
-    """Return single Chinese characters, and the rest as mteval does: `tokenize="zh"` in sacrebleu; kana single too.
+    """Return Chinese characters and kana as single tokens, the rest as `mteval_tokens` does.
 
     >>> chinese_tokens("北京 2008, ok?")
     ['北', '京', '2008', ',', 'ok', '?']
 
-    Without kana the result is sacrebleu's. With kana, sacrebleu's `zh` would leave whole phrases as one token.
+    Without kana the result is that of sacrebleu's `tokenize="zh"`. With kana, sacrebleu's `zh`
+    would leave whole phrases as one token.
     """
     return _split_mteval(_ZH_SINGLE_TOKENS.sub(r" \g<0> ", text.strip()))

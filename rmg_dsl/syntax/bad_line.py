@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from rmg_dsl.diagnostics import Diagnostic, Fix, Source, Span, diagnose
+from rmg_dsl.syntax.declarations import declarations
 
 LineKind = Literal["head", "setting", "field", "criterion"]
 # The text above a line of each kind with which the parser can read the line alone.
@@ -22,6 +23,7 @@ CONTEXT_BEFORE: Mapping[LineKind, str] = {
 }
 # The `=` that gives the line its value: not one inside of a text, a bracket or a scale.
 _VALUE_SIGN = re.compile(r"[^\"'(\[=]*?(?:->[^=]*?(?:\([^)]*\)[^=]*?)?)?=(?!=)")
+_FIRST_WORD = re.compile(r"\w+")
 _STRING_TOKEN = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'")
 
 
@@ -83,8 +85,10 @@ class BadLine:
     @cached_property
     def is_in_value(self) -> bool:
         """Did the parser stop behind the `=` that gives the line its value, or in a condition?"""
-        if self.kind == "head" and re.match(r"require\b", self.text):
-            return self.offset > len("require")
+        word = _FIRST_WORD.match(self.text)
+        spec = declarations().get(word.group()) if word else None
+        if self.kind == "head" and spec is not None and spec.has_condition:
+            return self.offset > len(spec.keyword)
         sign = _VALUE_SIGN.match(self.text)
         return sign is not None and self.offset >= sign.end()
 

@@ -58,6 +58,7 @@ class DeclarationSpec(NamedTuple):
     has_value: bool = False
     text_key: str = ""
     value_key: str = ""
+    has_condition: bool = False
     has_scale: bool = False
     gives_score: bool = False
     is_library_only: bool = False

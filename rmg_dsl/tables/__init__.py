@@ -1,7 +1,7 @@
 """Tables: files and frames to rows and back, as streams. A failure is a `DataError`.
 
-The only package that imports pandas and pyarrow. It imports them inside functions, so that importing
-this package imports neither.
+The only package that imports pandas and pyarrow. It imports them inside functions: importing this
+package imports neither.
 """
 
 from rmg_dsl.ir.columns import ColumnKind

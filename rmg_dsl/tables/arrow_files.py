@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def _inspect(stream: BinaryIO) -> tuple[pa.Schema, int]:
+def _inspect_arrow(stream: BinaryIO) -> tuple[pa.Schema, int]:
     ipc = import_pyarrow().ipc
     schema = ipc.open_file(stream).schema
     # The footer does not hold the number of rows; the first column of each batch gives it.
@@ -28,7 +28,7 @@ def _inspect(stream: BinaryIO) -> tuple[pa.Schema, int]:
     return schema, sum(reader.get_batch(place).num_rows for place in places)
 
 
-def _read_batches(stream: BinaryIO) -> Iterator[pa.RecordBatch]:
+def _read_arrow_batches(stream: BinaryIO) -> Iterator[pa.RecordBatch]:
     ipc = import_pyarrow().ipc
     reader = ipc.open_file(stream, options=ipc.IpcReadOptions(use_threads=False))
     for place in range(reader.num_record_batches):
@@ -38,12 +38,14 @@ def _read_batches(stream: BinaryIO) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
-def _open_writer(stream: IO[bytes], schema: pa.Schema) -> pa.ipc.RecordBatchFileWriter:
+def _open_arrow_writer(stream: IO[bytes], schema: pa.Schema) -> pa.ipc.RecordBatchFileWriter:
     # Not compressed: some readers of Arrow files cannot decompress.
     return import_pyarrow().ipc.new_file(stream, schema)
 
 
-_ARROW = ArrowContainer("an Arrow IPC file", _inspect, _read_batches, _open_writer)
+_ARROW = ArrowContainer(
+    "an Arrow IPC file", _inspect_arrow, _read_arrow_batches, _open_arrow_writer
+)
 
 
 def read_arrow(source: Input) -> Table:

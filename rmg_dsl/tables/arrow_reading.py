@@ -33,7 +33,7 @@ class ArrowContainer:
 
 
 def read_container(container: ArrowContainer, source: Input) -> Table:
-    """Read a file as a stream of batches; a file of another kind, or a damaged one, is a `DataError`."""
+    """Read a file as a stream of batches; one that cannot be read raises `DataError`."""
     pa = import_pyarrow()
     try:
         with source.open() as stream:

@@ -1,4 +1,4 @@
-"""Floats that need no memory of their own: the numbers of a run that is larger than what a process should hold."""
+"""Floats stored on disk: the numbers of a run that is larger than the memory of the process."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _BLOCK_FLOATS = 2**14
 
 
 class FloatsOnDisk:
-    """Floats that only grow: the last 16,384 in memory, all before them in a file without a name.
+    """An append-only list of floats: the last 16,384 in memory, the others in a nameless file.
 
     >>> floats = FloatsOnDisk()
     >>> floats.append(0.5); floats.append(2)
     >>> list(floats), len(floats)
     ([0.5, 2.0], 2)
 
-    Where there is no disk for them they stay in memory.
+    Where the file cannot be written, the floats stay in memory.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class FloatsOnDisk:
         self._has_disk = True
 
     def append(self, value: float) -> None:
-        """One more. Raises OverflowError where no float holds it."""
+        """Add a number. Raises OverflowError where no float holds it."""
         self._unspilled.append(value)
         if len(self._unspilled) % _BLOCK_FLOATS == 0 and self._has_disk:
             self._spill_block()
@@ -37,9 +37,10 @@ class FloatsOnDisk:
     def _spill_block(self) -> None:
         try:
             if self._file is None:
-                self._file = TemporaryFile(buffering=0)  # noqa: SIM115 - closed when nobody holds it any more
+                self._file = TemporaryFile(buffering=0)  # noqa: SIM115 - closed by the finalizer
                 weakref.finalize(self, self._file.close)
             self._file.seek(self._blocks * self._unspilled.itemsize * _BLOCK_FLOATS)
+            # An unbuffered write may write less than it was given, without an exception.
             if self._file.write(self._unspilled) < len(self._unspilled) * self._unspilled.itemsize:
                 raise OSError("the disk is full")
         except OSError:
@@ -55,6 +56,7 @@ class FloatsOnDisk:
         size = _BLOCK_FLOATS * self._unspilled.itemsize
         for block in range(self._blocks):
             assert self._file is not None
+            # Two walks share the position of the file: each seeks before it reads.
             self._file.seek(block * size)
             yield from array("d", self._file.read(size))
         yield from self._unspilled

@@ -1,6 +1,6 @@
 """The table of file formats: the only place that knows which ending names which format.
 
-To add a format, write its reader and its sink in a module of their own, and add a line to `FORMATS`.
+To add a format, write its reader and its sink in a new module, and add a line to `FORMATS`.
 """
 
 from __future__ import annotations

@@ -1,20 +1,24 @@
-"""Pandas frames in and out: a new frame, the user's own never changed. Pandas is imported inside, when it is needed."""
+"""Frames of pandas, in and out. The frame of the user is never changed.
+
+pandas is imported inside the functions that need it.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rmg_dsl.errors import DataError
 from rmg_dsl.ir.columns import STATUS, ColumnKind
 from rmg_dsl.results import Status
-from rmg_dsl.tables.rows import Row, Table, quote_names, repeated_names
+from rmg_dsl.tables.rows import Cell, Row, Table, quote_names, repeated_names
 from rmg_dsl.tables.values import to_plain, writable_text
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pandas.api.extensions import ExtensionArray
 
 _DTYPES = {"number": "Float64", "integer": "Int64", "bool": "boolean", "text": "string"}
 STATUSES = tuple(status.value for status in Status)
@@ -22,61 +26,74 @@ STATUSES = tuple(status.value for status in Status)
 
 @dataclass(frozen=True, slots=True)
 class ColumnData:
-    """The values of one column, None where there is none, and what they are: it decides the dtype.
+    """The values of one column, with None where there is none, and the kind that decides the dtype.
 
-    `number` is Float64, `integer` Int64, `bool` boolean and `text` string, each with `pd.NA` for None; `status` is a
-    categorical with every status, in their order; `any` is object, the values as they are.
+    `number` is Float64, `integer` Int64, `bool` boolean and `text` string, each with `pd.NA` for
+    None. `status` is a categorical with every status, in their order. `any` is object, with the
+    values as they are.
     """
 
     kind: ColumnKind
-    values: list[Any]
+    values: list[Cell]
 
 
 def is_frame(data: object) -> bool:
-    """Whether this is a pandas DataFrame, without importing pandas: where it is not imported nothing is one.
+    """Whether this is a pandas DataFrame.
 
     >>> is_frame([{"a": 1}])
     False
+
+    This does not import pandas: without it in `sys.modules`, nothing can be one.
     """
     frame = getattr(sys.modules.get("pandas"), "DataFrame", None)
     return frame is not None and isinstance(data, frame)
 
 
 def frame_table(frame: pd.DataFrame, name: str = "the frame") -> Table:
-    """A frame as a table; its column names must be text and differ, anything else is a `DataError`."""
-    labels: list[Any] = list(frame.columns)
-    odd = [label for label in labels if not isinstance(label, str)]
-    if odd:
-        raise DataError(
-            f"{name}: column names must be text, these are not: {quote_names(odd[:5])}; {_rename_advice(odd)}"
-        )
-    columns = tuple(str(label) for label in labels)
-    if twice := repeated_names(columns):
-        raise DataError(
-            f"{name}: the columns {quote_names(twice)} stand more than once; give each a name of its own"
-        )
+    """A frame as a table; column names that are repeated or not text raise `DataError`."""
+    columns = _text_labels(frame, name)
+    if repeated := repeated_names(columns):
+        names = quote_names(repeated)
+        advice = "give each a name of its own"
+        raise DataError(f"{name}: the columns {names} stand more than once; {advice}")
 
     def rows() -> Iterator[Row]:
         for cells in frame.itertuples(index=False, name=None):
             yield dict(zip(columns, map(to_plain, cells), strict=True))
 
-    walk = rows if columns else lambda: iter([{} for _ in range(len(frame))])
-    return Table(columns, walk, len(frame), frame, name)
+    def empty_rows() -> Iterator[Row]:
+        # `itertuples` yields nothing for a frame without columns, which can still have rows.
+        return iter([{} for _ in range(len(frame))])
+
+    return Table(columns, rows if columns else empty_rows, len(frame), frame, name)
 
 
-def _rename_advice(odd: Sequence[object]) -> str:
-    if isinstance(odd[0], tuple):
-        return 'for two levels write frame.columns = ["_".join(map(str, names)) for names in frame.columns]'
+def _text_labels(frame: pd.DataFrame, name: str) -> tuple[str, ...]:
+    labels: list[object] = list(frame.columns)
+    wrong = [label for label in labels if not isinstance(label, str)]
+    if wrong:
+        names = quote_names(wrong[:5])
+        problem = f"column names must be text, these are not: {names}"
+        raise DataError(f"{name}: {problem}; {_rename_advice(wrong)}")
+    return tuple(str(label) for label in labels)
+
+
+def _rename_advice(labels: Sequence[object]) -> str:
+    if isinstance(labels[0], tuple):
+        joined = '["_".join(map(str, names)) for names in frame.columns]'
+        return f"for two levels write frame.columns = {joined}"
     return "write frame.columns = frame.columns.astype(str)"
 
 
 def take_pandas_rows(origin: object, places: Sequence[int]) -> object:
-    """The rows of a frame at these places, in this order; of anything else nothing."""
-    return origin.iloc[list(places)] if is_frame(origin) else None  # type: ignore[attr-defined] # a frame, by `is_frame`
+    """The rows of a frame at these places, in this order; None for anything else."""
+    if is_frame(origin):
+        return cast("pd.DataFrame", origin).iloc[list(places)]
+    return None
 
 
 def to_pandas_frame(table: Table, new_columns: Mapping[str, ColumnData]) -> pd.DataFrame:
-    """A new frame: the table's columns, then the new ones; the input is left as it was.
+    """A new frame with the columns of the table, then the new ones.
 
     >>> from rmg_dsl.tables import ColumnData, open_table
     >>> table = open_table([{"answer": "yes"}, {"answer": "no"}])
@@ -85,34 +102,38 @@ def to_pandas_frame(table: Table, new_columns: Mapping[str, ColumnData]) -> pd.D
     0    yes        4.0
     1     no       <NA>
 
-    Where the rows came from a frame, its columns, their dtypes, the row order and the index are kept, whatever the
-    index is; else the dtypes are the nullable ones that fit the values. A name that the table has already is a
-    `DataError`.
+    Where the rows came from a frame, the new frame has its columns, dtypes, row order and index.
+    Otherwise the dtypes are the nullable ones that fit the values. A new column with the name of an
+    existing one raises `DataError`.
     """
     refuse_clash(table, new_columns)
     if not is_frame(table.origin):
         return _build_frame({**_input_columns(table), **new_columns})
-    frame: pd.DataFrame = table.origin.copy(deep=False)  # type: ignore[attr-defined] # a frame, by `is_frame`
-    return _append_columns(frame, new_columns) if new_columns else frame
+    frame = cast("pd.DataFrame", table.origin).copy(deep=False)
+    if not new_columns:
+        return frame
+    return _append_columns(frame, new_columns)
 
 
 def refuse_clash(table: Table, new_columns: Mapping[str, ColumnData]) -> None:
-    """No new column takes the place of one that is there."""
-    if clash := [name for name in new_columns if name in set(table.columns)]:
-        raise DataError(
-            f"{table.name} has the columns {quote_names(clash)} already; rename them, or give a prefix"
-        )
+    """Raise `DataError` where a new column has the name of one of the table."""
+    existing = set(table.columns)
+    if clash := [name for name in new_columns if name in existing]:
+        names = quote_names(clash)
+        advice = "rename them, or give a prefix"
+        raise DataError(f"{table.name} has the columns {names} already; {advice}")
 
 
 def _append_columns(frame: pd.DataFrame, new_columns: Mapping[str, ColumnData]) -> pd.DataFrame:
-    """All at once: columns added one by one leave a frame that pandas calls fragmented."""
     import pandas as pd
 
+    # All at once: columns added one by one make pandas warn of a fragmented frame.
     added = pd.DataFrame({name: _pandas_array(column) for name, column in new_columns.items()})
     if len(added) != len(frame):
         raise DataError(f"the new columns have {len(added)} values for {len(frame)} rows")
     added.index = frame.index
     wide = pd.concat([frame, added], axis=1)
+    # `concat` loses the name of the columns and the attributes of the frame.
     wide.columns = wide.columns.set_names(list(frame.columns.names))
     wide.attrs = dict(frame.attrs)
     return wide
@@ -121,25 +142,27 @@ def _append_columns(frame: pd.DataFrame, new_columns: Mapping[str, ColumnData]) 
 def _build_frame(columns: Mapping[str, ColumnData], count: int | None = None) -> pd.DataFrame:
     import pandas as pd
 
-    lengths = {len(column.values) for column in columns.values()}
-    rows = max(lengths, default=0) if count is None else count
+    if count is None:
+        count = max((len(column.values) for column in columns.values()), default=0)
     arrays = {writable_text(name): _pandas_array(column) for name, column in columns.items()}
-    return pd.DataFrame(arrays, index=pd.RangeIndex(rows), columns=pd.Index(list(arrays)))
+    return pd.DataFrame(arrays, index=pd.RangeIndex(count), columns=pd.Index(list(arrays)))
 
 
 def _input_columns(table: Table) -> dict[str, ColumnData]:
-    values: dict[str, list[Any]] = {name: [] for name in table.columns}
+    values: dict[str, list[Cell]] = {name: [] for name in table.columns}
     for row in table.rows():
         for name, column in values.items():
             column.append(row[name])
     return {name: ColumnData(kind_of(column), column) for name, column in values.items()}
 
 
-def kind_of(values: Sequence[Any]) -> ColumnKind:
+def kind_of(values: Sequence[Cell]) -> ColumnKind:
     """The kind that holds all of these plain values exactly.
 
-    >>> kind_of([1, None]), kind_of([1, 2.5]), kind_of(["a"]), kind_of([True]), kind_of([1, "a"]), kind_of([None])
-    ('integer', 'number', 'text', 'bool', 'any', 'any')
+    >>> kind_of([1, None]), kind_of([1, 2.5]), kind_of(["a"]), kind_of([True])
+    ('integer', 'number', 'text', 'bool')
+    >>> kind_of([1, "a"]), kind_of([None])
+    ('any', 'any')
     """
     kinds = {type(value) for value in values if value is not None}
     if kinds == {bool}:
@@ -148,15 +171,17 @@ def kind_of(values: Sequence[Any]) -> ColumnKind:
         return "text"
     if kinds == {int} and all(value is None or -(2**63) <= value < 2**63 for value in values):
         return "integer"
-    exact = kinds and kinds <= {int, float} and all(_is_exact(value) for value in values)
-    return "number" if exact else "any"
+    if kinds and kinds <= {int, float} and all(map(_fits_float, values)):
+        return "number"
+    return "any"
 
 
-def _is_exact(value: Any) -> bool:
+def _fits_float(value: Cell) -> bool:
+    # Beyond 2**53 a float skips integers.
     return not isinstance(value, int) or abs(value) <= 2**53
 
 
-def _pandas_array(column: ColumnData) -> Any:
+def _pandas_array(column: ColumnData) -> pd.Series[Any] | pd.Categorical | ExtensionArray:
     import pandas as pd
 
     if column.kind == "any":
@@ -170,54 +195,60 @@ def _pandas_array(column: ColumnData) -> Any:
         case "number":
             values = [None if value is None else float(value) for value in values]
     dtype: Any = _DTYPES[column.kind]
-    return pd.array(values, dtype=dtype)
+    array: ExtensionArray = pd.array(values, dtype=dtype)
+    return array
 
 
-def _categories(values: Sequence[Any]) -> list[str]:
-    """Every status in its order, then words that are none: a categorical would drop them without a word."""
-    return [
-        *STATUSES,
-        *dict.fromkeys(
-            str(value) for value in values if value is not None and value not in STATUSES
-        ),
-    ]
+def _categories(values: Sequence[Cell]) -> list[str]:
+    """Every status in its order, then the other words."""
+    # A categorical drops a value without a category, and does not say so.
+    other = [str(value) for value in values if value is not None and value not in STATUSES]
+    return [*STATUSES, *dict.fromkeys(other)]
 
 
 def records_to_frame(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Cell]],
     columns: Sequence[str],
     kinds: Mapping[str, ColumnKind] | None = None,
 ) -> pd.DataFrame:
-    """A frame of these columns from records, for tables such as the summary; what a record lacks is `pd.NA`.
+    """A frame of these columns from records; a value that a record lacks is `pd.NA`.
 
     >>> from rmg_dsl.tables import records_to_frame
-    >>> records_to_frame([{"grader": "brief", "n": 3}], ["grader", "n", "mean"], {"n": "integer", "mean": "number"})
+    >>> kinds = {"n": "integer", "mean": "number"}
+    >>> records_to_frame([{"grader": "brief", "n": 3}], ["grader", "n", "mean"], kinds)
       grader  n  mean
     0  brief  3  <NA>
 
-    A column without a kind gets the one that fits its values, text where there are none.
+    A column without a kind gets the one that fits its values; without values it is text.
     """
-    values = {name: [to_plain(row.get(name)) for row in rows] for name in columns}
-    chosen = kinds or {}
-    return _build_frame(
-        {name: ColumnData(chosen.get(name) or _kind_or_text(v), v) for name, v in values.items()},
-        len(rows),
-    )
+    data: dict[str, ColumnData] = {}
+    for name in columns:
+        values = [to_plain(row.get(name)) for row in rows]
+        kind = (kinds or {}).get(name) or _kind_or_text(values)
+        data[name] = ColumnData(kind, values)
+    return _build_frame(data, len(rows))
 
 
-def _kind_or_text(values: Sequence[Any]) -> ColumnKind:
-    return "text" if all(value is None for value in values) else kind_of(values)
+def _kind_or_text(values: Sequence[Cell]) -> ColumnKind:
+    if all(value is None for value in values):
+        return "text"
+    return kind_of(values)
 
 
 def saved_frame(table: Table) -> pd.DataFrame:
-    """A table that was saved as a frame again: a column that ends in `_status` and holds only statuses is one."""
+    """The frame of a table that was read from a file.
+
+    A column that ends in `_status` and holds only statuses becomes a column of statuses.
+    """
     columns = _input_columns(table)
     for name, column in columns.items():
-        held = (
-            set(column.values) - {None}
-            if name.endswith(STATUS.suffix) and column.kind == "text"
-            else set()
-        )
-        if held and held <= set(STATUSES):
+        if name.endswith(STATUS.suffix) and _holds_statuses(column):
             columns[name] = ColumnData("status", column.values)
     return _build_frame(columns, table.count)
+
+
+def _holds_statuses(column: ColumnData) -> bool:
+    if column.kind != "text":
+        return False
+    words = set(column.values) - {None}
+    return bool(words) and words <= set(STATUSES)

@@ -54,5 +54,5 @@ def broken_json_error(
 
 
 def unreadable_json_error(source: Input, error: Exception, line: int | None = None) -> DataError:
-    """The `DataError` for JSON beyond the limits of Python: very long integers, very deep nesting."""
+    """The `DataError` for JSON beyond Python's limits: very long integers, very deep nesting."""
     return source.data_error(f"JSON that cannot be read: {error}", line)

@@ -1,121 +1,121 @@
-"""Frames of whatever library: pandas here, the others (polars, pyarrow) through narwhals, which is an extra.
+"""Frames of polars and pyarrow, through narwhals, which is an extra. pandas has `frames`.
 
-A frame comes back as the kind that went in. Of the others too, no library is imported that is not there already.
+A frame comes back as the kind that went in. No library is imported that the data does not use.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rmg_dsl.errors import UsageError
 from rmg_dsl.ir.columns import ColumnKind
 from rmg_dsl.tables import frames
 from rmg_dsl.tables.frames import ColumnData
-from rmg_dsl.tables.rows import Row, Table
+from rmg_dsl.tables.rows import Cell, Row, Table
 from rmg_dsl.tables.values import to_plain, writable_text
 
+if TYPE_CHECKING:
+    import narwhals as nw
+    from narwhals.typing import IntoDType
+
+    NarwhalsFrame = nw.DataFrame[Any]
+    NarwhalsSeries = nw.Series[Any]
+
 _LIBRARIES = ("polars", "pyarrow")
+_FRAME_CLASSES = ("DataFrame", "LazyFrame", "Table")
 
 
 def is_other_frame(data: object) -> bool:
-    """Whether this is a frame of another library than pandas, known by its type.
+    """Whether this is a frame of polars or pyarrow, recognized by the name of its type.
 
     >>> is_other_frame([{"a": 1}])
     False
     """
     kind = type(data)
-    return kind.__module__.partition(".")[0] in _LIBRARIES and kind.__name__ in (
-        "DataFrame",
-        "LazyFrame",
-        "Table",
-    )
+    library = kind.__module__.partition(".")[0]
+    return library in _LIBRARIES and kind.__name__ in _FRAME_CLASSES
 
 
 def other_frame_table(data: Any, name: str = "the frame") -> Table:
-    """Such a frame as a table. Raises UsageError for one that is not computed yet, and where narwhals is missing."""
+    """Such a frame as a table.
+
+    A lazy frame raises `UsageError`, and so does any frame where narwhals is missing.
+    """
     if hasattr(data, "collect"):
-        raise UsageError(
-            f"the data is a {type(data).__name__}: nothing is computed yet; give its .collect()"
-        )
-    kept = (
-        data.clone() if hasattr(data, "clone") else data
-    )  # what is done to a frame later is no matter of the run's
-    frame = _to_narwhals(kept)
+        problem = "nothing is computed yet; give its .collect()"
+        raise UsageError(f"the data is a {type(data).__name__}: {problem}")
+    # A copy: the caller may change the frame while the run reads it.
+    origin = data.clone() if hasattr(data, "clone") else data
+    frame = _to_narwhals(origin)
     columns = tuple(frame.columns)
 
     def rows() -> Iterator[Row]:
         for cells in frame.iter_rows():
             yield dict(zip(columns, map(to_plain, cells), strict=True))
 
-    return Table(columns, rows, len(frame), kept, name)
+    return Table(columns, rows, len(frame), origin, name)
 
 
 def take_rows(origin: object, places: Sequence[int]) -> object:
-    """The rows of a frame at these places, in this order; of anything else nothing."""
-    return (
-        _to_narwhals(origin)[list(places)].to_native()
-        if is_other_frame(origin)
-        else frames.take_pandas_rows(origin, places)
-    )
+    """The rows of a frame at these places, in this order; None for anything else."""
+    if is_other_frame(origin):
+        return _to_narwhals(origin)[list(places)].to_native()
+    return frames.take_pandas_rows(origin, places)
 
 
 def to_frame(table: Table, new_columns: Mapping[str, ColumnData]) -> Any:
-    """A new frame of the kind that the rows came from, of pandas where they came from none: see `frames.to_frame`.
+    """A new frame of the library that the rows came from, else of pandas: see `to_pandas_frame`.
 
-    Another library's has the same columns; a status is an enum where there are enums, what holds lists or objects of
-    several kinds is JSON text.
+    A frame of another library has the same columns. A status is an enum where the library has
+    enums. A column of lists, or of values of several types, is JSON text.
     """
     if not is_other_frame(table.origin):
         return frames.to_pandas_frame(table, new_columns)
     frames.refuse_clash(table, new_columns)
     frame = _to_narwhals(table.origin)
-    return frame.with_columns(
-        *(_series(frame, name, column) for name, column in new_columns.items())
-    ).to_native()
+    added = [_series(frame, name, column) for name, column in new_columns.items()]
+    return frame.with_columns(*added).to_native()
 
 
-def _to_narwhals(data: object) -> Any:
+def _to_narwhals(data: Any) -> NarwhalsFrame:
     try:
         import narwhals as nw
     except ImportError:
         library = type(data).__module__.partition(".")[0]
-        raise UsageError(
-            f'frames of {library} need narwhals: pip install "rmg-dsl[polars]"'
-        ) from None
+        advice = 'pip install "rmg-dsl[polars]"'
+        raise UsageError(f"frames of {library} need narwhals: {advice}") from None
     return nw.from_native(data, eager_only=True)
 
 
-def _series(frame: Any, name: str, column: ColumnData) -> Any:
+def _series(frame: NarwhalsFrame, name: str, column: ColumnData) -> NarwhalsSeries:
     import narwhals as nw
 
-    kinds = {
+    values = [_series_value(value, column.kind) for value in column.values]
+    dtype = _dtype_of(frame, column.kind)
+    return nw.new_series(name, values, dtype, backend=frame.implementation)
+
+
+def _dtype_of(frame: NarwhalsFrame, kind: ColumnKind) -> IntoDType:
+    import narwhals as nw
+
+    if kind == "status" and frame.implementation.is_polars():
+        return nw.Enum(frames.STATUSES)
+    dtypes: dict[ColumnKind, IntoDType] = {
         "number": nw.Float64,
         "integer": nw.Int64,
         "bool": nw.Boolean,
-        "text": nw.String,
-        "any": nw.String,
     }
-    kind: Any = kinds.get(column.kind) or _status_dtype(frame)
-    return nw.new_series(
-        name,
-        [_series_value(value, column.kind) for value in column.values],
-        kind,
-        backend=frame.implementation,
-    )
+    return dtypes.get(kind, nw.String)
 
 
-def _status_dtype(frame: Any) -> Any:
-    import narwhals as nw
-
-    return nw.Enum(frames.STATUSES) if frame.implementation.is_polars() else nw.String
-
-
-def _series_value(value: Any, kind: ColumnKind) -> Any:
-    value = to_plain(value)
-    if value is None or kind in ("integer", "bool"):
-        return value
+def _series_value(value: object, kind: ColumnKind) -> Cell:
+    plain = to_plain(value)
+    if plain is None or kind in ("integer", "bool"):
+        return plain
     if kind == "number":
-        return float(value)
-    return writable_text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        return float(plain)
+    if isinstance(plain, str):
+        return writable_text(plain)
+    return writable_text(json.dumps(plain, ensure_ascii=False))

@@ -20,22 +20,24 @@ if TYPE_CHECKING:
 _READ_BYTES = 2**20  # of each column: a whole row group may be the whole file
 
 
-def _inspect(stream: BinaryIO) -> tuple[pa.Schema, int]:
+def _inspect_parquet(stream: BinaryIO) -> tuple[pa.Schema, int]:
     with import_pyarrow().parquet.ParquetFile(stream) as file:
         return file.schema_arrow, file.metadata.num_rows
 
 
-def _read_batches(stream: BinaryIO) -> Iterator[pa.RecordBatch]:
+def _read_parquet_batches(stream: BinaryIO) -> Iterator[pa.RecordBatch]:
     with import_pyarrow().parquet.ParquetFile(stream, buffer_size=_READ_BYTES) as file:
         # One thread: with several, pyarrow frees less memory than it takes, and memory grows.
         yield from file.iter_batches(batch_size=READ_ROWS, use_threads=False)
 
 
-def _open_writer(stream: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
+def _open_parquet_writer(stream: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
     return import_pyarrow().parquet.ParquetWriter(stream, schema)
 
 
-_PARQUET = ArrowContainer("a parquet file", _inspect, _read_batches, _open_writer)
+_PARQUET = ArrowContainer(
+    "a parquet file", _inspect_parquet, _read_parquet_batches, _open_parquet_writer
+)
 
 
 def read_parquet(source: Input) -> Table:

@@ -1,4 +1,4 @@
-"""A table as plain data: the names of its columns, and a function that starts a walk over its rows."""
+"""A table as plain data: its column names, and a function that starts a walk over its rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Some of the rows: the first ones, or a sample that anybody can draw again."""
+"""Some of the rows of a table: the first ones, or a sample that a seed reproduces."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ def limit_rows(table: Table, limit: int | None) -> Table:
     >>> table = limit_rows(Table(("a",), lambda: iter([{"a": 1}, {"a": 2}]), count=2), 1)
     >>> list(table), table.count
     ([{'a': 1}], 1)
+
+    A negative limit raises `UsageError`.
     """
     if limit is None or (table.count is not None and 0 <= table.count <= limit):
         return table
@@ -24,38 +26,50 @@ def limit_rows(table: Table, limit: int | None) -> Table:
         raise UsageError(f"limit = {limit}: a number of rows is 0 or more")
     origin = take_rows(table.origin, range(min(limit, table.count or 0)))
     count = None if table.count is None else limit
-    return Table(table.columns, lambda: islice(table.rows(), limit), count, origin, table.name)
+
+    def first_rows() -> Iterator[Row]:
+        return islice(table.rows(), limit)
+
+    return Table(table.columns, first_rows, count, origin, table.name)
 
 
 def sample_rows(table: Table, n: int | None, seed: int) -> Table:
-    """`n` rows drawn uniformly without repeats, in the order of the input; the same seed draws the same rows.
+    """`n` rows drawn uniformly without replacement, in the order of the input.
 
-    >>> table = Table(("a",), lambda: iter([{"a": place} for place in range(100)]), count=100)
+    >>> rows = [{"a": place} for place in range(100)]
+    >>> table = Table(("a",), lambda: iter(rows), count=100)
     >>> [row["a"] for row in sample_rows(table, 3, seed=0)]
     [49, 53, 97]
 
-    None, or more rows than there are, means all of them. Where the number of rows is not known a first walk counts
-    them; memory grows with `n` only.
+    The same seed draws the same rows. None, or more rows than the table has, means all of them.
+    Where the number of rows is unknown, a first walk counts them. Memory grows with `n` only. A
+    negative number raises `UsageError`.
     """
     if n is None:
         return table
     if n < 0:
         raise UsageError(f"sample = {n}: a number of rows is 0 or more")
-    count = sum(1 for _ in table.rows()) if table.count is None else table.count
+    count = _count_rows(table)
     if n >= count:
         return table
     places = sorted(random.Random(seed).sample(range(count), n))
-    return Table(
-        table.columns,
-        lambda: _rows_at(table, places),
-        n,
-        take_rows(table.origin, places),
-        table.name,
-    )
+    origin = take_rows(table.origin, places)
+
+    def sampled_rows() -> Iterator[Row]:
+        return _rows_at(table, places)
+
+    return Table(table.columns, sampled_rows, n, origin, table.name)
+
+
+def _count_rows(table: Table) -> int:
+    if table.count is not None:
+        return table.count
+    return sum(1 for _ in table.rows())
 
 
 def _rows_at(table: Table, places: list[int]) -> Iterator[Row]:
-    wanted = frozenset(places)
-    # Not beyond the last one: the rest of a long file need not be read.
-    walk = islice(enumerate(table.rows()), places[-1] + 1 if places else 0)
-    return (row for place, row in walk if place in wanted)
+    chosen = frozenset(places)
+    # Stop after the last one: the rest of a long file need not be read.
+    end = places[-1] + 1 if places else 0
+    rows = islice(enumerate(table.rows()), end)
+    return (row for place, row in rows if place in chosen)

@@ -23,10 +23,10 @@ _WRITE_BATCH_ROWS = 1_000
 def check_writable(path: str | os.PathLike[str], also: Sequence[str] = ()) -> None:
     """Refuse, before any work, a path that could not be written after it.
 
-    >>> check_writable("no-such-folder/out.csv")
+    >>> check_writable("gone/out.csv")
     Traceback (most recent call last):
         ...
-    rmg_dsl.errors.DataError: no-such-folder/out.csv: cannot be written: there is no folder no-such-folder
+    rmg_dsl.errors.DataError: gone/out.csv: cannot be written: there is no folder gone
 
     `also` are endings that are allowed beside those of formats for rows. An unknown ending raises
     `UsageError`. A folder that is missing or not writable, a path that is a folder, and a format
@@ -49,7 +49,8 @@ def write_table(
     >>> from rmg_dsl.tables import write_table
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "out.csv")
-    ...     write_table(path, ["id", "score"], [{"id": "a", "score": 4.5}, {"id": "b", "score": None}])
+    ...     rows = [{"id": "a", "score": 4.5}, {"id": "b", "score": None}]
+    ...     write_table(path, ["id", "score"], rows)
     ...     print(path.read_text(encoding="utf-8"), end="")
     id,score
     a,4.5

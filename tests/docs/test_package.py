@@ -18,6 +18,7 @@ import rmg_dsl
 from rmg_dsl.syntax.grammar import grammar_text, spec_text
 
 SHIPPED = [
+    "rmg_dsl/ARCHITECTURE.md",
     "rmg_dsl/__main__.py",
     "rmg_dsl/diagnostics/codes.toml",
     "rmg_dsl/examples/support.csv",

@@ -62,7 +62,12 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def lab(python: Path, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def lab(
+    python: Path,
+    folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    shared_replies: Path,  # noqa: ARG001 - for the kernels of the server
+) -> Iterator[str]:
     with serving(python, "jupyterlab", folder, tmp_path_factory.mktemp("home")) as address:
         yield address
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import paths
 import pytest
-from conftest import Command
+from conftest import Command, NewCache
 from loopback import Asked, Loopback, Told, chat, deserted_url, error, verdict
 
 import rmg_dsl as rmg
@@ -66,13 +66,14 @@ class Ended:
     dead: str
 
 
-def ended(case: dict[str, Any], folder: Path) -> Ended:
-    command = Command(folder)
+def ended(case: dict[str, Any], folder: Path, cache: Path, port: int = 0) -> Ended:
+    """Run a case in a folder, with a cache of its own and a server at a port (0: any free one)."""
+    command = Command(folder, {"RMG_CACHE_DIR": str(cache)})
     command.write({"spec.rmg": spec_of(case), "data.csv": case.get("data", DATA), "data.txt": DATA})
     model = ["--model", "openai/any"] if case.get("model", True) else []
     words = case.get("command", ["run", "spec.rmg", "data.csv", *model, *case.get("flags", [])])
     dead = deserted_url()
-    with Loopback(judge(case.get("says", 4))) as server:
+    with Loopback(judge(case.get("says", 4)), port) as server:
         env = {name: value.format(dead=dead) for name, value in case.get("env", {}).items()}
         found = command(*words, **{"OPENAI_BASE_URL": server.url, **env})
     return Ended(folder, found, len(server.asked), dead)
@@ -80,14 +81,17 @@ def ended(case: dict[str, Any], folder: Path) -> Ended:
 
 @pytest.fixture(scope="module")
 def runs(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    new_cache: NewCache,
 ) -> dict[str, Future[Ended]]:
     """The selected cases of the table, as many at a time as there are cores: most of a run is a process that starts."""
     wanted = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
     cases = [params["run"] for params in wanted if "run" in params]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return {
-            case["name"]: pool.submit(ended, case, tmp_path_factory.mktemp("run")) for case in cases
+            case["name"]: pool.submit(ended, case, tmp_path_factory.mktemp("run"), new_cache())
+            for case in cases
         }
 
 
@@ -101,6 +105,18 @@ def test_a_run_ends_as_it_should(run: dict[str, Any], runs: dict[str, Future[End
     assert all((found.folder / name).exists() for name in run.get("written", []))
     assert not any((found.folder / name).exists() for name in run.get("missing", []))
     assert not list(found.folder.glob(".rmg-*"))
+
+
+def test_runs_of_the_table_share_no_reply(tmp_path: Path, new_cache: NewCache) -> None:
+    """The address is part of a reply's key, and a port that is free again serves another run."""
+    (case,) = [row.values[0] for row in table("run") if row.id == "the first rows"]
+    with Loopback(verdict(4)) as server:
+        port = server.port
+    found = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        found.append(ended(case, tmp_path / name, new_cache(), port))
+    assert [run.calls for run in found] == [2, 2]
 
 
 def _check_output(case: dict[str, Any], out: str, err: str, dead: str) -> None:

@@ -594,7 +594,7 @@ def row_of(asked: Asked) -> int:
 
 
 @pytest.fixture(scope="module")
-def interrupted() -> Iterator[Interrupted]:
+def interrupted(shared_replies: Path) -> Iterator[Interrupted]:  # noqa: ARG001 - for the kernel
     """The calls in flight are answered only after the cell was given back and another one had run."""
     in_flight = threading.Semaphore(0)
 
