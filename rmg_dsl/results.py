@@ -43,9 +43,7 @@ class Status(StrEnum):
 
     @property
     def is_failure(self) -> bool:
-        """The score was tried for, and that failed: there was input, and nothing stopped the
-        run.
-        """
+        """Something failed: the row had its input, and nothing stopped the run."""
         return "failure" in STATUS_FACTS[self].groups
 
     @property
@@ -90,6 +88,8 @@ def _facts(phrase: str, *groups: StatusGroup) -> StatusFacts:
     return StatusFacts(phrase, frozenset(groups))
 
 
+# A skipped row is not lost: it did not need a score. `missing_input` is lost and no failure: the
+# data lacks something, and nothing was tried.
 STATUS_FACTS: Mapping[Status, StatusFacts] = {
     Status.OK: _facts("has a score", "scored"),
     Status.SKIPPED: _facts("was skipped", "not_run"),
@@ -109,12 +109,12 @@ LOST_STATUSES = tuple(status for status in Status if status.is_lost)
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """What stands behind a score that several draws or the probabilities of verdicts made.
+    """The draws or the probabilities that a score was made of.
 
-    `spread` is the highest less the lowest draw, none where there was one draw or no order;
-    `confidence` the share or probability of the verdict. `votes` are the draws as they came, each
-    with the name of the judge that made it; `chances` the probabilities of what was offered, which
-    add up to 1.
+    `spread` is the highest draw less the lowest one, None where there is one draw or the verdicts
+    have no order. `confidence` is the share of draws for the verdict, or its probability. `votes`
+    are the draws in their order, each with the name of its judge. `probabilities` are those of the
+    offered verdicts and add up to 1.
     """
 
     spread: float | None = None
@@ -124,18 +124,14 @@ class Ballot:
 
 
 Habit: TypeAlias = Literal["consistent", "first", "second", "undecided"]
-"""Whether both orders of a comparison say the same, or prefer what they show first, or second; else
-one is a tie.
-"""
+"""Do both orders agree, or prefer the first or the second place? Else one of them is a tie."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """What stands behind a comparison of two: `p` is the mean probability of the first, where there
-    is one.
+    """The details of a comparison: `p` is the mean probability of the first, if there is one.
 
-    `flagged` says whether the orders disagree; it and `habit` are none where only one order is
-    known.
+    `flagged` says if the two orders disagree. It and `habit` are None where one order is missing.
     """
 
     p: float | None = None
@@ -145,18 +141,20 @@ class Preference:
 
 @dataclass(frozen=True, slots=True)
 class RankPosition:
-    """Where a row stands in its group, or each item in its list: 1 is the best, equal ones share
-    theirs.
-    """
+    """The rank of a row in its group, or of each item of a list: 1 is the best, ties share one."""
 
     rank: int | list[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A value inside its scale; `label` is the word that was chosen where labels have values.
+    """A value on its scale, with the reason of the judge.
 
-    Of a list that is ranked, the value is a list too, one score for each item.
+    >>> Score(4, "clear").status
+    <Status.OK: 'ok'>
+
+    `label` is the chosen word where labels have values. `attempts` counts the calls. The value of a
+    ranked list is a list, with one score for each item.
     """
 
     value: Value | list[float]
@@ -168,21 +166,24 @@ class Score:
 
     @property
     def status(self) -> Status:
+        """Always `ok`, so that every outcome has a status."""
         return Status.OK
 
     @property
     def scalar_value(self) -> Value:
-        """The value where it is one, as of everything but a list that is ranked."""
+        """The value of everything but a ranked list, which has a list of them."""
         assert not isinstance(self.value, list)
         return self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Unscored:
-    """No score: the `status` says of which kind, the `message` says why in words. Never a number.
+    """No score: the `status` says which kind of failure it is, the `message` says why.
 
-    `cause` names the step whose failure this is, where it was handed on by an aggregate; `trace` is
-    for `--log`.
+    >>> Unscored(Status.REFUSED, "the model declined").status.is_lost
+    True
+
+    A failure never is a number. `attempts` counts the calls; `trace` is the traceback for `--log`.
     """
 
     status: Status
@@ -196,9 +197,7 @@ Outcome: TypeAlias = Score | Unscored
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One version of a text that a loop refines, with what each of its graders said of it;
-    `refused` by a guard.
-    """
+    """One draft of a refined text, with the outcome of each grader; rejected where a guard fell."""
 
     text: str
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
@@ -207,10 +206,9 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class RefinePath:
-    """How a row's text was refined: its drafts in order, the place of the one that is returned, and
-    why it ended.
+    """How a loop refined the text of a row: its drafts in order, the returned one, and the ending.
 
-    Without drafts, or where the first one could not be graded, nothing is returned: `kept` is none.
+    `returned_index` is None where there is no draft, or where the first one has no grade.
     """
 
     drafts: tuple[Draft, ...]
@@ -219,19 +217,21 @@ class RefinePath:
 
     @property
     def text(self) -> str | None:
-        """The draft that is returned."""
-        return None if self.returned_index is None else self.drafts[self.returned_index].text
+        """The text that is returned."""
+        if self.returned_index is None:
+            return None
+        return self.drafts[self.returned_index].text
 
     @property
     def rounds(self) -> int | None:
-        """How many drafts were written after the first."""
-        return max(0, len(self.drafts) - 1) if self.returned_index is not None else None
+        """The number of drafts after the first; None where nothing is returned."""
+        if self.returned_index is None:
+            return None
+        return max(0, len(self.drafts) - 1)
 
 
 class Estimate(NamedTuple):
-    """A statistic, the rows that it rests on, its 95 % bounds; what cannot be had is None, and
-    `why` says why.
-    """
+    """A statistic of `n` rows with 95 % bounds; what is undefined is None, and `why` says why."""
 
     n: int
     value: float | None

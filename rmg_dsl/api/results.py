@@ -12,7 +12,7 @@ from rmg_dsl import report, tables
 from rmg_dsl.api.history import history_columns, history_rows
 from rmg_dsl.api.options import Options, ReadOptions
 from rmg_dsl.errors import DataError, UsageError
-from rmg_dsl.ir.columns import Cell, CellFunction
+from rmg_dsl.ir.columns import CellFunction, OutputCell
 from rmg_dsl.ir.suite import Output
 from rmg_dsl.messages import Usage
 from rmg_dsl.plan import result_columns
@@ -97,7 +97,7 @@ def graded_row(
 ) -> GradedRow:
     """A finished row with the cells of its outputs, each given with its columns."""
     outcomes = [output_of(result, output.scoring) for output, _ in outputs]
-    cells: dict[str, Cell] = {}
+    cells: dict[str, OutputCell] = {}
     for (output, columns), outcome in zip(outputs, outcomes, strict=True):
         path = result.paths.get(output.scoring)
         for name, cell in columns:

@@ -1,3 +1,1 @@
-"""The checked program as frozen data: expressions, ways of scoring, types, and the suite that holds
-them.
-"""
+"""The checked program as frozen data: expressions, ways of scoring, types, columns, the suite."""

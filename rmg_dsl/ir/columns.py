@@ -22,7 +22,7 @@ OutputKind = Literal["grader", "aggregate", "pairwise", "ranking", "refine", "re
 ColumnKind: TypeAlias = Literal["number", "integer", "bool", "text", "status", "any"]
 """What the cells of a column hold; it decides the dtype."""
 
-Cell: TypeAlias = Value | list[float] | list[int] | None
+OutputCell: TypeAlias = Value | list[float] | list[int] | None
 """A cell of an output column; None where there is no value."""
 
 ColumnRole = Literal[
@@ -41,26 +41,26 @@ ColumnRole = Literal[
     "after",
 ]
 
-CellFunction: TypeAlias = Callable[[Outcome, RefinePath | None], Cell]
+CellFunction: TypeAlias = Callable[[Outcome, RefinePath | None], OutputCell]
 """The cell for the outcome of a row; the path is that of a loop, None for everything else."""
 
 
 # ── values ──
 
 
-def _score_value(outcome: Outcome, _: RefinePath | None) -> Cell:
+def _score_value(outcome: Outcome, _: RefinePath | None) -> OutputCell:
     return outcome.value if isinstance(outcome, Score) else None
 
 
-def _label(outcome: Outcome, _: RefinePath | None) -> Cell:
+def _label(outcome: Outcome, _: RefinePath | None) -> OutputCell:
     return outcome.label if isinstance(outcome, Score) else None
 
 
-def _reason(outcome: Outcome, _: RefinePath | None) -> Cell:
+def _reason(outcome: Outcome, _: RefinePath | None) -> OutputCell:
     return outcome.reason if isinstance(outcome, Score) else None
 
 
-def _status(outcome: Outcome, _: RefinePath | None) -> Cell:
+def _status(outcome: Outcome, _: RefinePath | None) -> OutputCell:
     return str(outcome.status)
 
 
@@ -69,11 +69,11 @@ def _ballot_of(outcome: Outcome) -> Ballot:
     return ballot or _NO_BALLOT
 
 
-def _spread(outcome: Outcome, _: RefinePath | None) -> Cell:
+def _spread(outcome: Outcome, _: RefinePath | None) -> OutputCell:
     return _ballot_of(outcome).spread
 
 
-def _confidence(outcome: Outcome, _: RefinePath | None) -> Cell:
+def _confidence(outcome: Outcome, _: RefinePath | None) -> OutputCell:
     return _ballot_of(outcome).confidence
 
 
@@ -82,27 +82,28 @@ def _preference_of(outcome: Outcome) -> Preference:
     return details if isinstance(details, Preference) else _NO_PREFERENCE
 
 
-def _probability(outcome: Outcome, _: RefinePath | None) -> Cell:
+def _probability(outcome: Outcome, _: RefinePath | None) -> OutputCell:
     return _preference_of(outcome).p
 
 
-def _is_flagged(outcome: Outcome, _: RefinePath | None) -> Cell:
+def _is_flagged(outcome: Outcome, _: RefinePath | None) -> OutputCell:
     return _preference_of(outcome).flagged
 
 
-def _rank(outcome: Outcome, _: RefinePath | None) -> Cell:
+def _rank(outcome: Outcome, _: RefinePath | None) -> OutputCell:
     details = outcome.details if isinstance(outcome, Score) else None
     return details.rank if isinstance(details, RankPosition) else None
 
 
-def _refined_text(_: Outcome, path: RefinePath | None) -> Cell:
+def _refined_text(_: Outcome, path: RefinePath | None) -> OutputCell:
     return path.text if path else None
 
 
-def _rounds(_: Outcome, path: RefinePath | None) -> Cell:
+def _rounds(_: Outcome, path: RefinePath | None) -> OutputCell:
     return path.rounds if path else None
 
 
+# In the place of missing details, so that the functions above need no test for None.
 _NO_BALLOT, _NO_PREFERENCE = Ballot(), Preference()
 
 
@@ -175,6 +176,7 @@ class OutputColumn:
 
 
 def _kind_of_type(declared: Type) -> ColumnKind | None:
+    # The scale knows more than the kind: whole numbers are integers.
     if declared.scale is not None:
         return declared.scale.column_kind
     match declared.kind:
@@ -186,6 +188,7 @@ def _kind_of_type(declared: Type) -> ColumnKind | None:
             return None
 
 
+# `refined` is the output of a `before` or `after` column: it has a value, and its name is complete.
 _SCORED: tuple[OutputKind, ...] = ("grader", "aggregate", "pairwise", "ranking", "refined")
 _EXPLAINED: tuple[OutputKind, ...] = ("grader", "pairwise", "ranking")
 _WITH_STATUS: tuple[OutputKind, ...] = (*_EXPLAINED, "aggregate", "refine")
@@ -247,6 +250,8 @@ def loop_column_names(fields: Iterable[str], graders: Iterable[str]) -> list[str
     >>> loop_column_names(["reply"], ["kind"])
     ['reply_refined', 'reply_rounds', 'reply_status', 'kind_before', 'kind_after']
     """
-    own = [column.name_for(field) for field in fields for column in possible_columns("refine")]
+    field_columns = [
+        column.name_for(field) for field in fields for column in possible_columns("refine")
+    ]
     scores = [column.name_for(name) for name in graders for column in loop_score_columns()]
-    return own + scores
+    return field_columns + scores

@@ -1,6 +1,6 @@
-"""Expressions with every name resolved: what is left to do for a row is arithmetic.
+"""Expressions with every name resolved, as frozen data: equal terms compare equal.
 
-Frozen, so equal ones are one.
+So the planner finds equal work and does it once.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from rmg_dsl.ir.types import ANY, Type
 
 
 class IRNode:
-    """What all terms share: equal where kind and parts are, so that equal work is done once.
+    """The base of all terms: two are equal where their classes and their parts are equal."""
 
-    Written here and not generated for each class, which would double the time of every start of
-    `rmg`.
-    """
+    # Written here once: methods generated for each class would double the start-up time of `rmg`.
 
     __slots__ = ()
     __match_args__: tuple[str, ...] = ()
@@ -85,9 +83,7 @@ class Call(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Aggregate(IRNode):
-    """`weighted min max sum any all` of the parts; with `drop`, parts without a score are
-    left out.
-    """
+    """`weighted min max sum any all` of parts; `drop` leaves out the parts without a score."""
 
     function: str
     parts: tuple[Term, ...]
@@ -168,9 +164,7 @@ class HasScore(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class OwnScore(IRNode):
-    """The score itself, inside `pass = …`; in the condition of `escalate` also its `spread` and
-    `confidence`.
-    """
+    """The score itself in `pass = …`; in `escalate` also its `spread` and `confidence`."""
 
     attribute: str = "score"
 
@@ -225,9 +219,7 @@ class Statistic(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LoopVariable(IRNode):
-    """Inside a refine: the draft that is looked at, the best one before it, or what is said of the
-    draft.
-    """
+    """In a `refine`: the current draft, the best draft before it, or the feedback on the draft."""
 
     name: Literal["draft", "best", "feedback"]
 
@@ -259,7 +251,8 @@ Term: TypeAlias = (
 
 
 def subterms(term: Term) -> Iterator[Term]:
-    """The terms that one is made of, in the order in which they were written."""
+    """The direct parts of a term, in the order of the text."""
+    # The fields of the class are the parts: a new kind of term needs no code here.
     for name in term.__dataclass_fields__:
         yield from _terms_in(getattr(term, name))
 
@@ -273,7 +266,7 @@ def _terms_in(value: object) -> Iterator[Term]:
 
 
 def walk_terms(term: Term) -> Iterator[Term]:
-    """A term and all that it is made of."""
+    """A term and all its parts, at every depth."""
     yield term
     for child in subterms(term):
         yield from walk_terms(child)

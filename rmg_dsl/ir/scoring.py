@@ -1,7 +1,4 @@
-"""Ways of scoring, resolved: what a grader, a comparison, a ranking or a loop does for a row.
-
-Frozen data.
-"""
+"""Ways of scoring, resolved: what a grader, a comparison, a ranking or a loop does for a row."""
 
 from __future__ import annotations
 
@@ -18,15 +15,12 @@ PoolMethod = Literal["mean", "majority", "median", "worst"]
 DecisionRule: TypeAlias = Literal["agree", "average", "sum_sign", "first_only"]
 
 PAIRWISE_SCALE = Labels(("A", "B", "tie"), (1.0, 0.0, 0.5))
-"""The verdicts of a comparison, and how much each of them prefers what is shown as A."""
+"""The verdicts of a comparison, each with its preference for the side that is shown as A."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelUse:
-    """A declared model: `name` is `provider/model`.
-
-    Without a name it is whatever the run is given.
-    """
+    """A declared model: `name` is `provider/model`; without one the caller of the run gives it."""
 
     label: str
     name: str | None
@@ -34,7 +28,7 @@ class ModelUse:
     is_default: bool = False
 
     def __hash__(self) -> int:
-        # Every question is routed by its model: the settings need not be hashed for each of them.
+        # Each question looks up its model: to hash the settings each time would take too long.
         return hash(self.label)
 
     @property
@@ -52,8 +46,9 @@ class RubricLine(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Escalation(IRNode):
-    """Whom to ask as well, and when: a condition over the first judges' `score`, `spread` and
-    `confidence`.
+    """A second panel, and when to ask it.
+
+    The condition reads `score`, `spread` and `confidence` of the first panel.
     """
 
     panel: tuple[ModelUse, ...]
@@ -62,12 +57,12 @@ class Escalation(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class JudgeScoring(IRNode):
-    """A question to one model or a panel: `bound` gives the template's names their values, `needs`
-    those it must have.
+    """A question to one model or a panel.
 
-    Each juror is asked `samples` times, and `pool` makes one score of all draws. `criteria` is the
-    field that a rubric of `points` comes from, where the spec does not hold it; `generator` the
-    family whose answers these are.
+    `bindings` give the names in the templates their values; the names in `needs` must have one.
+    Each member of the panel is asked `samples` times, and `pool` makes one score of all draws.
+    `criteria` is the field with the rubric of `points`, where the spec itself has none. `generator`
+    is the family of the models that wrote the answers.
     """
 
     prompt: str
@@ -88,50 +83,56 @@ class JudgeScoring(IRNode):
     @property
     def models(self) -> tuple[ModelUse, ...]:
         """Every model that it may ask, those of an escalation last."""
-        return self.panel + (self.escalation.panel if self.escalation else ())
+        if self.escalation is None:
+            return self.panel
+        return self.panel + self.escalation.panel
 
     @property
     def is_single_draw(self) -> bool:
-        """Does one draw of one model make the score?"""
+        """Is the score one draw of one model?"""
         return (
             len(self.panel) == self.samples == 1 and not self.logprobs and self.escalation is None
         )
 
     @property
     def has_ballot(self) -> bool:
-        """Are there several draws, several judges or probabilities, so that a spread and a
-        confidence can be told?
-        """
-        panels = len(self.panel) > 1 or (
-            self.escalation is not None and len(self.escalation.panel) > 1
-        )
-        return panels or self.samples > 1 or self.logprobs
+        """Are there several draws or probabilities, so that there is a spread and a confidence?"""
+        panels = [self.panel]
+        if self.escalation is not None:
+            panels.append(self.escalation.panel)
+        has_panel = any(len(panel) > 1 for panel in panels)
+        return has_panel or self.samples > 1 or self.logprobs
 
     @property
     def stops_early(self) -> bool:
-        """Is a panel's majority enough once it is decided? Not where the escalation looks at all of
-        them.
-        """
+        """May a panel stop asking once its majority is decided?"""
         if self.pool != "majority" or len(self.panel) == 1 or self.logprobs:
             return False
-        words = walk_terms(self.escalation.condition) if self.escalation else ()
-        return not any(isinstance(term, OwnScore) and term.attribute != "score" for term in words)
+        if self.escalation is None:
+            return True
+        # `spread` and `confidence` need all draws.
+        own = [t for t in walk_terms(self.escalation.condition) if isinstance(t, OwnScore)]
+        return all(term.attribute == "score" for term in own)
 
     @property
     def min_draws(self) -> int:
         """The draws that every row needs."""
         draws = len(self.panel) * self.samples
-        return draws // 2 + 1 if self.stops_early else draws
+        # A majority can be decided after half of the draws and one.
+        if self.stops_early:
+            return draws // 2 + 1
+        return draws
 
     @property
     def max_draws(self) -> int:
-        """The draws that a row can come to."""
+        """The most draws of a row."""
+        # Each model of the second panel is asked once.
         return len(self.panel) * self.samples + len(self.models) - len(self.panel)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ExpressionScoring(IRNode):
-    """An expression; a `scale` that was written is checked on every row."""
+    """An expression; where the spec gives a `scale`, the value is checked on every row."""
 
     term: Term
     scale: Scale | None = None
@@ -148,7 +149,7 @@ class PythonScoring(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class WriterPrompt(IRNode):
-    """What a writer is asked for: a text made from these templates."""
+    """The prompt of a writer: templates with the values for their names."""
 
     prompt: str
     system: str
@@ -159,9 +160,7 @@ class WriterPrompt(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LoopGrader(IRNode):
-    """A way of scoring drafts: `first` of the row as it came, `later` of a draft in its place; the
-    name for both.
-    """
+    """A grader in a loop: `row_scoring` scores the row, `draft_scoring` a draft in the field."""
 
     name: str
     row_scoring: int
@@ -171,10 +170,11 @@ class LoopGrader(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RefineScoring(IRNode):
-    """A loop that improves a field: `current` is the field on the row, `until` the condition on a
-    row and on a draft.
+    """A loop that improves a field.
 
-    With `duel`, `by` compares a draft with the best one before it, and scores neither alone.
+    `current` is the field on the row; `until` is the condition on the row and the one on a draft.
+    Where the loop `is_pairwise`, `by` compares a draft with the best one before it. `feedback` are
+    the graders that the writer reads; `component_graders` are the graders that `by` is made of.
     """
 
     name: str
@@ -195,7 +195,7 @@ class RefineScoring(IRNode):
 
     @property
     def models(self) -> tuple[ModelUse, ...]:
-        """Every model that it asks to write."""
+        """The model that writes the drafts."""
         return (self.writer,)
 
 
@@ -204,9 +204,7 @@ LoopPart: TypeAlias = Literal["before", "after", "rounds", "refined", "status"]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LoopOutputScoring(IRNode):
-    """What a loop leaves behind: a score of its first or its returned draft, the text, the rounds,
-    how it ended.
-    """
+    """One output of a loop: its text, rounds or status, or a score before or after it."""
 
     loop: int
     part: LoopPart
@@ -215,11 +213,10 @@ class LoopOutputScoring(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PairwiseScoring(IRNode):
-    """Which of two is better: `sides` are what `{{ a }}` and `{{ b }}` show, the rest is as in a
-    question to a judge.
+    """A comparison of two: `sides` are the values of `{{ a }}` and `{{ b }}`.
 
-    `swap` asks in both orders, each juror `samples` times in each of them; `decide` makes one
-    decision of the orders.
+    `swap` asks in both orders, each member of the panel `samples` times in each order. `decide`
+    makes one decision of the two orders. The rest is as in `JudgeScoring`.
     """
 
     prompt: str
@@ -237,33 +234,34 @@ class PairwiseScoring(IRNode):
 
     @property
     def scale(self) -> Scale:
+        """The scale of every comparison."""
         return PAIRWISE_SCALE
 
     @property
     def models(self) -> tuple[ModelUse, ...]:
-        """Every model that it asks."""
+        """Every model of its panel."""
         return self.panel
 
     @property
     def has_probability(self) -> bool:
-        """Are there several draws, several judges or probabilities, so that more can be told than
-        which one?
-        """
+        """Are there several draws or probabilities, so that there is a probability of the first?"""
         return len(self.panel) > 1 or self.samples > 1 or self.logprobs
 
     @property
     def min_draws(self) -> int:
         """The draws of one comparison."""
+        # `swap` counts as 1 or 0: with it each draw is made in both orders.
         return len(self.panel) * self.samples * (1 + self.swap)
 
     @property
     def max_draws(self) -> int:
+        """The draws of one comparison: a comparison never stops early."""
         return self.min_draws
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ScoreRanking(IRNode):
-    """Ranks by a value that each row has; `lower` where the least is the best."""
+    """A ranking by a value of each row; `lower` where the lowest is the best."""
 
     score: Term
     lower: bool = False
@@ -271,8 +269,9 @@ class ScoreRanking(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ListwiseRanking(IRNode):
-    """Ranks by one question about all candidates; what else it names must be the same for all of
-    them.
+    """A ranking by one question about all candidates.
+
+    The other values of the question must be the same for all of them.
     """
 
     among: Term
@@ -286,9 +285,7 @@ class ListwiseRanking(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PairwiseRanking(IRNode):
-    """Ranks by comparisons of two: `among` of each row takes the place of the pairwise's own
-    sides.
-    """
+    """A ranking by comparisons: `among` of two rows replaces the sides of the pairwise."""
 
     among: Term
     comparison: PairwiseScoring
@@ -296,9 +293,7 @@ class PairwiseRanking(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RankingScoring(IRNode):
-    """The rows of the same `group` in order; without a group the items of the list that `among`
-    holds on each row.
-    """
+    """A ranking of the rows of a `group`; without a group of the items of a list on each row."""
 
     group: Term | None
     method: ScoreRanking | ListwiseRanking | PairwiseRanking
@@ -311,8 +306,8 @@ class RankingScoring(IRNode):
                 return ()
             case ListwiseRanking(judge=judge):
                 return (judge,)
-            case PairwiseRanking(comparison=compared):
-                return compared.models
+            case PairwiseRanking(comparison=comparison):
+                return comparison.models
 
 
 Scoring: TypeAlias = (
@@ -331,93 +326,100 @@ def scoring_terms(scoring: Scoring) -> tuple[Term, ...]:
     match scoring:
         case ExpressionScoring(term):
             return (term,)
-        case JudgeScoring(bindings=bound, criteria=criteria, escalation=escalation):
-            own = (criteria,) if criteria is not None else ()
-            return (
-                *(term for _, term in bound),
-                *own,
-                *((escalation.condition,) if escalation else ()),
-            )
+        case JudgeScoring():
+            return _judge_terms(scoring)
         case PythonScoring(arguments=arguments):
             return tuple(term for _, term in arguments)
         case RefineScoring():
             return _refine_terms(scoring)
         case LoopOutputScoring(loop):
             return (ScoreRef(loop),)
-        case PairwiseScoring(sides=sides, bindings=bound):
-            return (*sides, *(term for _, term in bound))
-        case RankingScoring(group, way):
-            return (*(() if group is None else (group,)), *_ranking_terms(way))
+        case PairwiseScoring(sides=sides, bindings=bindings):
+            return (*sides, *(term for _, term in bindings))
+        case RankingScoring(group, method):
+            terms = _ranking_terms(method)
+            return terms if group is None else (group, *terms)
 
 
-def _ranking_terms(way: ScoreRanking | ListwiseRanking | PairwiseRanking) -> tuple[Term, ...]:
-    match way:
+def _judge_terms(scoring: JudgeScoring) -> tuple[Term, ...]:
+    terms = [term for _, term in scoring.bindings]
+    if scoring.criteria is not None:
+        terms.append(scoring.criteria)
+    if scoring.escalation is not None:
+        terms.append(scoring.escalation.condition)
+    return tuple(terms)
+
+
+def _ranking_terms(method: ScoreRanking | ListwiseRanking | PairwiseRanking) -> tuple[Term, ...]:
+    match method:
         case ScoreRanking(score):
             return (score,)
-        case ListwiseRanking(among, bindings=bound):
-            return (among, *(term for _, term in bound))
-        case PairwiseRanking(among, compared):
-            return (among, *(term for _, term in compared.bindings))
+        case ListwiseRanking(among, bindings=bindings):
+            return (among, *(term for _, term in bindings))
+        case PairwiseRanking(among, comparison):
+            # Its own sides are not read: the candidates take their place.
+            return (among, *(term for _, term in comparison.bindings))
 
 
 def scoring_models(scoring: Scoring) -> tuple[ModelUse, ...]:
     """The models that a way of scoring may ask."""
-    return (
-        scoring.models
-        if isinstance(scoring, JudgeScoring | PairwiseScoring | RankingScoring | RefineScoring)
-        else ()
-    )
+    if isinstance(scoring, JudgeScoring | PairwiseScoring | RankingScoring | RefineScoring):
+        return scoring.models
+    return ()
 
 
 def _refine_terms(loop: RefineScoring) -> tuple[Term, ...]:
-    """What a loop reads of the row as it came; of its drafts it reads the same again."""
-    prompts = [loop.improve, *([loop.draft] if loop.draft else [])]
-    return (
-        loop.current,
-        *(
-            ScoreRef(grader.row_scoring)
-            for grader in all_loop_graders(loop)
-            if not (loop.is_pairwise and grader == loop.by)
-        ),
-        *(loop.until or ())[:1],
-        *(term for written in prompts for _, term in written.bindings),
-    )
+    """What a loop reads of the row itself; of its drafts it reads the same again."""
+    graders = all_loop_graders(loop)
+    # A pairwise `by` compares drafts: it says nothing of the row alone.
+    if loop.is_pairwise:
+        graders = tuple(grader for grader in graders if grader != loop.by)
+    terms = [loop.current, *(ScoreRef(grader.row_scoring) for grader in graders)]
+    if loop.until is not None:
+        terms.append(loop.until[0])
+    prompts = [loop.improve] if loop.draft is None else [loop.improve, loop.draft]
+    for prompt in prompts:
+        terms += [term for _, term in prompt.bindings]
+    return tuple(terms)
 
 
 def draft_scorings_of(scoring: Scoring) -> frozenset[int]:
     """The ways of scoring that a loop reads of its drafts, by number."""
     if not isinstance(scoring, RefineScoring):
         return frozenset()
-    until = scorings_in(scoring.until[1]) if scoring.until else ()
-    return frozenset((*(grader.draft_scoring for grader in all_loop_graders(scoring)), *until))
+    numbers = {grader.draft_scoring for grader in all_loop_graders(scoring)}
+    # `until` may read graders that are neither `by` nor a guard.
+    if scoring.until is not None:
+        numbers.update(scorings_in(scoring.until[1]))
+    return frozenset(numbers)
 
 
 def all_loop_graders(loop: RefineScoring) -> tuple[LoopGrader, ...]:
-    """Whatever scores drafts in a loop, each once, the one that it improves first."""
-    holdout = (loop.holdout,) if loop.holdout else ()
-    return tuple(
-        dict.fromkeys((loop.by, *loop.guards, *holdout, *loop.feedback, *loop.component_graders))
-    )
+    """The graders of a loop, each once, `by` first."""
+    graders = [loop.by, *loop.guards]
+    if loop.holdout is not None:
+        graders.append(loop.holdout)
+    return tuple(dict.fromkeys([*graders, *loop.feedback, *loop.component_graders]))
 
 
 def reachable_from(numbers: Iterable[int], reads: Callable[[int], Iterable[int]]) -> frozenset[int]:
-    """These numbers and all that they read, at whatever distance.
+    """These numbers and all that they read, directly or through others.
 
     >>> sorted(reachable_from([1], {1: [2], 2: [1, 3], 3: []}.__getitem__))
     [1, 2, 3]
     """
-    reachable: set[int] = set()
-    todo = list(numbers)
-    while todo:
-        current = todo.pop()
-        if current not in reachable:
-            reachable.add(current)
-            todo += reads(current)
-    return frozenset(reachable)
+    reached: set[int] = set()
+    # No recursion: a chain of declarations may be longer than Python's stack.
+    pending = list(numbers)
+    while pending:
+        current = pending.pop()
+        if current not in reached:
+            reached.add(current)
+            pending += reads(current)
+    return frozenset(reached)
 
 
 def scoring_dependencies(scoring: Scoring) -> frozenset[int]:
-    """The ways of scoring that one reads, by number."""
-    return frozenset(
-        number for term in scoring_terms(scoring) for number in scorings_in(term)
-    ) | draft_scorings_of(scoring)
+    """The ways of scoring that one reads directly, by number."""
+    numbers = {number for term in scoring_terms(scoring) for number in scorings_in(term)}
+    return draft_scorings_of(scoring) | numbers

@@ -95,6 +95,7 @@ class StatisticSpec(NamedTuple):
 
     def min_present(self, columns: int) -> int:
         """How many of so many values a row must have to count."""
+        # Two ratings of a row make a pair; a single one says nothing of agreement.
         return min(2, columns) if self.input.allows_gaps else columns
 
     def result_type(self, values: Type) -> Type:
@@ -107,6 +108,7 @@ class StatisticSpec(NamedTuple):
         """
         if not self.keeps_scale:
             return self.result
+        # A column of the data has no known bounds.
         if values.kind not in ("number", "bool"):
             return NUMBER
         return number_type(values.low, values.high, values.direction)

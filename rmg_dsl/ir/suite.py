@@ -1,6 +1,4 @@
-"""A checked spec: the suite. Everything in it is resolved, frozen, and safe to share between
-threads and runs.
-"""
+"""A checked spec: the suite. All of it is resolved, frozen, and safe to share between threads."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from rmg_dsl.ir.scoring import ModelUse, Scoring
 from rmg_dsl.ir.types import Type
 
 ValidationLevel = Literal["pooled", "per_group", "system"]
-"""What a `validate` compares: all rows, the rows within each group, or the means of the groups."""
+"""What a `validate` compares: all rows, the rows within each group, or the means of groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """A `require`: a condition on the whole run, as it was written in `text`."""
+    """A `require`: a condition on the whole run; `text` is its source text."""
 
     condition: Term
     text: str
@@ -53,10 +51,10 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """A `validate`: a grader beside the verdicts of people, each named as it was written.
+    """A `validate`: a grader and the ratings of people, each under its source text.
 
-    `categorical` says whether the grader's values can be categories, `group` which rows belong
-    together.
+    `is_categorical` says if the values of the grader can be categories. `group` says which rows
+    belong together.
     """
 
     name: str
@@ -71,22 +69,21 @@ class Validation:
 
     @property
     def text(self) -> str:
-        """Who is compared with whom."""
+        """The comparison in words."""
         return f"{self.name} against {', '.join(name for name, _ in self.against)}"
 
     @property
     def terms(self) -> tuple[Term, ...]:
         """All that it reads of a row besides the grader."""
-        return tuple(term for _, term in self.against) + (
-            (self.group,) if self.group is not None else ()
-        )
+        terms = tuple(term for _, term in self.against)
+        if self.group is None:
+            return terms
+        return (*terms, self.group)
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnUse:
-    """A column that the spec names, where it does so;
-    `optional` where every use allows it to be missing.
-    """
+    """A column that the spec reads, with its place; `optional` where each use allows it to miss."""
 
     name: str
     source: Source
@@ -96,7 +93,11 @@ class ColumnUse:
 
 @dataclass(frozen=True, slots=True)
 class CheckedSuite:
-    """What the checker hands on; `api.Suite` is its public face."""
+    """The result of the checker and the input of the planner; `api.Suite` is its public form.
+
+    Scorings are numbered by their index in `scorings`; outputs, terms and validations use numbers.
+    `required_scorings` are the numbers that only requirements and validations read.
+    """
 
     source: Source
     doc: str

@@ -1,7 +1,4 @@
-"""What an expression can be worth: its kind, its interval, its direction.
-
-Inferred, never written.
-"""
+"""The inferred type of an expression: its kind, bounds and direction. No spec writes a type."""
 
 from __future__ import annotations
 
@@ -17,10 +14,9 @@ Kind = Literal["number", "bool", "label", "text", "list", "none", "any"]
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A kind with what is known of the values: bounds of numbers, offered labels, and which end is
-    the better one.
+    """A kind with what is known of the values: the bounds of numbers, the labels, the direction.
 
-    `direction` is 1 where higher is better, -1 where lower is, 0 where nobody said.
+    `direction` is 1 where higher is better, -1 where lower is better, 0 where neither is known.
     """
 
     kind: Kind
@@ -32,13 +28,12 @@ class Type:
 
     @property
     def is_numeric(self) -> bool:
-        """May it stand where a number is wanted? A bool counts as 0 or 1; of a column nobody knows
-        before the run.
-        """
+        """May it be used as a number? A bool counts as 0 or 1; a column may hold numbers."""
         return self.kind in ("number", "bool", "any")
 
     @property
     def is_bounded(self) -> bool:
+        """Are both bounds known?"""
         return self.low > -inf and self.high < inf
 
     def __str__(self) -> str:
@@ -51,6 +46,7 @@ class Type:
         )
 
 
+# The types without bounds, and a bool, where True is the better end.
 ANY = Type("any")
 TEXT = Type("text")
 LIST = Type("list")
@@ -60,6 +56,7 @@ BOOL = Type("bool", 0, 1, 1)
 
 
 def number_type(low: float, high: float, direction: int = 0) -> Type:
+    """The type of numbers with these bounds."""
     return Type("number", low, high, direction)
 
 
@@ -74,43 +71,53 @@ def type_of_scale(scale: Scale) -> Type:
     return Type(kind, low, high, direction, labels, scale)
 
 
-def union_type(one: Type, other: Type) -> Type:
-    """What may be one or the other, as the branches of a conditional."""
-    if one.is_numeric and other.is_numeric and "any" not in (one.kind, other.kind):
-        kind: Kind = "bool" if one.kind == other.kind == "bool" else "number"
-        low, high = min(one.low, other.low), max(one.high, other.high)
-        return Type(kind, low, high, _common_direction((one, other)))
-    if one.kind == other.kind == "label":
-        return Type("label", labels=tuple(dict.fromkeys(one.labels + other.labels)))
-    return replace(one, scale=None) if one.kind == other.kind else ANY
+def union_type(left: Type, right: Type) -> Type:
+    """The type of a value of either type, as of the branches of a conditional."""
+    # A column counts as numeric too, but with one the union is not known to be a number.
+    if left.is_numeric and right.is_numeric and "any" not in (left.kind, right.kind):
+        kind: Kind = "bool" if left.kind == right.kind == "bool" else "number"
+        low, high = min(left.low, right.low), max(left.high, right.high)
+        return Type(kind, low, high, _common_direction((left, right)))
+    if left.kind == right.kind == "label":
+        return Type("label", labels=tuple(dict.fromkeys(left.labels + right.labels)))
+    if left.kind != right.kind:
+        return ANY
+    return replace(left, scale=None)
 
 
 def directions(parts: Iterable[Type]) -> set[int]:
+    """The directions of types, without 0."""
     return {part.direction for part in parts} - {0}
 
 
 def _common_direction(parts: Iterable[Type]) -> int:
-    signs = directions(parts)
-    return signs.pop() if len(signs) == 1 else 0
+    known_directions = directions(parts)
+    if len(known_directions) != 1:
+        return 0
+    return known_directions.pop()
 
 
 def share_one_scale(parts: Iterable[Type]) -> bool:
-    """Do these stand on one scale: the same bounds, no opposite directions? Constants fit where
-    they lie inside.
+    """Are these on one scale: with the same bounds, and not in opposite directions?
 
-    Of a column, and of what is computed from one, nobody knows the bounds: it may stand anywhere.
+    A constant fits where it lies inside the bounds. A column, and what is computed from one, fits
+    everywhere: its bounds are not known before the run.
     """
-    ranged = [part for part in parts if part.kind != "any" and (part.low, part.high) != (-inf, inf)]
-    scales = {(part.low, part.high) for part in ranged if part.low < part.high or part.scale}
-    if len(scales) > 1 or len(directions(ranged)) > 1:
+    bounded = [
+        part for part in parts if part.kind != "any" and (part.low, part.high) != (-inf, inf)
+    ]
+    scales = {(part.low, part.high) for part in bounded if part.low < part.high or part.scale}
+    # Constants are no scale of their own; where all parts are constants everything fits.
+    if len(scales) > 1 or len(directions(bounded)) > 1:
         return False
     low, high = next(iter(scales), (-inf, inf))
-    return all(low <= part.low and part.high <= high for part in ranged)
+    return all(low <= part.low and part.high <= high for part in bounded)
 
 
 def aggregate_type(parts: list[Type]) -> Type:
-    """The type of a mean, a least or a greatest of parts: it stays on their scale."""
+    """The type of a mean, a minimum or a maximum of parts: it stays on their scale."""
     typed = [part for part in parts if part.kind != "any"]
+    # One part of unknown bounds makes the bounds of the whole unknown; the direction stays.
     if not typed or len(typed) < len(parts):
         return replace(NUMBER, direction=_common_direction(typed))
     low, high = min(p.low for p in typed), max(p.high for p in typed)
@@ -118,59 +125,69 @@ def aggregate_type(parts: list[Type]) -> Type:
 
 
 def negation_type(operand: Type) -> Type:
+    """The type of `-x`: the bounds change places, and the direction turns round."""
     return Type("number", -operand.high, -operand.low, -operand.direction)
 
 
-def arithmetic_type(operator: str, one: Type, other: Type) -> Type:
-    """Interval arithmetic for `+ - * /`; the direction survives where it is sure."""
-    if "any" in (one.kind, other.kind):
+def arithmetic_type(operator: str, left: Type, right: Type) -> Type:
+    """The type of `+ - * /` by interval arithmetic, with the direction where it is certain."""
+    if "any" in (left.kind, right.kind):
         return NUMBER
+    # `a - b` is `a + -b`, for bounds and direction alike.
     if operator == "-":
-        return arithmetic_type("+", one, negation_type(other))
+        return arithmetic_type("+", left, negation_type(right))
     if operator == "+":
-        signs = directions((one, other))
-        return Type(
-            "number",
-            one.low + other.low,
-            one.high + other.high,
-            signs.pop() if len(signs) == 1 else 0,
-        )
-    if operator == "/" and other.low <= 0 <= other.high:
+        direction = _common_direction((left, right))
+        return Type("number", left.low + right.low, left.high + right.high, direction)
+    # A divisor near 0 makes a quotient of any size.
+    if operator == "/" and right.low <= 0 <= right.high:
         return NUMBER
+    # A product or a quotient of intervals has its bounds where the operands have theirs.
     corners = [
-        _corner_value(operator, a, b) for a in (one.low, one.high) for b in (other.low, other.high)
+        _corner_value(operator, a, b)
+        for a in (left.low, left.high)
+        for b in (right.low, right.high)
     ]
-    return Type("number", min(corners), max(corners), _scaled_direction(one, other))
+    return Type("number", min(corners), max(corners), _scaled_direction(left, right))
 
 
 def _corner_value(operator: str, a: float, b: float) -> float:
     if operator == "/":
         return a / b if abs(b) != inf else 0.0
+    # 0 times infinity is NaN in Python; as a bound it is 0.
     return 0.0 if 0 in (a, b) else a * b
 
 
-def _scaled_direction(one: Type, other: Type) -> int:
-    """A score times a constant keeps its direction, or turns round with a negative one."""
-    if one.direction and other.direction:
+def _scaled_direction(left: Type, right: Type) -> int:
+    """The direction of a score times a constant: a negative constant turns it round."""
+    # Of a product of two scores neither direction is certain.
+    if left.direction and right.direction:
         return 0
-    constant = other if one.direction else one
-    sign = 1 if constant.low > 0 else -1 if constant.high < 0 else 0
-    return (one.direction or other.direction) * sign
+    direction = left.direction or right.direction
+    constant = right if left.direction else left
+    if constant.low > 0:
+        return direction
+    if constant.high < 0:
+        return -direction
+    return 0
 
 
-def comparison_result(operator: str, one: Type, other: Type) -> bool | None:
-    """What a comparison of two intervals must give, or none where it depends on the row."""
-    if not (one.is_numeric and other.is_numeric) or "any" in (one.kind, other.kind):
+def comparison_result(operator: str, left: Type, right: Type) -> bool | None:
+    """The only possible result of a comparison by the bounds; None where it depends on the row."""
+    if not (left.is_numeric and right.is_numeric) or "any" in (left.kind, right.kind):
         return None
-    less, more = one.high < other.low, one.low > other.high
-    touching = (one.high <= other.low, one.low >= other.high)
+    less, at_most = left.high < right.low, left.high <= right.low
+    greater, at_least = left.low > right.high, left.low >= right.high
+    # For each operator: when it always holds, and when it never does.
     table = {
-        "<": (less, touching[1]),
-        "<=": (touching[0], more),
-        ">": (more, touching[0]),
-        ">=": (touching[1], less),
-        "==": (False, less or more),
-        "!=": (less or more, False),
+        "<": (less, at_least),
+        "<=": (at_most, greater),
+        ">": (greater, at_most),
+        ">=": (at_least, less),
+        "==": (False, less or greater),
+        "!=": (less or greater, False),
     }
     always, never = table.get(operator, (False, False))
-    return True if always else False if never else None
+    if always:
+        return True
+    return False if never else None

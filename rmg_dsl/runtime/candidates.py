@@ -17,7 +17,7 @@ from rmg_dsl.runtime.row_state import Data, RankingEntry, RowState, fail
 def ranking_entry_of(
     rank: RankStep, evaluator: ExpressionEvaluator, state: RowState
 ) -> RankingEntry:
-    """The entry of a row. Raises NoScore where it has no candidate, Waiting where that is still out."""
+    """The entry of a row. Raises NoScore where it has no candidate, or Waiting."""
     group = rank.scoring.group
     key = None
     if group is not None:
@@ -44,6 +44,7 @@ def _candidate_entry(
             Status.ERROR,
             f"{name_of(among)} is no list to rank: {short_repr(candidate)}; a `group` ranks rows",
         )
+    # One question is rendered for the whole group: each entry keeps its values until then.
     values = {name: evaluator.value_or_none(term, state) for name, term in prompt.bindings}
     missing = next(
         (name for name in prompt.needs if name in values and is_blank(values[name])), None
@@ -67,7 +68,7 @@ def _group_key(value: Data) -> str:
 
 
 def shared_values(entries: list[RankingEntry]) -> Mapping[str, Data]:
-    """The values of a question about all entries. Raises NoScore where the entries differ in one."""
+    """The values of a question about all entries. Raises NoScore where one of them differs."""
     first = entries[0].values
     for entry in entries[1:]:
         different = next((name for name in first if entry.values[name] != first[name]), None)

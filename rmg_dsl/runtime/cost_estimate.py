@@ -43,10 +43,10 @@ class CostEstimate:
     `cached` are in the reply cache and `duplicates` are equal to that of another row. The calls to
     make are from `make_least` to `make_most`, without follow-up questions and retries.
 
-    `tokens_in`, `tokens_out` and `cost` are estimates for the most calls. `cost` is in USD, and None
-    where a model in `unpriced` has no price. Four bytes of a prompt count as one token, a verdict
-    with its reason as 60. Where the cache has `replies` of the same grader or model, the token
-    counts of the provider are used.
+    `tokens_in`, `tokens_out` and `cost` are estimates for the most calls. `cost` is in USD, and
+    None where a model in `unpriced` has no price. Four bytes of a prompt count as one token, a
+    verdict with its reason as 60. Where the cache has `replies` of the same grader or model,
+    the token counts of the provider are used.
     """
 
     rows: int
@@ -118,7 +118,7 @@ def _count_text(least: int, most: int, word: str) -> str:
     return f"{_range_text(least, most)} {word}{'' if most == 1 else 's'}"
 
 
-# ── adding up ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── adding up ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(slots=True)
@@ -189,6 +189,7 @@ class CostEstimator:
     def _count_request(self, enquiry: Enquiry, request: Request) -> Reply | None:
         """Count a request that is certain; returns the reply where the cache has it."""
         quote = self._quotes[enquiry.model]
+        # An empty key stands for a model whose requests are never equal.
         key = quote.cache_key(request) if quote.cache_key else b""
         if quote.is_free or key is None:
             return None
@@ -211,13 +212,14 @@ class CostEstimator:
         return reply
 
     def add_possible(self, enquiry: Enquiry) -> None:
-        """Count an enquiry that may be made; it is no call to make where the cache has the reply."""
+        """Count an enquiry that may be made; with a cached reply it is no call to make."""
         quote = self._quotes[enquiry.model]
         request = Request(enquiry.question, enquiry.draw)
         key = quote.cache_key(request) if quote.cache_key else b""
         if quote.is_free or key is None:
             return
         self._possible_calls += 1
+        # A question that the cache answers costs nothing, even if it is asked.
         if key and quote.recall(key) is not None:
             return
         prefix = _key_prefix(key) if key else object()
@@ -272,6 +274,7 @@ class CostEstimator:
             tokens_out = (
                 step_usage.calls * measured.measured_usage.tokens_out / measured.cached_replies
             )
+        # The provider cuts longer replies off.
         if quote.max_tokens_out:
             tokens_out = min(tokens_out, step_usage.calls * quote.max_tokens_out)
         usage = Usage(
@@ -295,7 +298,7 @@ class CostEstimator:
         return total
 
     def _most_expensive_cost(self, number: int, calls: int) -> _CallCost:
-        """The highest cost of calls whose model is open: the most expensive model, the largest call."""
+        """The highest cost of calls to any model of a step, each as large as the largest."""
         sizes = [
             step_usage.typical_call
             for (step, _), step_usage in self._step_usages.items()

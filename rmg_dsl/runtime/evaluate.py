@@ -81,10 +81,11 @@ class Evaluator(ExpressionEvaluator):
         self._step_functions = {step.number: self._function_of_step(step) for step in plan.steps}
 
     def advance(self, state: RowState) -> list[Enquiry]:
-        """Go on with a row and return its new enquiries; set `is_done` when nothing is left to do."""
+        """Go on with a row and return its new enquiries; set `is_done` at its end."""
         before = len(state.enquiries)
         waiting = False
         for root in self.plan.roots:
+            # Evaluate every root before waiting: the questions of all of them go out together.
             try:
                 self.outcome(root, state)
             except Waiting:
@@ -121,7 +122,7 @@ class Evaluator(ExpressionEvaluator):
         return outcome
 
     def _function_of_step(self, step: Step) -> Callable[[RowState], Outcome]:
-        """The function that gives the outcome of a step, with all that does not depend on the row."""
+        """The function for the outcome of a step, with all that does not depend on the row."""
         match step:
             case AskStep():
                 return partial(self._judge_row, step.number)
@@ -139,7 +140,7 @@ class Evaluator(ExpressionEvaluator):
                 assert_never(step)
 
     def _enter_ranking(self, rank: RankStep, state: RowState) -> NoReturn:
-        """Enter the row in the ranking and wait: the rank is set from outside, when all are there."""
+        """Enter the row in the ranking and wait: `RankingGroups` sets the rank later."""
         if state.draft is not None:
             fail(Status.ERROR, "a draft has no rank: it is no row of the data")
         if rank.number not in state.ranking_entries:
@@ -162,6 +163,7 @@ class Evaluator(ExpressionEvaluator):
                 return resolved
             needed = resolved
         for key in needed:
+            # The step runs again after each answer; it must not send a question twice.
             if (state.draft, number, key) not in state.enquiries:
                 question = self.question(partial(asker.question, key), asker.bound, state)
                 self.send(Enquiry(number, key, question, *asker.model_for(key), state.draft), state)
@@ -254,6 +256,7 @@ def render_question(question: Callable[[], Question]) -> Question:
         raise NoScore(
             Unscored(Status.MISSING_INPUT, f"`{missing.name}` is null or blank")
         ) from None
+    # `from None`: the traceback of a template shows sandbox code and no line of the spec.
     except TemplateTooBig:
         raise NoScore(Unscored(Status.ERROR, "the prompt is larger than any model reads")) from None
     except BadRubric as error:
@@ -262,7 +265,7 @@ def render_question(question: Callable[[], Question]) -> Question:
         raise NoScore(Unscored(Status.ERROR, f"the prompt cannot be rendered: {error}")) from None
 
 
-# ── scores ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── scores ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _as_score(value: Data, scale: Scale | None) -> Score:

@@ -1,4 +1,7 @@
-"""The run: one worker pool for each model sends the questions of the open rows; results come in order."""
+"""The run: worker pools, one for each model, send the questions of the open rows.
+
+The results come in the order of the rows, whatever the order of the replies.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ class RunModel:
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """A finished row: its index, its data, the outcome of each step it needed, its loops by step."""
+    """A finished row: its index, its data, the outcomes of its steps, the paths of its loops."""
 
     index: int
     row: Row
@@ -64,7 +67,7 @@ class RowResult:
 
 @dataclass(eq=False, slots=True)
 class _WorkerPool:
-    """The queue of the questions for one model, in the order of `_queue_priority`, and its workers."""
+    """The workers of one model and its queue, in the order of `_queue_priority`."""
 
     run_model: RunModel
     queue: asyncio.PriorityQueue[tuple[QueuePriority, Subject, Enquiry]] = field(
@@ -176,6 +179,7 @@ class Run:
 
     async def results(self, rows: Iterator[Row]) -> AsyncIterator[RowResult]:
         """The finished rows, in the order of the data."""
+        # Not in `__init__`: the caller may still wrap the models, as `--log` does.
         self._worker_pools = {
             use: _WorkerPool(run_model) for use, run_model in self.run_models.items()
         }
@@ -203,6 +207,7 @@ class Run:
                     break
             while sight and sight[0].is_done:
                 yield _row_result(sight.popleft())
+            # Finished rows come first: only rows that are not finished get the status of the stop.
             if self._stop_status is not None:
                 async for result in self._drain_stopped_run(sight, numbered):
                     yield result
@@ -228,12 +233,13 @@ class Run:
         sight += states
         self._rows_read += len(states)
         self._advance_subjects(states)
+        # A short block is the last one: now the groups of rankings are complete.
         if len(states) < most:
             self._advance_subjects(self._ranking_groups.close_rows(self._rows_read))
         return len(states) == most
 
     def _advance_subjects(self, subjects: Iterable[Subject]) -> None:
-        """Go on with rows and groups as far as the answers allow, and with all that this unblocks."""
+        """Go on with rows and groups as far as the answers allow, and with what this unblocks."""
         pending = list(subjects)
         while pending:
             batches = [self._enquiry_batch(subject) for subject in pending]
@@ -265,6 +271,7 @@ class Run:
             for (batch, enquiry), reply in zip(
                 enquiries, self._worker_pools[use].recall(requests), strict=True
             ):
+                # Without a score the reply needs the follow-up question, as after a call.
                 outcome = reply and read_reply(reply, enquiry.question)
                 if reply is None or not isinstance(outcome, Score):
                     batch.uncached_enquiries.append(enquiry)
@@ -295,7 +302,8 @@ class Run:
     def _update_waiting_rows(self, state: RowState) -> None:
         """Count the rows that wait for an answer of their own.
 
-        Rows that only wait for a rank do not count: they send nothing, and all of them must be open.
+        Rows that only wait for a rank do not count: they send nothing, and a ranking may need all
+        of them open.
         """
         waiting = not state.is_done and (
             not state.ranking_entries or self._evaluator.is_asking(state)
@@ -312,6 +320,7 @@ class Run:
             and len(pool.workers) < pool.run_model.concurrency * _WORKERS_PER_SLOT
         ):
             worker = asyncio.create_task(self._run_worker(pool))
+            # A worker that breaks must wake the run: nothing else would.
             worker.add_done_callback(lambda _: self._change_event.set())
             pool.workers.append(worker)
             # It counts as idle until it starts: the next question must not start one more for it.
@@ -338,7 +347,7 @@ class Run:
     async def _drain_stopped_run(
         self, sight: deque[RowState], numbered: Iterator[tuple[int, Row]]
     ) -> AsyncIterator[RowResult]:
-        """Wait a few seconds for calls in flight; then every open row and every row not read ends."""
+        """Wait a few seconds for calls in flight, then end all open rows and all rows not read."""
         await self._wait_for_calls(GRACE_SECONDS, lambda: self._is_hurried)
         if self._is_hurried:
             await self._wait_for_calls(_HAND_OVER_SECONDS)
@@ -381,6 +390,7 @@ class Run:
             for enquiry in state.enquiries.values()
             if not self._evaluator.has_answer(state, enquiry)
         ]
+        # The answer of an enquiry may lead to more of them: all get the same answer.
         while not state.is_done:
             for enquiry in open_enquiries:
                 self._evaluator.add_answer(state, enquiry, outcome)
@@ -397,6 +407,7 @@ class Run:
         while not self._is_stopping():
             _, subject, enquiry = await pool.queue.get()
             pool.idle_workers -= 1
+            # The run may have stopped while this worker waited for a question.
             if self._is_stopping():
                 return
             self._busy_workers.add(worker)
@@ -432,6 +443,7 @@ class Run:
             try:
                 reply = await self._complete_request(pool, request, enquiry)
             except CallError as error:
+                # The outcome must count the calls before the follow-up too.
                 error.attempts += attempts
                 raise
             attempts += reply.usage.calls
@@ -447,6 +459,7 @@ class Run:
         """Stop the run: every call to this model would fail. Calls to other models may finish."""
         self.stop(Status.CANCELLED, why)
         for worker in pool.workers:
+            # This worker still has to record the failure of its own call.
             if worker is not asyncio.current_task():
                 worker.cancel()
 
@@ -468,6 +481,7 @@ class Run:
 
     def _add_usage(self, enquiry: Enquiry, usage: Usage) -> None:
         self.tally.add(enquiry, usage)
+        # After each call, so that a run overspends by the calls in flight at most.
         if why := self._budget_check(self.tally):
             self.stop(Status.OVER_BUDGET, why)
 
@@ -495,6 +509,7 @@ async def _cancel_tasks(tasks: Iterable[asyncio.Task[None]]) -> None:
     cancelled = list(tasks)
     for task in cancelled:
         task.cancel()
+    # Their errors are of no use any more; an error that matters was raised by `_check_workers`.
     await asyncio.gather(*cancelled, return_exceptions=True)
 
 

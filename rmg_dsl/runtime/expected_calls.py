@@ -38,6 +38,7 @@ def estimate(
         total += 1
         state = RowState(index, row)
         _advance_from_cache(evaluator, state, estimator)
+        # A row with a rank can only be finished when all rows of its group are known.
         if evaluator.plan.ranks:
             ranked.append(state)
         else:
@@ -180,6 +181,7 @@ def possible_steps(evaluator: Evaluator, state: RowState) -> list[AskStep | Rank
                 continue
             visited.add(number)
             step = evaluator.steps[number]
+            # A rank that is there needs none of its parts any more.
             if isinstance(step, RankStep) and number in state.outcomes:
                 continue
             if (
@@ -217,6 +219,7 @@ def _reachable_parts(evaluator: Evaluator, term: Term, state: RowState) -> list[
             if _known_truth(evaluator, part, state) == (term.operator == "or"):
                 break
         return reached
+    # The fallback is reached only where the operand is missing, which an answer can decide.
     if isinstance(term, WithDefault):
         return [term.operand, term.fallback]
     return list(subterms(term))

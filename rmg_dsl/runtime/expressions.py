@@ -92,7 +92,7 @@ class ExpressionEvaluator(ABC):
         return self._functions[name]
 
 
-# ── values ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── values ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def as_number(value: Data, term: Term) -> float:
@@ -175,7 +175,7 @@ def _path_name(base: Term, step: str) -> str:
     return f"{name[:-1]}{step}`"
 
 
-# ── one compile function for each kind of term ───────────────────────────────────────────────────────────────────────────────────────
+# ── one compile function for each kind of term ────────────────────────────────────────────────────
 
 
 def _compile_all(
@@ -223,6 +223,7 @@ def _compile_column(_: ExpressionEvaluator, term: expr.ColumnRef) -> RowFunction
     name = term.name
 
     def column(state: RowState) -> Data:
+        # NaN becomes None, so that no other function has to test for both.
         value = state.row.get(name)
         return None if is_null(value) else value
 
@@ -248,6 +249,7 @@ def _compile_index(evaluator: ExpressionEvaluator, term: expr.Index) -> RowFunct
         base, index = both(state)
         if isinstance(base, Mapping):
             return base.get(index)
+        # Out of range is null, as a key that an object lacks. True is no index, though an int.
         if isinstance(base, list | str) and isinstance(index, int) and not isinstance(index, bool):
             return base[index] if -len(base) <= index < len(base) else None
         return None
@@ -292,6 +294,7 @@ def _apply_operator(sign: str, left: float, right: float) -> float:
     if sign == "/" and not right:
         fail(Status.ERROR, "a division by zero")
     result = _ARITHMETIC_OPERATORS[sign](left, right)
+    # An overflow would turn comparisons true or false without a word.
     if not math.isfinite(result):
         fail(
             Status.ERROR, f"{short_repr(left)} {sign} {short_repr(right)} is {result}, not a number"
@@ -313,6 +316,7 @@ def _compile_compare(evaluator: ExpressionEvaluator, term: expr.Compare) -> RowF
 
     def compare(state: RowState) -> bool:
         operands = values(state)
+        # All operands are tested first: `a < null < c` has no result, even where `a < b` is false.
         for value, part in zip(operands, parts, strict=True):
             if is_null(value):
                 fail(Status.MISSING_INPUT, f"{name_of(part)} is null")
@@ -348,11 +352,11 @@ def _is_in(value: Data, container: Data) -> bool:
 
 
 def _value_kind(value: Data) -> str:
-    """The kind by which values are compared. Numbers and bools are of one kind: True counts as 1."""
+    """The kind by which values are compared; numbers and bools are of one kind."""
     kind = _KINDS.get(type(value))
     if kind is not None:
         return kind
-    # Subclasses, and mappings of any type.
+    # A user's function may give subclasses, and mappings of any type.
     for base, name in _KINDS.items():
         if isinstance(value, base):
             return name
@@ -521,7 +525,7 @@ _AGGREGATE_FUNCTIONS: Mapping[str, Callable[[list[float]], float]] = {
 def _compile_weighted_parts(
     evaluator: ExpressionEvaluator, term: expr.Aggregate
 ) -> Callable[[RowState], tuple[list[Data], list[float]]]:
-    """One function for the values and their weights: all, or with `missing = drop` the scored ones."""
+    """One function for the values and weights: all, or with `missing = drop` the scored ones."""
     weights = list(term.weights) or [1.0] * len(term.parts)
     if not term.drop:
         values = _compile_all(evaluator, term.parts)
@@ -582,7 +586,7 @@ _COMPILERS: Mapping[type, Callable[[ExpressionEvaluator, Data], RowFunction]] = 
     expr.ColumnRef: _compile_column,
     expr.GetField: _compile_get_field,
     expr.Index: _compile_index,
-    expr.ListExpr: lambda worth, term: _compile_all(worth, term.items),
+    expr.ListExpr: lambda evaluator, term: _compile_all(evaluator, term.items),
     expr.Call: _compile_call,
     expr.Aggregate: _compile_aggregate,
     expr.Normalize: _compile_unit,

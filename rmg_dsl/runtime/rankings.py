@@ -78,7 +78,7 @@ class RankingGroup:
 class RankingGroups:
     """The groups of a run, from its first row to its last rank.
 
-    `seed` decides how candidates are shuffled, `at_once` is the most groups that are open at a time.
+    `seed` decides how candidates are shuffled, `at_once` is the most groups open at a time.
     """
 
     def __init__(self, evaluator: Evaluator, seed: int = 0, at_once: int = MAX_OPEN_GROUPS) -> None:
@@ -123,6 +123,7 @@ class RankingGroups:
     def _note_row(self, rank: RankStep, state: RowState) -> None:
         number, decided = rank.number, self._decided_rows[rank.number]
         is_decided = state.is_done or number in state.ranking_entries or number in state.outcomes
+        # A row comes here after each of its answers; it must be counted once.
         if not is_decided or state.index in decided:
             return
         decided.add(state.index)
@@ -151,7 +152,7 @@ class RankingGroups:
         return self.advance_group(group)
 
     def advance_group(self, group: RankingGroup) -> list[Enquiry]:
-        """Go on with a group and return its new enquiries; rank its rows when it has all answers."""
+        """Go on with a group: return its new enquiries, or rank its rows if it has all answers."""
         before = len(group.enquiries)
         failure = attempt(self._advance_session, group)
         if failure is not None:
@@ -192,7 +193,7 @@ class RankingGroups:
         return ListwiseSession(name_of_step(group.rank), method, group.candidates, values, seed)
 
     def unblocked_by(self, group: RankingGroup) -> Sequence[RowState | RankingGroup]:
-        """What can go on when a group is closed: its rows, and the groups that waited for its slot."""
+        """What can go on after a group: its rows, and the groups that waited for its slot."""
         if group in self._open_groups:
             return ()
         return (*group.members, *self._open_ready_groups())
@@ -217,6 +218,7 @@ class RankingGroups:
     def close_answered_groups(self) -> None:
         """Rank the groups that have all their answers: the run ends."""
         for group in list(self._open_groups):
+            # A group with open questions has no rank: its rows get the status of the stop.
             if group.session is not None and not group.session.pending_keys():
                 self._close_group(group, group.session.outcome())
 
@@ -233,6 +235,7 @@ class RankingGroups:
 def form_groups(rank: RankStep, states: Iterable[RowState]) -> list[RankingGroup]:
     """The groups of the entered rows, in the order of their first rows; a list is its own group."""
     members_by_key: dict[object, list[RowState]] = {}
+    # Rows enter in the order of their answers; the ranking must not depend on that.
     for state in sorted(states, key=lambda state: state.index):
         key: object = state.index
         if rank.scoring.group is not None:

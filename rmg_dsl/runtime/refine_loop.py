@@ -67,6 +67,7 @@ class RefineLoop:
         drafts = state.drafts.setdefault(self._step_number, Drafts())
         while not drafts.ending:
             self._advance_loop(drafts, state)
+        # The loop ends before the holdout runs: no draft may be written for the holdout.
         self._run_holdout(drafts)
         drafts.path = drafts.path or self._refine_path(drafts)
         if drafts.failure is not None:
@@ -129,7 +130,7 @@ class RefineLoop:
     def _grader_outcomes(
         self, graders: Iterable[LoopGrader], version: Version
     ) -> dict[LoopGrader, Outcome]:
-        """The outcomes of graders on a draft. Raises `Waiting` after it sent all their questions."""
+        """The outcomes of graders on a draft. Sends all their questions, then raises `Waiting`."""
         outcomes: dict[LoopGrader, Outcome] = {}
         waiting = False
         for grader in graders:
@@ -187,6 +188,7 @@ class RefineLoop:
         current = self._evaluator.value(self._refining.current, state)
         if isinstance(current, str) and not is_blank(current):
             return Version(current, state, is_original=True)
+        # `draft` fills a gap only: a value that is no text is a mistake in the data.
         if not is_blank(current):
             return Unscored(Status.ERROR, f"`{self._refining.name}` is no text")
         if self._refining.draft is None:

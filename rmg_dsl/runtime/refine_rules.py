@@ -31,7 +31,7 @@ class LoopRules:
 
 @dataclass(frozen=True, slots=True)
 class DraftGrade:
-    """The grade of a draft: its score, the scores of the guards, and does `until` hold; or a failure.
+    """The grade of a draft: its score, the guard scores, and does `until` hold; or a failure.
 
     Higher is better in all of these scores.
     """
@@ -61,6 +61,7 @@ def compare_drafts(rules: LoopRules, grades: Sequence[DraftGrade]) -> LoopProgre
     best = returned = without_gain = 0
     refused: list[int] = []
     for place, grade in enumerate(grades[1:], 1):
+        # A failure ends the loop, so that no grade follows it.
         if grade.failure is not None:
             break
         if _lowers_guard(grade, grades[best]):
@@ -96,6 +97,7 @@ def loop_ending(rules: LoopRules, grades: Sequence[DraftGrade]) -> Ending | None
     progress = compare_drafts(rules, grades)
     if grades[progress.returned_index].is_until_met:
         return "until"
+    # The first grade is that of the text before the first round.
     if len(grades) > rules.rounds:
         return "rounds"
     if rules.patience is not None and progress.rounds_without_gain >= rules.patience:

@@ -29,7 +29,7 @@ EstimateOf = Callable[[Statistic, Sequence[Sequence[CompactValue]]], Estimate]
 
 @dataclass(frozen=True, slots=True)
 class RequirementResult:
-    """The result of a requirement: does it hold, its statistics, and the reason where one is needed.
+    """The result of a requirement: does it hold, its statistics, and the reason if one is needed.
 
     `why` is empty where the statistics alone explain the result.
     """
@@ -110,7 +110,7 @@ class _CollectedInput:
 
 
 class RequirementChecker:
-    """Collects what the requirements of a plan need from finished rows, and checks them at the end."""
+    """Collects what the requirements of a plan need from finished rows, then checks them."""
 
     def __init__(self, plan: Plan, evaluator: Evaluator, estimate_of: EstimateOf) -> None:
         self._requirements = plan.requirements
@@ -125,6 +125,7 @@ class RequirementChecker:
             for requirement in plan.requirements
         ]
         for _, readings in self._inputs_by_requirement:
+            # Equal inputs are collected once, whatever the number of statistics that use them.
             for reading in readings:
                 columns = tuple(CompactColumn() for _ in reading.arguments)
                 self._collected_inputs.setdefault(reading, _CollectedInput(columns))
@@ -133,7 +134,7 @@ class RequirementChecker:
         self._reported_steps = {output.scoring for output in plan.outputs} | {
             step.number for step in plan.steps if isinstance(step, LoopOutputStep)
         }
-        # `require unscored(g) < …` sets a bound of its own for the step: the 5 % rule leaves it out.
+        # `require unscored(g) < …` sets another bound for the step: the 5 % rule leaves it out.
         self._bounded_steps = {
             number
             for term in terms
@@ -264,7 +265,7 @@ class RequirementChecker:
         )
 
 
-# ── one row ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── one row ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +285,7 @@ ReadFunction: TypeAlias = Callable[[Data, Term], CompactValue]
 
 def finished_state(result: RowResult, evaluator: Evaluator) -> RowState:
     """The state of a finished row, to evaluate more terms on; steps never needed are skipped."""
+    # A copy: the result of the row must not change.
     outcomes = dict(result.outcomes)
     for number in evaluator.steps:
         outcomes.setdefault(number, Unscored(Status.SKIPPED))
@@ -335,7 +337,7 @@ def _is_expected_gap(error: NoScore) -> bool:
     return status is Status.SKIPPED or (status is Status.MISSING_INPUT and error.step is None)
 
 
-# ── one requirement ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── one requirement ───────────────────────────────────────────────────────────────────────────────
 
 
 def requirement_name(requirement: Requirement) -> str:
@@ -363,7 +365,8 @@ def _statistics_in(requirement: Requirement) -> Iterator[Statistic]:
 
 
 def _statistic_label(term: Statistic, estimates: Mapping[Statistic, Estimate]) -> str:
-    """The name of a statistic in the result, with a number where a condition has several of them."""
+    """The name of a statistic in the result, with a number where there are several of it."""
+    # Two statistics of one name differ in their arguments, which are too long for a label.
     same = [statistic for statistic in estimates if statistic.function == term.function]
     if len(same) == 1:
         return term.function

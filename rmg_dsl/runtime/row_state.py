@@ -37,7 +37,7 @@ class NoScore(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RankingEntry:
-    """A row in a ranking: its group, what is ranked, and the other values that the question shows."""
+    """A row in a ranking: its group, its candidate, and the other values of the question."""
 
     group: str
     candidate: Data
@@ -71,7 +71,7 @@ class RowState:
 
 @dataclass(slots=True)
 class Version:
-    """A text for a field: `state` is the row with this text; for the original text the row itself."""
+    """A text for a field: `state` is the row with this text, or the row itself."""
 
     text: str
     state: RowState
@@ -132,6 +132,7 @@ def _unscored_from_error(error: Exception | SystemExit) -> Unscored:
             code = f"HTTP {error.status_code}: " if error.status_code else ""
             return Unscored(status, f"{code}{error}", error.attempts)
         case _:
+            # A message can hold a whole document; the cell of a table cannot.
             message = f"{type(error).__name__}: {error}".strip().rstrip(":")
             return Unscored(
                 Status.ERROR, message[:500], trace="".join(traceback.format_exception(error))

@@ -47,6 +47,7 @@ class Bridge:
         """The running loop; starts it where it does not run."""
         with self._start_lock:
             alive = self._thread is not None and self._thread.is_alive()
+            # A loop whose thread has ended would accept work and never run it.
             if self._loop is not None and not alive:
                 self._loop.close()
             if self._loop is None or not alive:
@@ -70,8 +71,9 @@ class Bridge:
     ) -> Result:
         """Run `work` on the loop and wait for its result, in short ticks.
 
-        `on_tick` is called after each tick of `TICK_SECONDS`. The first Ctrl-C calls `on_interrupt`,
-        which should make the work end soon, and the wait goes on. A second Ctrl-C is raised.
+        `on_tick` is called after each tick of `TICK_SECONDS`. The first Ctrl-C calls
+        `on_interrupt`, which should make the work end soon, and the wait goes on. A second Ctrl-C
+        is raised.
         """
         future = asyncio.run_coroutine_threadsafe(work, self.loop())
         while True:
@@ -124,6 +126,7 @@ def _wait_for_future(future: Future[Result], on_tick: Callable[[], None] | None)
         try:
             return future.result(TICK_SECONDS)
         except NotYet:
+            # The work itself may raise a TimeoutError; then the future is done.
             if future.done():
                 raise
         if on_tick:

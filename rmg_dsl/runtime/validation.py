@@ -90,6 +90,7 @@ class ValidationCollector:
         columns.unread += sum(isinstance(verdict, Failure) for verdict in people)
         verdicts = [None if isinstance(verdict, Failure) else verdict for verdict in people]
         judge = self._read_rating(ScoreRef(columns.validation.scoring), state)
+        # A row without a rating by a person, or that skipped the grader, has nothing to compare.
         if judge is None or all(verdict is None for verdict in verdicts):
             return
         if isinstance(judge, Failure):

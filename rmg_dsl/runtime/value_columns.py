@@ -1,4 +1,4 @@
-"""Values of many rows in little memory: 8 bytes a number, 4 more a row in a column that holds texts."""
+"""Values of many rows in little memory: 8 bytes a row, 4 more in a column that holds texts."""
 
 from __future__ import annotations
 
