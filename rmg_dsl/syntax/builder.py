@@ -1,10 +1,10 @@
-"""Lark's tree into our nodes: one method per rule of the grammar, named like it."""
+"""From the tree of the parser to nodes: one method for each rule of the grammar, of the same name."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 from lark import Token, Tree
 
@@ -12,13 +12,17 @@ from rmg_dsl.diagnostics import Diagnostic, Fix, Source, Span, diagnose
 from rmg_dsl.syntax import nodes
 from rmg_dsl.syntax.strings import UnknownEscape, string_value
 
+# A tree or a token of lark, and what is built of it: the rule of the grammar decides which.
+Part: TypeAlias = Any
+Built: TypeAlias = Any
+# Deeper trees could exhaust the stack of the recursive checker; a larger number, the parser of ints.
 MAX_DEPTH = 60
 MAX_DIGITS = 300
 _QUOTED_RANGE = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)\.\.(\d{1,20}(?:\.\d{1,20})?)")
 
 
 class NestingError(Exception):
-    """Expressions nested deeper than anyone reads; `offset` is where the deepest one starts."""
+    """Expressions that are nested too deeply; `offset` is where the deepest one starts."""
 
     def __init__(self, offset: int) -> None:
         super().__init__(offset)
@@ -26,7 +30,8 @@ class NestingError(Exception):
 
 
 def check_depth(tree: Tree[Token], shift: int) -> None:
-    """Refuse a tree that recursion could not walk; iterative, so it cannot fail itself."""
+    """Raise `NestingError` for a tree that recursion could not walk."""
+    # A loop, because recursion would fail on the trees that this looks for.
     level: list[Tree[Token]] = [tree]
     for _ in range(MAX_DEPTH):
         level = [
@@ -34,13 +39,14 @@ def check_depth(tree: Tree[Token], shift: int) -> None:
         ]
         if not level:
             return
-    raise NestingError((level[0].meta.start_pos if not level[0].meta.empty else 0) + shift)
+    start = 0 if level[0].meta.empty else level[0].meta.start_pos
+    raise NestingError(start + shift)
 
 
 class Builder:
-    """Builds nodes whose spans count in `source`; `shift` is added to the places that the parser saw.
+    """Builds nodes whose spans count in `source`; `shift` is added to the places of the parser.
 
-    `mistakes` collects what only shows once a token is read: escapes that do not exist.
+    `mistakes` collects what only shows once a token is read, such as an escape that does not exist.
     """
 
     def __init__(self, source: Source, shift: int) -> None:
@@ -48,10 +54,11 @@ class Builder:
         self.shift = shift
         self.mistakes: list[Diagnostic] = []
 
-    def build(self, tree: Any) -> Any:
+    def build(self, tree: Part) -> Built:
+        # Methods are named like the rules of the grammar.
         return getattr(self, tree.data)(tree)
 
-    def build_all(self, trees: Iterable[Any]) -> tuple[Any, ...]:
+    def build_all(self, trees: Iterable[Part]) -> tuple[Built, ...]:
         return tuple(self.build(t) for t in trees if isinstance(t, Tree))
 
     def span(self, tree: Tree[Token] | Token) -> Span:
@@ -59,6 +66,7 @@ class Builder:
         return Span((at.start_pos or 0) + self.shift, (at.end_pos or 0) + self.shift)
 
     def name_of(self, token: Token) -> nodes.NameNode:
+        # The grammar takes every letter of Unicode; Python's names have a few rules more.
         name = nodes.NameNode(str(token), self.span(token))
         if not name.id.isidentifier():
             message = f"`{name.id}` holds a character that no name can have"
@@ -67,17 +75,16 @@ class Builder:
             )
         return name
 
-    def span_through(self, tree: Tree[Token], last: Any) -> Span:
-        """From the first token to the end of the last node: without the line break and the blanks after it."""
+    def span_through(self, tree: Tree[Token], last: Built) -> Span:
+        """From the first token to the end of the last node, without the line break behind it."""
         return Span(self.span(tree).start, last.span.end)
 
     # ── declarations ──
 
     def edition(self, tree: Tree[Token]) -> nodes.Edition:
         number = _tree_children(tree)[1]
-        return nodes.Edition(
-            int(self._number_value(number)), Span(self.span(tree).start, self.span(number).end)
-        )
+        span = Span(self.span(tree).start, self.span(number).end)
+        return nodes.Edition(int(self._number_value(number)), span)
 
     def import_(self, tree: Tree[Token]) -> nodes.ImportDecl:
         path, *names = self.build_all(_tree_children(tree))
@@ -85,9 +92,8 @@ class Builder:
 
     def imported(self, tree: Tree[Token]) -> nodes.Imported:
         name, _, alias = _tree_children(tree)
-        return nodes.Imported(
-            self.name_of(name), self.name_of(alias) if alias else None, self.span(tree)
-        )
+        local_name = self.name_of(alias) if alias else None
+        return nodes.Imported(self.name_of(name), local_name, self.span(tree))
 
     def param(self, tree: Tree[Token]) -> nodes.ParamDecl:
         value = self.build(_tree_children(tree)[2])
@@ -98,8 +104,8 @@ class Builder:
         return nodes.ModelDecl(self._declared_name(tree), value, self.span_through(tree, value))
 
     def fields(self, tree: Tree[Token]) -> nodes.FieldsDecl:
-        found = self.build_all(_tree_children(tree))
-        return nodes.FieldsDecl(found, self.span_through(tree, found[-1]))
+        fields = self.build_all(_tree_children(tree))
+        return nodes.FieldsDecl(fields, self.span_through(tree, fields[-1]))
 
     def field(self, tree: Tree[Token]) -> nodes.FieldDecl:
         value = self.build(_tree_children(tree)[1])
@@ -110,12 +116,9 @@ class Builder:
     def grader(self, tree: Tree[Token]) -> nodes.GraderDecl:
         _, _, scale, body = _tree_children(tree)
         built = self.build(body)
-        return nodes.GraderDecl(
-            self._declared_name(tree),
-            self.build(scale) if scale else None,
-            built,
-            self.span_through(tree, built),
-        )
+        scale_node = self.build(scale) if scale else None
+        span = self.span_through(tree, built)
+        return nodes.GraderDecl(self._declared_name(tree), scale_node, built, span)
 
     def pairwise(self, tree: Tree[Token]) -> nodes.PairwiseDecl:
         return nodes.PairwiseDecl(*self._name_body_span(tree))
@@ -134,15 +137,16 @@ class Builder:
         return nodes.RequireDecl(condition, self.span_through(tree, condition))
 
     def validate(self, tree: Tree[Token]) -> nodes.ValidateDecl:
-        parts = self.build_all(_tree_children(tree))
-        body = parts[-1] if isinstance(parts[-1], nodes.Block) else None
-        columns = parts[:-1] if body else parts
-        return nodes.ValidateDecl(
-            self._declared_name(tree), columns, body, self.span_through(tree, parts[-1])
-        )
+        columns = self.build_all(_tree_children(tree))
+        span = self.span_through(tree, columns[-1])
+        body = None
+        if isinstance(columns[-1], nodes.Block):
+            *columns, body = columns
+        return nodes.ValidateDecl(self._declared_name(tree), tuple(columns), body, span)
 
     def internal(self, tree: Tree[Token]) -> nodes.InternalDecl:
         *parameters, result = [child for child in _tree_children(tree)[2:] if child is not None]
+        # The result is a scale, or the name of a type.
         built = self.build(result) if isinstance(result, Tree) else self.name_of(result)
         return nodes.InternalDecl(
             self._declared_name(tree),
@@ -161,7 +165,7 @@ class Builder:
     def _declared_name(self, tree: Tree[Token]) -> nodes.NameNode:
         return self.name_of(_tree_children(tree)[1])
 
-    def _name_body_span(self, tree: Tree[Token]) -> tuple[nodes.NameNode, Any, Span]:
+    def _name_body_span(self, tree: Tree[Token]) -> tuple[nodes.NameNode, Built, Span]:
         body = self.build(_tree_children(tree)[2])
         return self._declared_name(tree), body, self.span_through(tree, body)
 
@@ -178,10 +182,10 @@ class Builder:
 
     def setting(self, tree: Tree[Token]) -> nodes.SettingLine:
         key, value, _, when = _tree_children(tree)
-        built, condition = self.build(value), self.build(when) if when else None
-        return nodes.SettingLine(
-            self.name_of(key), built, condition, self.span_through(tree, condition or built)
-        )
+        built = self.build(value)
+        condition = self.build(when) if when else None
+        span = self.span_through(tree, condition or built)
+        return nodes.SettingLine(self.name_of(key), built, condition, span)
 
     def rubric(self, tree: Tree[Token]) -> nodes.Rubric:
         criteria = self.build_all(_tree_children(tree))
@@ -194,9 +198,9 @@ class Builder:
     def criterion(self, tree: Tree[Token]) -> nodes.CriterionLine:
         level, text = self.build_all(_tree_children(tree))
         first = _tree_children(tree)[0]
-        signed = (
-            isinstance(first, Tree) and first.data == "signed" and first.children[0] is not None
-        )
+        # `+5` are points and `5` is a level: the sign decides, so it must not get lost.
+        is_number = isinstance(first, Tree) and first.data == "signed"
+        signed = is_number and first.children[0] is not None
         return nodes.CriterionLine(level, signed, text, self.span_through(tree, text))
 
     def veto(self, tree: Tree[Token]) -> nodes.NameNode:
@@ -218,7 +222,7 @@ class Builder:
     def _correct_three_dots(
         self, low: nodes.NumberNode, high: nodes.NumberNode, span: Span
     ) -> nodes.NumberNode:
-        """`1...5` would be a scale from 1 to 0.5, and nobody means that."""
+        """`1...5` reads as a scale from 1 to .5: report it, and go on with `1..5`."""
         digits = self.source.text[high.span.start + 1 : high.span.end]
         meant = f"{self.source.text[low.span.start : low.span.end]}..{digits}"
         message = f"a scale from {low.value:g} to {digits} is written `{meant}`"
@@ -236,9 +240,13 @@ class Builder:
         quoted = _QUOTED_RANGE.fullmatch(labels[0].value) if len(labels) == 1 else None
         if quoted is None:
             return nodes.LabelScale(labels, span)
+        return self._correct_quoted_range(quoted, span)
+
+    def _correct_quoted_range(self, quoted: re.Match[str], span: Span) -> nodes.Range:
+        """`"1..5"` as a scale: report it, and go on with the range."""
         low, high = (nodes.NumberNode(_parse_number(digits), span) for digits in quoted.groups())
-        fix = Fix(span, quoted.group(), f"write `{quoted.group()}`")
         help = f"write `{quoted.group()}`"
+        fix = Fix(span, quoted.group(), help)
         message = "a range stands without quotes; in quotes it would be a single label"
         self.mistakes.append(diagnose("RMG121", message, self.source, span, help=help, fixes=[fix]))
         return nodes.Range(low, high, span)
@@ -255,7 +263,9 @@ class Builder:
     def number(self, tree: Tree[Token]) -> nodes.NumberNode:
         sign, digits = _tree_children(tree)
         value = self._number_value(digits)
-        return nodes.NumberNode(-value if sign == "-" else value, self.span(tree))
+        if sign == "-":
+            value = -value
+        return nodes.NumberNode(value, self.span(tree))
 
     signed = number
 
@@ -263,6 +273,7 @@ class Builder:
         return nodes.NumberNode(self._number_value(_tree_children(tree)[0]), self.span(tree))
 
     def _number_value(self, token: Token) -> int | float:
+        # Python refuses to read ints of thousands of digits.
         if len(token) > MAX_DIGITS:
             message = f"a number of {len(token):,} digits"
             self.mistakes.append(
@@ -313,10 +324,8 @@ class Builder:
         return nodes.CallNode(function, tuple(arguments), self.span(tree))
 
     def argument(self, tree: Tree[Token]) -> nodes.ArgumentNode:
-        first, *more = self.build_all(_tree_children(tree))
-        return nodes.ArgumentNode(
-            more[0] if more else first, first if more else None, self.span(tree)
-        )
+        *label, value = self.build_all(_tree_children(tree))
+        return nodes.ArgumentNode(value, label[0] if label else None, self.span(tree))
 
     def sign(self, tree: Tree[Token]) -> nodes.Expr:
         sign, operand = _tree_children(tree)
@@ -328,8 +337,12 @@ class Builder:
     def comparison(self, tree: Tree[Token]) -> nodes.ComparisonNode:
         return nodes.ComparisonNode(*self._operand_chain(tree))
 
-    def _operand_chain(self, tree: Tree[Token]) -> tuple[Any, tuple[tuple[str, Any], ...], Span]:
+    def _operand_chain(
+        self, tree: Tree[Token]
+    ) -> tuple[Built, tuple[tuple[str, Built], ...], Span]:
+        """The first operand, then each operator with the operand behind it."""
         first, *rest = _tree_children(tree)
+        # `not in` is the only operator of two words, and so the only one that is a tree.
         operators = ["not in" if isinstance(o, Tree) else str(o) for o in rest[::2]]
         operands = self.build_all(rest[1::2])
         return self.build(first), tuple(zip(operators, operands, strict=True)), self.span(tree)
@@ -349,8 +362,8 @@ class Builder:
         return nodes.IfElseNode(then, condition, otherwise, self.span(tree))
 
 
-def _tree_children(tree: Tree[Token]) -> list[Any]:
-    """What stands below a rule: which of it is a token and which a tree, the grammar says."""
+def _tree_children(tree: Tree[Token]) -> list[Part]:
+    """The parts of a rule: trees, tokens, and none for each optional part that is left out."""
     return tree.children
 
 

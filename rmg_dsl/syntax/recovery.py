@@ -1,4 +1,7 @@
-"""A broken spec, read line by line: every line that is sound gives its node, every other one its own diagnostic."""
+"""Read a broken spec line by line.
+
+Each line that is sound gives its node, each other one a diagnostic of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from lark.exceptions import UnexpectedInput
 
@@ -33,29 +36,41 @@ _CLOSING_BRACKET_RUN = re.compile(r"[)\]]+")
 _RUBRIC_LIKE = re.compile(r"([^\W\d]\w*)[ \t]*:?$")
 _CONTINUATION = re.compile(r"(?:and|or|if|else|in|not in)\b|[-+*/<>|)\]]|[=!]=|->")
 _UNFINISHED = re.compile(r"(?:\b(?:and|or|not|if|else|in)|[=+*/<>|,\\]|(?<!:)-|->)$")
-_ONE_LINE_HELP = "a statement ends with its line; it goes on below only inside brackets: put ( and ) around the value"
+_ONE_LINE_HELP = (
+    "a statement ends with its line; it goes on below only inside brackets: "
+    "put ( and ) around the value"
+)
 _BLOCKS = word_pattern(spec.keyword for spec in declarations().values() if spec.has_block)
 _BLOCK_HEAD = re.compile(rf"(?:{_BLOCKS})\b")
 
 
+DeclarationNode: TypeAlias = nodes.Declaration | nodes.Edition
+BlockLine: TypeAlias = nodes.SettingLine | nodes.Rubric
+# Keywords are short: below this, words of the data would pass for misspelt ones.
+_MIN_SIMILARITY = 0.7
+
+
 @dataclass(frozen=True, slots=True)
 class DeclarationLines:
-    """A line in column 0 and the indented lines below it."""
+    """The head of a declaration and the lines below it."""
 
     head: LogicalLine
     body: tuple[LogicalLine, ...]
 
 
-def recover(source: Source) -> tuple[list[Any], list[Diagnostic]]:
-    """What can be read of a text that the parser refuses, and every mistake in it."""
+def recover(source: Source) -> tuple[list[DeclarationNode], list[Diagnostic]]:
+    """The declarations that can be read in a text that the parser rejects, and its mistakes."""
     lines, mistakes = split_lines(source)
     reader = _LineReader(source, mistakes)
-    found = [node for chunk in _split_declarations(source, lines) for node in reader.read(chunk)]
-    return found, mistakes
+    declared = [reader.read(chunk) for chunk in _split_declarations(source, lines)]
+    return declared, mistakes
 
 
 def _split_declarations(source: Source, lines: list[LogicalLine]) -> Iterator[DeclarationLines]:
-    """Cut at the lines that start a declaration, and at all in column 0 but those that only lost their indentation."""
+    """Cut before each line that starts a declaration.
+
+    A line in column 1 starts one, unless it has only lost its indentation.
+    """
     head: LogicalLine | None = None
     body: list[LogicalLine] = []
     for at, line in enumerate(lines):
@@ -74,8 +89,9 @@ def _belongs_to_declaration(
 ) -> bool:
     """Is a line part of the declaration above it?"""
     if HEAD.match(source.text, line.start):
-        key = source.text.startswith("model", line.start) and line.indent > 0
-        return key and not _MODEL.match(source.text, line.start)
+        # `model = judge` is a key, also where its `=` is missing.
+        is_key = source.text.startswith("model", line.start) and line.indent > 0
+        return is_key and not _MODEL.match(source.text, line.start)
     if _CLOSING_BRACKET_RUN.fullmatch(source.text, line.start, line.end):
         return True
     return (
@@ -91,14 +107,15 @@ def _is_unindented_body(source: Source, head: LogicalLine, line: LogicalLine) ->
     if not opening.endswith(":"):
         return False
     setting = _SETTING.match(text)
-    known = bool(setting and (setting.group(1) in block_keys() or opening.startswith("fields")))
-    return known or bool(CRITERION.match(text)) or bool(_RUBRIC.match(text))
+    if setting and (setting.group(1) in block_keys() or opening.startswith("fields")):
+        return True
+    return bool(CRITERION.match(text) or _RUBRIC.match(text))
 
 
 def _is_stray_line(
     source: Source, head: LogicalLine, line: LogicalLine, below: list[LogicalLine]
 ) -> bool:
-    """A line in column 0 that starts nothing, in the middle of a block that goes on below it."""
+    """Is this a line in column 1 that starts nothing, inside of a block that goes on below it?"""
     opening = source.text[head.start : head.end]
     word = _WORD.match(source.text, line.start)
     if (
@@ -111,13 +128,15 @@ def _is_stray_line(
 
 
 def _nearest_keyword(word: re.Match[str] | None) -> str | None:
-    """The first word of a declaration that a word is, or nearly is."""
-    close = get_close_matches(word.group().lower(), keywords(), 1, 0.7) if word else []
+    """The keyword that a word is, or nearly is."""
+    if word is None:
+        return None
+    close = get_close_matches(word.group().lower(), keywords(), 1, _MIN_SIMILARITY)
     return close[0] if close else None
 
 
 class _LineReader:
-    """Reads chunks of one source; adds to `mistakes` what it cannot read."""
+    """Reads the declarations of a source; adds a diagnostic to `mistakes` for what it cannot read."""
 
     def __init__(self, source: Source, mistakes: list[Diagnostic]) -> None:
         self.source = source
@@ -129,11 +148,10 @@ class _LineReader:
     def report(
         self, code: str, message: str, span: Span, help: str = "", fix: Fix | None = None
     ) -> None:
-        self.mistakes.append(
-            diagnose(code, message, self.source, span, help=help, fixes=[fix] if fix else [])
-        )
+        fixes = [fix] if fix else []
+        self.mistakes.append(diagnose(code, message, self.source, span, help=help, fixes=fixes))
 
-    def read(self, chunk: DeclarationLines) -> Iterator[Any]:
+    def read(self, chunk: DeclarationLines) -> DeclarationNode:
         head = chunk.head
         if head.indent:
             self.report(
@@ -144,15 +162,14 @@ class _LineReader:
             )
         text = self._head_with_keyword(head)
         if text is None:
-            yield self._broken_node(chunk)
-        elif not head.readable:
-            yield self._read_unreadable(chunk, text)
-        elif text.endswith(":") and _BLOCK_HEAD.match(text):
-            yield self._read_block(chunk, text)
-        elif chunk.body:
-            yield self._read_unopened_block(chunk, text)
-        else:
-            yield self._read_one_line(chunk, text)
+            return self._broken_node(chunk)
+        if not head.readable:
+            return self._read_unreadable(chunk, text)
+        if text.endswith(":") and _BLOCK_HEAD.match(text):
+            return self._read_block(chunk, text)
+        if chunk.body:
+            return self._read_unopened_block(chunk, text)
+        return self._read_one_line(chunk, text)
 
     def _first_word_span(self, line: LogicalLine) -> Span:
         word = _WORD.match(self.source.text, line.start)
@@ -161,12 +178,13 @@ class _LineReader:
     # ── heads ──
 
     def _head_with_keyword(self, head: LogicalLine) -> str | None:
-        """The head's text, its keyword mended where it is misspelt; none where no declaration can be meant."""
+        """The text of the head with a misspelt keyword corrected; none for no declaration."""
         text = self.line_text(head)
         word = _WORD.match(text)
         if word and word.group() in keywords():
             return text
         close = _nearest_keyword(word)
+        # `models = 3` and `model(3)` are no misspelt heads: the word is a name there.
         if close and word and not re.match(r"\s*(?:=|\()", text[word.end() :]):
             span = self._first_word_span(head)
             fix = Fix(span, close, f"write `{close}`")
@@ -178,29 +196,35 @@ class _LineReader:
                 fix,
             )
             return close + text[word.end() :] if head.readable else None
-        span = self._first_word_span(head) if head.readable else Span(head.start, head.start + 1)
+        span = Span(head.start, head.start + 1)
+        if head.readable:
+            span = self._first_word_span(head)
         self.report("RMG110", "this starts no declaration", span, declaration_help(text))
         return None
 
     def _read_unreadable(self, chunk: DeclarationLines, text: str) -> nodes.Broken:
-        """A text or a bracket of the head never ends; the lines of its block, if they are some, can still be read."""
+        """A head with a text or a bracket that never ends: only the lines of its block are read."""
         if chunk.body and _SETTING.match(self.line_text(chunk.body[0])):
             self._read_body(chunk, text.split()[0].rstrip(":"))
         return self._broken_node(chunk)
 
-    def _read_one_line(self, chunk: DeclarationLines, text: str) -> Any:
+    def _read_one_line(self, chunk: DeclarationLines, text: str) -> DeclarationNode:
         node = self._parse("head", text, self._head_offset(chunk, text))
         if node is None:
             return self._broken_node(chunk)
-        return replace(node, span=Span(chunk.head.start, node.span.end))
+        span = Span(chunk.head.start, node.span.end)
+        return cast(DeclarationNode, replace(node, span=span))
 
     def _head_offset(self, chunk: DeclarationLines, text: str) -> int:
-        """Where a head's text would start, counted from its end: its keyword, or its colon, may have been mended."""
-        mended = text.endswith(":") and self.source.text[chunk.head.end - 1] != ":"
-        return chunk.head.end + mended - len(text)
+        """Where the text of the head starts, counted from its end.
 
-    def _read_unopened_block(self, chunk: DeclarationLines, text: str) -> Any:
-        """Indented lines below a line that opens no block: the colon is missing, or it is one line too much."""
+        A corrected keyword or an added colon moves the start, and places must count in the source.
+        """
+        has_new_colon = text.endswith(":") and self.source.text[chunk.head.end - 1] != ":"
+        return chunk.head.end + has_new_colon - len(text)
+
+    def _read_unopened_block(self, chunk: DeclarationLines, text: str) -> DeclarationNode:
+        """Lines below a head without a colon: the colon is missing, or the lines are misplaced."""
         if self._report_if_continued(chunk, text):
             return self._broken_node(chunk)
         end = chunk.head.end
@@ -219,13 +243,13 @@ class _LineReader:
         return node
 
     def _report_if_continued(self, chunk: DeclarationLines, text: str) -> bool:
-        """Is the line below the rest of this one? A statement ends with its line, unless a bracket is open."""
+        """Report a head that goes on in the line below, although no bracket is open."""
         first = chunk.body[0]
         if unfinished := _UNFINISHED.search(text):
             span = Span(chunk.head.end - len(unfinished.group()), chunk.head.end)
             self.report("RMG101", "the line ends too early", span, _ONE_LINE_HELP)
         elif _CONTINUATION.match(self.line_text(first)):
-            return self._report_continuation(first)
+            self._report_continuation(first)
         else:
             return False
         return True
@@ -237,7 +261,10 @@ class _LineReader:
             help = "in a block the value stands on a line of its own: `score = …` or `prompt = …`"
             self.report("RMG115", message, self._first_word_span(first), help)
         else:
-            help = "declarations start in column 1; the lines of a block stand below a line that ends in a colon"
+            help = (
+                "declarations start in column 1; the lines of a block stand below a line "
+                "that ends in a colon"
+            )
             self.report(
                 "RMG107",
                 "this line is indented, and no block is open",
@@ -245,7 +272,8 @@ class _LineReader:
                 help,
             )
 
-    def _read_block(self, chunk: DeclarationLines, text: str) -> Any:
+    def _read_block(self, chunk: DeclarationLines, text: str) -> DeclarationNode:
+        # The parser wants a line in the block: with one that is sound, it reads the head alone.
         keyword = text.split()[0].rstrip(":")
         node = self._parse(
             "head", f"{text}\n    x = 1", self._head_offset(chunk, text), mistakes_until=len(text)
@@ -261,45 +289,50 @@ class _LineReader:
                 self._first_word_span(chunk.head),
                 help,
             )
-        span = Span(chunk.head.start, lines[-1].span.end if lines else chunk.head.end)
+        end = lines[-1].span.end if lines else chunk.head.end
+        span = Span(chunk.head.start, end)
         damaged = damaged or not lines
         if isinstance(node, nodes.FieldsDecl):
             return replace(node, fields=tuple(lines), span=span, damaged=damaged)
-        return replace(node, body=nodes.Block(tuple(lines), span, damaged), span=span)
+        body = nodes.Block(tuple(lines), span, damaged)
+        return cast(DeclarationNode, replace(node, body=body, span=span))
 
     def _broken_node(self, chunk: DeclarationLines) -> nodes.Broken:
+        """A node for what cannot be read, with all names that it may declare."""
         text = self.line_text(chunk.head)
         keyword, *words = _WORD.findall(text.split("->")[0].split("=")[0].split("#")[0]) or [""]
-        names = words[:1] if keyword in keywords() else [keyword, *words[:1]]
+        names = words[:1]
+        if keyword not in keywords():
+            names.insert(0, keyword)
         if keyword == "from":
             names = _WORD.findall(text.partition("import")[2])
         names += _DECLARED_NAME.findall(text)
         end = chunk.body[-1].end if chunk.body else chunk.head.end
-        return nodes.Broken(
-            tuple(dict.fromkeys(name for name in names if name)), Span(chunk.head.start, end)
-        )
+        unique = dict.fromkeys(name for name in names if name)
+        return nodes.Broken(tuple(unique), Span(chunk.head.start, end))
 
     # ── bodies ──
 
     def _read_body(self, chunk: DeclarationLines, keyword: str) -> tuple[list[Any], bool]:
         if keyword == "fields":
-            found = self._read_lines("field", chunk.body)
+            fields = self._read_lines("field", chunk.body)
             self._check_indents(chunk.body)
-            return [n for n in found if n is not None], None in found
+            return [field for field in fields if field is not None], None in fields
         return self._read_settings(chunk.body)
 
     def _read_lines(self, kind: LineKind, lines: tuple[LogicalLine, ...]) -> list[Any]:
-        """Lines of one kind; of several in a row that are none, only the first is told."""
-        found: list[Any] = []
+        """The nodes of lines of one kind; none for each line that cannot be read."""
+        read: list[Any] = []
         for line in lines:
-            stray = (
-                bool(found) and found[-1] is None and not _has_start_of(kind, self.line_text(line))
-            )
-            found.append(self._read_line(kind, line, quiet=stray))
-        return found
+            # Lines below a broken one may be the rest of it: one diagnostic is enough.
+            is_rest = bool(read) and read[-1] is None
+            quiet = is_rest and not _has_start_of(kind, self.line_text(line))
+            read.append(self._read_line(kind, line, quiet=quiet))
+        return read
 
-    def _read_settings(self, body: tuple[LogicalLine, ...]) -> tuple[list[Any], bool]:
-        lines: list[Any] = []
+    def _read_settings(self, body: tuple[LogicalLine, ...]) -> tuple[list[BlockLine], bool]:
+        """The lines of a block that can be read, and whether others could not."""
+        lines: list[BlockLine] = []
         damaged, failed = False, False
         settings: list[LogicalLine] = []
         at = 0
@@ -311,49 +344,46 @@ class _LineReader:
             if criteria or (line.readable and _RUBRIC.match(self.line_text(line))):
                 rubric = self._read_rubric(line, criteria)
                 at += len(criteria)
-                whole = (
-                    len(rubric.criteria) == len(criteria) > 0 and self.line_text(line) == "rubric:"
-                )
-                damaged = damaged or not whole
+                all_read = len(rubric.criteria) == len(criteria) > 0
+                if not all_read or self.line_text(line) != "rubric:":
+                    damaged = True
                 lines.append(rubric)
                 continue
-            if (
-                lines
-                and _CONTINUATION.match(self.line_text(line))
-                and self._report_continuation(line)
-            ):
-                damaged = failed = lines.pop() is not None
+            if lines and _CONTINUATION.match(self.line_text(line)):
+                # The line above is not what its author means: its node must not be checked.
+                self._report_continuation(line)
+                lines.pop()
+                damaged = failed = True
                 continue
-            stray = failed and not _has_start_of("setting", self.line_text(line))
-            node = self._read_line("setting", line, quiet=stray)
+            quiet = failed and not _has_start_of("setting", self.line_text(line))
+            node = self._read_line("setting", line, quiet=quiet)
             failed = node is None
             damaged = damaged or failed
-            lines += [node] if node is not None else []
+            if node is not None:
+                lines.append(node)
         self._check_indents(tuple(settings))
         return lines, damaged
 
-    def _report_continuation(self, line: LogicalLine) -> bool:
+    def _report_continuation(self, line: LogicalLine) -> None:
         self.report(
             "RMG101",
             "this line cannot go on with the one above it",
             self._first_word_span(line),
             _ONE_LINE_HELP,
         )
-        return True
 
     def _criteria_below(
         self, line: LogicalLine, below: tuple[LogicalLine, ...]
     ) -> tuple[LogicalLine, ...]:
-        """The lines of a rubric under its first line, which may be damaged itself."""
-        named = _RUBRIC.match(self.line_text(line)) if line.readable else None
-        if not below or not (named or self._opens_criteria(line, below[0])):
+        """The lines of a rubric below its first line, which may be broken itself."""
+        has_head = line.readable and _RUBRIC.match(self.line_text(line))
+        if not below or not (has_head or self._opens_criteria(line, below[0])):
             return ()
-        for count, one in enumerate(below):
-            text = self.line_text(one)
-            deeper = (
-                one.indent > line.indent and not _is_known_setting(text) and not _RUBRIC.match(text)
-            )
-            if not CRITERION.match(text) and not deeper:
+        for count, criterion in enumerate(below):
+            text = self.line_text(criterion)
+            is_setting = _is_known_setting(text) or _RUBRIC.match(text)
+            is_deeper = criterion.indent > line.indent and not is_setting
+            if not CRITERION.match(text) and not is_deeper:
                 return below[:count]
         return below
 
@@ -367,6 +397,7 @@ class _LineReader:
             self.report(
                 "RMG108", "the lines of the rubric are missing", self._first_word_span(line), help
             )
+        # One shallow line is a slip of its own; with most of them, the author did not indent at all.
         shallow = [b for b in body if b.indent <= line.indent]
         if len(shallow) * 2 > len(body):
             message = "a line of the rubric is indented deeper than `rubric:`"
@@ -385,9 +416,8 @@ class _LineReader:
         )
 
     def _check_rubric_line(self, line: LogicalLine) -> None:
-        """The line above the levels: `rubric:`, or what became of it."""
+        """Report a line above the levels that is not `rubric:`."""
         text = self.line_text(line)
-        end = Span(line.end, line.end)
         word = _RUBRIC_LIKE.match(text)
         if text == "rubric:" or not line.readable:
             return
@@ -395,14 +425,7 @@ class _LineReader:
             self._read_line("setting", line)
             return
         if text.startswith("rubric"):
-            tail = Span(line.start + len("rubric"), line.end) if len(text) > len("rubric") else end
-            at = tail if tail != end else Span(line.end - 1, line.end)
-            if not _RUBRIC.match(text) or not text.endswith(":"):
-                message = "a colon is missing after `rubric`"
-                fix = None
-                if not _WORD_CHARACTER.search(text.removeprefix("rubric")):
-                    fix = Fix(tail, ":", "write `rubric:`")
-                self.report("RMG102", message, at, "write `rubric:`", fix)
+            self._check_rubric_colon(line, text)
         elif word and get_close_matches(word.group(1), ["rubric"], 1, 0.6):
             span = Span(line.start, line.start + len(word.group(1)))
             fix = Fix(span, "rubric", "write `rubric`")
@@ -418,21 +441,39 @@ class _LineReader:
                 "add the line `rubric:` between this one and the levels",
             )
 
+    def _check_rubric_colon(self, line: LogicalLine, text: str) -> None:
+        if _RUBRIC.match(text) and text.endswith(":"):
+            return
+        tail = Span(line.start + len("rubric"), line.end)
+        at = tail
+        if tail.start == tail.end:
+            at = Span(line.end - 1, line.end)
+        # A fix must not delete what stands behind the word.
+        fix = None
+        if not _WORD_CHARACTER.search(text.removeprefix("rubric")):
+            fix = Fix(tail, ":", "write `rubric:`")
+        message = "a colon is missing after `rubric`"
+        self.report("RMG102", message, at, "write `rubric:`", fix)
+
     def _check_indents(self, lines: tuple[LogicalLine, ...]) -> None:
-        """Lines of one block stand in one column, that of most of them; the first that does not is told."""
+        """Report the first line of a block that does not stand in the column of most of them."""
+        # Tabs have a diagnostic of their own.
         plain = [line for line in lines if not line.tabs]
-        counted = Counter(line.indent for line in plain if line.indent)
-        usual = max(counted, key=lambda i: (counted[i], i % 4 == 0, -i), default=4)
+        counts = Counter(line.indent for line in plain if line.indent)
+        # Of two indents that are equally frequent, the usual one is a multiple of four, or small.
+        usual = max(counts, key=lambda i: (counts[i], i % 4 == 0, -i), default=4)
         odd = next((line for line in plain if line.indent != usual), None)
         if odd is not None:
-            lost = " like the other lines of its block" if counted else ""
-            fits = "this line's indentation fits no line above it"
-            message = fits if odd.indent else "a line of a block is indented, and this one is not"
-            self.report(
-                "RMG107", message, self._first_word_span(odd), f"indent it by {usual} blanks{lost}"
-            )
+            help = f"indent it by {usual} blanks"
+            if counts:
+                help += " like the other lines of its block"
+            message = "a line of a block is indented, and this one is not"
+            if odd.indent:
+                message = "this line's indentation fits no line above it"
+            self.report("RMG107", message, self._first_word_span(odd), help)
 
     def _read_line(self, kind: LineKind, line: LogicalLine, quiet: bool = False) -> Any:
+        # The scanner has reported why the line is not readable.
         if not line.readable:
             return None
         before = len(self.mistakes)
@@ -446,15 +487,19 @@ class _LineReader:
     def _parse(
         self, kind: LineKind, text: str, start: int, mistakes_until: int | None = None
     ) -> Any:
+        """The node of a line; none where the parser rejects it, with a diagnostic.
+
+        Mistakes are looked for up to the offset `mistakes_until` of the text only.
+        """
         before = CONTEXT_BEFORE[kind]
         shift = start - len(before) - 1
         try:
             return self._build(kind, f"\n{before}{text}\n", shift)
         except UnexpectedInput as failure:
-            written = text if mistakes_until is None else text[:mistakes_until]
+            written = text[:mistakes_until]
             stopped = cast(int, failure.pos_in_stream) - len(before) - 1
-            misread = BadLine(self.source, kind, start, written, stopped, failure)
-            self.mistakes.append(explain_bad_line(misread))
+            bad_line = BadLine(self.source, kind, start, written, stopped, failure)
+            self.mistakes.append(explain_bad_line(bad_line))
         except LayoutError:
             self.report(
                 "RMG107", "this line's indentation fits no line above it", Span(start, start + 1)
@@ -485,10 +530,13 @@ def _is_known_setting(text: str) -> bool:
 
 
 def _has_start_of(kind: LineKind, text: str) -> bool:
-    """Does a line begin as its kind does, however it ends?"""
-    return bool(CRITERION.match(text) if kind == "criterion" else _SETTING.match(text))
+    """Does a line begin like a sound one of its kind?"""
+    if kind == "criterion":
+        return bool(CRITERION.match(text))
+    return bool(_SETTING.match(text))
 
 
+# How to find the node of a line in the declaration that CONTEXT_BEFORE makes of it.
 _NODE_OF_KIND: dict[LineKind, Callable[[Any], Any]] = {
     "head": lambda node: node,
     "setting": lambda node: node.body.lines[0],
