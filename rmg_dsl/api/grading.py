@@ -1,11 +1,11 @@
-"""Grading: where a suite meets its rows. One call does everything; every surface is a thin shell over it."""
+"""Grading: run a prepared job over its rows. Every surface calls this module."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import fields
 from typing import Any, TypeVar, Unpack, cast
@@ -29,10 +29,10 @@ from rmg_dsl.api.results import (
 from rmg_dsl.api.run_models import (
     charged_steps,
     cost_of,
-    logging_crews,
     step_cost,
     steps_usage,
     total_cost,
+    with_log,
 )
 from rmg_dsl.api.sources import Spec
 from rmg_dsl.api.validating import validation_results, validations_of
@@ -41,9 +41,10 @@ from rmg_dsl.report import GradedRow, RunSummary
 from rmg_dsl.runtime import INTERRUPTED, RequirementChecker, RowResult, ValidationCollector, bridge
 from rmg_dsl.stats import estimate_of
 
+# A hurried interrupt leaves calls in flight; their replies still reach the cache until then.
 LINGER_SECONDS = 10.0
 
-_Ended = TypeVar("_Ended", bound=FinishedRun)
+_Finished = TypeVar("_Finished", bound=FinishedRun)
 
 
 def grade(spec: Spec, data: object, **options: Unpack[GradeOptions]) -> Result:
@@ -108,19 +109,19 @@ async def agrade(spec: Spec, data: object, **options: Unpack[GradeOptions]) -> R
 
 
 def run_job(job: GradingJob, *, stop_on_interrupt: bool = True) -> Result:
-    """Run a prepared job on the bridge; a first Ctrl-C ends it early with what is finished, a second one is raised.
+    """Run a prepared job in the background loop, and draw its progress in this thread.
 
-    This thread draws the progress, at each tick. Without `stop_on_interrupt` the first Ctrl-C is raised: for a caller
-    that handles the signal by itself (`stop_handler`).
+    The first Ctrl-C ends the run early with the finished rows, the second one is raised. Without
+    `stop_on_interrupt` the first one is raised, for a caller that handles it with `stop_handler`.
     """
     return _run_on_bridge(job, grade_job(job), stop_on_interrupt)
 
 
 def run_stream(job: GradingJob, paths: Sequence[str], by: str | None = None) -> FinishedRun:
-    """Run a prepared job, and write each row to every path when it is finished, by the paths' endings.
+    """Run a prepared job and write each finished row to every path, in the format of its ending.
 
-    The files are there when all is done, or not at all; so are reports (`tables.is_report`). Memory does not
-    grow with the rows. Ctrl-C is raised, for a caller that handles the signal by itself (`stop_handler`).
+    All files appear at the end, or none; reports too (`tables.is_report`). Memory does not grow
+    with the number of rows. Ctrl-C is raised, for a caller that uses `stop_handler`.
     """
     columns = [name for output in job.plan.outputs for name in result_columns(output)]
     files = [path for path in paths if not tables.is_report(path)]
@@ -128,11 +129,11 @@ def run_stream(job: GradingJob, paths: Sequence[str], by: str | None = None) -> 
         files, [*job.table.columns, *columns], new_column_kinds(job.plan.outputs)
     ) as writer:
 
-        def take(graded: GradedRow) -> None:
+        def write_row(graded: GradedRow) -> None:
             writer.add({**graded.row, **graded.cells})
 
-        digest = RunSummary(job.plan.outputs, by, tables.FloatsOnDisk)
-        finished = _run_on_bridge(job, stream_job(job, digest, take), stop_on_interrupt=False)
+        summary = RunSummary(job.plan.outputs, by, tables.FloatsOnDisk)
+        finished = _run_on_bridge(job, stream_job(job, summary, write_row), stop_on_interrupt=False)
     for path in paths:
         if tables.is_report(path):
             save_page(path, finished)
@@ -140,15 +141,15 @@ def run_stream(job: GradingJob, paths: Sequence[str], by: str | None = None) -> 
 
 
 def _run_on_bridge(
-    job: GradingJob, work: Coroutine[Any, Any, _Ended], stop_on_interrupt: bool
-) -> _Ended:
+    job: GradingJob, work: Coroutine[Any, Any, _Finished], stop_on_interrupt: bool
+) -> _Finished:
     progress = progress_display(
         job.options.progress, job.table.count, lambda tally: cost_of(job.plan, job.options, tally)
     )
     ending = "failed"
     try:
         result = bridge().run(
-            _join_inflight_calls(job, work),
+            _share_inflight_calls(job, work),
             on_tick=lambda: progress.draw(job.run.tally),
             on_interrupt=job.run.interrupt if stop_on_interrupt else None,
         )
@@ -159,10 +160,10 @@ def _run_on_bridge(
 
 
 def stop_handler(job: GradingJob, *, hurried: bool = False) -> Callable[[], None]:
-    """What a signal handler may call, from any thread, to end a job that `run_job` runs with what is finished.
+    """A function for a signal handler: from any thread it ends a job that `run_job` runs.
 
-    In a hurry it ends at once, and calls in flight go on in the background, for ten seconds at most: what they bring
-    is in the cache for the next run.
+    Finished rows stay. A hurried stop ends at once: calls in flight go on in the background for at
+    most ten seconds, and their replies are in the cache for the next run.
     """
     loop = bridge().loop()
     return lambda: _interrupt_on(loop, job, hurried)
@@ -172,41 +173,43 @@ def _interrupt_on(loop: asyncio.AbstractEventLoop, job: GradingJob, hurried: boo
     loop.call_soon_threadsafe(lambda: job.run.interrupt(hurried=hurried))
 
 
-async def _join_inflight_calls(job: GradingJob, work: Coroutine[Any, Any, _Ended]) -> _Ended:
-    """On the bridge, what one run is asking no other one asks too."""
+async def _share_inflight_calls(job: GradingJob, work: Coroutine[Any, Any, _Finished]) -> _Finished:
+    """Let two runs in one process wait for the same call instead of sending it twice."""
     job.resources.endpoints.in_flight.share_with(bridge().in_flight)
     return await work
 
 
 async def grade_job(job: GradingJob) -> Result:
-    """The result of a prepared job, for who waits in a way of their own."""
+    """Run a prepared job in the caller's event loop."""
+    # A file is read again for the results: the hashes show whether it is still the same.
     ledger = Ledger(job.plan.outputs, row_hashes=[] if job.is_streamed else None)
-    found = await stream_job(job, RunSummary(job.plan.outputs), ledger.add)
-    told = {each.name: getattr(found, each.name) for each in fields(found)}
-    return Result(**told, table=verified_table(job.table, ledger), ledger=ledger)
+    finished = await stream_job(job, RunSummary(job.plan.outputs), ledger.add)
+    values = {entry.name: getattr(finished, entry.name) for entry in fields(finished)}
+    return Result(**values, table=verified_table(job.table, ledger), ledger=ledger)
 
 
 async def stream_job(
-    job: GradingJob, digest: RunSummary, take: Callable[[GradedRow], object]
+    job: GradingJob, summary: RunSummary, on_graded: Callable[[GradedRow], object]
 ) -> FinishedRun:
-    """Run a prepared job and hand on each finished row, in order; the rows themselves are not kept."""
+    """Run a prepared job and pass on each finished row, in order, without storing the rows."""
     started = time.monotonic()
-    gates = RequirementChecker(job.plan, job.evaluator, estimate_of)
+    requirements = RequirementChecker(job.plan, job.evaluator, estimate_of)
     validations = validations_of(job)
     files = ExitStack()
     outputs = [(output, named_columns(output)) for output in job.plan.outputs]
     try:
         with _frozen_heap():
-            job.run.run_models = logging_crews(job.run_models, job.options.log, files)
-            # Closed here and not by the garbage collector: an `on_row` that fails must leave no worker asking.
-            running = cast("AsyncGenerator[RowResult]", job.run.results(iter(job.table)))
-            async with aclosing(running) as results:
+            job.run.run_models = with_log(job.run_models, job.options.log, files)
+            rows = cast("AsyncGenerator[RowResult]", job.run.results(iter(job.table)))
+            # Closed here and not by the garbage collector: after an `on_row` that raises, no
+            # worker may go on calling models.
+            async with aclosing(rows) as results:
                 async for result in results:
-                    requirement_failures = gates.add(result)
+                    requirement_failures = requirements.add(result)
                     await validations.add(result)
                     row = graded_row(result, outputs, requirement_failures)
-                    digest.add(row)
-                    take(row)
+                    summary.add(row)
+                    on_graded(row)
                     if job.options.on_row is not None:
                         job.options.on_row({**row.row, **row.cells})
     finally:
@@ -215,11 +218,11 @@ async def stream_job(
             bridge().run_in_background(closing)
         else:
             await closing
-    return _finish_run(job, digest, gates, validations, time.monotonic() - started)
+    return _finish_run(job, summary, requirements, validations, time.monotonic() - started)
 
 
 async def _close_run(job: GradingJob, files: ExitStack) -> None:
-    """What the run used is closed after its last call, one that was left behind included."""
+    """Close the log, the cache and the connections after the last call of the run."""
     try:
         await job.run.wait_for_unfinished(LINGER_SECONDS)
     finally:
@@ -229,67 +232,71 @@ async def _close_run(job: GradingJob, files: ExitStack) -> None:
 
 def _finish_run(
     job: GradingJob,
-    digest: RunSummary,
-    gates: RequirementChecker,
+    summary: RunSummary,
+    requirements: RequirementChecker,
     validations: ValidationCollector,
     seconds: float,
 ) -> FinishedRun:
     tally = job.run.tally
-    calling = {step.number: step for step in job.plan.model_steps}
-    for seen in digest.output_summaries:
-        if step := calling.get(seen.output.scoring):
-            seen.judge = " + ".join(
-                dict.fromkeys(job.run_models[use].model.name for use in step.models)
-            )
-    outputs = [output for output in digest.outputs if output.scoring in calling]
-    paid = {output.name: charged_steps(output, job.plan) for output in outputs}
+    _name_judges(job, summary)
+    model_steps = {step.number for step in job.plan.model_steps}
+    steps_of = {
+        output.name: charged_steps(output, job.plan)
+        for output in summary.outputs
+        if output.scoring in model_steps
+    }
     return FinishedRun(
-        digest=digest,
+        digest=summary,
         usage=_run_usage(job, seconds),
-        gates=gates.requirement_results(),
+        gates=requirements.requirement_results(),
         validations=validation_results(validations),
         notes=_notes(job),
         stopped=tally.stop_reason,
         interrupted=tally.stop_reason == INTERRUPTED,
-        by_grader={name: steps_usage(steps, tally) for name, steps in paid.items()},
+        by_grader={name: steps_usage(steps, tally) for name, steps in steps_of.items()},
         costs={
             name: total_cost([step_cost(step, job.options, tally) for step in steps])
-            for name, steps in paid.items()
+            for name, steps in steps_of.items()
         },
     )
 
 
+def _name_judges(job: GradingJob, summary: RunSummary) -> None:
+    """Enter the names of the models that scored each output."""
+    steps = {step.number: step for step in job.plan.model_steps}
+    for output in summary.output_summaries:
+        if step := steps.get(output.output.scoring):
+            names = (job.run_models[use].model.name for use in step.models)
+            # A panel may ask one model several times: its name stands once.
+            output.judge = " + ".join(dict.fromkeys(names))
+
+
 def _notes(job: GradingJob) -> tuple[str, ...]:
-    """What must stand beside the numbers: doubts about the spec, and what the models say of themselves."""
-    doubts = (
+    """What a reader must know beside the numbers: warnings about the spec, notes of the models."""
+    warnings = (
         f"warning[{d.code}]: line {d.line}: {d.message}"
         for d in job.suite.diagnostics
         if d.severity == "warning"
     )
-    models = (crew.model.note for crew in job.run_models.values() if crew.model.note)
-    return tuple(
-        dict.fromkeys(
-            [
-                *doubts,
-                *panel_notes(job.plan, job.run_models),
-                *models,
-                *job.resources.notes,
-                *_background_call_notes(job),
-            ]
-        )
-    )
+    notes = [
+        *warnings,
+        *panel_notes(job.plan, job.run_models),
+        *_model_notes(job),
+        *job.resources.notes,
+    ]
+    if job.run.unfinished_calls:
+        notes.append("calls in flight go on into the cache, and into no count here")
+    return tuple(dict.fromkeys(notes))
 
 
-def _background_call_notes(job: GradingJob) -> list[str]:
-    return (
-        ["calls in flight go on into the cache, and into no count here"]
-        if job.run.unfinished_calls
-        else []
-    )
+def _model_notes(job: GradingJob) -> Iterable[str]:
+    for run_model in job.run_models.values():
+        if run_model.model.note:
+            yield run_model.model.note
 
 
 def _run_usage(job: GradingJob, seconds: float) -> RunUsage:
-    """The bill; what it comes to is known only where the price of every judge is."""
+    """The calls, tokens and cost of the run; the cost only where every model has a price."""
     usage = job.run.tally.usage
     return RunUsage(
         usage.calls,
@@ -305,9 +312,10 @@ def _run_usage(job: GradingJob, seconds: float) -> RunUsage:
 
 @contextmanager
 def _frozen_heap() -> Iterator[None]:
-    """What was imported is not looked through for garbage again and again while a run makes its many small objects.
+    """Keep the garbage collector from scanning imported modules during a run.
 
-    The switch is one for the whole process: whoever has set it already keeps it.
+    A run makes many small objects, so collections are frequent. The switch is one for the whole
+    process: a caller that has frozen its heap already keeps it so.
     """
     if gc.get_freeze_count():
         yield

@@ -1,4 +1,4 @@
-"""The history of the loops of a run: every draft of every row, with its scores and reasons."""
+"""The history of `refine`: every draft of every row, with its scores and reasons."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ Kind = Literal["integer", "text", "any"]
 
 
 def history_rows(paths: Iterable[RefinedRow]) -> list[dict[str, Any]]:
-    """A row for each draft: where it belongs, its text, whether it is the returned one, what each grader said.
+    """One row per draft: its place, its text, whether it is the result, and its scores.
 
     >>> from rmg_dsl.results import RefinePath
-    >>> path = RefinePath((Draft("Hi", {"kind": Score(2, "curt")}), Draft("Hello!", {"kind": Score(5, "warm")})), 1, "until")
+    >>> curt, warm = Draft("Hi", {"kind": Score(2, "curt")}), Draft("Hello", {"kind": Score(5)})
+    >>> path = RefinePath((curt, warm), 1, "until")
     >>> history_rows([RefinedRow(0, "response", path)])[1]["text"]
-    'Hello!'
+    'Hello'
     """
-    return [
-        _draft_row(each, place, draft)
-        for each in paths
-        for place, draft in enumerate(each.path.drafts)
-    ]
+    rows: list[dict[str, Any]] = []
+    for refined in paths:
+        for place, draft in enumerate(refined.path.drafts):
+            rows.append(_draft_row(refined, place, draft))
+    return rows
 
 
-def _draft_row(found: RefinedRow, place: int, draft: Draft) -> dict[str, Any]:
-    last = place == len(found.path.drafts) - 1
+def _draft_row(refined: RefinedRow, place: int, draft: Draft) -> dict[str, Any]:
+    is_last = place == len(refined.path.drafts) - 1
     cells: dict[str, Any] = {
-        "row": found.row_index,
-        "field": found.field,
+        "row": refined.row_index,
+        "field": refined.field,
         "round": place,
         "text": draft.text,
-        "returned": place == found.path.returned_index,
+        "returned": place == refined.path.returned_index,
         "refused": draft.is_rejected,
-        "ending": found.path.ending if last else None,
+        "ending": refined.path.ending if is_last else None,
     }
     for name, outcome in draft.outcomes.items():
         cells[name] = outcome.value if isinstance(outcome, Score) else None
@@ -48,7 +49,7 @@ def _draft_row(found: RefinedRow, place: int, draft: Draft) -> dict[str, Any]:
 
 
 def history_columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, Kind]:
-    """The columns of a history: those of every loop, then the graders in the order in which they were first seen."""
+    """The columns of a history with their kinds: the fixed ones, then those of the graders."""
     kinds: dict[str, Kind] = {"row": "integer", "field": "text", "round": "integer", "text": "text"}
     kinds |= {"returned": "any", "refused": "any", "ending": "text"}
     for row in rows:

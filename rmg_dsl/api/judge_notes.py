@@ -1,4 +1,4 @@
-"""What must stand beside scores that several judges gave, or a judge of the family whose answers it grades."""
+"""Notes about the judges of a run: panels, and judges of the family whose answers they grade."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from rmg_dsl.plan import AskStep, Plan, RankStep, RefineStep
 from rmg_dsl.runtime import RunModel
 
 
-def panel_notes(plan: Plan, crews: Mapping[ModelUse, RunModel]) -> Iterator[str]:
-    """A line for each panel, with the families that sit on it, and one for each judge of its own family."""
+def panel_notes(plan: Plan, run_models: Mapping[ModelUse, RunModel]) -> Iterator[str]:
+    """Yield a note for each panel, with its model families, and a warning for each biased judge."""
     panels: dict[tuple[str, ...], list[str]] = {}
     for step in plan.model_steps:
-        if (scoring := _judge_scoring(step)) is None:
+        scoring = _judge_scoring(step)
+        if scoring is None:
             continue
-        judges = tuple(crews[use].model.name for use in scoring.panel)
+        judges = tuple(run_models[use].model.name for use in scoring.panel)
         if len(judges) > 1:
             panels.setdefault(judges, []).append(_step_label(step))
-        yield from _same_family_warnings(scoring, _step_label(step), crews)
+        yield from _same_family_warnings(scoring, _step_label(step), run_models)
     for judges, graders in panels.items():
         yield f"{', '.join(graders)}: judged by a panel of {_panel_text(judges)}"
 
 
 def _judge_scoring(step: AskStep | RankStep | RefineStep) -> JudgeScoring | PairwiseScoring | None:
-    """What says who is asked about whose answers; a writer and one question about all candidates say neither."""
+    """The scoring that names judges; None for a step that writes or ranks all in one question."""
     match step:
         case (
             AskStep(scoring=scoring)
@@ -43,22 +44,29 @@ def _judge_scoring(step: AskStep | RankStep | RefineStep) -> JudgeScoring | Pair
 
 
 def _step_label(step: AskStep | RankStep | RefineStep) -> str:
-    return f"`{step.names[0]}`" if step.names else "a part of another score"
+    if step.names:
+        return f"`{step.names[0]}`"
+    return "a part of another score"
 
 
 def _panel_text(judges: Sequence[str]) -> str:
     families = [family_of(judge) for judge in judges]
-    shown = ", ".join(f"{j} ({f})" if f else j for j, f in zip(judges, families, strict=True))
-    alone = len(set(families)) == 1 and families[0] != ""
-    return shown + ("; all of one family, which may err alike" if alone else "")
+    labels: list[str] = []
+    for judge, family in zip(judges, families, strict=True):
+        labels.append(f"{judge} ({family})" if family else judge)
+    text = ", ".join(labels)
+    # An unknown family is empty, and two unknown ones may differ.
+    if len(set(families)) == 1 and families[0] != "":
+        text += "; all of one family, which may err alike"
+    return text
 
 
 def _same_family_warnings(
-    scoring: JudgeScoring | PairwiseScoring, name: str, crews: Mapping[ModelUse, RunModel]
+    scoring: JudgeScoring | PairwiseScoring, name: str, run_models: Mapping[ModelUse, RunModel]
 ) -> Iterator[str]:
-    """Of a judge that took the place of the declared one; of the declared one the check has said it."""
+    """Warn of a judge that replaces a declared one; `rmg check` warns of the declared ones."""
     generator = scoring.generator
     for use in scoring.models:
-        asked = crews[use].model.name
-        if asked != use.name and generator and is_same_family(asked, generator):
-            yield f"warning[RMG328]: {name}: {asked} judges answers of its own family, {generator}"
+        judge = run_models[use].model.name
+        if judge != use.name and generator and is_same_family(judge, generator):
+            yield f"warning[RMG328]: {name}: {judge} judges answers of its own family, {generator}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from rmg_dsl import std
 from rmg_dsl.api.options import Options, ParamValue, RawParam
-from rmg_dsl.api.run_models import RunResources, budget_guard, cost_of, open_crews
+from rmg_dsl.api.run_models import RunResources, budget_guard, cost_of, open_run_models
 from rmg_dsl.api.sources import Spec, raise_errors, run_checker, source_of
 from rmg_dsl.checker import CheckResult
 from rmg_dsl.config import Settings
@@ -58,12 +58,12 @@ def prepare(spec: Spec, data: Any, options: Options, *, loops: LoopMode = "run")
     python = _python_functions(planned, options)
     shared = RunResources.of(options, settings)
     uses = [use for step in planned.model_steps for use in step.models]
-    crews = open_crews(uses, suite.suite.models, options, settings, shared)
+    run_models = open_run_models(uses, suite.suite.models, options, settings, shared)
     guard = budget_guard(uses, options, lambda tally: cost_of(planned, options, tally))
     evaluator = Evaluator(planned, available_functions(options), python)
-    run = Run(evaluator, crews, guard, options.seed)
+    run = Run(evaluator, run_models, guard, options.seed)
     streamed = isinstance(data, str | os.PathLike)
-    return GradingJob(suite, planned, table, options, crews, shared, evaluator, run, streamed)
+    return GradingJob(suite, planned, table, options, run_models, shared, evaluator, run, streamed)
 
 
 # ── the data ──

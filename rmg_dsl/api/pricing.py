@@ -1,4 +1,4 @@
-"""What a run would pay: what is known of each model before anybody is asked. It needs no key and no network."""
+"""Price quotes: what is known of each model before any call, without a key or a network."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from rmg_dsl.runtime import ModelQuote
 def open_price_quotes(
     uses: Iterable[ModelUse], options: Options
 ) -> Iterator[Mapping[ModelUse, ModelQuote]]:
-    """A quote for each model, while its cache is open. Raises ModelError for a provider that nobody knows."""
+    """A quote for each model, while the cache is open. Raises ModelError for an unknown provider."""
     settings = Settings.of()
     path = settings.cache_dir / FILE_NAME
-    # A look at the bill makes no files.
-    cache = ReplyCache(path) if options.cache is True and path.exists() else None
+    cache: ReplyCache | None = None
+    # An estimate makes no files.
+    if options.cache is True and path.exists():
+        cache = ReplyCache(path)
     try:
         yield {use: _model_quote(use, options, settings, cache) for use in uses}
     finally:
@@ -39,14 +41,13 @@ def _model_quote(
     name = chosen or use.name or settings.model
     if name == LEXICAL_NAME:
         return ModelQuote(is_free=True)
-    # Where no model is named yet, equal questions are equal all the same.
-    spec = (
-        model_spec_of(use, chosen, settings)
-        if name
-        else ModelSpec("openai", "", dict(use.settings))
-    )
+    if name:
+        spec = model_spec_of(use, chosen, settings)
+    else:
+        # Without a named model nothing is cached, but duplicates can still be counted.
+        spec = ModelSpec("openai", "", dict(use.settings))
     most_out = spec.settings.get("max_tokens")
     if not options.cache:
         return ModelQuote(price=price, max_tokens_out=most_out)
-    memory = reply_lookup_of(spec, settings, cache if name else None)
-    return ModelQuote(memory.cache_key, memory.cached_reply, price, most_out)
+    lookup = reply_lookup_of(spec, settings, cache if name else None)
+    return ModelQuote(lookup.cache_key, lookup.cached_reply, price, most_out)

@@ -1,4 +1,7 @@
-"""Which model answers for which grader: from declared names, the caller's choice and the environment to open models."""
+"""The models of a run: from declared names, the caller's choice and the environment to open models.
+
+Also their prices, the budget, and the log of their calls.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from typing import IO, Any
+from typing import IO
 
 from rmg_dsl.api.options import ModelChoice, Options
 from rmg_dsl.config import Settings
@@ -28,26 +31,27 @@ from rmg_dsl.models import (
     parse_model_name,
 )
 from rmg_dsl.models.adaptive_limit import MAX_CONCURRENCY, START_CONCURRENCY
+from rmg_dsl.models.lexical import LEXICAL_NAME
 from rmg_dsl.models.wrapper import ModelWrapper
 from rmg_dsl.plan import AskStep, Plan, RankStep, RefineStep, needed_by
 from rmg_dsl.runtime import BudgetCheck, RunModel, Tally
 from rmg_dsl.suggest import format_names, suggest_name
 
+# Settings that belong to one endpoint or one model: a replacement does not inherit them.
 _NOT_INHERITED = ("base_url", "api_key_env", "extra_body", "price")
 
 
 @dataclass(frozen=True, slots=True)
 class RunResources:
-    """What the models of one run share: connections, and the cache of replies where there is one."""
+    """What the models of one run share: connections and, unless it is off, the reply cache."""
 
     endpoints: Endpoints
     cache: ReplyCache | None
 
     @classmethod
     def of(cls, options: Options, settings: Settings) -> RunResources:
-        return cls(
-            Endpoints(), ReplyCache(settings.cache_dir / FILE_NAME) if options.cache else None
-        )
+        cache = ReplyCache(settings.cache_dir / FILE_NAME) if options.cache else None
+        return cls(Endpoints(), cache)
 
     async def close(self) -> None:
         await self.endpoints.close()
@@ -56,23 +60,26 @@ class RunResources:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return (self.cache.note,) if self.cache is not None and self.cache.note else ()
+        if self.cache is None or not self.cache.note:
+            return ()
+        return (self.cache.note,)
 
 
-def open_crews(
+def open_run_models(
     uses: Iterable[ModelUse],
     declared: Iterable[ModelUse],
     options: Options,
     settings: Settings,
     shared: RunResources,
 ) -> dict[ModelUse, RunModel]:
-    """A model for each use, every one known to be askable before the first call. Raises ModelError, UsageError.
+    """Open a model for each use, before the first call. Raises ModelError and UsageError.
 
-    `declared` are the models of the whole spec: the caller may name one that this run does not need.
+    `declared` are the models of the whole spec: the caller may replace one that this run does not
+    need.
     """
-    wanted = list(dict.fromkeys(uses))
-    _check_names({use.label for use in [*wanted, *declared]}, options.model)
-    return {use: _crew(use, options, settings, shared) for use in wanted}
+    unique = list(dict.fromkeys(uses))
+    _check_names({use.label for use in [*unique, *declared]}, options.model)
+    return {use: _open_run_model(use, options, settings, shared) for use in unique}
 
 
 def _check_names(labels: set[str], choice: ModelChoice | Mapping[str, ModelChoice] | None) -> None:
@@ -80,29 +87,28 @@ def _check_names(labels: set[str], choice: ModelChoice | Mapping[str, ModelChoic
         return
     for name in choice:
         if name and name not in labels:
-            close = suggest_name(name, labels)
-            advice = (
-                f"did you mean `{close}`?"
-                if close
-                else f"it asks {format_names(labels) or 'no model'}"
-            )
+            advice = f"it asks {format_names(labels) or 'no model'}"
+            if close := suggest_name(name, labels):
+                advice = f"did you mean `{close}`?"
             raise UsageError(f"the spec asks no model named `{name}`: {advice}", code="RMG223")
 
 
-def _crew(use: ModelUse, options: Options, settings: Settings, shared: RunResources) -> RunModel:
-    """The model, and how many calls it may have in flight; where nobody says how many, its limiter finds out."""
+def _open_run_model(
+    use: ModelUse, options: Options, settings: Settings, shared: RunResources
+) -> RunModel:
+    """Open a model, with its limit of calls in flight; without one its limiter adapts."""
     chosen = choice_of(use, options.model)
     declared = dict(use.settings).get("concurrency")
-    most = options.concurrency or (declared if isinstance(declared, int) else settings.concurrency)
+    most = options.concurrency
+    if most is None:
+        most = declared if isinstance(declared, int) else settings.concurrency
     cancellation = shared.endpoints.cancellation
     if chosen is not None and not isinstance(chosen, str):
-        return RunModel(
-            ConcurrencyLimitedModel(
-                chosen, most or START_CONCURRENCY, CallLimiter(cancellation=cancellation)
-            ),
-            most or START_CONCURRENCY,
-            cancellation.cancel,
-        )
+        # The caller's own model reports no rate limits, so its limit stays fixed.
+        limit = most or START_CONCURRENCY
+        limiter = CallLimiter(cancellation=cancellation)
+        limited = ConcurrencyLimitedModel(chosen, limit, limiter)
+        return RunModel(limited, limit, cancellation.cancel)
     spec = model_spec_of(use, chosen, settings)
     if most is not None:
         spec = replace(spec, settings={**spec.settings, "concurrency": most})
@@ -114,53 +120,66 @@ def _crew(use: ModelUse, options: Options, settings: Settings, shared: RunResour
 def choice_of(
     use: ModelUse, choice: ModelChoice | Mapping[str, ModelChoice] | None
 ) -> ModelChoice | None:
-    """What the caller wants in the place of a declared model."""
+    """The caller's replacement for a declared model, or None."""
     if not isinstance(choice, Mapping):
         return choice if use.is_default else None
     named = choice.get(use.label)
-    return choice.get("") if named is None and use.is_default else named
+    if named is None and use.is_default:
+        return choice.get("")
+    return named
 
 
 def price_of(use: ModelUse, options: Options) -> Price | None:
-    """What the model's tokens cost: a price is of the declared model, and not of one that took its place."""
+    """The price of a model's tokens. A replacement does not inherit the price of the declared one."""
     price = dict(use.settings).get("price")
-    return Price.of(str(price)) if price and choice_of(use, options.model) is None else None
+    if not price or choice_of(use, options.model) is not None:
+        return None
+    return Price.of(str(price))
 
 
 def cost_of(plan: Plan, options: Options, tally: Tally) -> float | None:
-    """What was spent so far, in USD; none where a model that was asked has no price."""
+    """The cost so far, in USD; None where a model that was called has no price."""
     priced = {step.number: step_cost(step, options, tally) for step in plan.model_steps}
-    known = [cost for cost in priced.values() if cost is not None]
-    unknown = any(
+    costs = [cost for cost in priced.values() if cost is not None]
+    is_incomplete = any(
         cost is None and tally.usage_of_step(number).calls for number, cost in priced.items()
     )
-    return round(sum(known), 12) if known and not unknown else None
+    if not costs or is_incomplete:
+        return None
+    # Sums of prices such as 0.1 would show their binary rounding.
+    return round(sum(costs), 12)
 
 
 def charged_steps(output: Output, plan: Plan) -> list[AskStep | RankStep | RefineStep]:
-    """The steps whose calls an output is to be charged with: its own, and of a loop those that grade its drafts."""
+    """The steps that an output pays for: its own, and for `refine` those that grade its drafts."""
     own = next(step for step in plan.model_steps if step.number == output.scoring)
     if not isinstance(own, RefineStep):
         return [own]
     reached = needed_by(plan, *draft_scorings_of(own.scoring))
-    shown = {each.scoring for each in plan.outputs}
-    return [own, *(step for step in plan.asks if step.number in reached - shown)]
+    # A grader that is an output itself pays for its own calls.
+    inner = reached - {other.scoring for other in plan.outputs}
+    return [own, *(step for step in plan.asks if step.number in inner)]
 
 
 def steps_usage(steps: Iterable[AskStep | RankStep | RefineStep], tally: Tally) -> Usage:
+    """The calls and tokens of several steps, added up."""
     return sum((tally.usage_of_step(step.number) for step in steps), Usage())
 
 
 def total_cost(costs: Sequence[float | None]) -> float | None:
-    """What these cost together; none where nobody knows of one that was asked."""
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if len(known) == len(costs) else None
+    """The sum of the costs; None where one of them is unknown."""
+    total = 0.0
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total
 
 
 def step_cost(
     step: AskStep | RankStep | RefineStep, options: Options, tally: Tally
 ) -> float | None:
-    """What one grader's questions cost; none where a model that it asked has no price."""
+    """The cost of one step, in USD; None where a model that it called has no price."""
     used = {use: tally.by_model.get((step.number, use), Usage()) for use in step.models}
     priced = {use: price for use in used if (price := price_of(use, options))}
     if not priced or any(usage.calls and use not in priced for use, usage in used.items()):
@@ -171,32 +190,37 @@ def step_cost(
 def budget_guard(
     uses: Iterable[ModelUse], options: Options, cost: Callable[[Tally], float | None]
 ) -> BudgetCheck:
-    """What stops a run at its budget. Raises UsageError where a model has no price: nobody would know what is spent."""
+    """The check that stops a run at its budget. Raises UsageError where a model has no price."""
     budget = options.budget
     if budget is None:
         return lambda _: ""
     for use in uses:
-        if (
-            price_of(use, options) is None
-            and (choice_of(use, options.model) or use.name) != "local/lexical"
-        ):
+        name = choice_of(use, options.model) or use.name
+        # The baseline is free.
+        if price_of(use, options) is None and name != LEXICAL_NAME:
             raise UsageError(
                 f"`budget` needs the price of every model, and `{use.label}` has none: "
                 'write llm("…", price="0.10/0.40"), USD per million tokens in and out'
             )
-    return lambda tally: (
-        f"the budget of {budget:g} USD is spent" if (cost(tally) or 0.0) >= budget else ""
-    )
+
+    def check(tally: Tally) -> str:
+        if (cost(tally) or 0.0) < budget:
+            return ""
+        return f"the budget of {budget:g} USD is spent"
+
+    return check
 
 
 def model_spec_of(use: ModelUse, chosen: str | None, settings: Settings) -> ModelSpec:
-    """The model that a use comes to. Raises ModelError where nobody names one."""
+    """The model for a use. Raises ModelError where neither call, spec nor environment names one."""
     declared = dict(use.settings)
     name = chosen or use.name or settings.model
     if name is None:
         raise ModelError(
-            "no model is named. Give one with --model or model= (openai/gpt-6-luna, ollama/qwen3 …), in RMG_MODEL, "
-            'or in the spec: `model judge = llm("provider/name")`. `local/lexical` is a baseline that needs no key',
+            "no model is named. Give one with --model or model= (openai/gpt-6-luna, "
+            "ollama/qwen3 …), in RMG_MODEL, or in the spec: "
+            '`model judge = llm("provider/name")`. '
+            "`local/lexical` is a baseline that needs no key",
             code="RMG602",
         )
     if chosen is not None:
@@ -205,13 +229,13 @@ def model_spec_of(use: ModelUse, chosen: str | None, settings: Settings) -> Mode
     return ModelSpec(provider, model, declared, use.label)
 
 
-# ── the log ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the log ──
 
 
 class LoggingModel(ModelWrapper):
-    """A model whose every request and reply is written down, as it was sent and as it came. A key is in neither."""
+    """A model whose requests and raw replies are logged. Neither contains a key."""
 
-    def __init__(self, model: Model, write: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(self, model: Model, write: Callable[[Mapping[str, object]], None]) -> None:
         super().__init__(model)
         self._write = write
 
@@ -227,23 +251,20 @@ class LoggingModel(ModelWrapper):
         try:
             reply = await self._model.complete(request)
         except CallError as error:
-            failed = {
-                "error": str(error),
-                "status_code": error.status_code,
-                "attempts": error.attempts,
-            }
-            self._write({**entry, **failed})
+            self._write({**entry, **_error_entry(str(error), error.status_code, error.attempts)})
             raise
         except CallCancelled as error:
-            self._write(
-                {**entry, "error": "cut off", "status_code": None, "attempts": error.attempts}
-            )
+            self._write({**entry, **_error_entry("cut off", None, error.attempts)})
             raise
         self._write({**entry, **_reply_entry(reply)})
         return reply
 
 
-def _reply_entry(reply: Reply) -> dict[str, Any]:
+def _error_entry(message: str, status_code: int | None, attempts: int) -> dict[str, object]:
+    return {"error": message, "status_code": status_code, "attempts": attempts}
+
+
+def _reply_entry(reply: Reply) -> dict[str, object]:
     return {
         "reply": reply.text,
         "refusal": reply.refusal,
@@ -253,25 +274,26 @@ def _reply_entry(reply: Reply) -> dict[str, Any]:
     }
 
 
-def logging_crews(
-    crews: Mapping[ModelUse, RunModel], path: str | os.PathLike[str] | None, stack: ExitStack
+def with_log(
+    run_models: Mapping[ModelUse, RunModel], path: str | os.PathLike[str] | None, stack: ExitStack
 ) -> dict[ModelUse, RunModel]:
-    """The crews, with a log of what they are asked and say where a path is given; the file is closed with `stack`."""
+    """The models with a log of their calls, where there is a path; `stack` closes the file."""
     if path is None:
-        return dict(crews)
+        return dict(run_models)
     try:
-        # Half of a surrogate pair, which UTF-8 cannot hold, is written as its escape, which is one of JSON too.
-        opened = open(path, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - closed with `stack`
+        # UTF-8 cannot encode half of a surrogate pair; its escape is valid JSON.
+        log = open(path, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - below
+        file: IO[str] = stack.enter_context(log)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise DataError(f"the log {os.fspath(path)} cannot be written: {why}") from None
 
-    file: IO[str] = stack.enter_context(opened)
-
-    def write(entry: Mapping[str, Any]) -> None:
+    def write(entry: Mapping[str, object]) -> None:
         file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
+        # After a crash the log must hold what was paid for.
         file.flush()
 
     return {
-        use: replace(crew, model=LoggingModel(crew.model, write)) for use, crew in crews.items()
+        use: replace(run_model, model=LoggingModel(run_model.model, write))
+        for use, run_model in run_models.items()
     }

@@ -137,7 +137,7 @@ class Builder:
         return nodes.RequireDecl(condition, self.span_through(tree, condition))
 
     def validate(self, tree: Tree[Token]) -> nodes.ValidateDecl:
-        columns = self.build_all(_tree_children(tree))
+        columns = [*self.build_all(_tree_children(tree))]
         span = self.span_through(tree, columns[-1])
         body = None
         if isinstance(columns[-1], nodes.Block):
