@@ -80,7 +80,7 @@ class _CacheWrite(NamedTuple):
 
 
 class ReplyCache:
-    """A store of bytes by keys of 32 bytes, the hashes of requests. The file opens at the first use.
+    """A store of bytes by keys of 32 bytes, hashes of requests. Its file opens when first used.
 
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
