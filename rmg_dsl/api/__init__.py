@@ -1,6 +1,7 @@
 """The public calls, where the rooms are joined: load, check, plan, grade.
 
-Each name is loaded when it is first asked for, so that checking a spec does not wait for what only a run needs.
+Each name is loaded when it is first asked for, so that checking a spec does not wait for what only
+a run needs.
 """
 
 from __future__ import annotations

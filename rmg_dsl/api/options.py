@@ -50,7 +50,9 @@ class Flag(NamedTuple):
 
 
 class OptionEntry(TypedDict):
-    """The metadata of a field of `Options`: its row of the table, without name, type and default."""
+    """The metadata of a field of `Options`: its row of the table, without name, type and
+    default.
+    """
 
     meaning: str
     flags: tuple[Flag, ...]

@@ -85,7 +85,9 @@ def _with_estimate(planned: Plan, table: Table, options: Options) -> PlanView:
 
 
 def _dry_run_evaluator(planned: Plan, options: Options) -> Evaluator:
-    """An evaluator that runs no Python of the user's: what such a function will say, nobody knows yet."""
+    """An evaluator that runs no Python of the user's: what such a function will say, nobody knows
+    yet.
+    """
     targets = {step.scoring.target for step in planned.steps if isinstance(step, CallPythonStep)}
     return Evaluator(planned, available_functions(options), dict.fromkeys(targets, _raise_waiting))
 
@@ -101,7 +103,9 @@ def messages_of(
     grader: str | None = None,
     params: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """The messages that one row (counted from 0) would send, for each grader that asks a model, or for one of them."""
+    """The messages that one row (counted from 0) would send, for each grader that asks a model, or
+    for one of them.
+    """
     options = Options(params=params or {}, only=(grader,) if grader else ())
     table = table_of(data, options)
     _, planned = check_and_plan(spec, table, options)

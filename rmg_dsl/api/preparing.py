@@ -1,4 +1,6 @@
-"""Before a run: spec, data, options and models checked against each other, so that what can go wrong does so unpaid."""
+"""Before a run: spec, data, options and models checked against each other, so that what can go
+wrong does so unpaid.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,10 @@ Functions = Mapping[str, Callable[..., Any]]
 
 @dataclass(frozen=True, slots=True)
 class GradingJob:
-    """Everything a run needs, checked: nothing has been asked yet. `streamed` where each walk reads the data anew."""
+    """Everything a run needs, checked: nothing has been asked yet.
+
+    `streamed` where each walk reads the data anew.
+    """
 
     suite: CheckResult
     plan: Plan
@@ -76,7 +81,9 @@ def table_of(data: Any, options: Options) -> Table:
 
 
 def _snapshot(data: Any) -> Any:
-    """The caller's data as it is now: what they do to it later must not stand beside the scores of what it was."""
+    """The caller's data as it is now: what they do to it later must not stand beside the scores of
+    what it was.
+    """
     if is_frame(data):
         return data.copy()
     if isinstance(data, list | tuple):
@@ -90,7 +97,10 @@ def _snapshot(data: Any) -> Any:
 def check_and_plan(
     spec: Spec, table: Table | None, options: Options, loops: LoopMode = "run"
 ) -> tuple[CheckResult, Plan]:
-    """The suite and its plan, checked under the options and against the columns. Raises SpecError, UsageError."""
+    """The suite and its plan, checked under the options and against the columns.
+
+    Raises SpecError, UsageError.
+    """
     source = source_of(spec)
     columns = None if table is None else frozenset(table.columns)
     found = run_checker(source, {}, columns, frozenset(options.functions))
@@ -173,7 +183,10 @@ def _parse_param_text(text: str, default: ParamValue) -> object:
 
 
 def available_functions(options: Options) -> dict[str, Callable[..., Any]]:
-    """The built-in functions and the caller's own. Raises UsageError where one would take another's place."""
+    """The built-in functions and the caller's own.
+
+    Raises UsageError where one would take another's place.
+    """
     built_in = std.functions()
     if taken := [name for name in options.functions if name in built_in]:
         raise UsageError(f"functions: `{taken[0]}` is a built-in function; give yours another name")
@@ -181,7 +194,9 @@ def available_functions(options: Options) -> dict[str, Callable[..., Any]]:
 
 
 def _python_functions(planned: Plan, options: Options) -> Functions:
-    """The functions of `python("module:name")`: given by the caller, or imported from a module that they allow."""
+    """The functions of `python("module:name")`: given by the caller, or imported from a module that
+    they allow.
+    """
     targets = [step.scoring.target for step in planned.steps if isinstance(step, CallPythonStep)]
     refused = [t for t in targets if t not in options.functions and not _is_allowed(t, options)]
     if refused:

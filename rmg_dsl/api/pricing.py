@@ -18,7 +18,10 @@ from rmg_dsl.runtime import ModelQuote
 def open_price_quotes(
     uses: Iterable[ModelUse], options: Options
 ) -> Iterator[Mapping[ModelUse, ModelQuote]]:
-    """A quote for each model, while the cache is open. Raises ModelError for an unknown provider."""
+    """A quote for each model, while the cache is open.
+
+    Raises ModelError for an unknown provider.
+    """
     settings = Settings.of()
     path = settings.cache_dir / FILE_NAME
     cache: ReplyCache | None = None

@@ -1,4 +1,6 @@
-"""How far a run has come: the words, a line on a terminal, a display in the cell of a notebook, nothing elsewhere."""
+"""How far a run has come: the words, a line on a terminal, a display in the cell of a notebook,
+nothing elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 _REDRAW_SECONDS, _REDRAW_CELL_SECONDS = 0.1, 0.2
 # A call in a notebook that is done by then leaves nothing behind but its result.
 _DISPLAY_DELAY_SECONDS = 1.0
-# A rate is of what happened lately: the first rows of a resumed run come from the cache, and say nothing of the rest.
+# A rate is of what happened lately: the first rows of a resumed run come from the cache, and say
+# nothing of the rest.
 _RATE_WINDOW_SECONDS = 20.0
 
 Cost = Callable[[Tally], float | None]
@@ -46,7 +49,10 @@ def progress_display(wanted: bool | None, total: int | None, cost: Cost) -> Prog
 
 
 def _display_of_cell() -> Display | None:
-    """The kernel's `display`, for the one thread whose displays reach the cell. IPython is not imported for that."""
+    """The kernel's `display`, for the one thread whose displays reach the cell.
+
+    IPython is not imported for that.
+    """
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     in_cell = (
@@ -146,7 +152,9 @@ class LineProgress:
 
 
 class CellProgress:
-    """One output of the cell, drawn anew as the run goes on; what is saved at the end says how it ended."""
+    """One output of the cell, drawn anew as the run goes on; what is saved at the end says how it
+    ended.
+    """
 
     def __init__(self, words: ProgressText, display: Display, *, patience: float = 0.0) -> None:
         self._words = words
@@ -179,7 +187,8 @@ class CellProgress:
 
 
 def ending_line(result: FinishedRun) -> str:
-    """The last line of a run: how it ended. It tells no time, so that a saved notebook is the same each time.
+    """The last line of a run: how it ended. It tells no time, so that a saved notebook is the same
+    each time.
 
     >>> import rmg_dsl as rmg
     >>> ending_line(rmg.grade("grader brief = words(response) <= 2", [{"response": "a"}]))

@@ -32,7 +32,9 @@ VOTE_COLUMNS = ("row", "grader", "judge", "value", "status", "reason")
 
 @dataclass(frozen=True, slots=True)
 class RunUsage:
-    """What a run really used: `calls` counts every attempt; `cost` is in USD where the models have a `price`."""
+    """What a run really used: `calls` counts every attempt;
+    `cost` is in USD where the models have a `price`.
+    """
 
     calls: int = 0
     cached: int = 0
@@ -46,9 +48,11 @@ class RunUsage:
 
 @dataclass(slots=True)
 class Ledger:
-    """The results of a run in full while it goes on: cells by column, each failure, each vote behind a score.
+    """The results of a run in full while it goes on: cells by column, each failure, each vote
+    behind a score.
 
-    `marks` holds a hash of each row where the data may be another when it is read again; else it is None.
+    `marks` holds a hash of each row where the data may be another when it is read again; else it is
+    None.
     """
 
     outputs: tuple[Output, ...]
@@ -129,7 +133,9 @@ def _row_hash(row: Mapping[str, Any]) -> int:
 
 
 def verified_table(table: Table, ledger: Ledger) -> Table:
-    """The table for the results: where a file is read once more, each row must be the one that was graded."""
+    """The table for the results: where a file is read once more, each row must be the one that was
+    graded.
+    """
     marks = ledger.row_hashes
     if marks is None:
         return table
@@ -170,7 +176,9 @@ class FinishedRun:
 
     @property
     def summary(self) -> DataFrame:
-        """A frame with a row for each grader and aggregate: how many rows are scored, the mean, and what is missing."""
+        """A frame with a row for each grader and aggregate: how many rows are scored, the mean, and
+        what is missing.
+        """
         frame: DataFrame = tables.records_to_frame(
             self.summary_rows, report.SUMMARY_COLUMNS, report.SUMMARY_KINDS
         )
@@ -185,8 +193,8 @@ class FinishedRun:
     def validation(self) -> DataFrame:
         """A frame with a row for each agreement of each `validate`, with its 95 % bounds.
 
-        `role` is `judge`, `people` (their agreement with each other: the ceiling) or `baseline`; `rater` is compared
-        with `against`, where `people` is the mean over the pairs.
+        `role` is `judge`, `people` (their agreement with each other: the ceiling) or `baseline`;
+        `rater` is compared with `against`, where `people` is the mean over the pairs.
         """
         rows = [row for found in self.validations for row in found.rows]
         frame: DataFrame = tables.records_to_frame(
@@ -226,7 +234,9 @@ class FinishedRun:
         return next(failed, "")
 
     def groups(self) -> Iterator[tuple[str, str]]:
-        """A summary for each value of the column that the run was told to summarize by: the value, and the text."""
+        """A summary for each value of the column that the run was told to summarize by: the value,
+        and the text.
+        """
         for value, seen in self.digest.groups.items():
             yield value, report.summary_text(report.summary_rows(seen, {}, {}), seen)
 
@@ -268,9 +278,10 @@ class FinishedRun:
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class Result(FinishedRun):
-    """A finished run. `df` is the input with the new columns, `summary` a row for each grader, `failures` a row for
-    each score that is missing and why, `usage` what it cost, `gates` what became of each `require`, `validation` how
-    far graders agree with people.
+    """A finished run. `df` is the input with the new columns, `summary` a row for each grader,
+    `failures` a row for
+    each score that is missing and why, `usage` what it cost, `gates` what became of each `require`,
+    `validation` how far graders agree with people.
 
     >>> import rmg_dsl as rmg
     >>> result = rmg.grade("grader brief = words(response) <= 2", [{"response": "a b"}, {"response": None}])
@@ -285,7 +296,9 @@ class Result(FinishedRun):
 
     @property
     def df(self) -> DataFrame:
-        """A new frame: the input's columns, order and index, then the new columns with nullable dtypes."""
+        """A new frame: the input's columns, order and index, then the new columns with nullable
+        dtypes.
+        """
         frame: DataFrame = tables.to_frame(self.table, self.columns)
         return frame
 
@@ -300,10 +313,11 @@ class Result(FinishedRun):
 
     @property
     def history(self) -> DataFrame:
-        """A frame with a row for each draft that a `refine` graded: row, field, round, text, and what its graders said.
+        """A frame with a row for each draft that a `refine` graded: row, field, round, text, and
+        what its graders said.
 
-        `returned` marks the draft that stands in the result, `refused` one that lowered a guarded score; the last
-        draft of a row says in `ending` why there was no other.
+        `returned` marks the draft that stands in the result, `refused` one that lowered a guarded
+        score; the last draft of a row says in `ending` why there was no other.
         """
         rows = history_rows(self.ledger.paths)
         kinds = history_columns(rows)
@@ -313,7 +327,8 @@ class Result(FinishedRun):
 
     @property
     def failures(self) -> DataFrame:
-        """A frame with a row for each score that is missing: row, grader, status, message, attempts.
+        """A frame with a row for each score that is missing: row, grader, status, message,
+        attempts.
 
         Where an expression of a `require` fails on a row, `grader` is `require` and its text.
         """
@@ -329,7 +344,9 @@ class Result(FinishedRun):
 
     @property
     def votes(self) -> DataFrame:
-        """A frame with a row for each draw behind a score of several: row, grader, judge, value, status, reason."""
+        """A frame with a row for each draw behind a score of several: row, grader, judge, value,
+        status, reason.
+        """
         kinds: Mapping[str, tables.ColumnKind] = {
             "row": "integer",
             "grader": "text",
@@ -342,7 +359,9 @@ class Result(FinishedRun):
         return frame
 
     def glance(self, rows: int = 5, width: int = 40) -> str:
-        """The first rows as a table of text, long cells cut: the input's columns, then the scores."""
+        """The first rows as a table of text, long cells cut: the input's columns, then the
+        scores.
+        """
         names = [*self.table.columns, *(output.name for output in self.outputs)]
         body = [
             [truncate_value(row[name], width) for name in names]

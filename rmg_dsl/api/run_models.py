@@ -130,7 +130,9 @@ def choice_of(
 
 
 def price_of(use: ModelUse, options: Options) -> Price | None:
-    """The price of a model's tokens. A replacement does not inherit the price of the declared one."""
+    """The price of a model's tokens. A replacement does not inherit the price of the declared
+    one.
+    """
     price = dict(use.settings).get("price")
     if not price or choice_of(use, options.model) is not None:
         return None

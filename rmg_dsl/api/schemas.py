@@ -172,7 +172,9 @@ class DiagnosticRecord(Record):
 
 
 class CheckRecord(Record):
-    """What `rmg check --json` prints: every diagnostic of the specs, in the order of their lines."""
+    """What `rmg check --json` prints: every diagnostic of the specs, in the order of their
+    lines.
+    """
 
     diagnostics: list[DiagnosticRecord]
 

@@ -49,7 +49,9 @@ def run_checker(
 
 @cache
 def universe() -> Universe:
-    """What every check knows: the standard library, the table of model settings, the files beside a spec."""
+    """What every check knows: the standard library, the table of model settings, the files beside a
+    spec.
+    """
     return Universe(
         std.functions(),
         std.library("graders.rmg"),
@@ -68,11 +70,13 @@ def _read_import(path: str, importer: str) -> Source:
     return Source.of(Path(place).read_text("utf-8"), place)
 
 
-# ── text or path ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── text or path ──────────────────────────────────────────────────────────────────────────────────
 
 
 def source_of(spec: Spec) -> Source:
-    """A suite's source, a text, or a file: where it ends in `.rmg`, or names a file and has no line break."""
+    """A suite's source, a text, or a file: where it ends in `.rmg`, or names a file and has no line
+    break.
+    """
     if isinstance(spec, os.PathLike):
         return read_source(spec)
     if not isinstance(spec, str):

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A checked spec, ready to grade: `graders` and `aggregates` by name, with scales and docs. `load` makes it.
+    """A checked spec, ready to grade: `graders` and `aggregates` by name, with scales and docs.
+
+    `load` makes it.
 
     >>> import rmg_dsl as rmg
     >>> suite = rmg.loads("grader brief = words(response) <= 120")
@@ -78,7 +80,9 @@ def _output_scale_text(output: Output) -> str:
 
 
 def load(path: str | os.PathLike[str]) -> Suite:
-    """The suite in a `.rmg` file. Raises SpecError with every mistake, UsageError where there is no such file."""
+    """The suite in a `.rmg` file. Raises SpecError with every mistake, UsageError where there is no
+    such file.
+    """
     return suite_of(read_source(path))
 
 
@@ -92,7 +96,8 @@ def loads(text: str, name: str = "<spec>") -> Suite:
 
 
 def check(spec: str | os.PathLike[str], data: object = None) -> tuple[Diagnostic, ...]:
-    """Every mistake, doubt and remark about a spec (a text or a file), in the order of its lines; raises for none.
+    """Every mistake, doubt and remark about a spec (a text or a file), in the order of its lines;
+    raises for none.
 
     With `data`, its real columns are known too.
 

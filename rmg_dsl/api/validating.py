@@ -1,4 +1,6 @@
-"""People and their verdicts: what a run compares with them, and agreement of the columns of any data."""
+"""People and their verdicts: what a run compares with them, and agreement of the columns of any
+data.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,17 @@ if TYPE_CHECKING:
 
 
 def validations_of(job: GradingJob) -> ValidationCollector:
-    """What collects the verdicts that a job compares: judges have a baseline beside them, code and itself none."""
+    """What collects the verdicts that a job compares: judges have a baseline beside them, code and
+    itself none.
+    """
     asked = {each.scoring for each in job.plan.validations if _has_judge(job, each.scoring)}
     return ValidationCollector(job.plan, job.evaluator, LexicalModel(), asked)
 
 
 def _has_judge(job: GradingJob, scoring: int) -> bool:
-    """Is a judge asked about one row? What a row is among others, a baseline would be asked of all of them."""
+    """Is a judge asked about one row? What a row is among others, a baseline would be asked of all
+    of them.
+    """
     needed = needed_by(job.plan, scoring)
     if any(rank.number in needed for rank in job.plan.ranks):
         return False
@@ -62,18 +68,20 @@ def agreement(
     1  ann, bob           kappa  3    0.4
     2  ann, bob  weighted_kappa  3    0.4
 
-    A frame with a row for each statistic that the verdicts allow, of every pair of raters and then of all together:
-    `raters`, `statistic`, `n` (the rows that it rests on), `value`, its 95 % bounds `low` and `high`, and `why` where
-    one of them cannot be had. Null is no verdict: a pair rests on the rows that both have judged, `alpha_…` on those
-    that two or more have, `fleiss` on those that all have.
+    A frame with a row for each statistic that the verdicts allow, of every pair of raters and then
+    of all together: `raters`, `statistic`, `n` (the rows that it rests on), `value`, its 95 %
+    bounds `low` and `high`, and `why` where one of them cannot be had. Null is no verdict: a pair
+    rests on the rows that both have judged, `alpha_…` on those that two or more have, `fleiss` on
+    those that all have.
 
-    Words have accuracy and kappa, whole numbers the weighted kappas too, numbers the correlations. `labels` says the
-    labels of the scale in order, also those that nobody gave, `ordered=False` that numbers are only codes. `group`
-    names a column of what belongs together: bounds then draw whole groups. With it, `level="per_group"` gives the mean
-    of each statistic within the groups, and `level="system"` the correlations of the groups' means.
+    Words have accuracy and kappa, whole numbers the weighted kappas too, numbers the correlations.
+    `labels` says the labels of the scale in order, also those that nobody gave, `ordered=False`
+    that numbers are only codes. `group` names a column of what belongs together: bounds then draw
+    whole groups. With it, `level="per_group"` gives the mean of each statistic within the groups,
+    and `level="system"` the correlations of the groups' means.
 
-    Raises UsageError for fewer than two columns, a column that is not there, and another level; DataError for verdicts
-    that cannot be compared.
+    Raises UsageError for fewer than two columns, a column that is not there, and another level;
+    DataError for verdicts that cannot be compared.
     """
     from rmg_dsl.stats.comparison import AGREEMENT_COLUMNS, agreement_table
 

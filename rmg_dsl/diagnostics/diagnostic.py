@@ -34,7 +34,8 @@ class Fix(NamedTuple):
 class Diagnostic:
     """A mistake (`error`), a doubt (`warning`) or a remark (`note`) about a place in a source.
 
-    `label` stands under the carets, `help` says what to write instead, `fixes` can be applied without thinking.
+    `label` stands under the carets, `help` says what to write instead, `fixes` can be applied
+    without thinking.
     """
 
     code: str

@@ -94,7 +94,8 @@ def _diagnostic_block(d: Diagnostic, paint: Paint) -> str:
 
 
 def printable_text(text: str, keep: str = "") -> str:
-    """Text in which each character takes its place: tabs as blanks, control characters as their pictures.
+    """Text in which each character takes its place: tabs as blanks, control characters as their
+    pictures.
 
     No spec can paint a terminal.
 

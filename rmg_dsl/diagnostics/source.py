@@ -26,8 +26,8 @@ class Position(NamedTuple):
 class Source:
     """A spec's text under the name that messages show (`quality.rmg`, `In[7]`).
 
-    Line ends are `\\n` and there is no byte-order mark: `Source.read` and `Source.of` see to that. `first_line` is the
-    number of the first line, for a cell whose magic line counts.
+    Line ends are `\\n` and there is no byte-order mark: `Source.read` and `Source.of` see to that.
+    `first_line` is the number of the first line, for a cell whose magic line counts.
 
     >>> Source.of("rmg 1\\r\\nparam a = 1").position(6)
     Position(line=2, column=1)

@@ -45,7 +45,9 @@ def check(chosen: Namespace) -> int:
 def _for_each_file(
     paths: Iterable[str], work: Callable[[str], FileOutcome]
 ) -> tuple[list[FileOutcome], int]:
-    """What comes of every file that can be read, and how many cannot: these are told, and keep nobody waiting."""
+    """What comes of every file that can be read, and how many cannot: these are told, and keep
+    nobody waiting.
+    """
     found: list[FileOutcome] = []
     unread = 0
     for path in paths:
@@ -119,7 +121,9 @@ def apply_fixes(source: Source, chosen: Iterable[Fix]) -> str:
 
 
 def _fixes_overlap(fixes: Iterable[Fix]) -> bool:
-    """Do two of them want the same place? Then they are alternatives, and a person has to choose."""
+    """Do two of them want the same place? Then they are alternatives, and a person has to
+    choose.
+    """
     spans = sorted(fix.span for fix in fixes)
     return any(one == other or one.end > other.start for one, other in pairwise(spans))
 

@@ -1,4 +1,7 @@
-"""Completion and help in cells: from the text that a shell hands over to `rmg_dsl.editing`. IPython comes in inside."""
+"""Completion and help in cells: from the text that a shell hands over to `rmg_dsl.editing`.
+
+IPython comes in inside.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,9 @@ _MAX_FILE_BYTES = 4_000_000
 
 
 def register_completer(shell: Shell) -> None:
-    """Let the shell ask us what may stand at the cursor of a cell; once, however often it is loaded."""
+    """Let the shell ask us what may stand at the cursor of a cell; once, however often it is
+    loaded.
+    """
     from IPython.core.completer import SimpleCompletion, context_matcher
 
     terminal = getattr(shell, "kernel", None) is None
@@ -50,7 +55,8 @@ def register_completer(shell: Shell) -> None:
             SimpleCompletion(each.text, type=_type_label(each, terminal))
             for each in found.completion_items
         ]
-        # Only a matcher that has something can keep Python's names away: where nothing fits, what is written does.
+        # Only a matcher that has something can keep Python's names away: where nothing fits, what
+        # is written does.
         as_written = (
             [SimpleCompletion(written, type="text")] if found.is_exclusive and written else []
         )
@@ -68,7 +74,9 @@ def register_completer(shell: Shell) -> None:
 
 
 def _type_label(completion: Completion, terminal: bool) -> str:
-    """What is shown beside the text: a terminal has room for a whole line, the box of a notebook for a word."""
+    """What is shown beside the text: a terminal has room for a whole line, the box of a notebook
+    for a word.
+    """
     return (
         f"{completion.kind}: {completion.doc}" if terminal and completion.doc else completion.kind
     )
@@ -86,7 +94,9 @@ def unregister_completer(shell: Shell) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CellCompletions:
-    """What is offered in place of the characters from `start` on; `alone` where nothing of Python's can stand there."""
+    """What is offered in place of the characters from `start` on;
+    `alone` where nothing of Python's can stand there.
+    """
 
     completion_items: Sequence[Completion] = ()
     start: int = 0
@@ -94,7 +104,8 @@ class CellCompletions:
 
 
 def complete_cell(text: str, cursor: int, names: Mapping[str, object]) -> CellCompletions:
-    """What may stand at the cursor of a cell, given the names of the notebook; nothing in a cell that is not ours.
+    """What may stand at the cursor of a cell, given the names of the notebook; nothing in a cell
+    that is not ours.
 
     >>> found = complete_cell("%%grade df\\ngrader kind -> bo", 28, {})
     >>> [each.text for each in found.completion_items], found.is_exclusive
@@ -120,7 +131,8 @@ def complete_cell(text: str, cursor: int, names: Mapping[str, object]) -> CellCo
 
 
 def help_in_cell(text: str, cursor: int) -> str | None:
-    """What the word at the cursor of a `%%grade` or `%%rmg` cell means; none elsewhere, and where there is no help.
+    """What the word at the cursor of a `%%grade` or `%%rmg` cell means; none elsewhere, and where
+    there is no help.
 
     >>> print(help_in_cell("%%grade df\\ngrader kind -> bool = brief", 27))
     bool: a scale
@@ -152,7 +164,7 @@ def _complete_spec(
     )
 
 
-# ── the option line ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── the option line ───────────────────────────────────────────────────────────────────────────────
 
 Offers = list[tuple[str, str, str]]
 
@@ -198,7 +210,9 @@ def _flag_offers(flags: Flags, end: PartialOptionLine) -> Offers:
 
 
 def _option_value_offers(option: str, names: Mapping[str, object]) -> Offers:
-    """What an option takes, where it is of a known kind: models, by their provider or in a variable."""
+    """What an option takes, where it is of a known kind: models, by their provider or in a
+    variable.
+    """
     if option != "--model":
         return []
     from rmg_dsl.models import PRESETS, ScriptedModel
@@ -244,11 +258,12 @@ def _visible_variables(names: Mapping[str, object]) -> list[tuple[str, object]]:
     ]
 
 
-# ── the columns of the data ──────────────────────────────────────────────────────────────────────────────────────
+# ── the columns of the data ───────────────────────────────────────────────────────────────────────
 
 
 def columns_of(value: object) -> list[str] | None:
-    """The names of the columns that rows have, or none where a value is no rows; nothing is computed.
+    """The names of the columns that rows have, or none where a value is no rows; nothing is
+    computed.
 
     >>> columns_of([{"query": "Why?"}, {"response": "So."}]), columns_of(3)
     (['query', 'response'], None)
@@ -276,7 +291,9 @@ def _columns_of_frame(frame: Any) -> list[str] | None:
 
 
 def _cell_columns(cell: re.Match[str], names: Mapping[str, object]) -> list[str] | None:
-    """The columns of what the magic line names; where it names nothing, those of the only frame that there is."""
+    """The columns of what the magic line names; where it names nothing, those of the only frame
+    that there is.
+    """
     end = parse_partial_line(cell[2], GRADE_FLAGS)
     expression = cell[2][end.data_start :].strip() if end.data_start is not None else ""
     if cell[1] == "grade" and expression:
@@ -290,7 +307,9 @@ def _cell_columns(cell: re.Match[str], names: Mapping[str, object]) -> list[str]
 
 
 def _columns_of_expression(expression: str, names: Mapping[str, object]) -> list[str] | None:
-    """The columns of the variable that an expression begins with, of rows that are written out, or of a file."""
+    """The columns of the variable that an expression begins with, of rows that are written out, or
+    of a file.
+    """
     name = _NAME.match(expression)
     if name is not None:
         return columns_of(names.get(name.group()))

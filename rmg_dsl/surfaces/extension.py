@@ -1,4 +1,6 @@
-"""What `%load_ext rmg_dsl` gives a shell, and `%unload_ext` takes away: magics, help, completion, colours."""
+"""What `%load_ext rmg_dsl` gives a shell, and `%unload_ext` takes away: magics, help, completion,
+colours.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,10 @@ def _print_help(shell: Shell, line: str) -> None:
 
 
 def _install_inspect_help(kernel: Any) -> None:
-    """In a notebook: Shift-Tab on a word of one of our cells. The kernel's own answer stands for all other cells."""
+    """In a notebook: Shift-Tab on a word of one of our cells.
+
+    The kernel's own answer stands for all other cells.
+    """
     own = getattr(type(kernel), _INSPECT_METHOD, None)
     if own is None:
         return
@@ -87,7 +92,8 @@ def _install_lexer(shell: Shell) -> None:
 
     def options() -> dict[str, Any]:
         found: dict[str, Any] = own(shell)
-        # IPython offers no other way in; where it keeps its lexers elsewhere, cells look like Python.
+        # IPython offers no other way in; where it keeps its lexers elsewhere, cells look like
+        # Python.
         known = getattr(found.get("lexer"), "magic_lexers", None)
         if isinstance(known, dict):
             known.update(dict.fromkeys(("grade", "rmg"), lexer))

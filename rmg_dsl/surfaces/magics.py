@@ -1,4 +1,7 @@
-"""`%%grade`, `%grade`, `%%rmg`: grading in the cells of a notebook. A thin shell over `rmg_dsl.api`."""
+"""`%%grade`, `%grade`, `%%rmg`: grading in the cells of a notebook.
+
+A thin shell over `rmg_dsl.api`.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,9 @@ def register_magics(shell: Shell) -> None:
 
 
 def _run_without_frames(shell: Shell, work: Callable[[], object]) -> object:
-    """A mistake of the author's is told in its own words; Python's frames are for mistakes of ours."""
+    """A mistake of the author's is told in its own words;
+    Python's frames are for mistakes of ours.
+    """
     failed: BaseException
     try:
         return work()
@@ -79,7 +84,7 @@ def _run_without_frames(shell: Shell, work: Callable[[], object]) -> object:
     raise without_frames(failed, colour=str(getattr(shell, "colors", "")).lower() != "nocolor")
 
 
-# ── %%rmg ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── %%rmg ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _compile_cell(shell: Shell, line: str, cell: str) -> Suite:
@@ -99,7 +104,7 @@ def _compile_cell(shell: Shell, line: str, cell: str) -> Suite:
     return suite
 
 
-# ── %%grade ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── %%grade ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,9 @@ def _read_grade_request(
 
 
 def _progress_option(shell: Shell, chosen: OptionLine) -> bool | None:
-    """Progress is shown at once in a cell, on a terminal as ever, and not where the line says `--quiet`."""
+    """Progress is shown at once in a cell, on a terminal as ever, and not where the line says
+    `--quiet`.
+    """
     if "--quiet" in chosen:
         return False
     return True if getattr(shell, "kernel", None) is not None else None
@@ -224,7 +231,9 @@ def _assign_variable(shell: Shell, name: str | None, value: object) -> None:
 
 
 def _save_rows(shell: Shell, result: Result, paths: Sequence[str]) -> None:
-    """Write the rows; where that fails they are shown, so that what was paid for is not lost with the cell."""
+    """Write the rows; where that fails they are shown, so that what was paid for is not lost with
+    the cell.
+    """
     saved = False
     try:
         for path in paths:
@@ -235,14 +244,15 @@ def _save_rows(shell: Shell, result: Result, paths: Sequence[str]) -> None:
             shell.displayhook(result)
 
 
-# ── the spec ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the spec ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def _cell_source(shell: Shell, cell: str) -> Source:
     """The cell under the name that Jupyter shows beside it; the line of the magic counts."""
     from rmg_dsl.diagnostics import Source
 
-    # Some IPythons count a cell before they run it and some after; this is the number that is shown.
+    # Some IPythons count a cell before they run it and some after; this is the number that is
+    # shown.
     return Source.of(
         cell, f"In[{shell.displayhook.prompt_count}]", 2 + _blank_lines_above(shell, cell)
     )
@@ -282,7 +292,7 @@ def _suite_from_source(source: Source) -> Suite:
     return Suite(found.suite, found.diagnostics)
 
 
-# ── the data ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the data ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def _evaluate_data(text: str, names: dict[str, Any]) -> object:
@@ -313,7 +323,8 @@ def _evaluate_code(code: Any, text: str, names: dict[str, Any]) -> object:
     try:
         return eval(code, names)  # the author's own words, as if they stood in a cell
     except NameError as error:
-        # Only a name of the line itself: what goes wrong inside of what it calls is Python's to tell.
+        # Only a name of the line itself: what goes wrong inside of what it calls is Python's to
+        # tell.
         if _is_raised_deeper(error):
             raise
         unknown = _unknown_name_message(error.name or text, names)

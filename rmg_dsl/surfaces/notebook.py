@@ -24,13 +24,15 @@ def display_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
         display({"text/plain": render_text(found), "text/html": render_html(found)}, raw=True)  # type: ignore[no-untyped-call] # IPython has no types
 
 
-# ── an interrupt ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── an interrupt ──────────────────────────────────────────────────────────────────────────────────
 
 
 class Interruptible:
-    """While it lasts, the first interrupt calls `stop` instead of being raised wherever it strikes; a second is raised.
+    """While it lasts, the first interrupt calls `stop` instead of being raised wherever it strikes;
+    a second is raised.
 
-    A `KeyboardInterrupt` could strike in the middle of drawing, and leave the run behind without an owner.
+    A `KeyboardInterrupt` could strike in the middle of drawing, and leave the run behind without an
+    owner.
     """
 
     def __init__(self, stop: Callable[[], None]) -> None:
@@ -62,11 +64,12 @@ class Interruptible:
             signal.signal(signal.SIGINT, self._previous_handler)
 
 
-# ── a mistake ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── a mistake ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def without_frames(error: BaseException, *, colour: bool) -> BaseException:
-    """The error, to be raised outside of any `except`: IPython then shows its own words and no Python frame.
+    """The error, to be raised outside of any `except`:
+    IPython then shows its own words and no Python frame.
 
     >>> without_frames(RmgError("there is no such row"), colour=False)._render_traceback_()
     ['RmgError: there is no such row']

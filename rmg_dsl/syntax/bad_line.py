@@ -29,7 +29,8 @@ _STRING_TOKEN = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'")
 
 @dataclass(frozen=True)
 class BadLine:
-    """The text of a line, which starts at `start` in the source, and where the parser stopped in it.
+    """The text of a line, which starts at `start` in the source, and where the parser stopped in
+    it.
 
     All other offsets count from the start of the text.
     """
@@ -102,7 +103,9 @@ class BadLine:
         return len(self.text) - len(value.lstrip())
 
     def span(self, start: int, end: int) -> Span:
-        """The characters from `start` to `end` in the source: at least one, so that it can be shown."""
+        """The characters from `start` to `end` in the source: at least one, so that it can be
+        shown.
+        """
         start = min(start, max(0, len(self.text) - 1))
         return Span(self.start + start, self.start + max(start + 1, end))
 

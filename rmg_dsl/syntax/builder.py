@@ -1,4 +1,6 @@
-"""From the tree of the parser to nodes: one method for each rule of the grammar, of the same name."""
+"""From the tree of the parser to nodes: one method for each rule of the grammar, of the same
+name.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from rmg_dsl.syntax.strings import UnknownEscape, string_value
 # A tree or a token of lark, and what is built of it: the rule of the grammar decides which.
 Part: TypeAlias = Any
 Built: TypeAlias = Any
-# Deeper trees could exhaust the stack of the recursive checker; a larger number, the parser of ints.
+# Deeper trees could exhaust the stack of the recursive checker; a larger number, the parser of
+# ints.
 MAX_DEPTH = 60
 MAX_DIGITS = 300
 _QUOTED_RANGE = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)\.\.(\d{1,20}(?:\.\d{1,20})?)")

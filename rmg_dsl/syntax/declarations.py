@@ -1,4 +1,5 @@
-"""The declarations of the language and the keys of their blocks, as `grammar/declarations.toml` lists them.
+"""The declarations of the language and the keys of their blocks, as `grammar/declarations.toml`
+lists them.
 
 The table lives in `syntax` and not in `ir`, because the parser's recovery reads it.
 """
@@ -83,7 +84,9 @@ class DeclarationSpec(NamedTuple):
 
     @property
     def settings(self) -> Mapping[str, KeySpec]:
-        """The keys that stand on a line `key = value`: all but `rubric`, which has lines of its own."""
+        """The keys that stand on a line `key = value`: all but `rubric`, which has lines of its
+        own.
+        """
         return {name: key for name, key in self.keys.items() if key.shape != "rubric"}
 
     @property

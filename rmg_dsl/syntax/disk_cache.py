@@ -58,7 +58,8 @@ def _is_private(folder: Path) -> bool:
 
 
 def load_or_make(place: Path | None, make: Callable[[], Made]) -> Made:
-    """The content of the file; where it cannot be read, the result of `make`, which is then written.
+    """The content of the file; where it cannot be read, the result of `make`, which is then
+    written.
 
     `place` is none where nothing may be cached.
     """

@@ -1,4 +1,6 @@
-"""A printed line as pieces: text, blocks of text, and brackets that may be broken, each part on a line of its own."""
+"""A printed line as pieces: text, blocks of text, and brackets that may be broken, each part on a
+line of its own.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def comment_lines(comments: Sequence[nodes.Comment], indent: int) -> list[str]:
 
 
 def _format_comments(comments: Sequence[nodes.Comment]) -> list[str]:
-    """One blank after the marker; lines that stand together keep what they are indented against each other."""
+    """One blank after the marker; lines that stand together keep what they are indented against
+    each other.
+    """
     texts = [comment.text for comment in comments]
     blanks = [_comment_blanks(text) for text in texts]
     margin = min((n for n in blanks if n), default=1)
@@ -68,7 +72,10 @@ class BracketPart:
 
 @dataclass(frozen=True, slots=True)
 class BracketGroup:
-    """What stands in a bracket; broken, each part has its line. `ends`: the last one has a separator too, then."""
+    """What stands in a bracket; broken, each part has its line.
+
+    `ends`: the last one has a separator too, then.
+    """
 
     opening: str
     parts: tuple[BracketPart, ...]
@@ -85,7 +92,9 @@ Doc: TypeAlias = tuple[Piece, ...]
 
 
 def render_doc(doc: Doc, indent: int) -> str:
-    """The text of a line that starts at `indent`, its brackets broken, from outside in, where they must or it helps."""
+    """The text of a line that starts at `indent`, its brackets broken, from outside in, where they
+    must or it helps.
+    """
     out = " " * indent
     broken = _pieces_to_break(doc, indent)
     for at, piece in enumerate(doc):
@@ -102,7 +111,9 @@ def render_doc(doc: Doc, indent: int) -> str:
 
 
 def _pieces_to_break(doc: Doc, indent: int) -> set[int]:
-    """The pieces that go over lines: those that have to, then of each line that is too long the widest that helps."""
+    """The pieces that go over lines: those that have to, then of each line that is too long the
+    widest that helps.
+    """
     forced = [at for at, piece in enumerate(doc) if _must_break(piece)]
     broken = set(forced)
     lines = list(pairwise([-1, *forced, len(doc)]))
@@ -116,7 +127,9 @@ def _pieces_to_break(doc: Doc, indent: int) -> set[int]:
 
 
 def _widest_bracket(doc: Doc, start: int, end: int, indent: int) -> int | None:
-    """The widest bracket between two line ends, if they are too far apart; none that leaves the rest as long."""
+    """The widest bracket between two line ends, if they are too far apart; none that leaves the
+    rest as long.
+    """
     ends = [indent + len(_closing_text(doc[start]) if start >= 0 else "")]
     for piece in doc[start + 1 : end]:
         ends.append(ends[-1] + len(_flat_text(piece)))
@@ -152,7 +165,9 @@ def _closing_text(piece: Piece) -> str:
 
 
 def _must_break(piece: Piece) -> bool:
-    """A text of several lines goes over lines, a comment needs a line of its own, and so does what holds either."""
+    """A text of several lines goes over lines, a comment needs a line of its own, and so does what
+    holds either.
+    """
     match piece:
         case str():
             return False
@@ -196,7 +211,9 @@ def _broken_text(group: BracketGroup, indent: int) -> str:
 
 
 def block_text(block: TextBlock, indent: int) -> str:
-    """A text block, its lines and closing quotes at `indent`: those quotes say which indent the text does not have."""
+    """A text block, its lines and closing quotes at `indent`: those quotes say which indent the
+    text does not have.
+    """
     pad = " " * indent
     lines = (pad + line if line else "" for line in block.lines)
     return "\n".join([block.opening, *lines, pad + block.closing])

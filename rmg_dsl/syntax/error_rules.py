@@ -1,6 +1,8 @@
-"""What is wrong with one line that the parser refuses: the likeliest mistakes have sentences of their own.
+"""What is wrong with one line that the parser refuses: the likeliest mistakes have sentences of
+their own.
 
-Each rule is a function from a `BadLine` to a diagnostic or none; the first that knows the mistake speaks.
+Each rule is a function from a `BadLine` to a diagnostic or none; the first that knows the mistake
+speaks.
 """
 
 from __future__ import annotations
@@ -124,7 +126,7 @@ def declaration_help(text: str) -> str:
     )
 
 
-# ── texts ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── texts ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _curly_quotes(m: BadLine) -> Diagnostic | None:
@@ -240,11 +242,13 @@ def _text_without_key(m: BadLine) -> Diagnostic | None:
     return m.diagnose_at("RMG103", "a text with nothing before it", m.span(0, 1), help)
 
 
-# ── names and signs ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── names and signs ───────────────────────────────────────────────────────────────────────────────
 
 
 def _name_of_declaration(m: BadLine) -> Diagnostic | None:
-    """The place right after the keyword, where the name stands: no name, two of them, or something else."""
+    """The place right after the keyword, where the name stands: no name, two of them, or something
+    else.
+    """
     head = re.match(rf"({_NAMED})\b[ \t]*", m.text)
     if m.kind != "head" or not head:
         return None
@@ -471,7 +475,7 @@ def _param_value(m: BadLine) -> Diagnostic | None:
     return None
 
 
-# ── values ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── values ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _percentage(m: BadLine) -> Diagnostic | None:
@@ -612,7 +616,9 @@ def _malformed_number(m: BadLine) -> Diagnostic | None:
 
 
 def _comma_missing(m: BadLine) -> Diagnostic | None:
-    """Two values side by side in brackets; where a line break lies between them, the first is shown."""
+    """Two values side by side in brackets; where a line break lies between them, the first is
+    shown.
+    """
     if (
         m.bracket_depth <= 0
         or "COMMA" not in m.expected_terminals

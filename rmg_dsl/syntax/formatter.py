@@ -1,8 +1,12 @@
-"""The one layout of a spec: the tree is printed anew and its comments are put back. There are no options.
+"""The one layout of a spec: the tree is printed anew and its comments are put back.
 
-    Module ── _Statement (a line, its comments) ── Doc (pieces that may be broken over lines) ── text
+There are no options.
 
-Nothing but the tree, the comments and their order decides, so texts that differ in layout only come out alike.
+    Module ── _Statement (a line, its comments) ── Doc (pieces that may be broken over lines) ──
+    text
+
+Nothing but the tree, the comments and their order decides, so texts that differ in layout only come
+out alike.
 """
 
 from __future__ import annotations
@@ -27,7 +31,8 @@ _LEXEME = re.compile(
 
 
 def format_text(text: str) -> str:
-    r"""A spec in its one layout: same meaning, same comments, and formatting it again changes nothing.
+    r"""A spec in its one layout: same meaning, same comments, and formatting it again changes
+    nothing.
 
     >>> print(format_text("grader  brief=( words(response)<=120 ) #short\naggregate r=weighted(a = .6,b=.4)"), end="")
     grader brief = words(response) <= 120  # short
@@ -43,7 +48,8 @@ def format_text(text: str) -> str:
 
 
 def format_source(parsed: ParseResult) -> str:
-    r"""The text of a spec that was read without errors, in its one layout; whether there were any, the caller checks.
+    r"""The text of a spec that was read without errors, in its one layout; whether there were any,
+    the caller checks.
 
     >>> format_source(parse("param a=1\n\n\n\nparam b   = 1_000"))
     'param a = 1\nparam b = 1000\n'
@@ -65,7 +71,9 @@ def format_source(parsed: ParseResult) -> str:
 
 @dataclass(slots=True)
 class _Statement:
-    """A logical line: its node, how deep it stands, where it was, and the comments around and inside it."""
+    """A logical line: its node, how deep it stands, where it was, and the comments around and
+    inside it.
+    """
 
     node: object
     level: int
@@ -77,7 +85,9 @@ class _Statement:
 
 
 def logical_lines(text: str) -> Iterator[Span]:
-    """The places of the statements: without indent and trailing comment; brackets and strings may go over lines."""
+    """The places of the statements: without indent and trailing comment; brackets and strings may
+    go over lines.
+    """
     depth, start, end = 0, -1, 0
     for lexeme in _LEXEME.finditer(text):
         kind = lexeme.lastgroup
@@ -131,7 +141,9 @@ def _statements(module: nodes.Module) -> tuple[list[_Statement], list[nodes.Comm
 def _assign_gap_comments(
     gap: Sequence[nodes.Comment], statements: Sequence[_Statement], at: int, source: Source
 ) -> list[nodes.Comment]:
-    """Give the comments between two lines to the next one, but those that end a block to the line before."""
+    """Give the comments between two lines to the next one, but those that end a block to the line
+    before.
+    """
     level = statements[at - 1].level if at else 0
     floor = statements[at].level if at < len(statements) else 0
     above = statements[at].above if at < len(statements) else []
@@ -194,7 +206,9 @@ def _format_declaration(source: Source, statements: Sequence[_Statement]) -> _Fo
 
 
 def _format_statement(statement: _Statement) -> tuple[list[nodes.Comment], list[str]]:
-    """The comments that found no bracket to stand in, and the lines of a statement with the comments below it."""
+    """The comments that found no bracket to stand in, and the lines of a statement with the
+    comments below it.
+    """
     homes, strays = _comments_by_bracket(statement)
     indent = INDENT_WIDTH * statement.level
     text = render_doc(NodePrinter(homes).statement(statement.node), indent) + trailing_comments(
@@ -212,7 +226,9 @@ def _format_statement(statement: _Statement) -> tuple[list[nodes.Comment], list[
 
 
 def _header_lines(source: Source, head: _Statement, strays: Sequence[nodes.Comment]) -> list[str]:
-    """The comments above a declaration: its documentation stays right above it, and nothing else becomes part of it."""
+    """The comments above a declaration: its documentation stays right above it, and nothing else
+    becomes part of it.
+    """
     count = _count_doc_comments(source, head)
     docs = comment_lines(head.above[len(head.above) - count :], 0)
     plain = comment_lines([*head.above[: len(head.above) - count], *strays], 0)
@@ -221,7 +237,9 @@ def _header_lines(source: Source, head: _Statement, strays: Sequence[nodes.Comme
 
 
 def _count_doc_comments(source: Source, head: _Statement) -> int:
-    """How many of the comments above a declaration document it: `##` in column 1, line by line right above."""
+    """How many of the comments above a declaration document it:
+    `##` in column 1, line by line right above.
+    """
     line = source.position(head.span.start).line
     for count, comment in enumerate(reversed(head.above)):
         place = source.position(comment.span.start)
@@ -233,7 +251,9 @@ def _count_doc_comments(source: Source, head: _Statement) -> int:
 def _comments_by_bracket(
     statement: _Statement,
 ) -> tuple[dict[Span, list[nodes.Comment]], list[nodes.Comment]]:
-    """The comments inside a statement: by the innermost bracket around each, and those that stand in none."""
+    """The comments inside a statement: by the innermost bracket around each, and those that stand
+    in none.
+    """
     homes: dict[Span, list[nodes.Comment]] = {}
     strays: list[nodes.Comment] = []
     brackets = list(_bracket_spans(statement.node)) if statement.inside_brackets else []

@@ -15,7 +15,8 @@ from rmg_dsl.syntax.grammar import grammar
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
-    """Every word of the grammar, each in one group; `inside` has those of no other use, such as `when`.
+    """Every word of the grammar, each in one group;
+    `inside` has those of no other use, such as `when`.
 
     >>> grammar_keywords().constants, "points" in grammar_keywords().scale
     (('True', 'False', 'None'), True)

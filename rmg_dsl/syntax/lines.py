@@ -9,7 +9,8 @@ from rmg_dsl.diagnostics import Diagnostic, Fix, Source, Span, diagnose
 from rmg_dsl.syntax.declarations import block_keys, declarations, word_pattern
 from rmg_dsl.syntax.strings import TRIPLE
 
-# What may follow the name in a real head. Prose that starts with a keyword rarely goes on like this.
+# What may follow the name in a real head. Prose that starts with a keyword rarely goes on like
+# this.
 _AFTER_NAME = r"(?=[ \t]*(?:$|\n|\#|[=:>(\[|→-]|[\"'“\d]|against\b|\w+\.\w|\w+\())"
 
 
@@ -40,8 +41,8 @@ _CLOSING_BRACKET = {"(": ")", "[": "]"}
 class LogicalLine:
     """A statement's text, without its indentation and the comment at its end.
 
-    It is not `readable` where a string or a bracket in it never ends. Offsets count characters of the
-    source; `indent` counts blanks, a tab for up to four.
+    It is not `readable` where a string or a bracket in it never ends. Offsets count characters of
+    the source; `indent` counts blanks, a tab for up to four.
     """
 
     start: int
@@ -52,7 +53,9 @@ class LogicalLine:
 
 
 def split_lines(source: Source) -> tuple[list[LogicalLine], list[Diagnostic]]:
-    """Cut a source into logical lines; report tabs, and strings and brackets that are never closed."""
+    """Cut a source into logical lines; report tabs, and strings and brackets that are never
+    closed.
+    """
     scanner = _Scanner(source)
     lines: list[LogicalLine] = []
     while (line := scanner.next_line()) is not None:
@@ -225,7 +228,9 @@ class _Scanner:
         self.position = self._next_statement_offset(indent)
 
     def _line_without_opening_quotes(self, at: int) -> int | None:
-        """The end of the line above that ends in `=` or in too few quotes, in the same statement."""
+        """The end of the line above that ends in `=` or in too few quotes, in the same
+        statement.
+        """
         for _ in range(_MAX_BLOCK_LINES):
             end = self.text.rfind("\n", 0, at)
             if end < 0:
@@ -333,5 +338,7 @@ def _is_statement(line: str) -> bool:
 
 
 def _has_curly_quote(text: str) -> bool:
-    """Are there curly quotes before? Then a quote is an apostrophe, and the curly ones the mistake."""
+    """Are there curly quotes before? Then a quote is an apostrophe, and the curly ones the
+    mistake.
+    """
     return any(quote in text for quote in "“”„‘’")

@@ -1,11 +1,14 @@
-"""The tree of a spec as it was written: frozen nodes, each with its exact span. Nothing is resolved here.
+"""The tree of a spec as it was written: frozen nodes, each with its exact span.
+
+Nothing is resolved here.
 
 Module ── Declaration ── Block ── Setting | Rubric
               │                      │
               └──────────── Expr ────┘
 
-Nodes have no equality of their own: two are compared by `node_meaning`, without their places. (A class with less generated
-code is also made in half the time, and every start of `rmg` makes all of them.)
+Nodes have no equality of their own: two are compared by `node_meaning`, without their places. (A
+class with less generated code is also made in half the time, and every start of `rmg` makes all of
+them.)
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from typing import TypeAlias
 
 from rmg_dsl.diagnostics import Source, Span
 
-# ── Expressions ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Expressions ───────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -87,7 +90,9 @@ class ItemNode:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ArgumentNode:
-    """One argument: with a `label` before its `=` it is a keyword (a name) or a weighted part (any expression)."""
+    """One argument: with a `label` before its `=` it is a keyword (a name) or a weighted part (any
+    expression).
+    """
 
     value: Expr
     label: Expr | None
@@ -114,7 +119,9 @@ class SignNode:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ArithmeticNode:
-    """`first` and what follows it, of one precedence, from left to right: flat, so that a long sum is not deep."""
+    """`first` and what follows it, of one precedence, from left to right: flat, so that a long sum
+    is not deep.
+    """
 
     first: Expr
     rest: tuple[tuple[str, Expr], ...]
@@ -175,7 +182,7 @@ Expr: TypeAlias = (
     | IfElseNode
 )
 
-# ── Scales ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Scales ────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -220,7 +227,7 @@ class ScaleNode:
     span: Span
 
 
-# ── Blocks ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Blocks ────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -235,7 +242,9 @@ class SettingLine:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CriterionLine:
-    """A line of a rubric: `level` is what stands before the colon, `points` of a signed number its sign and size."""
+    """A line of a rubric: `level` is what stands before the colon, `points` of a signed number its
+    sign and size.
+    """
 
     level: NumberNode | TextNode | TruthNode | NameNode
     signed: bool
@@ -254,7 +263,9 @@ class Rubric:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Block:
-    """The indented lines; `damaged` when some of them could not be read, so that nothing is called missing."""
+    """The indented lines; `damaged` when some of them could not be read, so that nothing is called
+    missing.
+    """
 
     lines: tuple[SettingLine | Rubric, ...]
     span: Span
@@ -269,7 +280,7 @@ class Block:
         return next((line for line in self.lines if isinstance(line, Rubric)), None)
 
 
-# ── Declarations ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Declarations ──────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -438,7 +449,9 @@ class InternalDecl:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Broken:
-    """A declaration that could not be read: its names stay known, so that their uses are not called mistakes."""
+    """A declaration that could not be read: its names stay known, so that their uses are not called
+    mistakes.
+    """
 
     names: tuple[str, ...]
     span: Span
@@ -464,7 +477,9 @@ Declaration: TypeAlias = (
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Comment:
-    """A `#` comment: `alone` when nothing stands before it on its line; a doc line starts with `##`."""
+    """A `#` comment: `alone` when nothing stands before it on its line; a doc line starts with
+    `##`.
+    """
 
     text: str
     alone: bool
@@ -496,7 +511,8 @@ def keyword_of(declaration: object) -> str:
     return type(declaration).__name__.removesuffix("Decl").lower()
 
 
-# `rmg ast` printed these names before all classes of one kind got the same suffix; its readers still find them.
+# `rmg ast` printed these names before all classes of one kind got the same suffix; its readers
+# still find them.
 _PUBLISHED_NAMES = {
     "ModelDecl": "ModelDecl",
     "FieldDecl": "FieldDecl",

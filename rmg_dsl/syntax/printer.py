@@ -15,7 +15,8 @@ from rmg_dsl.syntax.strings import STRING, characters, is_block, string_value
 
 
 def string_piece(token: str) -> str | TextBlock:
-    r"""A string with double quotes where that needs no more escapes; over several lines it is a block.
+    r"""A string with double quotes where that needs no more escapes; over several lines it is a
+    block.
 
     >>> string_piece("'a'"), string_piece("'\"'"), string_piece("'''one\n   two'''").lines
     ('"a"', '\'"\'', ('one', 'two'))
@@ -33,7 +34,10 @@ def string_piece(token: str) -> str | TextBlock:
 
 
 def _block_lines(token: str) -> tuple[str, ...]:
-    """The lines of a block as written: read as a raw string, it keeps its escapes. Idle line joins at the top go."""
+    """The lines of a block as written: read as a raw string, it keeps its escapes.
+
+    Idle line joins at the top go.
+    """
     raw = token.startswith("r")
     lines = "".join(c.text for c in characters(token if raw else f"r{token}")).split("\n")
     while not raw and lines[:1] == ["\\"]:
@@ -199,7 +203,9 @@ class NodePrinter:
     # ── expressions ──
 
     def expr(self, expr: nodes.Expr, tightness: int = 0) -> Doc:
-        """An expression where one that binds at least that tightly may stand; any other one gets brackets."""
+        """An expression where one that binds at least that tightly may stand; any other one gets
+        brackets.
+        """
         doc = self.unbracketed_expr(expr)
         return doc if _precedence(expr) >= tightness else ("(", *doc, ")")
 
@@ -238,7 +244,9 @@ class NodePrinter:
                 assert_never(expr)
 
     def argument(self, node: nodes.ArgumentNode) -> Doc:
-        """A weight or a setting is written `a=1`; what is rebound to another part of the spec `a = b`."""
+        """A weight or a setting is written `a=1`; what is rebound to another part of the spec `a =
+        b`.
+        """
         if node.label is None:
             return self.expr(node.value)
         return (
@@ -293,7 +301,9 @@ class NodePrinter:
         separator: str = ",",
         ends: bool = True,
     ) -> BracketGroup:
-        """A bracket with its comments: above the part that follows, beside the one they stand behind, or at its end."""
+        """A bracket with its comments: above the part that follows, beside the one they stand
+        behind, or at its end.
+        """
         above: list[list[nodes.Comment]] = [[] for _ in range(len(docs) + 1)]
         beside: list[list[nodes.Comment]] = [[] for _ in docs]
         starts = [span.start for span in spans]

@@ -136,7 +136,9 @@ def _nearest_keyword(word: re.Match[str] | None) -> str | None:
 
 
 class _LineReader:
-    """Reads the declarations of a source; adds a diagnostic to `mistakes` for what it cannot read."""
+    """Reads the declarations of a source; adds a diagnostic to `mistakes` for what it cannot
+    read.
+    """
 
     def __init__(self, source: Source, mistakes: list[Diagnostic]) -> None:
         self.source = source
@@ -397,7 +399,8 @@ class _LineReader:
             self.report(
                 "RMG108", "the lines of the rubric are missing", self._first_word_span(line), help
             )
-        # One shallow line is a slip of its own; with most of them, the author did not indent at all.
+        # One shallow line is a slip of its own; with most of them, the author did not indent at
+        # all.
         shallow = [b for b in body if b.indent <= line.indent]
         if len(shallow) * 2 > len(body):
             message = "a line of the rubric is indented deeper than `rubric:`"

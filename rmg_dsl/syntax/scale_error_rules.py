@@ -1,4 +1,6 @@
-"""What is wrong between a grader's name and its `=` or `:`: the arrow, and everything that is taken for a scale."""
+"""What is wrong between a grader's name and its `=` or `:`: the arrow, and everything that is taken
+for a scale.
+"""
 
 from __future__ import annotations
 

@@ -327,6 +327,19 @@ def test_a_stated_number_is_used_from_the_start_and_never_passed() -> None:
     assert asyncio.run(main()) == [50, 50, 50]
 
 
+@pytest.mark.parametrize(("status", "limit"), [(429, 14), (503, 14), (529, 14), (500, 20)])
+def test_a_refusal_for_the_load_cuts_the_limit(status: int, limit: int) -> None:
+    async def main() -> int:
+        limiter = CallLimiter()
+        refusal = CallError("no", status_code=status, retryable=True)
+        model = ConcurrencyLimitedModel(ScriptedModel({"good": refusal}), None, limiter)
+        with pytest.raises(CallError):
+            await model.complete(asking())
+        return limiter.limit
+
+    assert asyncio.run(main()) == limit
+
+
 def test_each_model_keeps_its_own_number_at_a_shared_gate() -> None:
     async def main() -> tuple[int, int]:
         one, other, gate = Gated(), Gated(), CallLimiter()

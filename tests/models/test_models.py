@@ -743,6 +743,12 @@ def test_nobody_there_is_said_soon_but_a_server_that_answered_is_waited_for() ->
     assert run(model)[0].usage.calls == 6
 
 
+def test_a_request_that_is_never_sent_says_nothing_about_the_server() -> None:
+    model, _ = retrying(*[CallError("no", attempts=0) for _ in range(5)])
+    errors = [fault(model) for _ in range(5)]
+    assert [(error.attempts, error.fatal) for error in errors] == [(0, False)] * 5
+
+
 def test_other_exceptions_pass_through() -> None:
     with pytest.raises(ZeroDivisionError):
         run(RetryingModel(ScriptedModel({"good": ZeroDivisionError()})))
