@@ -202,8 +202,9 @@ def _python_functions(planned: Plan, options: Options) -> Functions:
     if refused:
         module = refused[0].partition(":")[0]
         raise UsageError(
-            f'`python("{refused[0]}")` is not allowed: a spec runs Python only where the caller says so, '
-            f"by --allow-python {module}, allow_python=[{module!r}] or functions={{{refused[0]!r}: …}}",
+            f'`python("{refused[0]}")` is not allowed: a spec runs Python only where the caller '
+            f"says so, by --allow-python {module}, allow_python=[{module!r}] or "
+            f"functions={{{refused[0]!r}: …}}",
             code="RMG604",
         )
     return {target: options.functions.get(target) or _import_function(target) for target in targets}

@@ -284,7 +284,8 @@ class Result(FinishedRun):
     `validation` how far graders agree with people.
 
     >>> import rmg_dsl as rmg
-    >>> result = rmg.grade("grader brief = words(response) <= 2", [{"response": "a b"}, {"response": None}])
+    >>> rows = [{"response": "a b"}, {"response": None}]
+    >>> result = rmg.grade("grader brief = words(response) <= 2", rows)
     >>> result.df["brief"].tolist(), result.df["brief_status"].tolist()
     ([True, <NA>], ['ok', 'missing_input'])
     >>> result.failures["message"].tolist()
@@ -405,7 +406,8 @@ def check_summary_column(table: Table, by: str) -> None:
     """Refuse a column to summarize by that the data does not have."""
     if by not in table.columns:
         raise UsageError(
-            f"the data has no column `{by}` to summarize by: it has {format_names(table.columns, 12)}"
+            f"the data has no column `{by}` to summarize by: "
+            f"it has {format_names(table.columns, 12)}"
         )
 
 

@@ -25,7 +25,8 @@ _SIMPLE_ESCAPES = {
 }
 # Python's escapes; `\N{NAME}` is looked up in the database of Unicode.
 _ESCAPE = re.compile(
-    r"\\(?:([\\'\"abfnrtv])|(\n)|([0-7]{1,3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|N\{([^}\n]+)\})"
+    r"\\(?:([\\'\"abfnrtv])|(\n)|([0-7]{1,3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})"
+    r"|U([0-9a-fA-F]{8})|N\{([^}\n]+)\})"
 )
 
 

@@ -1,4 +1,6 @@
-"""The `rmg` command as people run it: real processes, a loopback judge that counts, and exit codes."""
+"""The `rmg` command as people run it: real processes, a loopback judge that counts, and exit
+codes.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def table(name: str) -> list[Any]:
 
 
 def judge(says: Any) -> Told | Callable[[Asked], Told]:
-    """What the server answers: a verdict, prose, a status, or a verdict for one row and prose for the others."""
+    """What the server answers: a verdict, prose, a status, or a verdict for one row and prose for
+    the others.
+    """
     if isinstance(says, list):
         word, prose = says
         return lambda asked: verdict(4) if word in asked.prompt else chat(prose)
@@ -53,12 +57,14 @@ def spec_of(case: dict[str, Any]) -> str:
     return case.get("spec", model + SPEC) + case.get("more", "")
 
 
-# ── rmg run ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── rmg run ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A run that is over: the folder it ran in, what it wrote, the calls it made, the endpoint that nobody serves."""
+    """A run that is over: the folder it ran in, what it wrote, the calls it made, the endpoint that
+    nobody serves.
+    """
 
     folder: Path
     process: subprocess.CompletedProcess[str]
@@ -85,7 +91,9 @@ def runs(
     tmp_path_factory: pytest.TempPathFactory,
     new_cache: NewCache,
 ) -> dict[str, Future[Ended]]:
-    """The selected cases of the table, as many at a time as there are cores: most of a run is a process that starts."""
+    """The selected cases of the table, as many at a time as there are cores: most of a run is a
+    process that starts.
+    """
     wanted = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
     cases = [params["run"] for params in wanted if "run" in params]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
