@@ -82,9 +82,12 @@ class GraderResolver:
             nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | nodes.RankingDecl,
         ):
             return None
+        # Only graders of the library use the default model of their caller, so only they are
+        # resolved once for each calling file.
         home = home if target.file.is_library else None
         key = (id(target.file), target.name, bound, id(home))
         if key not in self._memo:
+            # The grader is being resolved further up, so it needs itself.
             if any(f.file is target.file and f.name == target.name for f in self._grader_stack):
                 self._report_cycle(target)
                 return None
@@ -96,6 +99,8 @@ class GraderResolver:
     def _report_cycle(self, target: QualifiedName) -> None:
         names = [f.name for f in self._grader_stack]
         loop = [*names[names.index(target.name) :], target.name]
+        # Start the cycle at the declaration that comes first in the file: the report is then the
+        # same from whichever of them the check began.
         first = min(
             loop[:-1],
             key=lambda n: (
@@ -117,6 +122,7 @@ class GraderResolver:
     def _resolve_grader_name(self, target: QualifiedName, scope: Scope) -> ResolvedGrader | None:
         """A name in an expression: it sees what the caller has rebound."""
         graded = self.resolve(target, scope.bindings, scope.default_model_file)
+        # Whatever the grader reads, a call of the outer grader can rebind as well.
         if graded:
             scope.rebindable_names.update(graded.names)
         return graded
@@ -125,6 +131,7 @@ class GraderResolver:
         self, node: nodes.CallNode, target: QualifiedName, scope: Scope
     ) -> ResolvedGrader | None:
         """`relevance(response = baseline)`: the grader with fields or params rebound."""
+        # Resolve it without bindings first, to know which names it reads.
         plain = self.resolve(target, (), scope.default_model_file)
         if plain is None:
             return None
@@ -145,6 +152,7 @@ class GraderResolver:
                 rebound[label.id] = self._check_rebinding(label, argument.value, scope)
         graded = self.resolve(
             target,
+            # Sorted, so that the same bindings in another order are the same grader.
             tuple(sorted(rebound.items(), key=lambda pair: pair[0])),
             scope.default_model_file,
         )
@@ -157,6 +165,7 @@ class GraderResolver:
 
     def _check_rebinding(self, label: nodes.NameNode, value: nodes.Expr, scope: Scope) -> TypedTerm:
         typed = self.expressions.check(value, scope)
+        # A judge must not see the scores of other judges: they would influence its verdict.
         if any(True for _ in expr.scorings_in(typed.term)):
             help = "a prompt never sees scores; an aggregate puts them together"
             scope.report(
@@ -220,6 +229,7 @@ class GraderResolver:
         )
 
     def _passing_condition(self, setting: nodes.SettingLine, kind: Type, scope: Scope) -> expr.Term:
+        # `score` in `pass` means the score of this grader, even if a column has that name.
         inner = replace(scope, local_names={"score": TypedTerm(expr.OwnScore(), kind)})
         return self.expressions.check_condition(setting.value, inner).term
 
@@ -242,6 +252,7 @@ class GraderResolver:
     def _check_aggregate_score(
         self, value: nodes.Expr, scope: Scope, passing: nodes.SettingLine | None = None
     ) -> ResolvedGrader:
+        # A misspelt grader would otherwise be a column, and the aggregate a copy of it.
         if isinstance(value, nodes.NameNode):
             self.expressions.check_score_name(value, scope, scope.owner)
         typed = self.expressions.check(value, scope)
@@ -267,6 +278,7 @@ class GraderResolver:
         scale = None
         if declared.scale is not None:
             self.state.diagnostics += scale_problems(declared.scale, scope.file.source)
+            # A reversed scale is reported above; go on with what its author surely means.
             scale = scale_of(declared.scale).low_to_high()
         if isinstance(declared.body, nodes.Block):
             return self._check_grader_block(declared, declared.body, scale, scope)
@@ -301,6 +313,7 @@ class GraderResolver:
             is_function = (
                 isinstance(value, nodes.CallNode) and target.id in self.state.universe.functions
             )
+            # A call of a name that is also a function means the function.
             qualified = None if is_function else scope.file.find(target.id)
         elif (
             isinstance(target, nodes.AttributeNode)
@@ -309,11 +322,14 @@ class GraderResolver:
         ):
             qualified = find_library_grader(target, scope)
             if qualified is None:
+                # It names a standard grader that does not exist, which is reported: it is no
+                # expression.
                 return None, QualifiedName(scope.file, "")
         if qualified is None or not isinstance(qualified.declaration, ScoringDecl | nodes.Broken):
             return None
         if isinstance(target, nodes.NameNode):
             self.state.mark_used(scope.file, target.id)
+        # Both names are used: the local one and, of an import, the original.
         self.state.mark_used(qualified.file, qualified.name)
         graded = (
             self._resolve_call(value, qualified, scope)

@@ -62,6 +62,7 @@ class JudgingChecker:
         self, setting: nodes.SettingLine, scoring: JudgeScoring, scope: Scope
     ) -> Escalation | None:
         jurors = self.models.resolve_setting(setting, scope)
+        # The missing condition is reported with the keys of the block.
         if setting.when is None:
             return None
         _check_repeated_models(jurors, setting, scoring, scope)
@@ -179,6 +180,7 @@ def _check_logprobs(scoring: JudgeScoring, setting: nodes.SettingLine | None, sc
     """Each verdict is one of the likeliest words that an endpoint tells the chances of, so there
     are few of them.
     """
+    # Report at the key that the author wrote; without one there is nothing to change.
     if setting is None or not scoring.logprobs:
         return
     scale = scoring.scale

@@ -69,11 +69,13 @@ def check_spec(parsed: ParseResult, universe: Universe) -> CheckResult:
     """Check a parsed spec against a universe; never raises for anything that stands in the text."""
     book = collect_declarations(parsed, universe)
     checker = _Checker(book)
+    # Graders first: refine, require and validate refer to them.
     outputs = checker.check_outputs()
     outputs += checker.check_refinements()
     checker.report_column_clashes(outputs)
     gates = checker.check_requirements()
     validations = checker.check_validations()
+    # A part that could not be parsed may be the use of a name that seems unused.
     if not has_errors(parsed.diagnostics):
         checker.report_unused()
     diagnostics = sort_diagnostics([*parsed.diagnostics, *book.diagnostics])
@@ -94,6 +96,7 @@ class _Checker:
 
     def check_outputs(self) -> list[Output]:
         self._field_terms = self._check_fields()
+        # Models that no grader uses are checked as well: a mistake in them is still one.
         for name in self.models.declared_models(self.root):
             self.models.resolve_model(self.root, name)
         return [
@@ -181,6 +184,7 @@ class _Checker:
         scope = Scope(
             self.state, self.root, "this `require`", "rows", local_names=self._refine_columns()
         )
+        # A requirement with an error is left out, and the rest of the suite stands.
         before = len(self.state.diagnostics)
         condition = node.condition
         typed = self.expressions.check(condition, scope)
