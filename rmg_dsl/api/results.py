@@ -67,6 +67,7 @@ class Ledger:
 
     def add(self, graded: GradedRow) -> None:
         """Enter a finished row."""
+        # A hash of each row is enough to see later that the file has changed.
         if self.row_hashes is not None:
             self.row_hashes.append(_row_hash(graded.row))
         for output, outcome in zip(self.outputs, graded.outcomes, strict=True):
@@ -75,6 +76,7 @@ class Ledger:
                     self.votes += (
                         _vote(graded.row_index, output.name, *vote) for vote in outcome.ballot.votes
                     )
+            # The loop itself reports the failure: its scores before and after would repeat it.
             elif outcome.status.is_lost and output.kind != "refined":
                 self.failures.append(_failure(graded.row_index, output.name, outcome))
             if graded.paths and (path := graded.paths.get(output.scoring)):
@@ -137,6 +139,7 @@ def verified_table(table: Table, ledger: Ledger) -> Table:
     graded.
     """
     marks = ledger.row_hashes
+    # Rows in memory cannot change behind our back.
     if marks is None:
         return table
 
@@ -145,6 +148,7 @@ def verified_table(table: Table, ledger: Ledger) -> Table:
 
 def _verified_rows(table: Table, marks: Sequence[int]) -> Iterator[Row]:
     changed = f"{table.name} changed while it was graded"
+    # The comparison is made row by row, so that the second walk needs no memory either.
     walk = iter(table)
     for place, mark in enumerate(marks, 1):
         try:

@@ -65,6 +65,7 @@ def characters(token: str) -> list[Character]:
 
     Raises `UnknownEscape` for a backslash that starts no escape; Python only warns about it.
     """
+    # An `r` and the quotes are not part of the meaning.
     start = _opening_length(token)
     quote = 3 if is_block(token) else 1
     body = [Character(c, start + i) for i, c in enumerate(token[start:-quote])]
