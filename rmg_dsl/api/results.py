@@ -208,7 +208,7 @@ class FinishedRun:
 
     @property
     def holds(self) -> bool:
-        """Do all the gates hold?"""
+        """Does every requirement hold?"""
         return all(verdict.holds for verdict in self.gates)
 
     @property
@@ -245,7 +245,7 @@ class FinishedRun:
             yield value, report.summary_text(report.summary_rows(seen, {}, {}), seen)
 
     def as_json(self) -> dict[str, Any]:
-        """The summary, the usage and the gates as plain data."""
+        """The summary, the usage and the requirements as plain data."""
         found: dict[str, Any] = {
             "summary": self.summary_rows,
             "usage": asdict(self.usage),
@@ -266,7 +266,7 @@ class FinishedRun:
 
     @property
     def overview(self) -> str:
-        """The summary as text, the judges' notes, the gates, and the bill."""
+        """The summary as text, the judges' notes, the requirements, and the usage."""
         return "\n".join(overview(self)) + f", {self.usage.seconds:.1f} s"
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Expressions: every name resolved, every type inferred, every mistake told at its place."""
+"""Check expressions: resolve names, infer types, and report each mistake at its place."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ UNKNOWN = TypedTerm(Constant(None, "unknown"), ANY)
 
 
 class ExpressionChecker:
-    """Checks expressions; how graders are resolved and functions typed is handed in."""
+    """Checks expressions. The caller passes in how graders are resolved and functions typed."""
 
     def __init__(
         self,
@@ -169,7 +169,7 @@ class ExpressionChecker:
     def check_field(
         self, declared: nodes.FieldDecl, target: QualifiedName, scope: Scope
     ) -> TypedTerm:
-        """What a field stands for: its expression over the columns."""
+        """Resolve a field to its expression over the columns."""
         # The field is checked in the file that declares it, not where it is used.
         inner = Scope(
             scope.state,
@@ -188,22 +188,22 @@ class ExpressionChecker:
         return TypedTerm(expr.ColumnRef(node.id), ANY)
 
     def resolve_column(self, name: str, span: Span, scope: Scope, code: str, message: str) -> None:
-        """A name that nothing declares is a column, unless it is a declared name with a slip."""
-        book = scope.state
-        columns = book.universe.columns or frozenset()
+        """Use an undeclared name as a column, unless it is probably a misspelt declared name."""
+        state = scope.state
+        columns = state.universe.columns or frozenset()
         # The library is checked without data: its names are columns of whoever uses it.
         slip = (
             None
             if name in columns or scope.file.is_library
-            else book.intended_name(name, scope.file, scope.own_field)
+            else state.intended_name(name, scope.file, scope.own_field)
         )
         hidden = (
-            scope.file.is_incomplete or scope.file.sees_only_fields or book.root.sees_only_fields
+            scope.file.is_incomplete or scope.file.sees_only_fields or state.root.sees_only_fields
         )
         # A part that could not be parsed may declare the name, so nothing is said of it.
         if slip is None or hidden:
-            if not hidden or book.universe.columns is None or name in columns:
-                book.use_column(name, scope.file.source, span, scope.allows_missing)
+            if not hidden or state.universe.columns is None or name in columns:
+                state.use_column(name, scope.file.source, span, scope.allows_missing)
             return
         help = f"did you mean `{slip}`? ({self.describe_origin(slip, scope)})"
         label = "not a field, a column, a parameter or a built-in"
@@ -381,7 +381,7 @@ class ExpressionChecker:
         return typed
 
     def check_condition(self, node: nodes.Expr, scope: Scope) -> TypedTerm:
-        """An expression that must be true or false."""
+        """Check an expression that must be true or false."""
         typed = self.check(node, scope)
         if typed.type.kind not in ("bool", "any"):
             help = (
@@ -514,7 +514,7 @@ class ExpressionChecker:
     def _check_known_label(
         label: tuple[nodes.Expr, Type], word: tuple[nodes.Expr, Type], scope: Scope
     ) -> None:
-        """A label is compared with words that its scale offers."""
+        """Report a text that the scale of a label does not offer."""
         if (
             label[1].kind != "label"
             or not isinstance(word[0], nodes.TextNode)
@@ -536,10 +536,10 @@ class ExpressionChecker:
                 help=help,
             )
 
-    # ── a grader or aggregate is wanted ──
+    # ── graders and aggregates by name ──
 
     def passing_condition(self, node: nodes.Expr, scope: Scope) -> Term | None:
-        """What `pass = …` says of the grader that an expression names."""
+        """The `pass` condition of the grader that an expression names; None without one."""
         target = node.function if isinstance(node, nodes.CallNode) else node
         judged: QualifiedName | None = None
         if isinstance(target, nodes.NameNode):
@@ -557,9 +557,7 @@ class ExpressionChecker:
         return graded.passing if graded else None
 
     def check_score_name(self, node: nodes.Expr, scope: Scope, wanted_by: str) -> bool:
-        """Report a bare name that nothing declares, where only a grader or an aggregate makes
-        sense.
-        """
+        """Report an undeclared bare name where only a grader or an aggregate makes sense."""
         if (
             not isinstance(node, nodes.NameNode)
             or node.id in scope.local_names
@@ -600,7 +598,7 @@ class ExpressionChecker:
 
 
 def score_names(scope: Scope) -> list[str]:
-    """The graders and aggregates that a place can name."""
+    """The names of all graders, aggregates, pairwise and rankings in scope."""
     targets = (scope.file.find(name) for name in scope.file.names())
     kinds = (nodes.GraderDecl, nodes.AggregateDecl, nodes.PairwiseDecl, nodes.RankingDecl)
     return [
@@ -611,14 +609,12 @@ def score_names(scope: Scope) -> list[str]:
 
 
 def _is_rebinding(node: nodes.CallNode) -> bool:
-    """`exact(response = draft)` reads as a grader with a field rebound, not as a call with all its
-    arguments.
-    """
+    """Does a call such as `exact(response = draft)` look like a grader with one field rebound?"""
     return len(node.arguments) == 1 and isinstance(node.arguments[0].label, nodes.NameNode)
 
 
 def find_library_grader(node: nodes.AttributeNode, scope: Scope) -> QualifiedName | None:
-    """The standard grader that `std.name` means; reports one that is not there."""
+    """Find the standard grader of `std.name`; report one that does not exist."""
     name = node.key.id
     library = scope.state.library
     if name in library.declarations:
@@ -641,9 +637,7 @@ def find_library_grader(node: nodes.AttributeNode, scope: Scope) -> QualifiedNam
 
 
 def _root_param_name(qualified: QualifiedName, scope: Scope) -> str:
-    """What the root file calls a param, so that `--set` reaches imported ones under their local
-    name; else nothing.
-    """
+    """The name of a param in the root file, by which `--set` can reach it; empty if it has none."""
     root = scope.state.root
     if qualified.file is root:
         return qualified.name

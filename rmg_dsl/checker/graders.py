@@ -72,9 +72,9 @@ class GraderResolver:
     def resolve(
         self, target: QualifiedName, bound: Bindings = (), home: SpecFile | None = None
     ) -> ResolvedGrader | None:
-        """A declared grader or aggregate under these bindings; none where it cannot be resolved.
+        """Resolve a declared grader or aggregate under bindings; None if it has an error.
 
-        `home` is the file that uses a grader of the standard library: its default model is asked.
+        `home` is the file that uses a grader of the standard library; its default model counts.
         """
         declared = target.declaration
         if not isinstance(
@@ -120,7 +120,7 @@ class GraderResolver:
         )
 
     def _resolve_grader_name(self, target: QualifiedName, scope: Scope) -> ResolvedGrader | None:
-        """A name in an expression: it sees what the caller has rebound."""
+        """Resolve a name in an expression, with the bindings of the caller."""
         graded = self.resolve(target, scope.bindings, scope.default_model_file)
         # Whatever the grader reads, a call of the outer grader can rebind as well.
         if graded:
@@ -130,7 +130,9 @@ class GraderResolver:
     def _resolve_call(
         self, node: nodes.CallNode, target: QualifiedName, scope: Scope
     ) -> ResolvedGrader | None:
-        """`relevance(response = baseline)`: the grader with fields or params rebound."""
+        """Resolve a call such as `relevance(response = baseline)`, which rebinds fields or
+        params.
+        """
         # Resolve it without bindings first, to know which names it reads.
         plain = self.resolve(target, (), scope.default_model_file)
         if plain is None:
@@ -306,7 +308,7 @@ class GraderResolver:
     def _find_grader_reference(
         self, value: nodes.Expr, scope: Scope
     ) -> tuple[ResolvedGrader | None, QualifiedName] | None:
-        """The grader that an expression is, where it is nothing but one."""
+        """The grader that an expression consists of; None for any other expression."""
         target = value.function if isinstance(value, nodes.CallNode) else value
         qualified: QualifiedName | None = None
         if isinstance(target, nodes.NameNode) and target.id not in dict(scope.bindings):
@@ -537,7 +539,7 @@ class GraderResolver:
         settings: Mapping[str, nodes.SettingLine],
         scope: Scope,
     ) -> ResolvedGrader | None:
-        """`score = other(…)` with keys that replace the other grader's."""
+        """Resolve `score = other(…)` in a block whose keys replace those of the other grader."""
         base = list(self.state.scorings)[graded.scoring]
         keys = [key for key in settings if key not in ("score", "pass")]
         if not keys and block.rubric is None:
@@ -634,7 +636,7 @@ class GraderResolver:
         return self._register_judge_scoring(scoring, settings, scope)
 
     def _has_prompt_error(self, texts: Mapping[str, nodes.TextNode], scope: Scope) -> bool:
-        """Something is already said of this prompt, which may be why no field was found in it."""
+        """Has this prompt an error already? It may be the reason why no field was found in it."""
         span = texts["prompt"].span
         return any(
             d.source is scope.file.source

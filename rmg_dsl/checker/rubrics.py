@@ -1,4 +1,4 @@
-"""Rubrics: does each line fit the scale?"""
+"""Check rubrics: each line must fit the scale."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ def check_rubric_source(
 def check_rubric(
     rubric: nodes.Rubric | None, scale: Scale, expressions: ExpressionChecker, scope: Scope
 ) -> tuple[RubricLine, ...]:
-    """The criteria in the order in which they were written; what does not fit the scale is
-    reported.
-    """
+    """Check the lines of a rubric against the scale; returns them in the written order."""
     if rubric is None or rubric.source is not None:
         return ()
     lines: list[RubricLine] = []
@@ -73,7 +71,7 @@ def _criterion_level(criterion: nodes.CriterionLine) -> float | int | bool | str
 
 
 def _note_double_criterion(criterion: nodes.CriterionLine, scope: Scope) -> None:
-    """`Names the limit and asks for the number`: of half of it nobody knows whether it is met."""
+    """Note a criterion with two parts: a judge cannot say that half of it is met."""
     # A judge answers each criterion with one yes or no.
     match = _TWO_QUESTIONS.search(criterion.text.value)
     if match is not None:
@@ -138,7 +136,7 @@ def _level_misfit(
 def _criterion_text(
     criterion: nodes.CriterionLine, expressions: ExpressionChecker, scope: Scope
 ) -> str:
-    """Rubric texts are templates too, but the same for all rows: they may name params only."""
+    """Render the text of a criterion. It is the same for all rows, so it may name params only."""
     if not has_tags(criterion.text.value):
         return criterion.text.value
     template = check_template(criterion.text, expressions, scope, "the rubric")
