@@ -567,3 +567,23 @@ def test_what_the_standard_library_prints_is_a_spec(rmg_command: Command) -> Non
     rmg_command.write({"mine.rmg": "rmg 1\n\n" + source})
     assert rmg_command("check", "mine.rmg").returncode == 0
     assert rmg_command("fmt", "--check", "mine.rmg").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "path", sorted((paths.CASES / "specs").glob("*.rmg")), ids=lambda p: p.stem
+)
+def test_the_checked_program_is_strict_json_that_names_every_output(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rmg_dsl.surfaces.cli import main
+
+    def refuse(constant: str) -> float:
+        raise AssertionError(f"{constant} is no JSON")
+
+    assert main(["ir", str(path)]) == 0
+    program = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    suite = rmg.load(str(path))
+    assert [output["name"] for output in program["outputs"]] == [
+        output.name for output in suite.checked.outputs
+    ]
+    assert all(output["scoring"] < len(program["scorings"]) for output in program["outputs"])
