@@ -1,4 +1,4 @@
-"""`rmg plan`, `render`, `explain`, `std`, `ast`, `ir` and `schema`: commands that only show something.
+"""Commands that only show something: `rmg plan render explain std ast ir schema`.
 
 Each returns its exit code.
 """
