@@ -92,13 +92,19 @@ def _fix_file(path: str, data: str | None) -> None:
             return
         _write_source(path, text)
         for fix in chosen:
-            before = source.text[fix.span.start : fix.span.end]
             line = source.position(fix.span.start).line
-            write_stderr(
-                f"{path}:{line}: `{before}` is now `{fix.text.strip()}`"
-                if before
-                else f"{path}:{line}: added `{fix.text.strip()}`"
-            )
+            write_stderr(f"{path}:{line}: {_fix_text(source, fix)}")
+
+
+def _fix_text(source: Source, fix: Fix) -> str:
+    """What a fix changed, in words."""
+    before, after = source.text[fix.span.start : fix.span.end], fix.text.strip()
+    if not before:
+        return f"added `{after}`"
+    # Only blanks or line breaks changed: the same word twice would explain nothing.
+    if before.strip() == after:
+        return fix.title
+    return f"`{before}` is now `{after}`"
 
 
 def chosen_fixes(diagnostics: Iterable[Diagnostic]) -> list[Fix]:
