@@ -103,7 +103,9 @@ def _fix_text(source: Source, fix: Fix) -> str:
         return f"added `{after}`"
     # Only blanks or line breaks changed: the same word twice would explain nothing.
     if before.strip() == after:
-        return fix.title
+        return (
+            f"`{after}` stands on a line of its own" if "\n" in fix.text else f"blanks at `{after}`"
+        )
     return f"`{before}` is now `{after}`"
 
 
