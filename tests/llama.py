@@ -1,8 +1,8 @@
-"""The real llama.cpp server, through xllamacpp, with a tiny random model: proves the transport,
-never a judgement.
+"""The real llama.cpp server, through xllamacpp, with a tiny random model.
 
-    from llama import llama_url     # a session fixture: the base URL, ending in /v1; conftest.py
-    may import it for all
+It proves the transport, never a judgement.
+
+    from llama import llama_url     # a session fixture: the base URL, which ends in /v1
 
     def test_it(llama_url): ...
 

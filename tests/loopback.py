@@ -1,15 +1,15 @@
-"""A real HTTP server on the loopback interface, for tests: says what it is told to say, and records
-what it was asked.
+"""A real HTTP server on the loopback interface for tests: it sends scripted answers, records requests.
 
     with Loopback(verdict(4)) as server:                     # the same for every call
-        ...                                                  # ask a model whose base URL is server.url
+        ...                                                  # ask a model with server.url
         assert server.bodies[0]["model"] == "tiny"
 
-    Loopback([error(429, "slow down", headers={"retry-after": "0"}), verdict(4)])   # one per call,
-    the last again Loopback(lambda asked: verdict(len(asked.prompt)))                              #
-    from the request
+    # One answer per call; the last one repeats.
+    Loopback([error(429, "slow down", headers={"retry-after": "0"}), verdict(4)])
+    # From the request.
+    Loopback(lambda asked: verdict(len(asked.prompt)))
 
-It runs on a thread of its own with one event loop, on a free port, and closes everything it opened.
+It runs on its own thread with one event loop, on a free port, and closes everything that it opened.
 Nothing sleeps, unless `Told(delay=…)` says so.
 """
 

@@ -1,16 +1,13 @@
-"""The same work by the raw `openai` client, by raw aiohttp and by this engine, each in a process of
-its own.
+"""The same work by the raw `openai` client, by raw aiohttp and by this engine, a process each.
 
-    python -m tests.bench.calls                    2,000 calls of 200 ms, 256 in flight, each way
-    three times python -m tests.bench.calls --all              the same, then 32 in flight, then
-    10,000 calls with 1,000 in flight python -m tests.bench.calls --rows 500 --concurrency 64 --ways
-    aiohttp rmg --times 1 python -m tests.bench.calls --json calls.json  writes the figures to a
-    file too
+    python -m tests.bench.calls          2,000 calls of 200 ms, 256 in flight, each way three times
+    python -m tests.bench.calls --all    also 32 in flight, and 10,000 calls with 1,000 in flight
+    python -m tests.bench.calls --rows 500 --concurrency 64 --ways aiohttp rmg --times 1
+    python -m tests.bench.calls --json calls.json    writes the figures to a file too
 
-One endpoint in another process answers all of them. Wall and CPU count from the first call on:
-start-up is aside, and shown apart. The engine goes through `rmg.grade`, with a cache on disk that
-is empty at the start. The ways take turns, and of each the least counts: what else the machine does
-then counts least.
+One endpoint in another process answers all calls. Wall and CPU time count from the first call on;
+start-up is shown apart. The engine runs through `rmg.grade`, with an empty cache on disk. The ways
+take turns, and the least of each counts, because other work of the machine disturbs it least.
 """
 
 from __future__ import annotations

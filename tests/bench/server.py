@@ -1,8 +1,7 @@
-"""A fast loopback endpoint in a process of its own: every call is answered after a fixed latency,
-at almost no cost.
+"""A fast loopback endpoint in a process of its own: it answers after a fixed latency.
 
-python -m tests.bench.server 0.2     prints its port, answers chat completions 200 ms later, until
-stdin is closed
+`python -m tests.bench.server 0.2` prints its port and answers chat completions 200 ms later, until
+standard input is closed.
 """
 
 from __future__ import annotations
