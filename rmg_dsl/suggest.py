@@ -36,8 +36,10 @@ def suggest_name(name: str, candidates: Iterable[str]) -> str | None:
     """
     names = list(candidates)
     close = nearest(name, names)
+    # The nearest name within the usual number of slips is a safe fix.
     if close:
         return close
+    # For advice alone a larger distance is acceptable, but only if one name is clearly nearest.
     ranked = sorted((distance(name.lower(), c.lower()), c) for c in set(names) if c != name)
     if not ranked or ranked[0][0] > max(1, len(name) // 3):
         return None

@@ -1,4 +1,6 @@
-"""A real JupyterLab, or Notebook, that has our wheel installed, and a headless Chromium in front of it."""
+"""A real JupyterLab, or Notebook, that has our wheel installed, and a headless Chromium in front of
+it.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +112,9 @@ def serving(python: Path, app: str, root: Path, home: Path) -> Iterator[str]:
 
 
 def _listen(server: subprocess.Popen[str], listens: Queue[str]) -> None:
-    """Hand over the address that the server tells; read all else away, lest it wait for a reader."""
+    """Hand over the address that the server tells; read all else away, lest it wait for a
+    reader.
+    """
     assert server.stderr is not None
     for line in server.stderr:
         if found := _ADDRESS.search(line):
@@ -174,7 +178,9 @@ class Notebook:
 
 
 def style(where: Locator, piece: str) -> dict[str, Any]:
-    """How the first piece of code that is just this text, in quotes or without, looks: its colour and weight."""
+    """How the first piece of code that is just this text, in quotes or without, looks: its colour
+    and weight.
+    """
     found = where.locator(
         ".cm-line span", has_text=re.compile(rf"^[\"\s]*{re.escape(piece)}[\"\s]*$")
     ).first

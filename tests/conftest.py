@@ -1,4 +1,6 @@
-"""What all tests share: an environment without anybody's keys, and the `rmg` command as a process of its own."""
+"""What all tests share: an environment without anybody's keys, and the `rmg` command as a process
+of its own.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ hypothesis.settings.load_profile("unhurried")
 
 @pytest.fixture(scope="session", autouse=True)
 def _nobodys_environment(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """No key, model or endpoint of the machine's reaches a test, and no test writes to anybody's cache."""
+    """No key, model or endpoint of the machine's reaches a test, and no test writes to anybody's
+    cache.
+    """
     patch = pytest.MonkeyPatch()
     for name in list(os.environ):
         if (
@@ -74,7 +78,8 @@ def _own_replies(new_cache: NewCache, monkeypatch: pytest.MonkeyPatch) -> None:
 def shared_replies(new_cache: NewCache) -> Iterator[Path]:
     """A reply cache that a module's fixture shares on purpose between its runs.
 
-    pytest sets up a module's fixtures before those of a test, so `_own_replies` does not cover them.
+    pytest sets up a module's fixtures before those of a test, so `_own_replies` does not cover
+    them.
     """
     with pytest.MonkeyPatch.context() as patch:
         folder = new_cache()
@@ -115,7 +120,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class Command:
-    """The `rmg` command in a folder; `files` are written there first, and every warning of Python's is an error."""
+    """The `rmg` command in a folder; `files` are written there first, and every warning of Python's
+    is an error.
+    """
 
     folder: Path
     variables: Mapping[str, str] = field(default_factory=dict)

@@ -101,7 +101,9 @@ class Module:
 
     @cached_property
     def code_lines(self) -> frozenset[int]:
-        """The numbers of the lines that hold a token of code: no blank line, comment or docstring."""
+        """The numbers of the lines that hold a token of code: no blank line, comment or
+        docstring.
+        """
         numbers: set[int] = set()
         for token in self.code_tokens:
             numbers.update(range(token.start[0], token.end[0] + 1))

@@ -1,6 +1,8 @@
-"""The real llama.cpp server, through xllamacpp, with a tiny random model: proves the transport, never a judgement.
+"""The real llama.cpp server, through xllamacpp, with a tiny random model: proves the transport,
+never a judgement.
 
-    from llama import llama_url     # a session fixture: the base URL, ending in /v1; conftest.py may import it for all
+    from llama import llama_url     # a session fixture: the base URL, ending in /v1; conftest.py
+    may import it for all
 
     def test_it(llama_url): ...
 
@@ -21,7 +23,8 @@ NAME = "tiny"
 
 @contextmanager
 def llama_server(folder: Path, *, api_key: str | None = None, favour: str = "") -> Iterator[str]:
-    """Serves the tiny model, optionally to holders of a key only, on a free port; yields the base URL.
+    """Serves the tiny model, optionally to holders of a key only, on a free port; yields the base
+    URL.
 
     Where letters are favoured, its replies are made of them.
     """
@@ -33,7 +36,8 @@ def llama_server(folder: Path, *, api_key: str | None = None, favour: str = "") 
     params.model_alias = {NAME}
     params.port, params.n_ctx, params.n_parallel = 0, 8192, 2
     params.n_gpu_layers, params.warmup, params.verbosity = 0, False, -1
-    # Several threads wait for each other by spinning: on a busy machine that makes a call of 20 ms one of seconds.
+    # Several threads wait for each other by spinning: on a busy machine that makes a call of 20 ms
+    # one of seconds.
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     if api_key is not None:
         params.api_keys = [api_key]

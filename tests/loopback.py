@@ -1,14 +1,16 @@
-"""A real HTTP server on the loopback interface, for tests: says what it is told to say, and records what it was asked.
+"""A real HTTP server on the loopback interface, for tests: says what it is told to say, and records
+what it was asked.
 
     with Loopback(verdict(4)) as server:                     # the same for every call
         ...                                                  # ask a model whose base URL is server.url
         assert server.bodies[0]["model"] == "tiny"
 
-    Loopback([error(429, "slow down", headers={"retry-after": "0"}), verdict(4)])   # one per call, the last again
-    Loopback(lambda asked: verdict(len(asked.prompt)))                              # from the request
+    Loopback([error(429, "slow down", headers={"retry-after": "0"}), verdict(4)])   # one per call,
+    the last again Loopback(lambda asked: verdict(len(asked.prompt)))                              #
+    from the request
 
-It runs on a thread of its own with one event loop, on a free port, and closes everything it opened. Nothing sleeps,
-unless `Told(delay=…)` says so.
+It runs on a thread of its own with one event loop, on a free port, and closes everything it opened.
+Nothing sleeps, unless `Told(delay=…)` says so.
 """
 
 from __future__ import annotations
@@ -50,9 +52,10 @@ class Asked:
 class Told:
     """One answer: a body (text and bytes as they are, anything else as JSON), or a fault.
 
-    `reset` cuts the connection in the middle of the body, `close` ends it there politely, `drop` before any byte of an
-    answer, `hang` never answers, `drip` sends the headers and then never ends the body. `delay` is in seconds; what is
-    `held` waits for `let_go()`. `raw` is sent as it is, instead of all that; `close` then closes the connection.
+    `reset` cuts the connection in the middle of the body, `close` ends it there politely, `drop`
+    before any byte of an answer, `hang` never answers, `drip` sends the headers and then never ends
+    the body. `delay` is in seconds; what is `held` waits for `let_go()`. `raw` is sent as it is,
+    instead of all that; `close` then closes the connection.
     """
 
     status: int = 200
@@ -123,7 +126,8 @@ Handler = Callable[[Asked], Told]
 
 
 class Loopback:
-    """The server; a context manager. `url` ends in /v1, `asked` holds every request, `peak` the most at one time.
+    """The server; a context manager. `url` ends in /v1, `asked` holds every request, `peak` the
+    most at one time.
 
     `connections` counts those that were opened. Port 0 is any free port.
     """
@@ -191,7 +195,8 @@ class Loopback:
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._closing.wait()
-        # Whoever is being accepted gets in first: a server that is closed by then leaves the socket open.
+        # Whoever is being accepted gets in first: a server that is closed by then leaves the socket
+        # open.
         while asyncio.all_tasks() - {asyncio.current_task(), *self._open}:
             await asyncio.sleep(0)
         server.close()

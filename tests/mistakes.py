@@ -1,4 +1,6 @@
-"""Mistakes for the tests: seeded changes of a sound spec, each with its kind and the line on which it was made."""
+"""Mistakes for the tests: seeded changes of a sound spec, each with its kind and the line on which
+it was made.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +77,9 @@ class Token(NamedTuple):
 
 
 class Edit(NamedTuple):
-    """Write `text` in place of the characters from `start` to `end`; the mistake stands `at` characters into `text`."""
+    """Write `text` in place of the characters from `start` to `end`; the mistake stands `at`
+    characters into `text`.
+    """
 
     start: int
     end: int
@@ -198,7 +202,7 @@ def _misspelt(token: Token | None, random: Random) -> Edit | None:
     return _instead(token, _slip(token.text, random)) if token and len(token.text) > 3 else None
 
 
-# ── Signs ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Signs ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 @_maker
@@ -294,7 +298,7 @@ def semicolon(spec: Spec, random: Random) -> Edit | None:
     )
 
 
-# ── Indentation and lines ────────────────────────────────────────────────────────────────────────────────────────
+# ── Indentation and lines ─────────────────────────────────────────────────────────────────────────
 
 
 def _indented(spec: Spec, random: Random) -> Token | None:
@@ -381,7 +385,7 @@ def block_lost(spec: Spec, random: Random) -> Edit | None:
     )
 
 
-# ── Texts ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Texts ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _line_text(token: Token) -> bool:
@@ -446,7 +450,7 @@ def column_quoted(spec: Spec, random: Random) -> Edit | None:
     return _over(found, f'"{found.group(1)}"', 1) if found else None
 
 
-# ── Templates ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Templates ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @_maker
@@ -483,7 +487,7 @@ def format_template(spec: Spec, random: Random) -> Edit | None:
     return _over(found, f"{text[:-1]} {{{{'score': 1}}}}\"", 1)
 
 
-# ── Words ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Words ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 @_maker
@@ -599,7 +603,7 @@ def literal_of_another_language(spec: Spec, random: Random) -> Edit | None:
     return _instead(token, {"True": "true", "False": "false"}[token.text]) if token else None
 
 
-# ── Values ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Values ────────────────────────────────────────────────────────────────────────────────────────
 
 
 @_maker
@@ -738,7 +742,7 @@ def none_as_value(spec: Spec, random: Random) -> Edit | None:
     )
 
 
-# ── Tokens at random ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── Tokens at random ──────────────────────────────────────────────────────────────────────────────
 
 
 @_maker
@@ -773,7 +777,7 @@ def character_deleted(spec: Spec, random: Random) -> Edit | None:
     return Edit(at, at + 1, "")
 
 
-# ── Specs with mistakes ──────────────────────────────────────────────────────────────────────────────────────────
+# ── Specs with mistakes ───────────────────────────────────────────────────────────────────────────
 
 
 def candidates(spec: Spec, random: Random) -> Iterator[tuple[str, Edit]]:

@@ -1,4 +1,5 @@
-"""Rules about the source as a whole: one home for each name, names that say something, no import cycle.
+"""Rules about the source as a whole: one home for each name, names that say something, no import
+cycle.
 
 `import-linter` checks the layers; this checks what it does not see.
 """
@@ -23,7 +24,8 @@ from paths import TESTS
 
 MODULES = read_modules(PACKAGE)
 MAX_SHARED_FUNCTIONS = next(f.most for f in FIGURES if f.measure is shared_functions)
-# Names of counts in the public API (`Usage`) and in the protocol that reads them, and of `Result.stopped`; the methods
+# Names of counts in the public API (`Usage`) and in the protocol that reads them, and of
+# `Result.stopped`; the methods
 # of the tree builder have the names of their grammar rules.
 PARTICIPLES_OF_THE_INTERFACE = {"cached", "imported", "retried", "stopped", "valued"}
 

@@ -1,7 +1,8 @@
-"""A very small llama model with random weights, in a GGUF file: it can be served, and its replies mean nothing.
+"""A very small llama model with random weights, in a GGUF file: it can be served, and its replies
+mean nothing.
 
-A vocabulary of single bytes lets any text in and any grammar be met. The weights come from a seed, so the same file
-gives the same replies at temperature 0.
+A vocabulary of single bytes lets any text in and any grammar be met. The weights come from a seed,
+so the same file gives the same replies at temperature 0.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ CHAT = (
 
 
 def write_tiny_gguf(path: Path, seed: int = 0, favour: str = "") -> Path:
-    """Writes the model, about 0.4 MB, and returns its path; the letters of `favour` are by far the likeliest."""
+    """Writes the model, about 0.4 MB, and returns its path; the letters of `favour` are by far the
+    likeliest.
+    """
     writer = gguf.GGUFWriter(str(path), "llama")
     _shape(writer)
     _tokens(writer)
@@ -67,7 +70,9 @@ def _tokens(writer: gguf.GGUFWriter) -> None:
 
 
 def _letter(byte: int) -> str:
-    """GPT-2's letter for a byte: itself where it prints, else one of the letters from U+0100 on, in order."""
+    """GPT-2's letter for a byte: itself where it prints, else one of the letters from U+0100 on, in
+    order.
+    """
     if _prints(byte):
         return chr(byte)
     return chr(256 + sum(not _prints(other) for other in range(byte)))
@@ -81,7 +86,8 @@ def _weights(writer: gguf.GGUFWriter, random: np.random.Generator, favour: str) 
     def put(name: str, weights: np.ndarray) -> None:
         writer.add_tensor(f"{name}.weight", np.ascontiguousarray(weights, np.float32))
 
-    # Channel 0 is the same for every token and read by the head alone: the bias over letters that llama has not.
+    # Channel 0 is the same for every token and read by the head alone: the bias over letters that
+    # llama has not.
     tokens = random.standard_normal((VOCABULARY, WIDTH)) * 0.6
     tokens[:, 0] = 4.0
     put("token_embd", tokens)
@@ -95,7 +101,9 @@ def _weights(writer: gguf.GGUFWriter, random: np.random.Generator, favour: str) 
 
 
 def _head(random: np.random.Generator, favour: str) -> np.ndarray:
-    """Printable letters are likely, a closing quote likelier, so that strings end; all else hardly ever comes."""
+    """Printable letters are likely, a closing quote likelier, so that strings end; all else hardly
+    ever comes.
+    """
     head = random.standard_normal((VOCABULARY, WIDTH)) * 0.22
     head[:, 0] = -40.0
     for byte in range(32, 127):

@@ -55,6 +55,7 @@ class GradingJob:
 
 def prepare(spec: Spec, data: Any, options: Options, *, loops: LoopMode = "run") -> GradingJob:
     """Check spec, data and models against each other, before any call."""
+    # The order is that of cost: what is cheap to check fails first.
     settings = Settings.of()
     if options.log is not None:
         check_log_ending(options.log)
@@ -62,11 +63,13 @@ def prepare(spec: Spec, data: Any, options: Options, *, loops: LoopMode = "run")
     suite, planned = check_and_plan(spec, table, options, loops)
     python = _python_functions(planned, options)
     shared = RunResources.of(options, settings)
+    # Only models that a step of the plan asks are opened: the others need no key.
     uses = [use for step in planned.model_steps for use in step.models]
     run_models = open_run_models(uses, suite.suite.models, options, settings, shared)
     guard = budget_guard(uses, options, lambda tally: cost_of(planned, options, tally))
     evaluator = Evaluator(planned, available_functions(options), python)
     run = Run(evaluator, run_models, guard, options.seed)
+    # A file is read again for the results; a frame is kept in memory anyway.
     streamed = isinstance(data, str | os.PathLike)
     return GradingJob(suite, planned, table, options, run_models, shared, evaluator, run, streamed)
 
@@ -86,6 +89,7 @@ def _snapshot(data: Any) -> Any:
     """
     if is_frame(data):
         return data.copy()
+    # Each dict is copied too: the caller may fill the results in while the run goes on.
     if isinstance(data, list | tuple):
         return [dict(row) if isinstance(row, Mapping) else row for row in data]
     return data
@@ -104,6 +108,7 @@ def check_and_plan(
     source = source_of(spec)
     columns = None if table is None else frozenset(table.columns)
     found = run_checker(source, {}, columns, frozenset(options.functions))
+    # The first check finds the params and their types; the second one uses the caller's values.
     if options.params and not has_errors(found.diagnostics):
         params = _resolve_params(dict(found.suite.params), options.params)
         found = run_checker(source, params, columns, frozenset(options.functions))
@@ -116,8 +121,10 @@ def _bind_columns(
     found: CheckResult, columns: frozenset[str] | None, options: Options, loops: LoopMode = "run"
 ) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """The plan, and everything there is to say about the spec with its data, in one go."""
+    # A name in `only` may belong to the part with the error.
     only = () if has_errors(found.diagnostics) else options.only
     planned = with_column_prefix(make_plan(found.suite, only, loops), options.prefix)
+    # Missing columns are reported with the other mistakes, so that one run finds them all.
     lacking = () if columns is None else check_columns(found.suite, planned, columns)
     return planned, sort_diagnostics([*found.diagnostics, *lacking])
 
@@ -145,6 +152,7 @@ def _resolve_params(
 
 
 def _param_of_type(name: str, value: object, default: ParamValue) -> ParamValue:
+    # A value of the command line is text, and the type of the default says how to read it.
     read = _parse_param_text(value, default) if isinstance(value, RawParam) else value
     if isinstance(default, bool):
         fits, wanted = isinstance(read, bool), "True or False"
@@ -167,6 +175,7 @@ def _is_finite_number(value: object) -> bool:
 def _parse_param_text(text: str, default: ParamValue) -> object:
     """What was typed, by the kind of the default: `007` is a text where one is wanted."""
     if isinstance(default, str):
+        # Quotes that the shell left in place are not part of the text.
         quoted = len(text) > 1 and text[0] in "\"'" and text[0] == text[-1]
         return str(text[1:-1] if quoted else text)
     if isinstance(default, bool):
@@ -198,12 +207,14 @@ def _python_functions(planned: Plan, options: Options) -> Functions:
     they allow.
     """
     targets = [step.scoring.target for step in planned.steps if isinstance(step, CallPythonStep)]
+    # Nothing is imported before this test: an import alone runs code of the module.
     refused = [t for t in targets if t not in options.functions and not _is_allowed(t, options)]
     if refused:
         module = refused[0].partition(":")[0]
         raise UsageError(
-            f'`python("{refused[0]}")` is not allowed: a spec runs Python only where the caller says so, '
-            f"by --allow-python {module}, allow_python=[{module!r}] or functions={{{refused[0]!r}: …}}",
+            f'`python("{refused[0]}")` is not allowed: a spec runs Python only where the caller '
+            f"says so, by --allow-python {module}, allow_python=[{module!r}] or "
+            f"functions={{{refused[0]!r}: …}}",
             code="RMG604",
         )
     return {target: options.functions.get(target) or _import_function(target) for target in targets}

@@ -67,6 +67,7 @@ class Ledger:
 
     def add(self, graded: GradedRow) -> None:
         """Enter a finished row."""
+        # A hash of each row is enough to see later that the file has changed.
         if self.row_hashes is not None:
             self.row_hashes.append(_row_hash(graded.row))
         for output, outcome in zip(self.outputs, graded.outcomes, strict=True):
@@ -75,6 +76,7 @@ class Ledger:
                     self.votes += (
                         _vote(graded.row_index, output.name, *vote) for vote in outcome.ballot.votes
                     )
+            # The loop itself reports the failure: its scores before and after would repeat it.
             elif outcome.status.is_lost and output.kind != "refined":
                 self.failures.append(_failure(graded.row_index, output.name, outcome))
             if graded.paths and (path := graded.paths.get(output.scoring)):
@@ -137,6 +139,7 @@ def verified_table(table: Table, ledger: Ledger) -> Table:
     graded.
     """
     marks = ledger.row_hashes
+    # Rows in memory cannot change behind our back.
     if marks is None:
         return table
 
@@ -145,6 +148,7 @@ def verified_table(table: Table, ledger: Ledger) -> Table:
 
 def _verified_rows(table: Table, marks: Sequence[int]) -> Iterator[Row]:
     changed = f"{table.name} changed while it was graded"
+    # The comparison is made row by row, so that the second walk needs no memory either.
     walk = iter(table)
     for place, mark in enumerate(marks, 1):
         try:
@@ -204,7 +208,7 @@ class FinishedRun:
 
     @property
     def holds(self) -> bool:
-        """Do all the gates hold?"""
+        """Does every requirement hold?"""
         return all(verdict.holds for verdict in self.gates)
 
     @property
@@ -241,7 +245,7 @@ class FinishedRun:
             yield value, report.summary_text(report.summary_rows(seen, {}, {}), seen)
 
     def as_json(self) -> dict[str, Any]:
-        """The summary, the usage and the gates as plain data."""
+        """The summary, the usage and the requirements as plain data."""
         found: dict[str, Any] = {
             "summary": self.summary_rows,
             "usage": asdict(self.usage),
@@ -262,7 +266,7 @@ class FinishedRun:
 
     @property
     def overview(self) -> str:
-        """The summary as text, the judges' notes, the gates, and the bill."""
+        """The summary as text, the judges' notes, the requirements, and the usage."""
         return "\n".join(overview(self)) + f", {self.usage.seconds:.1f} s"
 
     def __str__(self) -> str:
@@ -284,7 +288,8 @@ class Result(FinishedRun):
     `validation` how far graders agree with people.
 
     >>> import rmg_dsl as rmg
-    >>> result = rmg.grade("grader brief = words(response) <= 2", [{"response": "a b"}, {"response": None}])
+    >>> rows = [{"response": "a b"}, {"response": None}]
+    >>> result = rmg.grade("grader brief = words(response) <= 2", rows)
     >>> result.df["brief"].tolist(), result.df["brief_status"].tolist()
     ([True, <NA>], ['ok', 'missing_input'])
     >>> result.failures["message"].tolist()
@@ -405,7 +410,8 @@ def check_summary_column(table: Table, by: str) -> None:
     """Refuse a column to summarize by that the data does not have."""
     if by not in table.columns:
         raise UsageError(
-            f"the data has no column `{by}` to summarize by: it has {format_names(table.columns, 12)}"
+            f"the data has no column `{by}` to summarize by: "
+            f"it has {format_names(table.columns, 12)}"
         )
 
 

@@ -61,7 +61,8 @@ def agreement(
     """How far raters agree whose verdicts are columns of a frame, a list of dicts or a file.
 
     >>> import rmg_dsl as rmg
-    >>> rows = [{"ann": 1, "bob": 1}, {"ann": 2, "bob": 2}, {"ann": 2, "bob": 1}, {"ann": None, "bob": 1}]
+    >>> rows = [{"ann": 1, "bob": 1}, {"ann": 2, "bob": 2}]
+    >>> rows += [{"ann": 2, "bob": 1}, {"ann": None, "bob": 1}]
     >>> rmg.agreement(rows, ["ann", "bob"])[["raters", "statistic", "n", "value"]].head(3).round(3)
          raters       statistic  n  value
     0  ann, bob        accuracy  3  0.667

@@ -1,4 +1,4 @@
-"""Expressions: every name resolved, every type inferred, every mistake told at its place."""
+"""Check expressions: resolve names, infer types, and report each mistake at its place."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ UNKNOWN = TypedTerm(Constant(None, "unknown"), ANY)
 
 
 class ExpressionChecker:
-    """Checks expressions; how graders are resolved and functions typed is handed in."""
+    """Checks expressions. The caller passes in how graders are resolved and functions typed."""
 
     def __init__(
         self,
@@ -92,16 +92,20 @@ class ExpressionChecker:
     # ── names ──
 
     def _check_name(self, node: nodes.NameNode, scope: Scope) -> TypedTerm:
+        # The words of the key itself hide every other name.
         if node.id in scope.local_names:
             return scope.local_names[node.id]
         if scope.kind == "field":
+            # A field is made of columns only, so that no field depends on the order of the others.
             return self._check_column(node, scope)
         scope.rebindable_names.add(node.id)
+        # A call of the enclosing grader may rebind the name, whatever the file declares.
         bound = dict(scope.bindings).get(node.id)
         if bound is not None:
             return self._check_place(bound, node, scope)
         target = scope.file.find(node.id)
         if target is None or isinstance(target.declaration, nodes.FieldDecl):
+            # A grader of an imported file reads the fields of the file that runs.
             target = scope.state.root.find_field(node.id)
         if target is not None:
             scope.state.mark_used(scope.file, node.id)
@@ -111,6 +115,7 @@ class ExpressionChecker:
     def _check_place(self, typed: TypedTerm, node: nodes.Expr, scope: Scope) -> TypedTerm:
         if scope.kind == "rows" and not isinstance(typed.term, Constant):
             self._report_row_value(node, scope)
+            # One diagnostic is enough: an unknown value fits everywhere.
             return UNKNOWN
         return typed
 
@@ -139,6 +144,7 @@ class ExpressionChecker:
                     "RMG218", f"`{node.id}` is a model, and a value is wanted here", node.span
                 )
                 return UNKNOWN
+            # Its own mistake is reported already.
             case nodes.Broken():
                 return UNKNOWN
             case _:
@@ -156,13 +162,15 @@ class ExpressionChecker:
         )
         if isinstance(value, str):
             return TypedTerm(Constant(value, "str"), TEXT)
+        # The value of a param is fixed for a run, so its range is that one value.
         kind = Type("bool", value, value) if isinstance(value, bool) else number_type(value, value)
         return TypedTerm(Constant(value, type(value).__name__), kind)
 
     def check_field(
         self, declared: nodes.FieldDecl, target: QualifiedName, scope: Scope
     ) -> TypedTerm:
-        """What a field stands for: its expression over the columns."""
+        """Resolve a field to its expression over the columns."""
+        # The field is checked in the file that declares it, not where it is used.
         inner = Scope(
             scope.state,
             target.file,
@@ -180,20 +188,22 @@ class ExpressionChecker:
         return TypedTerm(expr.ColumnRef(node.id), ANY)
 
     def resolve_column(self, name: str, span: Span, scope: Scope, code: str, message: str) -> None:
-        """A name that nothing declares is a column, unless it is a declared name with a slip."""
-        book = scope.state
-        columns = book.universe.columns or frozenset()
+        """Use an undeclared name as a column, unless it is probably a misspelt declared name."""
+        state = scope.state
+        columns = state.universe.columns or frozenset()
+        # The library is checked without data: its names are columns of whoever uses it.
         slip = (
             None
             if name in columns or scope.file.is_library
-            else book.intended_name(name, scope.file, scope.own_field)
+            else state.intended_name(name, scope.file, scope.own_field)
         )
         hidden = (
-            scope.file.is_incomplete or scope.file.sees_only_fields or book.root.sees_only_fields
+            scope.file.is_incomplete or scope.file.sees_only_fields or state.root.sees_only_fields
         )
+        # A part that could not be parsed may declare the name, so nothing is said of it.
         if slip is None or hidden:
-            if not hidden or book.universe.columns is None or name in columns:
-                book.use_column(name, scope.file.source, span, scope.allows_missing)
+            if not hidden or state.universe.columns is None or name in columns:
+                state.use_column(name, scope.file.source, span, scope.allows_missing)
             return
         help = f"did you mean `{slip}`? ({self.describe_origin(slip, scope)})"
         label = "not a field, a column, a parameter or a built-in"
@@ -223,10 +233,12 @@ class ExpressionChecker:
         if (
             isinstance(node.base, nodes.NameNode)
             and node.base.id == "std"
+            # A declaration called `std` hides the library.
             and not scope.file.find("std")
         ):
             return self._check_library_grader(node, scope)
         base = self.check(node.base, scope)
+        # Columns may hold objects; only a score is known to have no keys.
         if base.type.kind in ("number", "bool", "label") and isinstance(base.term, expr.ScoreRef):
             scope.report(
                 "RMG218",
@@ -258,6 +270,8 @@ class ExpressionChecker:
         name = node.function.id
         universe = scope.state.universe
         target = scope.file.find(name)
+        # A function and a grader may share a name, and then a call means the function. With one
+        # named argument the author surely means the grader.
         if target is not None and name in universe.functions and _is_rebinding(node):
             help = "give the grader another name than the function's"
             message = f"`{name}` is a function here, and the grader of that name cannot be rebound"
@@ -265,6 +279,7 @@ class ExpressionChecker:
             return UNKNOWN
         if name in universe.functions or name in universe.python_functions:
             return self._check_function_call(self, node, name, scope)
+        # A field is made before there are scores, so it cannot call a grader.
         if target is not None and scope.kind != "field":
             scope.state.mark_used(scope.file, name)
             return self._check_grader_call(node, target, scope)
@@ -277,6 +292,7 @@ class ExpressionChecker:
         if isinstance(function.base, nodes.NameNode) and function.base.id == "std":
             target = find_library_grader(function, scope)
             return self._check_grader_call(node, target, scope) if target else UNKNOWN
+        # In Python this would be a method: show the call that does the same here.
         method = function.key.id
         base = scope.source_text(function.base)
         functions = scope.state.universe.functions
@@ -300,6 +316,7 @@ class ExpressionChecker:
 
     def _report_unknown_function(self, name: nodes.NameNode, scope: Scope) -> None:
         universe = scope.state.universe
+        # These are words of declarations and not functions of an expression.
         if name.id in ("llm", "panel", "python"):
             where = (
                 "after `model NAME =`" if name.id != "python" else "alone, as the score of a grader"
@@ -331,6 +348,7 @@ class ExpressionChecker:
         if node.sign == "+":
             return inner
         if isinstance(inner.term, Constant) and isinstance(inner.term.value, int | float):
+            # A negative constant stays a constant, so that its range is known.
             value = -inner.term.value
             return TypedTerm(Constant(value, type(value).__name__), number_type(value, value))
         return TypedTerm(expr.Negate(inner.term), negation_type(inner.type))
@@ -340,6 +358,7 @@ class ExpressionChecker:
         kind, rest = first.type, []
         for sign, operand in node.rest:
             part = self._check_number(operand, scope, f"`{sign}`")
+            # Only a constant zero is known now; a zero on a row is an error of that row.
             if sign == "/" and part.type.low == part.type.high == 0:
                 scope.report("RMG324", "this divides by zero", operand.span)
             kind = arithmetic_type(sign, kind, part.type)
@@ -357,11 +376,12 @@ class ExpressionChecker:
             self.report_wrong_type(
                 "RMG302", node, typed.type, f"{wanted_by} wants numbers", scope, help
             )
+            # Go on as if it were a number, so that the rest of the expression is checked too.
             return TypedTerm(typed.term, NUMBER)
         return typed
 
     def check_condition(self, node: nodes.Expr, scope: Scope) -> TypedTerm:
-        """An expression that must be true or false."""
+        """Check an expression that must be true or false."""
         typed = self.check(node, scope)
         if typed.type.kind not in ("bool", "any"):
             help = (
@@ -378,6 +398,7 @@ class ExpressionChecker:
     def report_wrong_type(
         code: str, node: nodes.Expr, kind: Type, expected: str, scope: Scope, help: str = ""
     ) -> None:
+        # `None` has advice of its own, whatever was expected.
         if kind.kind == "none":
             scope.report(
                 "RMG323",
@@ -407,6 +428,7 @@ class ExpressionChecker:
                 f"this condition never changes: it is always the {branch} branch",
                 node.condition.span,
             )
+        # A column may hold anything, so it agrees with the other branch.
         kinds = {then.type.kind, otherwise.type.kind} - {"any"}
         if len(kinds) > 1 and not (then.type.is_numeric and otherwise.type.is_numeric):
             scope.report(
@@ -447,6 +469,7 @@ class ExpressionChecker:
         if sign in ("in", "not in"):
             self._check_membership(left, right, scope)
             return
+        # Either side may be the label and the other the word.
         self._check_known_label(left, right, scope)
         self._check_known_label(right, left, scope)
         if not _can_compare_types(sign, one, other):
@@ -459,6 +482,7 @@ class ExpressionChecker:
         self, sign: str, one: Type, other: Type, span: Span, scope: Scope
     ) -> None:
         """Warn of a comparison that no row can change, as `reward >= 0.8` on 1..5."""
+        # Two constants are compared on purpose, for example in a param that switches a rule.
         if one.low == one.high and other.low == other.high:
             return
         always = comparison_result(sign, one, other)
@@ -481,6 +505,7 @@ class ExpressionChecker:
             scope.report(
                 "RMG302", f"`in` looks into a list or a text, not into {right[1]}", right[0].span
             )
+        # The items of a written list are known; those of a column are not.
         if isinstance(right[0], nodes.ListNode):
             for item in right[0].items:
                 self._check_known_label(left, (item, self.check(item, scope).type), scope)
@@ -489,7 +514,7 @@ class ExpressionChecker:
     def _check_known_label(
         label: tuple[nodes.Expr, Type], word: tuple[nodes.Expr, Type], scope: Scope
     ) -> None:
-        """A label is compared with words that its scale offers."""
+        """Report a text that the scale of a label does not offer."""
         if (
             label[1].kind != "label"
             or not isinstance(word[0], nodes.TextNode)
@@ -511,16 +536,17 @@ class ExpressionChecker:
                 help=help,
             )
 
-    # ── a grader or aggregate is wanted ──
+    # ── graders and aggregates by name ──
 
     def passing_condition(self, node: nodes.Expr, scope: Scope) -> Term | None:
-        """What `pass = …` says of the grader that an expression names."""
+        """The `pass` condition of the grader that an expression names; None without one."""
         target = node.function if isinstance(node, nodes.CallNode) else node
         judged: QualifiedName | None = None
         if isinstance(target, nodes.NameNode):
             judged = scope.file.find(target.id)
         elif isinstance(target, nodes.AttributeNode):
             judged = find_library_grader(target, scope)
+        # The caller reports a name that is no grader.
         if judged is None:
             return None
         graded = (
@@ -531,9 +557,7 @@ class ExpressionChecker:
         return graded.passing if graded else None
 
     def check_score_name(self, node: nodes.Expr, scope: Scope, wanted_by: str) -> bool:
-        """Report a bare name that nothing declares, where only a grader or an aggregate makes
-        sense.
-        """
+        """Report an undeclared bare name where only a grader or an aggregate makes sense."""
         if (
             not isinstance(node, nodes.NameNode)
             or node.id in scope.local_names
@@ -548,6 +572,7 @@ class ExpressionChecker:
             for g in scope.state.universe.library.declarations
             if isinstance(g, nodes.GraderDecl)
         }
+        # Only names of scores help here: a column would be silently accepted elsewhere.
         close = suggest_name(node.id, score_names(scope))
         fix: str | None
         if node.id in library and not close:
@@ -573,7 +598,7 @@ class ExpressionChecker:
 
 
 def score_names(scope: Scope) -> list[str]:
-    """The graders and aggregates that a place can name."""
+    """The names of all graders, aggregates, pairwise and rankings in scope."""
     targets = (scope.file.find(name) for name in scope.file.names())
     kinds = (nodes.GraderDecl, nodes.AggregateDecl, nodes.PairwiseDecl, nodes.RankingDecl)
     return [
@@ -584,20 +609,19 @@ def score_names(scope: Scope) -> list[str]:
 
 
 def _is_rebinding(node: nodes.CallNode) -> bool:
-    """`exact(response = draft)` reads as a grader with a field rebound, not as a call with all its
-    arguments.
-    """
+    """Does a call such as `exact(response = draft)` look like a grader with one field rebound?"""
     return len(node.arguments) == 1 and isinstance(node.arguments[0].label, nodes.NameNode)
 
 
 def find_library_grader(node: nodes.AttributeNode, scope: Scope) -> QualifiedName | None:
-    """The standard grader that `std.name` means; reports one that is not there."""
+    """Find the standard grader of `std.name`; report one that does not exist."""
     name = node.key.id
     library = scope.state.library
     if name in library.declarations:
         return QualifiedName(library, name)
     functions = scope.state.universe.functions
     close = suggest_name(name, library.declarations)
+    # The text metrics are functions and not graders, which is easily mixed up.
     fixes = [Fix(node.key.span, close, f"write `std.{close}`")] if close else []
     if name in functions:
         help, fixes = (
@@ -613,9 +637,7 @@ def find_library_grader(node: nodes.AttributeNode, scope: Scope) -> QualifiedNam
 
 
 def _root_param_name(qualified: QualifiedName, scope: Scope) -> str:
-    """What the root file calls a param, so that `--set` reaches imported ones under their local
-    name; else nothing.
-    """
+    """The name of a param in the root file, by which `--set` can reach it; empty if it has none."""
     root = scope.state.root
     if qualified.file is root:
         return qualified.name
@@ -630,6 +652,7 @@ def _root_param_name(qualified: QualifiedName, scope: Scope) -> str:
 
 
 def _can_compare_types(sign: str, one: Type, other: Type) -> bool:
+    # The type of a column is known on the row only.
     if "any" in (one.kind, other.kind) or (one.is_numeric and other.is_numeric):
         return True
     words = ("label", "text")

@@ -72,9 +72,9 @@ class GraderResolver:
     def resolve(
         self, target: QualifiedName, bound: Bindings = (), home: SpecFile | None = None
     ) -> ResolvedGrader | None:
-        """A declared grader or aggregate under these bindings; none where it cannot be resolved.
+        """Resolve a declared grader or aggregate under bindings; None if it has an error.
 
-        `home` is the file that uses a grader of the standard library: its default model is asked.
+        `home` is the file that uses a grader of the standard library; its default model counts.
         """
         declared = target.declaration
         if not isinstance(
@@ -82,9 +82,12 @@ class GraderResolver:
             nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | nodes.RankingDecl,
         ):
             return None
+        # Only graders of the library use the default model of their caller, so only they are
+        # resolved once for each calling file.
         home = home if target.file.is_library else None
         key = (id(target.file), target.name, bound, id(home))
         if key not in self._memo:
+            # The grader is being resolved further up, so it needs itself.
             if any(f.file is target.file and f.name == target.name for f in self._grader_stack):
                 self._report_cycle(target)
                 return None
@@ -96,6 +99,8 @@ class GraderResolver:
     def _report_cycle(self, target: QualifiedName) -> None:
         names = [f.name for f in self._grader_stack]
         loop = [*names[names.index(target.name) :], target.name]
+        # Start the cycle at the declaration that comes first in the file: the report is then the
+        # same from whichever of them the check began.
         first = min(
             loop[:-1],
             key=lambda n: (
@@ -115,8 +120,9 @@ class GraderResolver:
         )
 
     def _resolve_grader_name(self, target: QualifiedName, scope: Scope) -> ResolvedGrader | None:
-        """A name in an expression: it sees what the caller has rebound."""
+        """Resolve a name in an expression, with the bindings of the caller."""
         graded = self.resolve(target, scope.bindings, scope.default_model_file)
+        # Whatever the grader reads, a call of the outer grader can rebind as well.
         if graded:
             scope.rebindable_names.update(graded.names)
         return graded
@@ -124,7 +130,10 @@ class GraderResolver:
     def _resolve_call(
         self, node: nodes.CallNode, target: QualifiedName, scope: Scope
     ) -> ResolvedGrader | None:
-        """`relevance(response = baseline)`: the grader with fields or params rebound."""
+        """Resolve a call such as `relevance(response = baseline)`, which rebinds fields or
+        params.
+        """
+        # Resolve it without bindings first, to know which names it reads.
         plain = self.resolve(target, (), scope.default_model_file)
         if plain is None:
             return None
@@ -145,6 +154,7 @@ class GraderResolver:
                 rebound[label.id] = self._check_rebinding(label, argument.value, scope)
         graded = self.resolve(
             target,
+            # Sorted, so that the same bindings in another order are the same grader.
             tuple(sorted(rebound.items(), key=lambda pair: pair[0])),
             scope.default_model_file,
         )
@@ -157,6 +167,7 @@ class GraderResolver:
 
     def _check_rebinding(self, label: nodes.NameNode, value: nodes.Expr, scope: Scope) -> TypedTerm:
         typed = self.expressions.check(value, scope)
+        # A judge must not see the scores of other judges: they would influence its verdict.
         if any(True for _ in expr.scorings_in(typed.term)):
             help = "a prompt never sees scores; an aggregate puts them together"
             scope.report(
@@ -220,6 +231,7 @@ class GraderResolver:
         )
 
     def _passing_condition(self, setting: nodes.SettingLine, kind: Type, scope: Scope) -> expr.Term:
+        # `score` in `pass` means the score of this grader, even if a column has that name.
         inner = replace(scope, local_names={"score": TypedTerm(expr.OwnScore(), kind)})
         return self.expressions.check_condition(setting.value, inner).term
 
@@ -242,6 +254,7 @@ class GraderResolver:
     def _check_aggregate_score(
         self, value: nodes.Expr, scope: Scope, passing: nodes.SettingLine | None = None
     ) -> ResolvedGrader:
+        # A misspelt grader would otherwise be a column, and the aggregate a copy of it.
         if isinstance(value, nodes.NameNode):
             self.expressions.check_score_name(value, scope, scope.owner)
         typed = self.expressions.check(value, scope)
@@ -267,6 +280,7 @@ class GraderResolver:
         scale = None
         if declared.scale is not None:
             self.state.diagnostics += scale_problems(declared.scale, scope.file.source)
+            # A reversed scale is reported above; go on with what its author surely means.
             scale = scale_of(declared.scale).low_to_high()
         if isinstance(declared.body, nodes.Block):
             return self._check_grader_block(declared, declared.body, scale, scope)
@@ -294,13 +308,14 @@ class GraderResolver:
     def _find_grader_reference(
         self, value: nodes.Expr, scope: Scope
     ) -> tuple[ResolvedGrader | None, QualifiedName] | None:
-        """The grader that an expression is, where it is nothing but one."""
+        """The grader that an expression consists of; None for any other expression."""
         target = value.function if isinstance(value, nodes.CallNode) else value
         qualified: QualifiedName | None = None
         if isinstance(target, nodes.NameNode) and target.id not in dict(scope.bindings):
             is_function = (
                 isinstance(value, nodes.CallNode) and target.id in self.state.universe.functions
             )
+            # A call of a name that is also a function means the function.
             qualified = None if is_function else scope.file.find(target.id)
         elif (
             isinstance(target, nodes.AttributeNode)
@@ -309,11 +324,14 @@ class GraderResolver:
         ):
             qualified = find_library_grader(target, scope)
             if qualified is None:
+                # It names a standard grader that does not exist, which is reported: it is no
+                # expression.
                 return None, QualifiedName(scope.file, "")
         if qualified is None or not isinstance(qualified.declaration, ScoringDecl | nodes.Broken):
             return None
         if isinstance(target, nodes.NameNode):
             self.state.mark_used(scope.file, target.id)
+        # Both names are used: the local one and, of an import, the original.
         self.state.mark_used(qualified.file, qualified.name)
         graded = (
             self._resolve_call(value, qualified, scope)
@@ -521,7 +539,7 @@ class GraderResolver:
         settings: Mapping[str, nodes.SettingLine],
         scope: Scope,
     ) -> ResolvedGrader | None:
-        """`score = other(…)` with keys that replace the other grader's."""
+        """Resolve `score = other(…)` in a block whose keys replace those of the other grader."""
         base = list(self.state.scorings)[graded.scoring]
         keys = [key for key in settings if key not in ("score", "pass")]
         if not keys and block.rubric is None:
@@ -618,7 +636,7 @@ class GraderResolver:
         return self._register_judge_scoring(scoring, settings, scope)
 
     def _has_prompt_error(self, texts: Mapping[str, nodes.TextNode], scope: Scope) -> bool:
-        """Something is already said of this prompt, which may be why no field was found in it."""
+        """Has this prompt an error already? It may be the reason why no field was found in it."""
         span = texts["prompt"].span
         return any(
             d.source is scope.file.source

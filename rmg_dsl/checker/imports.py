@@ -30,6 +30,7 @@ class ImportResolver:
 
     def read(self, file: SpecFile) -> None:
         """Fill in the declarations and imports of a file; report duplicates and failed imports."""
+        # The stack of open files finds imports in a circle.
         self._import_stack.append(file.source.name)
         scope = Scope(self.state, file, "")
         self._check_edition(file, scope)
@@ -53,6 +54,7 @@ class ImportResolver:
         self._import_stack.pop()
 
     def _check_edition(self, file: SpecFile, scope: Scope) -> None:
+        # A cell needs no edition: it is never read by a later version.
         edition = file.module.edition
         if edition is not None and edition.number != EDITION:
             help = f"this version knows edition {EDITION}; a newer one may know {edition.number}"
@@ -72,6 +74,7 @@ class ImportResolver:
         where = " (imported)"
         if before is not None:
             where = f" (line {file.source.position(before.span.start).line})"
+        # A declaration that could not be parsed may have been meant under another name.
         if not isinstance(before, nodes.Broken) and not isinstance(named, nodes.Broken):
             scope.report(
                 "RMG202",

@@ -39,7 +39,7 @@ class JudgingChecker:
     def apply_settings(
         self, scoring: JudgeScoring, settings: Mapping[str, nodes.SettingLine], scope: Scope
     ) -> JudgeScoring:
-        """The grader as these keys want it asked; what they leave out stays as it is."""
+        """Apply the keys to a grader; what they leave out stays as it is."""
         scoring = replace(
             scoring,
             samples=_samples(settings.get("samples"), scoring),
@@ -61,10 +61,11 @@ class JudgingChecker:
     def _escalation(
         self, setting: nodes.SettingLine, scoring: JudgeScoring, scope: Scope
     ) -> Escalation | None:
-        jurors = self.models.resolve_setting(setting, scope)
+        members = self.models.resolve_setting(setting, scope)
+        # The missing condition is reported with the keys of the block.
         if setting.when is None:
             return None
-        _check_repeated_models(jurors, setting, scoring, scope)
+        _check_repeated_models(members, setting, scoring, scope)
         kind = pooled_type(scoring)
         words = {
             "score": TypedTerm(OwnScore(), kind),
@@ -81,7 +82,7 @@ class JudgingChecker:
             scope.report(
                 "RMG322", "`escalate` cannot wait for another score", setting.when.span, help=help
             )
-        return Escalation(jurors, condition)
+        return Escalation(members, condition)
 
 
 def pooled_type(scoring: JudgeScoring) -> Type:
@@ -129,19 +130,19 @@ def _generator(setting: nodes.SettingLine | None, scoring: JudgeScoring) -> str:
     )
 
 
-# ── what cannot go together ───────────────────────────────────────────────────────────────────────
+# ── conflicts ───────────────────────────────────────────────────────────────────────
 
 
 def _check_repeated_models(
-    jurors: Iterable[ModelUse], setting: nodes.SettingLine, scoring: JudgeScoring, scope: Scope
+    members: Iterable[ModelUse], setting: nodes.SettingLine, scoring: JudgeScoring, scope: Scope
 ) -> None:
-    """Who was asked once and is asked once more says the same again."""
+    """Report an escalation to a model that was asked already: it would give the same verdict."""
     first_panel = (
         {(use.name, use.settings) for use in scoring.panel if use.name}
         if scoring.samples == 1
         else set()
     )
-    again = next((use for use in jurors if (use.name, use.settings) in first_panel), None)
+    again = next((use for use in members if (use.name, use.settings) in first_panel), None)
     if again is not None:
         message = f"`{again.label}` has been asked already, and would say the same again"
         scope.report("RMG327", message, setting.span, help="escalate to a model that knows more")
@@ -150,7 +151,7 @@ def _check_repeated_models(
 def _check_escalation_condition(
     scoring: JudgeScoring, settings: Mapping[str, nodes.SettingLine], scope: Scope
 ) -> None:
-    """One draw has neither spread nor confidence, and words without an order are not apart."""
+    """Report a condition on a spread or a confidence that these draws do not have."""
     setting = next(
         (settings[key] for key in ("escalate", "samples", "model", "logprobs") if key in settings),
         None,
@@ -179,6 +180,7 @@ def _check_logprobs(scoring: JudgeScoring, setting: nodes.SettingLine | None, sc
     """Each verdict is one of the likeliest words that an endpoint tells the chances of, so there
     are few of them.
     """
+    # Report at the key that the author wrote; without one there is nothing to change.
     if setting is None or not scoring.logprobs:
         return
     scale = scoring.scale
@@ -208,7 +210,7 @@ def _check_logprobs(scoring: JudgeScoring, setting: nodes.SettingLine | None, sc
 def check_samples(
     scoring: JudgeScoring | PairwiseScoring, setting: nodes.SettingLine | None, scope: Scope
 ) -> None:
-    """Several draws that must be alike are one, paid several times."""
+    """Report several draws that must be equal: they cost several times and say no more."""
     if setting is None or scoring.samples == 1:
         return
     if scoring.logprobs:
@@ -243,7 +245,7 @@ def _check_pool(scoring: JudgeScoring, setting: nodes.SettingLine | None, scope:
 def check_generator(
     scoring: JudgeScoring | PairwiseScoring, setting: nodes.SettingLine | None, scope: Scope
 ) -> None:
-    """A judge of the answers' own family."""
+    """Report a judge of the same model family as the answers."""
     own = next(
         (use for use in scoring.models if use.name and is_same_family(use.name, scoring.generator)),
         None,

@@ -39,6 +39,7 @@ def _known_settings(
         key = setting.key.id
         if key not in known:
             _report_unknown_key(setting, declaration, scope)
+        # Keep the first: a value that is checked twice would be reported twice.
         elif key in settings:
             scope.report(
                 "RMG211",
@@ -56,6 +57,7 @@ def _check_required_keys(
 ) -> None:
     required = declarations()[declaration].required_keys
     missing = [key for key in required if key not in settings]
+    # One missing key at a time: the help for the second may depend on the first.
     if missing and is_fully_read(block, declaration):
         scope.report(
             "RMG212",
@@ -80,6 +82,7 @@ def _first_line_span(block: nodes.Block) -> Span:
 
 def _report_unknown_key(setting: nodes.SettingLine, declaration: str, scope: Scope) -> None:
     key, spec = setting.key, declarations()[declaration]
+    # A slip in a key of this block is more likely than a key of another declaration.
     close = suggest_name(key.id, spec.keys)
     owners = [other.keyword for other in declarations().values() if key.id in other.keys]
     offered = f"{declaration} takes {format_names(spec.settings, _MAX_KEYS_SHOWN)}"

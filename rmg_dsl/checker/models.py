@@ -246,6 +246,7 @@ class ModelTable:
                 fixes=fixes,
             )
             return
+        # The last one would win silently, so the first must go.
         if key in settings:
             scope.report("RMG211", f"`{key}` is given twice", argument.label.span)
         value = _literal_value(argument.value, scope)
@@ -265,6 +266,7 @@ class ModelTable:
                 self._check_duplicate_member(use, members, argument, scope)
                 if use not in members:
                     members.append(use)
+        # A panel of one is that model, and its name can be used instead.
         if len(call.arguments) < 2:
             scope.report(
                 "RMG312", "a panel has two judges or more", call.span, help="write `panel(a, b, c)`"

@@ -155,6 +155,7 @@ class ComparisonChecker:
             way = self._check_by_judge(declared, settings, among, scope)
         if way is None:
             return None
+        # Without either there would be one group of all rows, which nobody means.
         if group is None and among is None and is_fully_read(declared.body, "ranking"):
             help = "add `group = query`: the rows of the same value are ranked among themselves"
             scope.report(
@@ -183,6 +184,7 @@ class ComparisonChecker:
     ) -> ScoreRanking | PairwiseRanking | None:
         setting = settings["by"]
         named = self.find_grader_reference(setting.value, scope)
+        # It names a grader with a mistake, which is reported there.
         if named is not None and named[0] is None:
             return None
         scoring = self.state.scoring(named[0].scoring) if named and named[0] else None

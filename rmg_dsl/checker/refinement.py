@@ -84,6 +84,7 @@ class RefineChecker:
         before = len(self.state.diagnostics)
         settings = check_settings(declared.body, "refine", scope)
         loop = self._check_loop(declared, settings, scope)
+        # Half a loop could spend calls on drafts that nothing grades.
         if loop is None or any(d.severity == "error" for d in self.state.diagnostics[before:]):
             return RefineOutputs()
         return self._refine_outputs(loop, declared, scope)
@@ -132,6 +133,7 @@ class RefineChecker:
         drafting = replace(
             scope, bindings=((name, TypedTerm(LoopVariable("draft"), ANY)),), rebindable_names=set()
         )
+        # `feedback` takes a word or a list, and is checked on its own below.
         for key, setting in settings.items():
             if key != "feedback":
                 check_plain_value(setting, keys_of("refine")[key], scope)
@@ -224,6 +226,7 @@ class RefineChecker:
                     help=help,
                 )
             return None
+        # The same score with and without the draft: it does not read the field.
         if by is not None and by.row_scoring == by.draft_scoring:
             message = (
                 f"`{scope.source_text(at)}` does not look at `{declared.name.id}`: "

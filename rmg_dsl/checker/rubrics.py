@@ -1,4 +1,4 @@
-"""Rubrics: does each line fit the scale?"""
+"""Check rubrics: each line must fit the scale."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def check_rubric_source(
             rubric.span,
             help=help,
         )
+    # Scores in a rubric would show a judge the verdicts of others.
     elif typed.type.kind not in ("list", "any") or any(True for _ in scorings_in(typed.term)):
         help = "it is a list of objects with `criterion` and `points`"
         scope.report(
@@ -42,9 +43,7 @@ def check_rubric_source(
 def check_rubric(
     rubric: nodes.Rubric | None, scale: Scale, expressions: ExpressionChecker, scope: Scope
 ) -> tuple[RubricLine, ...]:
-    """The criteria in the order in which they were written; what does not fit the scale is
-    reported.
-    """
+    """Check the lines of a rubric against the scale; returns them in the written order."""
     if rubric is None or rubric.source is not None:
         return ()
     lines: list[RubricLine] = []
@@ -56,6 +55,7 @@ def check_rubric(
         )
         if scale.has_criteria:
             _note_double_criterion(criterion, scope)
+    # The score divides by the positive points, so there must be some.
     if scale.has_criteria and not any(
         isinstance(c.level, int | float) and c.level > 0 for c in lines
     ):
@@ -71,7 +71,8 @@ def _criterion_level(criterion: nodes.CriterionLine) -> float | int | bool | str
 
 
 def _note_double_criterion(criterion: nodes.CriterionLine, scope: Scope) -> None:
-    """`Names the limit and asks for the number`: of half of it nobody knows whether it is met."""
+    """Note a criterion with two parts: a judge cannot say that half of it is met."""
+    # A judge answers each criterion with one yes or no.
     match = _TWO_QUESTIONS.search(criterion.text.value)
     if match is not None:
         help = "make two criteria of it, each with its points; leave it where it is one thing"
@@ -102,6 +103,7 @@ def _check_level(
     problem, help = _level_misfit(level, scale)
     if problem:
         scope.report("RMG315", problem, span, help=help)
+    # A plus sign shows that the author thinks of points; a minus may be a level below 0.
     elif criterion.signed and isinstance(value, int | float) and value >= 0:
         scope.report(
             "RMG315",
@@ -109,6 +111,7 @@ def _check_level(
             span,
             help=f"write `{value:g}:`, or `-> points`",
         )
+    # The type keeps 1, 1.0 and True apart, which Python calls equal.
     elif (type(value), value) in levels_used:
         scope.report(
             "RMG211",
@@ -133,10 +136,11 @@ def _level_misfit(
 def _criterion_text(
     criterion: nodes.CriterionLine, expressions: ExpressionChecker, scope: Scope
 ) -> str:
-    """Rubric texts are templates too, but the same for all rows: they may name params only."""
+    """Render the text of a criterion. It is the same for all rows, so it may name params only."""
     if not has_tags(criterion.text.value):
         return criterion.text.value
     template = check_template(criterion.text, expressions, scope, "the rubric")
+    # The rubric is in the constant part of the prompt, which providers cache.
     if template.bindings:
         help = (
             "the rubric stands before the row's data and is the same for every row; "
@@ -147,5 +151,6 @@ def _criterion_text(
         return criterion.text.value
     try:
         return Prompt(template.text, template.constants).render({}, "data")
+    # The mistake of the template is reported; its text as written is as good as any.
     except RENDER_FAILURES:
         return criterion.text.value

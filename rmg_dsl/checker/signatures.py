@@ -64,6 +64,7 @@ def signatures_of(module: nodes.Module) -> dict[str, Function]:
 
 def _function_signature(declared: nodes.InternalDecl) -> Function:
     name, result = declared.name.id, _result_type(declared.result)
+    # The parser has read the defaults as expressions; the checker resolves them at each call.
     parameters = tuple(
         FunctionParameter(p.name.id, p.type.id, p.default, p.variadic) for p in declared.parameters
     )

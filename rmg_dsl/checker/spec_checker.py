@@ -1,6 +1,4 @@
-"""From tree to suite: every name found, every type inferred, and every mistake of a spec told in
-one run.
-"""
+"""Check a spec: resolve every name, infer every type, and report all mistakes in one run."""
 
 from __future__ import annotations
 
@@ -44,48 +42,50 @@ _INTERMEDIATE_KINDS = ("grader", "pairwise", "ranking")
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """A suite, whole or with the mistakes' parts left out, and everything there is to say about its
-    text.
-    """
+    """A suite without the parts that have errors, and the diagnostics of its text."""
 
     suite: CheckedSuite
     diagnostics: tuple[Diagnostic, ...]
 
 
 def collect_declarations(parsed: ParseResult, universe: Universe) -> CheckState:
-    """A book with the names of a spec and of the files that it imports, and nothing checked yet."""
+    """Collect the names of a spec and of the files that it imports, without checking them."""
     library = SpecFile(
         universe.library,
         {d.name.id: d for d in universe.library.declarations if isinstance(d, nodes.GraderDecl)},
     )
     library.is_library = True
     root = SpecFile(parsed.module)
-    book = CheckState(universe, root, library)
-    ImportResolver(book).read(root)
-    return book
+    state = CheckState(universe, root, library)
+    ImportResolver(state).read(root)
+    return state
 
 
 def check_spec(parsed: ParseResult, universe: Universe) -> CheckResult:
-    """Check a parsed spec against a universe; never raises for anything that stands in the text."""
-    book = collect_declarations(parsed, universe)
-    checker = _Checker(book)
+    """Check a parsed spec against a universe. No text makes it raise."""
+    state = collect_declarations(parsed, universe)
+    checker = _Checker(state)
+    # Graders first: refine, require and validate refer to them.
     outputs = checker.check_outputs()
     outputs += checker.check_refinements()
     checker.report_column_clashes(outputs)
-    gates = checker.check_requirements()
+    requirements = checker.check_requirements()
     validations = checker.check_validations()
+    # A part that could not be parsed may be the use of a name that seems unused.
     if not has_errors(parsed.diagnostics):
         checker.report_unused()
-    diagnostics = sort_diagnostics([*parsed.diagnostics, *book.diagnostics])
-    return CheckResult(checker.build_suite(outputs, gates, validations, diagnostics), diagnostics)
+    diagnostics = sort_diagnostics([*parsed.diagnostics, *state.diagnostics])
+    return CheckResult(
+        checker.build_suite(outputs, requirements, validations, diagnostics), diagnostics
+    )
 
 
 class _Checker:
-    def __init__(self, book: CheckState) -> None:
-        self.state = book
-        self.root = book.root
-        self.models = ModelTable(book)
-        self.graders = GraderResolver(book, self.models)
+    def __init__(self, state: CheckState) -> None:
+        self.state = state
+        self.root = state.root
+        self.models = ModelTable(state)
+        self.graders = GraderResolver(state, self.models)
         self.expressions = self.graders.expressions
         self._field_terms: tuple[tuple[str, Term], ...] = ()
         self._require_names: dict[str, TypedTerm] = {}
@@ -94,6 +94,7 @@ class _Checker:
 
     def check_outputs(self) -> list[Output]:
         self._field_terms = self._check_fields()
+        # Models that no grader uses are checked as well: a mistake in them is still one.
         for name in self.models.declared_models(self.root):
             self.models.resolve_model(self.root, name)
         return [
@@ -112,8 +113,8 @@ class _Checker:
                 yield declared  # type: ignore[misc] # narrowed by the kinds that the callers pass
 
     def _check_fields(self) -> tuple[tuple[str, Term], ...]:
-        """Every field with what it stands for. Its columns may be missing here: whether one is
-        needed, its uses say.
+        """Resolve every field. Its columns may be missing here, because its uses decide whether one
+        is needed.
         """
         fields: list[tuple[str, Term]] = []
         for name, declared in self.root.declarations.items():
@@ -150,7 +151,7 @@ class _Checker:
         )
 
     def _inherited_doc(self, declared: object) -> str:
-        """A grader that is only another name for a standard one keeps its documentation."""
+        """The documentation of the standard grader that this declaration renames, if it does."""
         value = getattr(declared, "body", None)
         target = value.function if isinstance(value, nodes.CallNode) else value
         if (
@@ -161,7 +162,7 @@ class _Checker:
         return ""
 
     def report_column_clashes(self, outputs: Iterable[Output]) -> None:
-        """Two declarations cannot write the same column: one of them would be lost."""
+        """Report two declarations that would write the same column."""
         for clash in column_clashes(outputs):
             self._report("RMG217", clash.message, clash.span, clash.help)
 
@@ -172,15 +173,17 @@ class _Checker:
 
     def check_requirements(self) -> list[Requirement]:
         return [
-            gate
+            requirement
             for node in self.root.module.declarations
-            if isinstance(node, nodes.RequireDecl) and (gate := self._build_requirement(node))
+            if isinstance(node, nodes.RequireDecl)
+            and (requirement := self._build_requirement(node))
         ]
 
     def _build_requirement(self, node: nodes.RequireDecl) -> Requirement | None:
         scope = Scope(
             self.state, self.root, "this `require`", "rows", local_names=self._refine_columns()
         )
+        # A requirement with an error is left out, and the rest of the suite stands.
         before = len(self.state.diagnostics)
         condition = node.condition
         typed = self.expressions.check(condition, scope)
@@ -288,7 +291,7 @@ class _Checker:
     def build_suite(
         self,
         outputs: list[Output],
-        gates: list[Requirement],
+        requirements: list[Requirement],
         validations: list[Validation],
         diagnostics: tuple[Diagnostic, ...],
     ) -> CheckedSuite:
@@ -298,7 +301,7 @@ class _Checker:
             for s in scorings
             for child in (*scoring_dependencies(s), *self._pairwise_used_by(s))
         }
-        forced = [number for g in gates for number in expr.scorings_in(g.condition)]
+        forced = [number for g in requirements for number in expr.scorings_in(g.condition)]
         for validation in validations:
             forced += [
                 validation.scoring,
@@ -320,7 +323,7 @@ class _Checker:
             rooted,
             scorings,
             tuple(dict.fromkeys(n for n in forced if n not in used)),
-            tuple(gates),
+            tuple(requirements),
             tuple(validations),
             tuple(self.state.columns.values()),
             self._field_terms,

@@ -50,6 +50,7 @@ def render_github(diagnostics: Iterable[Diagnostic]) -> str:
 
 def render_sarif(diagnostics: Sequence[Diagnostic], version: str) -> dict[str, Any]:
     """A SARIF 2.1.0 log, for code-scanning views."""
+    # Viewers show only rules that the log defines.
     used = sorted({d.code for d in diagnostics})
     rules = [
         {
@@ -73,6 +74,7 @@ def _diagnostic_block(d: Diagnostic, paint: Paint) -> str:
     bar = " " * len(number) + " " + paint("dim", "|")
     line = d.source.line_at(d.span.start)
     before = line[: start.column - 1]
+    # A span over several lines is marked on its first line only.
     marked = line[start.column - 1 : start.column - 1 + max(1, d.span.end - d.span.start)]
     carets = paint(d.severity, ("^" * max(1, _display_width(marked)) + " " + d.label).rstrip())
     rows = [
@@ -86,6 +88,7 @@ def _diagnostic_block(d: Diagnostic, paint: Paint) -> str:
         f"{bar} {' ' * _display_width(before)}{carets}",
     ]
     if d.help:
+        # Help may have several lines, such as a snippet to paste.
         first, *more = printable_text(d.help, keep="\n").split("\n")
         gap = " " * len(number)
         rows.append(f"{gap} = {paint('help', 'help')}: {paint('', first)}")
@@ -110,12 +113,15 @@ def printable_text(text: str, keep: str = "") -> str:
 def _printable_character(char: str) -> str:
     if char == "\t":
         return " "
+    # Unicode has pictures for the first 32 control characters only.
     return chr(0x2400 + ord(char)) if ord(char) < 32 else "\ufffd"
 
 
 def _display_width(text: str) -> int:
     return sum(
-        0 if category(c) in ("Mn", "Me") else 2 if east_asian_width(c) in "WF" else 1 for c in text
+        # Combining marks take no column, East Asian wide characters take two.
+        0 if category(c) in ("Mn", "Me") else 2 if east_asian_width(c) in "WF" else 1
+        for c in text
     )
 
 
@@ -147,6 +153,7 @@ def _json_record(d: Diagnostic) -> dict[str, Any]:
         "message": d.message,
         "file": d.source.name,
         **_line_columns(d, d.span),
+        # Programs tell an absent help from an empty text.
         "help": d.help or None,
         "fixes": [
             {"title": fix.title, **_line_columns(d, fix.span), "text": fix.text} for fix in d.fixes
@@ -166,6 +173,7 @@ def _line_columns(d: Diagnostic, span: Any) -> dict[str, int]:
 
 def _annotation(d: Diagnostic) -> str:
     place = _line_columns(d, d.span)
+    # GitHub calls a note a notice.
     kind = "notice" if d.severity == "note" else d.severity
     corners = {"line": "line", "col": "column", "endLine": "end_line", "endColumn": "end_column"}
     where = ",".join(

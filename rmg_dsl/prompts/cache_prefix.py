@@ -47,6 +47,7 @@ def find_row_data(template: str, names: Collection[str]) -> RowDataPosition | No
             longest = max(longest, run)
         uses_row = not {*re.findall(r"\w+", tag["value"] or tag["rest"] or "")}.isdisjoint(names)
         if tag["word"] in ("if", "for"):
+            # The text of a block depends on the row if its condition does.
             blocks.append(uses_row)
         elif tag["word"] in ("endif", "endfor") and blocks:
             uses_row = blocks.pop()

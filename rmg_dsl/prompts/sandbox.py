@@ -205,8 +205,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
         super().__init__(
             undefined=Missing, autoescape=False, keep_trailing_newline=True, optimized=False
         )
+        # Jinja's own globals (`range`, `lipsum` …) are functions that a prompt does not need.
         self.globals.clear()
         self.filters = {name: self.filters[name] for name in FILTERS} | _OWN_FILTERS
+        # In a prompt `x is none` asks for any missing value, also for a blank one.
         self.tests = {**self.tests, "none": is_blank}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -232,6 +234,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return value
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        # Both can make a huge value from two small ones.
         if operator == "**" or (operator == "%" and isinstance(left, str)):
             raise SecurityError(f"`{operator}` is not for prompts")
         if operator == "*":
@@ -321,6 +324,7 @@ def _materialize(context: Context, value: Any) -> object:
         raise TypeError("a loop cannot be printed")
     if isinstance(value, Iterator) or type(value) in _VIEW_TYPES:
         value = list(_count_iterations(context, value, 0))
+    # A container can be shared many times inside itself, so its text may be far larger than it is.
     if isinstance(value, list | tuple | Mapping):
         _budget_of(context).check_size(_budget_of(context).weigh(value))
     return _printable(value)
@@ -405,6 +409,7 @@ def _concat_filter(context: Context, parts: list[object]) -> str:
     """Join the parts of `a ~ b`. Jinja itself would also join missing values."""
     texts: list[str] = []
     for part in parts:
+        # The rewriter cannot see a None that an expression computes.
         if part is None:
             raise MissingInput("a value")
         texts.append(str(_materialize(context, part)))
@@ -417,6 +422,7 @@ def _replace_filter(
     context: Context, s: object, old: object, new: object, count: int | None = None
 ) -> str:
     text, pattern, replacement = str(s), str(old), str(new)
+    # The size of the result is known before the text is made.
     times = text.count(pattern)
     if count is not None and count >= 0:
         times = min(times, count)
@@ -428,6 +434,7 @@ def _replace_filter(
 def _sum_filter(
     context: Context, iterable: object, attribute: object = None, start: float = 0
 ) -> float:
+    # Python's `sum` would also concatenate lists, without any limit.
     if not isinstance(start, int | float):
         raise TypeError("`sum` is for numbers")
     items = _attribute_of_items(context, iterable, attribute)

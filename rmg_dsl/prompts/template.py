@@ -143,8 +143,10 @@ def outline(text: str) -> Outline:
     [('a', False), ('b', True)]
     """
     try:
+        # Parsing, checking and compiling here finds every error before the first row.
         _, tree = parse_template(text)
         problems = tuple(_template_problems(tree))
+        # A forbidden construct may not compile, and its own message is the better one.
         if not problems:
             _compile_renderer(text, ())
         return Outline(tuple(_outside_variables(tree)), problems)
@@ -407,6 +409,7 @@ class Prompt:
         pieces: list[str] = []
         size = 0
         for piece in _compile_renderer(self.text, tuple(constants))(values, constants, tag):
+            # Counted while the pieces come, so that an endless loop cannot fill the memory.
             size += len(piece)
             if size > MAX_RENDERED_CHARS:
                 raise TemplateTooBig
@@ -421,6 +424,7 @@ def _compile_renderer(text: str, constants: tuple[str, ...]) -> _Renderer:
     if parts is not None:
         return _direct_renderer(parts)
     operations = operations_in(tree)
+    # A name that the template assigns is data of the row from then on, even if a param has it too.
     BoundsRewriter(frozenset(constants) - _assigned_names(tree)).visit(tree)
     return _jinja_renderer(environment.from_string(tree), operations)
 
@@ -431,6 +435,7 @@ def _jinja_renderer(template: Template, operations: int) -> _Renderer:
     ) -> Iterator[str]:
         present = {name: guard_value(value, name) for name, value in values.items()}
         budget = Budget()
+        # The work that is allowed grows with the row: a long text may be looked at as a whole.
         budget.weight = sum(map(budget.weigh, present.values()))
         budget.spend(operations, rounds=0)
         return template.generate({**present, **constants, TAG_KEY: tag, BUDGET_KEY: budget})

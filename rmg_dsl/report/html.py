@@ -219,8 +219,11 @@ def _unscored_cell(row: SummaryRow) -> str:
     return bad(words)
 
 
-def _requirements_html(gates: Sequence[RequirementOutcome]) -> str:
-    lines = (f"{_check_mark(gate.holds)} {escape_text(gate)}" for gate in gates)
+def _requirements_html(requirements: Sequence[RequirementOutcome]) -> str:
+    lines = (
+        f"{_check_mark(requirement.holds)} {escape_text(requirement)}"
+        for requirement in requirements
+    )
     return html_list(*lines)
 
 

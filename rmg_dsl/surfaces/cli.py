@@ -120,7 +120,7 @@ def _build_parser() -> _Parser:
     _add_fmt(commands)
     _add_plan(commands)
     _add_render(commands)
-    _add_explain_std_ast_schema(commands)
+    _add_showing_commands(commands)
     _add_cache(commands)
     _add_demo(commands)
     return parser
@@ -230,7 +230,7 @@ def _add_render(commands: Subcommands) -> None:
     render.add_argument("--json", action="store_true", help="print the messages as JSON")
 
 
-def _add_explain_std_ast_schema(commands: Subcommands) -> None:
+def _add_showing_commands(commands: Subcommands) -> None:
     explain = _add_command(commands, "showing", "explain", "Explain the code of a diagnostic.")
     explain.add_argument("code", metavar="CODE", help="such as RMG401")
     std = _add_command(commands, "showing", "std", "Print the source of the standard library.")
@@ -238,6 +238,9 @@ def _add_explain_std_ast_schema(commands: Subcommands) -> None:
     ast = _add_command(commands, "showing", "ast", "Print the tree of a spec, with places.")
     ast.add_argument("spec", metavar="SPEC", help="a .rmg file")
     ast.add_argument("--json", action="store_true", help="as JSON (the only format)")
+    program = _add_command(commands, "showing", "ir", "Print the checked program of a spec.")
+    program.add_argument("spec", metavar="SPEC", help="a .rmg file")
+    program.add_argument("--json", action="store_true", help="as JSON (the only format)")
     schema = _add_command(
         commands, "showing", "schema", "Print the JSON Schema of an output or of an input."
     )

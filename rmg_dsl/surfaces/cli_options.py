@@ -47,7 +47,8 @@ def options_from_flags(values: FlagValues) -> dict[str, object]:
             options[flag.option] = _option_value(flag.word, values[flag.word])
     if "--refresh" in values and "--no-cache" in values:
         raise UsageError(
-            "`--refresh` overwrites the cached replies and `--no-cache` keeps none: give one of them"
+            "`--refresh` overwrites the cached replies and `--no-cache` keeps none: "
+            "give one of them"
         )
     return options
 

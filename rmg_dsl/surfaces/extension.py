@@ -14,7 +14,8 @@ _MAGICS = {"cell": ("grade", "rmg"), "line": ("grade", "rmg_help")}
 _PROMPT_METHOD = "_extra_prompt_options"
 _INSPECT_METHOD = "do_inspect"
 
-_HELP = """What a word of the language means: a declaration, a key, a function, a standard grader, a setting, a status.
+_HELP = """Explain a word of the language: a declaration, a key, a function, a standard grader,
+a model setting or a status.
 
     %rmg_help weighted
     %rmg_help std.relevance

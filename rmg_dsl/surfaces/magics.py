@@ -26,14 +26,14 @@ _FIRST_WORD = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|(\S+))""")
 
 _GRADE_HELP = """Grade rows by the spec in this cell, or in a file.
 
-    %%grade -o scored --limit 50 df        options first, then any Python expression to the end of the line
+    %%grade -o scored --limit 50 df        options first, then any Python expression
     grader relevance -> 1..5 = "How well does {{ response }} answer {{ query }}?"
 
     %grade support.rmg df                  a file, or the name of a suite that %%rmg kept
 
-Returns the result: its summary, the worst rows, what failed and why. `scored.df` is the frame with the scores.
-Without rows it checks the spec, shows the plan and calls nothing. The data is a frame, a list of dicts, or the path
-of a file in quotes. An interrupt gives the cell back with the finished rows.
+Returns the result: its summary, the worst rows, the failures and their causes. `scored.df` is the
+frame with the scores. Without rows it checks the spec, shows the plan and makes no call. The data
+is a frame, a list of dicts, or the path of a file in quotes. An interrupt returns finished rows.
 
 Options:
 """
@@ -95,7 +95,8 @@ def _compile_cell(shell: Shell, line: str, cell: str) -> Suite:
     chosen = parse_option_line(line, RMG_FLAGS, "%%rmg")
     if chosen.rest:
         raise UsageError(
-            f"`%%rmg` takes no data: `%%rmg -o NAME` keeps the suite, `%%grade {chosen.rest}` grades"
+            "`%%rmg` takes no data: `%%rmg -o NAME` keeps the suite, "
+            f"`%%grade {chosen.rest}` grades"
         )
     name = _variable_name(chosen)
     suite = suite_of(_cell_source(shell, cell))
@@ -278,7 +279,8 @@ def _file_source(rest: str, names: Mapping[str, object]) -> tuple[Source, str]:
         return known.source, rest[found.end() :] if found else ""
     if not word.endswith(".rmg") and not os.path.isfile(word):
         raise UsageError(
-            "`%grade SPEC.rmg DATA` wants a file first; `%%grade DATA` grades by the spec in its cell"
+            "`%grade SPEC.rmg DATA` wants a file first; "
+            "`%%grade DATA` grades by the spec in its cell"
         )
     return read_source(Path(word)), rest[found.end() :] if found else ""
 
@@ -309,7 +311,8 @@ def _evaluate_data(text: str, names: dict[str, Any]) -> object:
     value = _evaluate_code(code, text, names)
     if value is None:
         raise UsageError(
-            f"`{text}` is None; the data is a frame, a list of dicts, or the path of a file in quotes"
+            f"`{text}` is None; the data is a frame, a list of dicts, "
+            "or the path of a file in quotes"
         )
     return value
 

@@ -21,7 +21,8 @@ def display_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
 
     found = tuple(diagnostics)
     if found:
-        display({"text/plain": render_text(found), "text/html": render_html(found)}, raw=True)  # type: ignore[no-untyped-call] # IPython has no types
+        bundle = {"text/plain": render_text(found), "text/html": render_html(found)}
+        display(bundle, raw=True)  # type: ignore[no-untyped-call] # IPython has no types
 
 
 # ── an interrupt ──────────────────────────────────────────────────────────────────────────────────
@@ -84,6 +85,7 @@ def without_frames(error: BaseException, *, colour: bool) -> BaseException:
 def _error_display_text(error: BaseException, colour: bool) -> str:
     if isinstance(error, SpecError):
         found = [d for d in error.diagnostics if isinstance(d, Diagnostic) and d.severity != "note"]
-        return f"{render_text(found, colour=colour and Settings.of().colour)}\n\n{severity_counts(found)}"
+        text = render_text(found, colour=colour and Settings.of().colour)
+        return f"{text}\n\n{severity_counts(found)}"
     more = f" (rmg explain {error.code})" if isinstance(error, RmgError) and error.code else ""
     return printable_text(f"{type(error).__name__}: {error}{more}".removesuffix(": "), keep="\n")

@@ -1,4 +1,4 @@
-"""`rmg plan`, `render`, `explain`, `std`, `ast` and `schema`: commands that only show something.
+"""Commands that only show something: `rmg plan render explain std ast ir schema`.
 
 Each returns its exit code.
 """
@@ -15,6 +15,9 @@ from typing import Any
 from rmg_dsl import api
 from rmg_dsl.diagnostics import Source, Span, codes, has_errors
 from rmg_dsl.errors import UsageError
+from rmg_dsl.ir.columns import OutputColumn
+from rmg_dsl.ir.types import Type
+from rmg_dsl.scales import Scale
 from rmg_dsl.surfaces.cli_options import options_from_arguments, parse_param_flags
 from rmg_dsl.surfaces.terminal import (
     EXIT_CHECK_FAILED,
@@ -135,14 +138,31 @@ def ast(arguments: Namespace) -> int:
     return EXIT_OK
 
 
+def ir(arguments: Namespace) -> int:
+    """Print the checked program of a spec as JSON: what the planner gets from the checker."""
+    source = api.read_source(arguments.spec)
+    suite = api.load(arguments.spec).checked
+    write_json(_node_as_json(suite, source))
+    return EXIT_OK
+
+
 def _node_as_json(node: object, source: Source) -> object:
     if isinstance(node, Span):
         return _span_as_json(node, source)
     if isinstance(node, Source):
         return node.name
+    # Their own texts are what people write and read: `1..5`, `a number from 0 to 1`.
+    if isinstance(node, Type | Scale):
+        return str(node)
+    if isinstance(node, OutputColumn):
+        return node.role
+    if isinstance(node, frozenset):
+        return sorted(node)
     if isinstance(node, tuple):
         return [_node_as_json(item, source) for item in node]
     if is_dataclass(node):
+        # A part that another file declares has its places there.
+        source = getattr(node, "source", source)
         entries: dict[str, object] = {"node": nodes.published_name(node)}
         for entry in fields(node):
             entries[entry.name] = _node_as_json(getattr(node, entry.name), source)

@@ -37,6 +37,7 @@ def private_file(name: str, *made_from: str) -> Path | None:
 
     Its name holds a hash of `made_from`, so that a change of the input makes a new file.
     """
+    # The version of Python is part of the key: pickles of another one may not load.
     key = hashlib.sha256("\0".join([sys.version, *made_from]).encode()).hexdigest()[:16]
     folder = Settings.of().cache_dir
     try:
@@ -63,6 +64,7 @@ def load_or_make(place: Path | None, make: Callable[[], Made]) -> Made:
 
     `place` is none where nothing may be cached.
     """
+    # A folder that others can write to is not used at all.
     if place is None:
         return make()
     try:

@@ -111,16 +111,26 @@ def declaration_help(text: str) -> str:
     if text.startswith(("#", "//", "/*", "--", ";")):
         return "comments start with #"
     if re.match(r"-\s+\w", text):
-        return "a spec is no YAML: a declaration is `grader NAME -> SCALE = …`, or its head and an indented block"
+        return (
+            "a spec is no YAML: a declaration is `grader NAME -> SCALE = …`, "
+            "or its head and an indented block"
+        )
     if re.match(r"import\b", text):
         return 'names of another file come by `from "file.rmg" import name`'
     if re.match(r"(?:def|class|return|for|while|print|async|lambda|with)\b", text):
-        return "a spec is no Python program; functions of your own are given by `functions={…}` or called by `python(…)`"
+        return (
+            "a spec is no Python program; functions of your own are given by `functions={…}` "
+            "or called by `python(…)`"
+        )
     if named:
         name = named.group(1)
-        return f"`grader {name} = …`, `aggregate {name} = …` or `param {name} = …`? a line of a block is indented"
+        return (
+            f"`grader {name} = …`, `aggregate {name} = …` or `param {name} = …`? "
+            "a line of a block is indented"
+        )
     if typed:
-        return f"`{typed.group(1)}` is no declaration: write `grader {typed.group(2)} …` or `aggregate {typed.group(2)} …`"
+        word, name = typed.groups()
+        return f"`{word}` is no declaration: write `grader {name} …` or `aggregate {name} …`"
     return "a line in column 1 starts with one of: " + ", ".join(
         spec.keyword for spec in _TABLE if not spec.is_library_only
     )

@@ -46,7 +46,8 @@ def expected_next(kind: LineKind, line: str) -> ExpectedNext | None:
     state = grammar().parse_interactive(f"\n{before}{line}")
     tokens: list[LineToken] = []
     try:
-        for token in state.lexer_thread.lex(state.parser_state):  # type: ignore[no-untyped-call] # lark's own
+        lexer = state.lexer_thread
+        for token in lexer.lex(state.parser_state):  # type: ignore[no-untyped-call] # of lark
             # The text ends here, but its blocks are still open: a dedent would close them.
             if token.type == "_DEDENT":
                 break

@@ -25,7 +25,8 @@ from rmg_dsl.syntax.printer import NodePrinter
 from rmg_dsl.syntax.strings import SINGLE, TRIPLE
 
 _LEXEME = re.compile(
-    rf"(?P<string>{TRIPLE}|{SINGLE})|(?P<skip>#[^\n]*|[ \t]+)|(?P<open>[(\[])|(?P<close>[)\]])|(?P<end>\n)|\w+|.",
+    rf"(?P<string>{TRIPLE}|{SINGLE})|(?P<skip>#[^\n]*|[ \t]+)|(?P<open>[(\[])"
+    r"|(?P<close>[)\]])|(?P<end>\n)|\w+|.",
     re.S,
 )
 
@@ -34,7 +35,8 @@ def format_text(text: str) -> str:
     r"""A spec in its one layout: same meaning, same comments, and formatting it again changes
     nothing.
 
-    >>> print(format_text("grader  brief=( words(response)<=120 ) #short\naggregate r=weighted(a = .6,b=.4)"), end="")
+    >>> spec = "grader  brief=( words(response)<=120 ) #short\naggregate r=weighted(a = .6,b=.4)"
+    >>> print(format_text(spec), end="")
     grader brief = words(response) <= 120  # short
     <BLANKLINE>
     aggregate r = weighted(a=0.6, b=0.4)

@@ -30,6 +30,7 @@ def declarations_text() -> str:
 def _grammar_file(name: str) -> Path:
     # In a wheel the folder lies inside the package, in a checkout beside it.
     package = Path(__file__).parents[1]
+    # The package wins, so that a wheel never reads a folder that happens to lie beside it.
     places = (package / "grammar" / name, package.parent / "grammar" / name)
     return next((place for place in places if place.is_file()), places[0])
 

@@ -46,6 +46,7 @@ class Layout:
 
 def _indent_change_tokens(stack: list[int], newline: Token) -> Iterator[Token]:
     indent = _indent_after(newline)
+    # Any deeper indentation opens a block: the formatter, not the parser, cares about its width.
     if indent > stack[-1]:
         stack.append(indent)
         yield Token.new_borrow_pos("_INDENT", "", newline)

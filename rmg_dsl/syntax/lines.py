@@ -263,7 +263,10 @@ class _Scanner:
         below = self._closing_quote_below(quote)
         if inner is not None:
             other = '"' if self.text[inner] == "'" else "'"
-            help = f"write \\{self.text[inner]} for a quote inside a text, or put the text between {other} and {other}"
+            help = (
+                f"write \\{self.text[inner]} for a quote inside a text, "
+                f"or put the text between {other} and {other}"
+            )
             self._report("RMG106", "this quote ends the text", Span(inner, inner + 1), help)
         else:
             # The usual reasons: a text of several lines in single quotes, or a slip.

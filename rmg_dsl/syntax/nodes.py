@@ -571,5 +571,6 @@ def node_meaning(node: object) -> object:
     if isinstance(node, TextNode):
         return ("Text", node.value)
     if hasattr(node, "__dataclass_fields__"):
-        return (type(node).__name__, *(node_meaning(getattr(node, f.name)) for f in fields(node)))  # type: ignore[arg-type] # as above
+        parts = fields(node)  # type: ignore[arg-type] # as above
+        return (type(node).__name__, *(node_meaning(getattr(node, f.name)) for f in parts))
     return (type(node).__name__, node)

@@ -43,10 +43,14 @@ def parse(source: Source | str) -> ParseResult:
     ['RMG121', 'RMG101']
     """
     if isinstance(source, str):
+        # Offsets in diagnostics count in the normalized text, so normalize first.
         source = Source.of(source)
+    # The grammar ignores comments; the formatter and the documentation need them.
     comments = tuple(_comments(source))
     try:
         builder = Builder(source, -1)
+        # The line breaks around the text give its first and last line the same layout as the
+        # others.
         tree = grammar().parse(f"\n{source.text}\n")
         check_depth(tree, -1)
         declared, mistakes = list(builder.build_all(tree.children)), builder.mistakes
@@ -55,6 +59,7 @@ def parse(source: Source | str) -> ParseResult:
         from rmg_dsl.syntax.recovery import recover
 
         declared, mistakes = recover(source)
+        # Each line by itself is sound: then the whole is wrong, as with its nesting.
         if not mistakes:
             mistakes = [_whole_text_diagnostic(source, failure)]
     return ParseResult(_module(source, declared, comments), sort_diagnostics(mistakes))
@@ -104,6 +109,7 @@ def _docs_by_line(source: Source, comments: tuple[nodes.Comment, ...]) -> dict[i
     for comment in comments:
         if comment.is_doc and comment.span.start == source.line_span(comment.span.start).start:
             line = source.position(comment.span.start).line
+            # Several lines of `##` in a row are one text.
             above = docs.pop(line, "")
             docs[line + 1] = f"{above}\n{comment.text[2:].strip()}".strip("\n")
     return docs

@@ -21,7 +21,8 @@ _COMMENT_OR_STRING = re.compile(rf"#[^\n]*|{STRING.pattern}", re.S)
 def reindent(text: str) -> str:
     r"""Indent each line by its shape: heads by 0 blanks, settings by 4, the lines of a rubric by 8.
 
-    >>> print(reindent('grader a -> bool:\nprompt = "Is {{ response }} polite?"\nrubric:\n True: "yes"\nparam b = 1'))
+    >>> flat = 'grader a -> bool:\nprompt = "Is {{ response }} polite?"\nrubric:\n True: "yes"'
+    >>> print(reindent(flat + "\nparam b = 1"))
     grader a -> bool:
         prompt = "Is {{ response }} polite?"
         rubric:

@@ -16,7 +16,8 @@ _WORD = "|".join(WORD_SCALES)
 _PAIR = rf"(?:{_TEXT})\s*=\s*{_NUMBER}"
 _SCALE = re.compile(
     rf"(?:{_NUMBER}\s*\.\.\s*{_NUMBER}(?![.\w])|(?:{_WORD})\b"
-    rf"|\(\s*{_PAIR}(?:\s*\|\s*{_PAIR})*\s*\)|(?:{_TEXT})(?!\s*=\s*\d)(?:\s*\|\s*(?:{_TEXT}))*)(?:\s*lower\b)?"
+    rf"|\(\s*{_PAIR}(?:\s*\|\s*{_PAIR})*\s*\)"
+    rf"|(?:{_TEXT})(?!\s*=\s*\d)(?:\s*\|\s*(?:{_TEXT}))*)(?:\s*lower\b)?"
 )
 _GRADER = re.compile(r"grader\s+\w+\s*")
 _SCALE_FORMS = '`1..5`, `0.0..1.0`, `bool`, `"good" | "bad"`, `("bad"=0 | "good"=1)` or `points`'
@@ -91,12 +92,15 @@ def _after_scale(m: BadLine, start: int, fine: re.Match[str]) -> Diagnostic | No
 
 _WORDS = r"[^\W\d]\w*"
 _SCALE_LIKE = re.compile(
-    rf"(?P<pair>(?:range|int|float|Range|Likert)?[\[(]?\s*(?P<low>{_NUMBER})\s*(?:-|–|—|to\b|,|:|\.\.\.|…|/|;|\.\.)\s*(?P<high>{_NUMBER})\s*[\])]?)"
-    rf"|(?P<typed>(?:int|float|number|integer|real|score|str|text|string|label|range|boolean|Bool|Boolean|yes_?no|yes/no|binary)\b(?:\s*\([^)]*\))?)"
+    rf"(?P<pair>(?:range|int|float|Range|Likert)?[\[(]?\s*(?P<low>{_NUMBER})"
+    rf"\s*(?:-|–|—|to\b|,|:|\.\.\.|…|/|;|\.\.)\s*(?P<high>{_NUMBER})\s*[\])]?)"
+    rf"|(?P<typed>(?:int|float|number|integer|real|score|str|text|string|label|range"
+    r"|boolean|Bool|Boolean|yes_?no|yes/no|binary)\b(?:\s*\([^)]*\))?)"
     rf"|(?P<turned>lower\s+(?:{_SCALE.pattern}))"
     rf"|(?P<words>{_WORDS}(?:\s*[|/,]\s*{_WORDS})+)"
     rf"|(?P<texts>[\[({{]\s*(?:{_TEXT})(?:\s*[|,/]\s*(?:{_TEXT}))*\s*[\])}}])"
-    rf"|(?P<values>[\[({{]\s*(?:{_TEXT})\s*[=:]\s*{_NUMBER}(?:\s*[|,]\s*(?:{_TEXT})\s*[=:]\s*{_NUMBER})*\s*[\])}}])"
+    rf"|(?P<values>[\[({{]\s*(?:{_TEXT})\s*[=:]\s*{_NUMBER}"
+    rf"(?:\s*[|,]\s*(?:{_TEXT})\s*[=:]\s*{_NUMBER})*\s*[\])}}])"
     rf"|(?P<other>[\[{{(][^\])}}]*[\])}}])"
     rf"|(?P<single>{_NUMBER}(?:\s*\.\.\s*\w*)?|{_WORDS})"
 )

@@ -25,7 +25,8 @@ _SIMPLE_ESCAPES = {
 }
 # Python's escapes; `\N{NAME}` is looked up in the database of Unicode.
 _ESCAPE = re.compile(
-    r"\\(?:([\\'\"abfnrtv])|(\n)|([0-7]{1,3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|N\{([^}\n]+)\})"
+    r"\\(?:([\\'\"abfnrtv])|(\n)|([0-7]{1,3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})"
+    r"|U([0-9a-fA-F]{8})|N\{([^}\n]+)\})"
 )
 
 
@@ -64,6 +65,7 @@ def characters(token: str) -> list[Character]:
 
     Raises `UnknownEscape` for a backslash that starts no escape; Python only warns about it.
     """
+    # An `r` and the quotes are not part of the meaning.
     start = _opening_length(token)
     quote = 3 if is_block(token) else 1
     body = [Character(c, start + i) for i, c in enumerate(token[start:-quote])]

@@ -1,4 +1,6 @@
-"""From data as it comes to results as people use them: every form of data, and the real llama.cpp server as judge."""
+"""From data as it comes to results as people use them: every form of data, and the real llama.cpp
+server as judge.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Judgement beside people: agreement in `require`, `validate`, and `rmg.agreement`, from the text to the figure."""
+"""Judgement beside people: agreement in `require`, `validate`, and `rmg.agreement`, from the text
+to the figure.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +100,9 @@ WORDS = "the cat sat on the mat in the sun all day".split()
 
 
 def study(size: int = 48, seed: int = 3) -> tuple[list[dict[str, Any]], ScriptedModel]:
-    """Answers more or less near to a reference, a judge, and three people, two of whom have left some out."""
+    """Answers more or less near to a reference, a judge, and three people, two of whom have left
+    some out.
+    """
     rng = random.Random(seed)
     rows: list[dict[str, Any]] = []
     verdicts: dict[str, Any] = {}
@@ -130,7 +134,9 @@ def _text(request: Any) -> str:
 def validated(
     keys: str = "", against: str = "ann, bob, eve", size: int = 48
 ) -> tuple[rmg.Result, Any]:
-    """The result of the study, and its rows that the judge has scored as a frame with the column `judge`."""
+    """The result of the study, and its rows that the judge has scored as a frame with the column
+    `judge`.
+    """
     rows, judge = study(size)
     result = rmg.grade(
         f"{SPEC}validate near against {against}" + (f":\n{keys}" if keys else ""), rows, model=judge

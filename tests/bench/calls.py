@@ -1,13 +1,16 @@
-"""The same work by the raw `openai` client, by raw aiohttp and by this engine, each in a process of its own.
+"""The same work by the raw `openai` client, by raw aiohttp and by this engine, each in a process of
+its own.
 
-    python -m tests.bench.calls                    2,000 calls of 200 ms, 256 in flight, each way three times
-    python -m tests.bench.calls --all              the same, then 32 in flight, then 10,000 calls with 1,000 in flight
-    python -m tests.bench.calls --rows 500 --concurrency 64 --ways aiohttp rmg --times 1
-    python -m tests.bench.calls --json calls.json  writes the figures to a file too
+    python -m tests.bench.calls                    2,000 calls of 200 ms, 256 in flight, each way
+    three times python -m tests.bench.calls --all              the same, then 32 in flight, then
+    10,000 calls with 1,000 in flight python -m tests.bench.calls --rows 500 --concurrency 64 --ways
+    aiohttp rmg --times 1 python -m tests.bench.calls --json calls.json  writes the figures to a
+    file too
 
-One endpoint in another process answers all of them. Wall and CPU count from the first call on: start-up is aside, and
-shown apart. The engine goes through `rmg.grade`, with a cache on disk that is empty at the start. The ways take turns,
-and of each the least counts: what else the machine does then counts least.
+One endpoint in another process answers all of them. Wall and CPU count from the first call on:
+start-up is aside, and shown apart. The engine goes through `rmg.grade`, with a cache on disk that
+is empty at the start. The ways take turns, and of each the least counts: what else the machine does
+then counts least.
 """
 
 from __future__ import annotations
@@ -132,7 +135,9 @@ async def _timed(work: Work, call: Callable[[str], Any]) -> Took:
 
 
 def by_rmg(work: Work) -> Took:
-    """This engine, from a list of dicts to a result; one row first, so that every import is done."""
+    """This engine, from a list of dicts to a result; one row first, so that every import is
+    done.
+    """
     import rmg_dsl as rmg
 
     rows = list(work.data)

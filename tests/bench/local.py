@@ -1,7 +1,9 @@
-"""What needs no network: a warm cache, start-up, parse and check, code graders, memory and speed from file to file.
+"""What needs no network: a warm cache, start-up, parse and check, code graders, memory and speed
+from file to file.
 
-`python -m tests.bench.local`; name some of `warm store start check code plain memory files` to measure only these.
-Each figure is of a process of its own. What is told "of CPU" leaves out what else the machine does.
+`python -m tests.bench.local`; name some of `warm store start check code plain memory files` to
+measure only these. Each figure is of a process of its own. What is told "of CPU" leaves out what
+else the machine does.
 """
 
 from __future__ import annotations
@@ -84,7 +86,9 @@ def warm(rows: int = 10_000) -> None:
 
 
 def store(count: int = 30_000) -> None:
-    """The cache by itself: what a look-up and a put cost, hashing and reading the reply among them."""
+    """The cache by itself: what a look-up and a put cost, hashing and reading the reply among
+    them.
+    """
     import asyncio
 
     from rmg_dsl.messages import Message, Question, Reply, Request, Usage

@@ -1,6 +1,8 @@
-"""A fast loopback endpoint in a process of its own: every call is answered after a fixed latency, at almost no cost.
+"""A fast loopback endpoint in a process of its own: every call is answered after a fixed latency,
+at almost no cost.
 
-python -m tests.bench.server 0.2     prints its port, answers chat completions 200 ms later, until stdin is closed
+python -m tests.bench.server 0.2     prints its port, answers chat completions 200 ms later, until
+stdin is closed
 """
 
 from __future__ import annotations

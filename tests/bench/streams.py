@@ -1,6 +1,7 @@
 """Runs of code from file to file: their peak of memory, and rows a second for each pair of formats.
 
-`python -m tests.bench.local memory files`; each run is a process of its own, and the data is made by another one.
+`python -m tests.bench.local memory files`; each run is a process of its own, and the data is made
+by another one.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ TEXT = "the quick brown fox jumps over the lazy dog and runs away, please " * 3
 
 
 def memory() -> None:
-    """The peak of a code-only stream of few and of many rows: at most 1.3 times as much and 20 MB is flat."""
+    """The peak of a code-only stream of few and of many rows: at most 1.3 times as much and 20 MB
+    is flat.
+    """
     with tempfile.TemporaryDirectory() as folder:
         for kind in FORMATS:
             for name in ("brief", "reward"):

@@ -1,4 +1,6 @@
-"""What a mistake is told as: its code, its line and its words; and how often the right line is found."""
+"""What a mistake is told as: its code, its line and its words; and how often the right line is
+found.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,7 @@ def mistakes_in(text: str) -> list[Diagnostic]:
     return [d for d in diagnostics_of(text) if d.severity != "note"]
 
 
-# ── Cases: the expected code on the line ──────────────────────────────────────────────────────────────────────────
+# ── Cases: the expected code on the line ──────────────────────────────────────────────────────────
 
 
 class Chunk(NamedTuple):
@@ -101,14 +103,17 @@ def test_each_mistake_of_a_case_is_told_on_its_line_and_nothing_else(chunk: Chun
 
 def test_every_code_that_a_text_can_produce_has_a_case() -> None:
     covered = {code for chunk in chunks() for code, _ in chunk.expected()}
-    # Two files that import each other and one with mistakes, and values from outside: test_spec.py has those.
+    # Two files that import each other and one with mistakes, and values from outside: test_spec.py
+    # has those.
     elsewhere = {"RMG207", "RMG208", "RMG223", "RMG224", "RMG314"}
     assert {code for code in codes() if code < "RMG5"} - covered - elsewhere == set()
 
 
 @pytest.mark.parametrize("path", MUSEUM, ids=lambda path: path.stem)
 def test_the_likeliest_mistakes_are_told_in_these_words(path: Path) -> None:
-    """Renew with `RMG_RENEW_SNAPSHOTS=1`, and read what changed as somebody who has just made the mistake."""
+    """Renew with `RMG_RENEW_SNAPSHOTS=1`, and read what changed as somebody who has just made the
+    mistake.
+    """
     told = [d for d in diagnostics_of(path.read_text("utf-8"), path.name) if d.severity != "note"]
     shown = render_text(told) + "\n"
     kept = path.with_suffix(".txt")
@@ -129,7 +134,7 @@ def test_the_fixes_of_the_museum_can_be_applied() -> None:
                 assert (told.code, told.message, told.span.start) not in again, path.stem
 
 
-# ── Random mistakes ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── Random mistakes ───────────────────────────────────────────────────────────────────────────────
 
 
 def sound_specs() -> list[Spec]:

@@ -71,7 +71,9 @@ class Example:
 
     @property
     def marks(self) -> Marks:
-        """The mistakes that it announces in comments at the ends of its lines: `# RMG401`, or `# RMG106 on line 3`."""
+        """The mistakes that it announces in comments at the ends of its lines:
+        `# RMG401`, or `# RMG106 on line 3`.
+        """
         lines = enumerate(self.text.splitlines(), 1)
         found = ((number, MARK.search(line)) for number, line in lines)
         return {(int(mark[2] or number), mark[1]) for number, mark in found if mark}
@@ -118,7 +120,7 @@ def told(diagnostics: Iterable[Diagnostic], example: Example) -> Marks:
     }
 
 
-# ── The page ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── The page ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_every_fence_of_the_page_is_read() -> None:
@@ -166,11 +168,13 @@ def test_the_contents_name_every_section() -> None:
     assert contents == sections
 
 
-# ── What the page must not leave out ─────────────────────────────────────────────────────────────────────────────
+# ── What the page must not leave out ──────────────────────────────────────────────────────────────
 
 
 def signatures() -> list[str]:
-    """The built-in functions as the page writes them; those of many parts have forms of their own there."""
+    """The built-in functions as the page writes them; those of many parts have forms of their own
+    there.
+    """
     text = std.library("functions.rmg").source.text
     found = re.findall(r"^internal (\w+)\((.*)\) ->", text, re.M)
     plain = {
@@ -250,7 +254,7 @@ def in_the_source() -> set[str]:
     }
 
 
-# ── The long texts of the codes ──────────────────────────────────────────────────────────────────────────────────
+# ── The long texts of the codes ───────────────────────────────────────────────────────────────────
 
 
 def examples_of(code: str) -> tuple[str, str]:

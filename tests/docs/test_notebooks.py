@@ -1,7 +1,8 @@
-"""The notebooks run from top to bottom in a real kernel, without a key, and say again what they have saved.
+"""The notebooks run from top to bottom in a real kernel, without a key, and say again what they
+have saved.
 
-Where what they show was changed on purpose, `python tests/test_notebooks.py` executes and saves them anew; look at the
-difference before it is committed.
+Where what they show was changed on purpose, `python tests/test_notebooks.py` executes and saves
+them anew; look at the difference before it is committed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""What is shipped: a wheel that holds everything it needs, and runs from wherever it is unpacked."""
+"""What is shipped: a wheel that holds everything it needs, and runs from wherever it is
+unpacked.
+"""
 
 from __future__ import annotations
 

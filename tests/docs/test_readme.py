@@ -1,4 +1,6 @@
-"""The README is true: its specs check, its Python runs and prints what it says, its commands show what they show."""
+"""The README is true: its specs check, its Python runs and prints what it says, its commands show
+what they show.
+"""
 
 from __future__ import annotations
 

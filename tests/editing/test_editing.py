@@ -1,4 +1,6 @@
-"""Completion, help and colours: what is offered at a cursor, and that all of them know the one list of words."""
+"""Completion, help and colours: what is offered at a cursor, and that all of them know the one list
+of words.
+"""
 
 from __future__ import annotations
 
@@ -48,12 +50,14 @@ JUPYTERLAB = ROOT / "grammar" / "editors" / "jupyterlab"
 KNOWN: Vocabulary = vocabulary(universe())
 
 
-# ── completion, case by case ─────────────────────────────────────────────────────────────────────────────────────
+# ── completion, case by case ──────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
 class Case:
-    """A text with a cursor, and what is offered there: `just` these, at least `has`, never one of `lacks`."""
+    """A text with a cursor, and what is offered there:
+    `just` these, at least `has`, never one of `lacks`.
+    """
 
     title: str
     text: str
@@ -96,7 +100,7 @@ def test_what_is_offered(case: Case) -> None:
     assert not case.lacks & {*found}
 
 
-# ── completion, word by word ─────────────────────────────────────────────────────────────────────────────────────
+# ── completion, word by word ──────────────────────────────────────────────────────────────────────
 
 
 def written_words(source: Source) -> Iterator[tuple[int, str]]:
@@ -109,7 +113,9 @@ def written_words(source: Source) -> Iterator[tuple[int, str]]:
 
 
 def of_the_author(source: Source) -> set[int]:
-    """Where words stand that nobody can know: new names, places inside of the data, arguments of Python functions."""
+    """Where words stand that nobody can know: new names, places inside of the data, arguments of
+    Python functions.
+    """
     found: set[int] = set()
     for node in nodes.walk_nodes(parse(source).module):
         match node:
@@ -153,7 +159,9 @@ TEXT = "\n".join(path.read_text("utf-8") for path in SPECS[:8])
     st.text("\"'{}()[]%#:=.,│\n a1", max_size=5),
 )
 def test_no_text_is_too_broken(start: int, length: int, cursor: int, dirt: str) -> None:
-    """What is offered goes on from what is written, wherever the cursor stands in whatever is left of a spec."""
+    """What is offered goes on from what is written, wherever the cursor stands in whatever is left
+    of a spec.
+    """
     text = TEXT[start : start + length] + dirt + TEXT[start + length : start + length + 100]
     cursor = min(cursor, len(text))
     for found in complete(Source.of(text), cursor, universe(), ["query", "odd name"]):
@@ -179,7 +187,7 @@ def test_completing_asks_nobody_and_needs_no_data_library() -> None:
     assert found.returncode == 0, found.stderr
 
 
-# ── one list of words ────────────────────────────────────────────────────────────────────────────────────────────
+# ── one list of words ─────────────────────────────────────────────────────────────────────────────
 
 
 def test_every_word_of_the_grammar_is_of_one_kind() -> None:
@@ -267,9 +275,10 @@ def test_completion_offers_every_word() -> None:
         assert missing <= {"internal"}, f"{kind}: {missing}"
 
 
-# ── colours ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── colours ───────────────────────────────────────────────────────────────────────────────────────
 
-# What the grammar calls a piece of a spec, and how it may be coloured; where a name stands decides over its colour.
+# What the grammar calls a piece of a spec, and how it may be coloured; where a name stands decides
+# over its colour.
 COLOURS: dict[str, tuple[_TokenType, ...]] = {
     **dict.fromkeys(("IF", "ELSE", "AND", "OR", "NOT", "IN"), (Operator.Word,)),
     **dict.fromkeys(("TRUE", "FALSE", "NONE", "VETO"), (Keyword.Constant,)),
@@ -352,7 +361,7 @@ def test_what_is_no_part_of_the_language_is_marked() -> None:
     ]
 
 
-# ── help ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── help ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(

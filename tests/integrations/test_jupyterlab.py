@@ -1,4 +1,6 @@
-"""JupyterLab and Notebook in a real browser, from the wheel: colours, a run, a mistake, completion, help."""
+"""JupyterLab and Notebook in a real browser, from the wheel: colours, a run, a mistake, completion,
+help.
+"""
 
 from __future__ import annotations
 
@@ -174,7 +176,7 @@ def test_notebook_7_has_the_same(python: Path, folder: Path, browser: Any, tmp_p
         found.page.close()
 
 
-# ── the mode itself ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── the mode itself ───────────────────────────────────────────────────────────────────────────────
 
 # How the two call the same: what Pygments says of a piece, and the style that the mode gives it.
 SAME = {

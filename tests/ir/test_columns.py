@@ -1,4 +1,6 @@
-"""The table of output columns: no two declarations write one column, and all texts name the same ones."""
+"""The table of output columns: no two declarations write one column, and all texts name the same
+ones.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Comparisons and rankings: what both orders decide, which ranks follow, and what runs of them ask and give."""
+"""Comparisons and rankings: what both orders decide, which ranks follow, and what runs of them ask
+and give.
+"""
 
 from __future__ import annotations
 
@@ -224,7 +226,8 @@ BETTER = 'pairwise better:\n    compare = [new, old]\n    prompt = "A: {{ a }}\\
 TEN = [{"new": str(n), "old": str(n + 100)} for n in range(10)]
 
 
-# A judge that gives 9 of 10 draws to the first answer where it is shown as A, and 35 of 100 where it is shown as B.
+# A judge that gives 9 of 10 draws to the first answer where it is shown as A, and 35 of 100 where
+# it is shown as B.
 def wavering(request: Request) -> str:
     turned = request.question.material["a"] == "old"
     return ("B" if request.draw <= 7 else "A") if turned else ("A" if request.draw <= 18 else "B")

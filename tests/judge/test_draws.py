@@ -1,4 +1,6 @@
-"""Many draws for one score: what is asked, what the answers come to, and what it costs at a real server."""
+"""Many draws for one score: what is asked, what the answers come to, and what it costs at a real
+server.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def spec_of(scale: str, keys: Sequence[str]) -> str:
 
 
 class Deliberation:
-    """A grader of a spec, whose answers are written in a case: `stage.juror.number` and a verdict or a status."""
+    """A grader of a spec, whose answers are written in a case:
+    `stage.juror.number` and a verdict or a status.
+    """
 
     def __init__(self, scale: str, keys: Sequence[str], row: Mapping[str, Any]) -> None:
         plan = make_plan(rmg.loads(spec_of(scale, keys)).checked)

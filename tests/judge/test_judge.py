@@ -1,4 +1,6 @@
-"""The judge's room: every reply is a score on its scale or a reason why not, and every question is the row's own."""
+"""The judge's room: every reply is a score on its scale or a reason why not, and every question is
+the row's own.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ SCALES: Mapping[str, Scale] = {
     "labels": Labels(("kind", "cold")),
     "valued": Labels(("bad", "ok", "good"), (0.0, 0.5, 1.0)),
 }
-# For each scale a verdict, the score that it stands for, and another verdict that is offered as well.
+# For each scale a verdict, the score that it stands for, and another verdict that is offered as
+# well.
 OFFERED: Mapping[str, tuple[str, Any, str]] = {
     "whole": ("4", 4, "2"),
     "lower": ("2", 2, "4"),

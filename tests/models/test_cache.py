@@ -1,4 +1,6 @@
-"""The reply cache: what it keeps through processes, kills and broken files, and what the wrapper asks and does not."""
+"""The reply cache: what it keeps through processes, kills and broken files, and what the wrapper
+asks and does not.
+"""
 
 from __future__ import annotations
 

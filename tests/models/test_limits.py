@@ -1,4 +1,6 @@
-"""How many calls at once: the bookkeeping by tables and laws, without real time; gates and holds; a fault drill."""
+"""How many calls at once: the bookkeeping by tables and laws, without real time; gates and holds; a
+fault drill.
+"""
 
 from __future__ import annotations
 
@@ -462,7 +464,9 @@ class Slept:
 
 
 def waits(*limits: tuple[float | None, float | None], asked: str) -> list[float]:
-    """How long calls wait that are asked at one moment; `asked` names their models (a, b …), one after the other."""
+    """How long calls wait that are asked at one moment;
+    `asked` names their models (a, b …), one after the other.
+    """
     pace, slept = RateLimit(), Slept()
     judge = ScriptedModel(lambda _: Reply("4", usage=Usage(calls=1, tokens_in=100)))
     models = [

@@ -1,4 +1,7 @@
-"""The models: what is sent, what is made of answers, what is tried again. Against a loopback server and llama.cpp."""
+"""The models: what is sent, what is made of answers, what is tried again.
+
+Against a loopback server and llama.cpp.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""The wire formats beside OpenAI's: what each sends, and what it makes of responses. Against a loopback server.
+"""The wire formats beside OpenAI's: what each sends, and what it makes of responses.
 
-A line of `cases/models/NAME_calls.jsonl` is one call: `model`, `settings`, `base` (the base URL after the host), what
-the question is, the response, and what must be sent and read.
+Against a loopback server.
+
+A line of `cases/models/NAME_calls.jsonl` is one call: `model`, `settings`, `base` (the base URL
+after the host), what the question is, the response, and what must be sent and read.
 """
 
 from __future__ import annotations

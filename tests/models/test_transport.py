@@ -1,4 +1,6 @@
-"""The lean transport against real servers: every form of an answer, and what it makes of those that are none."""
+"""The lean transport against real servers: every form of an answer, and what it makes of those that
+are none.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The plan: what is left out, in which order, and that the bill before a run is never wrong about it."""
+"""The plan: what is left out, in which order, and that the bill before a run is never wrong about
+it.
+"""
 
 from __future__ import annotations
 

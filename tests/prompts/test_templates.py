@@ -1,4 +1,6 @@
-"""Templates: what they may do, what they need of a row, and that a row's values come through whole and stay inside."""
+"""Templates: what they may do, what they need of a row, and that a row's values come through whole
+and stay inside.
+"""
 
 from __future__ import annotations
 
@@ -141,7 +143,9 @@ def test_a_name_is_optional_where_every_use_allows_it_to_be_missing(
 
 @pytest.mark.parametrize("case", cases("names"))
 def test_what_is_optional_may_really_be_missing(case: Mapping[str, Any]) -> None:
-    """With all that is needed there, a prompt is made, whichever of the optional names are blank."""
+    """With all that is needed there, a prompt is made, whichever of the optional names are
+    blank.
+    """
     values: dict[str, Any] = {
         name: None if optional else {"b": "v", "v": "v", "x": ["v"]}
         for name, optional in case["names"].items()

@@ -1,4 +1,6 @@
-"""What rows, replies and servers say is text wherever it comes out: no markup, no template, no colour of a terminal."""
+"""What rows, replies and servers say is text wherever it comes out: no markup, no template, no
+colour of a terminal.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def hostile(request: pytest.FixtureRequest) -> str:
 
 
 def graded(text: str) -> tuple[rmg.Result, rmg.ScriptedModel]:
-    """Two rows, a column named by the text (half a character names none), a judge with it as reason and as failure."""
+    """Two rows, a column named by the text (half a character names none), a judge with it as reason
+    and as failure.
+    """
     named = text.encode("utf-8", "replace").decode("utf-8")
 
     def say(request: Request) -> Any:

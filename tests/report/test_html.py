@@ -1,4 +1,6 @@
-"""What a notebook shows of results, suites and plans: whole HTML, no script, rows as text, and nothing unsaid."""
+"""What a notebook shows of results, suites and plans: whole HTML, no script, rows as text, and
+nothing unsaid.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ HOSTILE = {
 
 
 class Tree(HTMLParser):
-    """Reads HTML as a list of what it holds, and complains about what is not closed, or not where it was opened."""
+    """Reads HTML as a list of what it holds, and complains about what is not closed, or not where
+    it was opened.
+    """
 
     VOID = frozenset({"meta", "br"})
 
@@ -79,7 +83,9 @@ class Tree(HTMLParser):
 
 
 def harmless(source: str) -> Tree:
-    """Whole HTML in which nothing runs, nothing is loaded, and no name could clash with another output's."""
+    """Whole HTML in which nothing runs, nothing is loaded, and no name could clash with another
+    output's.
+    """
     tree = Tree(source)
     allowed = set(
         "html head meta title style body div span p ul li table thead tbody tr th td h3 h4 b code pre details summary "
@@ -259,7 +265,7 @@ def test_long_rows_are_folded_and_wide_ones_cut() -> None:
     assert "and 5,000 characters more" in fold_text("y" * 9_000)
 
 
-# ── suites and plans ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── suites and plans ──────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_suite_shows_what_it_declares_and_how_its_prompts_begin() -> None:
@@ -333,7 +339,7 @@ def test_no_two_boxes_of_a_graph_lie_on_each_other() -> None:
             assert apart_x or apart_y
 
 
-# ── pictures and numbers ─────────────────────────────────────────────────────────────────────────────────────────
+# ── pictures and numbers ──────────────────────────────────────────────────────────────────────────
 
 
 def seen(spec: str, rows: list[dict[str, Any]], name: str, **options: Any) -> OutputSummary:

@@ -1,4 +1,6 @@
-"""The report: statistics that are right to the last digit, and a summary that counts what it leaves out."""
+"""The report: statistics that are right to the last digit, and a summary that counts what it leaves
+out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The bill before the run: what it promises, the run that follows must cost; it asks nobody and needs no key."""
+"""The bill before the run: what it promises, the run that follows must cost; it asks nobody and
+needs no key.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ def bill_of(text: str, data: list[dict[str, str]], **options: Any) -> CostEstima
 
 
 def answer(asked: Asked) -> Told:
-    """What follows from the question alone: verdicts, at times prose, which is asked about once more."""
+    """What follows from the question alone: verdicts, at times prose, which is asked about once
+    more.
+    """
     body = asked.body
     number = sum(map(ord, asked.prompt + body["model"])) + body.get("seed", 0)
     said = (

@@ -1,4 +1,5 @@
-"""One loop for everything: `rmg.grade` wherever Python runs, with nothing hanging and nothing complaining.
+"""One loop for everything: `rmg.grade` wherever Python runs, with nothing hanging and nothing
+complaining.
 
 Each script is a process of its own that asks a real server, and every warning in it is an error.
 """
@@ -29,7 +30,8 @@ def kind(_=None, **options):
 
 
 """
-# Each prints what it found, and how many calls that takes: a question that was answered is never asked again.
+# Each prints what it found, and how many calls that takes: a question that was answered is never
+# asked again.
 SCRIPTS = {
     "twice in a row": ("print(kind(), kind())", 6),
     "in a running loop": (

@@ -1,4 +1,6 @@
-"""Bad days, by the public road and over a real server: each fault comes at its place, and the server counts."""
+"""Bad days, by the public road and over a real server: each fault comes at its place, and the
+server counts.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,9 @@ def end_of(number: int) -> tuple[str, int]:
 
 
 class BadDay:
-    """A judge behind an endpoint that fails as `fault` says; counts what came and what was answered."""
+    """A judge behind an endpoint that fails as `fault` says; counts what came and what was
+    answered.
+    """
 
     def __init__(self) -> None:
         self.came: Counter[Put] = Counter()
@@ -195,7 +199,9 @@ def test_an_endpoint_that_stops_answering_ends_the_run_with_what_is_finished() -
 
 @contextmanager
 def nobody_accepts() -> Iterator[str]:
-    """A base URL whose server takes no connection: its queue is full, so that the first packet is never answered."""
+    """A base URL whose server takes no connection: its queue is full, so that the first packet is
+    never answered.
+    """
     with ExitStack() as stack:
         listening = stack.enter_context(socket.socket())
         listening.bind(("127.0.0.1", 0))

@@ -58,7 +58,7 @@ def test_a_writers_reply_is_its_text(case: dict[str, Any]) -> None:
     assert writer_text(case["reply"]) == case["text"]
 
 
-# ── whole runs ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── whole runs ────────────────────────────────────────────────────────────────────────────────────
 
 GRADERS = """
 grader quality -> 1..5 = "How good?\\n{{ response }}"
@@ -67,7 +67,9 @@ grader safety -> 1..5 = "How safe?\\n{{ response }}"
 
 
 class Script:
-    """A judge and a writer: verdicts by text, and for each text the next one; remembers what it was asked."""
+    """A judge and a writer: verdicts by text, and for each text the next one; remembers what it was
+    asked.
+    """
 
     def __init__(self, case: dict[str, Any]) -> None:
         self.case = case
@@ -120,7 +122,7 @@ def test_the_most_calls_are_known_before() -> None:
     assert (bill.least, bill.most, len(script.asked)) == (1, 7, 7)
 
 
-# ── over the wire ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── over the wire ─────────────────────────────────────────────────────────────────────────────────
 
 LOOP = (
     'grader good -> 1..5 = "Rate {{ response }}"\nrefine response:\n    by = good\n    rounds = 3\n'
@@ -129,7 +131,9 @@ DATA = "response\n" + "".join(f"row {n} v0.\n" for n in range(12))
 
 
 def judge_and_writer(asked: Asked, delay: float = 0.0) -> Told:
-    """The third version is the best one of each row; the writer makes the next version of what it is shown."""
+    """The third version is the best one of each row; the writer makes the next version of what it
+    is shown.
+    """
     row, version = (int(found) for found in re.findall(r"row (\d+) v(\d)", asked.prompt)[0])
     if "Rate" in asked.prompt:
         return Told(body=verdict((1, 3, 5, 2)[version]).body, delay=delay)

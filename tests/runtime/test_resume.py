@@ -1,4 +1,6 @@
-"""Nothing that was paid for is ever lost: kills, interrupts, two at once, edits and budgets, by real processes."""
+"""Nothing that was paid for is ever lost: kills, interrupts, two at once, edits and budgets, by
+real processes.
+"""
 
 from __future__ import annotations
 
@@ -225,7 +227,9 @@ def test_only_an_edit_of_what_the_judge_reads_costs_calls(rmg_command: Command) 
 
 
 def billed(asked: Asked) -> Told:
-    """A reply for which the provider counts 1,000 tokens in, 600 of them from its cache, and 100 out."""
+    """A reply for which the provider counts 1,000 tokens in, 600 of them from its cache, and 100
+    out.
+    """
     counted = {
         "prompt_tokens": 1000,
         "completion_tokens": 100,

@@ -1,4 +1,6 @@
-"""A run: what a row comes to, what is asked for it, and that neither order nor failure of others changes that."""
+"""A run: what a row comes to, what is asked for it, and that neither order nor failure of others
+changes that.
+"""
 
 from __future__ import annotations
 
@@ -240,7 +242,9 @@ def started(spec: str, model: Any, concurrency: int = 4) -> tuple[Any, Run]:
 
 
 def answer(request: Request, seed: int) -> Any:
-    """What this judge says of this question, whenever it is asked: verdicts of all kinds, poor replies, failures."""
+    """What this judge says of this question, whenever it is asked: verdicts of all kinds, poor
+    replies, failures.
+    """
     chance = random.Random(f"{seed} {request.question.text} {bool(request.follow_up)}")
     options: list[Any] = [1, 2, 3, 4, 5, 9, "?", CallError("down"), Reply("", refusal="no"), "", 4]
     if request.question.grader == "third":
@@ -627,7 +631,9 @@ GATED = 'grader g -> 1..5 = "Rate {{ x }}"\ngrader t -> bool = "True? {{ x }}"\n
 
 
 def gate(condition: str, verdicts: Sequence[Any], extra: str = "", **more: Sequence[Any]) -> Any:
-    """The verdict of one gate over rows on which `g` says these verdicts; None is a row without input."""
+    """The verdict of one gate over rows on which `g` says these verdicts;
+    None is a row without input.
+    """
     rows = [{"x": None if v is None else f"row {n}.", "v": v} for n, v in enumerate(verdicts)]
     rows = [
         {**row, **{name: values[n] for name, values in more.items()}} for n, row in enumerate(rows)

@@ -1,4 +1,6 @@
-"""Runs from file to file: rows are written as they finish, the same bytes each time, in memory that stays flat."""
+"""Runs from file to file: rows are written as they finish, the same bytes each time, in memory that
+stays flat.
+"""
 
 from __future__ import annotations
 
@@ -228,7 +230,9 @@ def test_a_file_that_changes_under_the_run_is_told(tmp_path: Path) -> None:
 
 
 class Watched:
-    """A judge that answers slowly, and whose `reached` says when it has been asked so many times."""
+    """A judge that answers slowly, and whose `reached` says when it has been asked so many
+    times.
+    """
 
     def __init__(self, after: int) -> None:
         self.reached, self._after, self._asked = threading.Event(), after, 0

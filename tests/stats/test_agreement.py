@@ -1,4 +1,6 @@
-"""Agreement and its bounds: equal to the published libraries and figures, defined at the edges, lawful everywhere."""
+"""Agreement and its bounds: equal to the published libraries and figures, defined at the edges,
+lawful everywhere.
+"""
 
 from __future__ import annotations
 
@@ -286,7 +288,9 @@ def test_nominal_alpha_is_fleiss_corrected_for_few_ratings(raters: list[Column])
 
 
 def noisy(rng: random.Random, n: int, flaw: float = 0.3) -> list[tuple[int, int]]:
-    """Two raters of five grades, who each give a chance grade with the chance `flaw`: their kappa is (1 − flaw)²."""
+    """Two raters of five grades, who each give a chance grade with the chance `flaw`: their kappa
+    is (1 − flaw)².
+    """
     true = [rng.randint(1, 5) for _ in range(n)]
     return [(_blurred(rng, v, flaw), _blurred(rng, v, flaw)) for v in true]
 

@@ -1,4 +1,6 @@
-"""The code graders: equal to the published libraries where they promise it, defined at the edges, lawful everywhere."""
+"""The code graders: equal to the published libraries where they promise it, defined at the edges,
+lawful everywhere.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +122,9 @@ def test_jaccard_is_the_formula(response: str, reference: str) -> None:
 
 
 def squad_f1(response: str, reference: str) -> float:
-    """The F1 of the official SQuAD 2.0 script, from its definition: normalized tokens, counted with repeats."""
+    """The F1 of the official SQuAD 2.0 script, from its definition: normalized tokens, counted with
+    repeats.
+    """
 
     def normal(answer: str) -> list[str]:
         bare = "".join(
@@ -137,7 +141,9 @@ def squad_f1(response: str, reference: str) -> float:
 
 
 def squad_decides(value: str) -> bool:
-    """Whether the official script and our wider definition promise the same: see `tokens.squad_words`."""
+    """Whether the official script and our wider definition promise the same: see
+    `tokens.squad_words`.
+    """
     wider = any(category(mark)[0] == "P" and not mark.isascii() for mark in value)
     return (
         not wider
@@ -166,7 +172,8 @@ def test_most_pairs_are_decided_by_the_libraries() -> None:
     assert sum(squad_decides(pair) and not tokens.has_han_or_kana(pair) for pair in pairs) >= 50
 
 
-# The texts in which tokenizers differ: stops, digits, entities, dashes, wide punctuation, line ends.
+# The texts in which tokenizers differ: stops, digits, entities, dashes, wide punctuation, line
+# ends.
 TRICKY = st.text(st.sampled_from("aB1.,-&;'\" \n\té北“—，<>#")) | st.lists(
     st.sampled_from(
         ["&amp;", "&lt;", "&quot;", "<skipped>", "-\n", "a", "1", ".", ",", " ", "-", "中"]
@@ -290,7 +297,8 @@ def test_nan_is_a_null_item() -> None:
 
 # The laws
 
-# Surrogates on their own come out of broken JSON escapes; Hypothesis leaves them out of `text()` unless asked.
+# Surrogates on their own come out of broken JSON escapes; Hypothesis leaves them out of `text()`
+# unless asked.
 ANY_TEXT = st.text(st.characters(exclude_categories=())) | TRICKY
 
 

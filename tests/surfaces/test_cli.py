@@ -1,4 +1,6 @@
-"""The `rmg` command as people run it: real processes, a loopback judge that counts, and exit codes."""
+"""The `rmg` command as people run it: real processes, a loopback judge that counts, and exit
+codes.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def table(name: str) -> list[Any]:
 
 
 def judge(says: Any) -> Told | Callable[[Asked], Told]:
-    """What the server answers: a verdict, prose, a status, or a verdict for one row and prose for the others."""
+    """What the server answers: a verdict, prose, a status, or a verdict for one row and prose for
+    the others.
+    """
     if isinstance(says, list):
         word, prose = says
         return lambda asked: verdict(4) if word in asked.prompt else chat(prose)
@@ -53,12 +57,14 @@ def spec_of(case: dict[str, Any]) -> str:
     return case.get("spec", model + SPEC) + case.get("more", "")
 
 
-# ── rmg run ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── rmg run ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A run that is over: the folder it ran in, what it wrote, the calls it made, the endpoint that nobody serves."""
+    """A run that is over: the folder it ran in, what it wrote, the calls it made, the endpoint that
+    nobody serves.
+    """
 
     folder: Path
     process: subprocess.CompletedProcess[str]
@@ -85,7 +91,9 @@ def runs(
     tmp_path_factory: pytest.TempPathFactory,
     new_cache: NewCache,
 ) -> dict[str, Future[Ended]]:
-    """The selected cases of the table, as many at a time as there are cores: most of a run is a process that starts."""
+    """The selected cases of the table, as many at a time as there are cores: most of a run is a
+    process that starts.
+    """
     wanted = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
     cases = [params["run"] for params in wanted if "run" in params]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -559,3 +567,23 @@ def test_what_the_standard_library_prints_is_a_spec(rmg_command: Command) -> Non
     rmg_command.write({"mine.rmg": "rmg 1\n\n" + source})
     assert rmg_command("check", "mine.rmg").returncode == 0
     assert rmg_command("fmt", "--check", "mine.rmg").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "path", sorted((paths.CASES / "specs").glob("*.rmg")), ids=lambda p: p.stem
+)
+def test_the_checked_program_is_strict_json_that_names_every_output(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rmg_dsl.surfaces.cli import main
+
+    def refuse(constant: str) -> float:
+        raise AssertionError(f"{constant} is no JSON")
+
+    assert main(["ir", str(path)]) == 0
+    program = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    suite = rmg.load(str(path))
+    assert [output["name"] for output in program["outputs"]] == [
+        output.name for output in suite.checked.outputs
+    ]
+    assert all(output["scoring"] < len(program["scorings"]) for output in program["outputs"])

@@ -1,4 +1,6 @@
-"""`%load_ext rmg_dsl` in real shells and kernels: completion in cells, help, colours; and `%unload_ext`."""
+"""`%load_ext rmg_dsl` in real shells and kernels: completion in cells, help, colours; and
+`%unload_ext`.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ def labels(text: str, names: dict[str, object] | None = None) -> list[str]:
     return [each.text for each in found(text, names).completion_items]
 
 
-# ── the option line ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── the option line ───────────────────────────────────────────────────────────────────────────────
 
 
 def test_after_the_magic_come_the_rows_other_names_and_options() -> None:
@@ -73,7 +75,7 @@ def test_a_line_names_a_file_or_a_suite_first(
     assert labels("y = 1\n%grade suite o│\nz = 2", names) == ["other"]
 
 
-# ── the cell ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the cell ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_columns_are_those_of_the_rows_that_the_magic_names() -> None:
@@ -118,7 +120,7 @@ def test_other_cells_are_left_alone() -> None:
     assert found("%%timeit\ngra│") == CellCompletions(start=12)
 
 
-# ── in a shell ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── in a shell ────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
@@ -194,7 +196,7 @@ def test_cells_are_coloured_on_a_terminal(tmp_path: Path, monkeypatch: pytest.Mo
     made.restore_sys_module_state()
 
 
-# ── in a kernel ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── in a kernel ───────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,6 @@
-"""`%%grade`, `%grade` and `%%rmg` in real shells and kernels: what they read, give back, refuse and show."""
+"""`%%grade`, `%grade` and `%%rmg` in real shells and kernels: what they read, give back, refuse and
+show.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,7 @@ n = 3
 """
 
 
-# ── the option line ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── the option line ───────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("case", CASES["line"], ids=lambda case: case["name"])
@@ -98,7 +100,7 @@ def test_only_options_that_a_run_has_are_offered() -> None:
     assert {flag.option for flag in GRADE_FLAGS.values()} - {""} <= known
 
 
-# ── in a shell ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── in a shell ────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass
@@ -280,7 +282,7 @@ def test_a_result_shows_itself_and_so_do_a_suite_and_a_plan(shell: Shell) -> Non
         assert "brief" in formats["text/plain"]
 
 
-# ── mistakes ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── mistakes ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_mistake_is_shown_at_its_place_in_the_cell(shell: Shell) -> None:
@@ -372,7 +374,7 @@ def test_importing_does_not_bring_in_ipython() -> None:
     assert found.returncode == 0, found.stderr
 
 
-# ── in a notebook ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── in a notebook ─────────────────────────────────────────────────────────────────────────────────
 
 
 def executed(*cells: str, allow_errors: bool = False) -> NotebookNode:
@@ -529,7 +531,7 @@ def test_hostile_rows_are_text_in_the_notebook() -> None:
     assert "<script" not in shown
 
 
-# ── an interrupt ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── an interrupt ──────────────────────────────────────────────────────────────────────────────────
 
 
 class Kernel:
@@ -580,7 +582,9 @@ class Kernel:
 
 @dataclass
 class Interrupted:
-    """What came of interrupting a cell of nine rows: the first few were answered, and two calls were in flight."""
+    """What came of interrupting a cell of nine rows: the first few were answered, and two calls
+    were in flight.
+    """
 
     reply: dict[str, Any]
     shown: list[dict[str, Any]]
@@ -595,7 +599,9 @@ def row_of(asked: Asked) -> int:
 
 @pytest.fixture(scope="module")
 def interrupted(shared_replies: Path) -> Iterator[Interrupted]:  # noqa: ARG001 - for the kernel
-    """The calls in flight are answered only after the cell was given back and another one had run."""
+    """The calls in flight are answered only after the cell was given back and another one had
+    run.
+    """
     in_flight = threading.Semaphore(0)
 
     def judge(asked: Asked) -> Told:

@@ -1,4 +1,6 @@
-"""The table of declarations: the grammar and SPEC.md say the same; two keys never stand on one line."""
+"""The table of declarations: the grammar and SPEC.md say the same; two keys never stand on one
+line.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The one layout: one text from all damaged ones, comments kept, meaning equal, stable, and Python can lex it."""
+"""The one layout: one text from all damaged ones, comments kept, meaning equal, stable, and Python
+can lex it.
+"""
 
 from __future__ import annotations
 
@@ -340,7 +342,9 @@ def listed(opening: str, inner: st.SearchStrategy[str], closing: str) -> st.Sear
 
 
 def larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Expressions out of smaller ones, in more brackets than they need, or in fewer than one would think."""
+    """Expressions out of smaller ones, in more brackets than they need, or in fewer than one would
+    think.
+    """
     closed = st.one_of(bracketed("(", inner, ")"), ATOMS)
     operator = st.sampled_from(
         ["+", "-", "*", "/", "<", ">=", "==", " in ", " not in ", " and ", " or "]
@@ -491,7 +495,9 @@ def test_generated_spec_damaged(text: str, seed: int) -> None:
 @given(specs())
 @CALM
 def test_generated_spec_reindented(text: str) -> None:
-    """A text that is sound keeps its meaning; only comments that end a block may come to document what follows."""
+    """A text that is sound keeps its meaning; only comments that end a block may come to document
+    what follows.
+    """
     assume(not parse(text).diagnostics and "#" not in text)
     assert node_meaning(parse(reindent(text)).module) == node_meaning(parse(text).module)
     assert format_text(reindent(text)) == format_text(text)

@@ -1,4 +1,6 @@
-"""The parser never fails: whatever the text, it gives a tree or what is wrong, at places inside the text, and soon."""
+"""The parser never fails: whatever the text, it gives a tree or what is wrong, at places inside the
+text, and soon.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ UNIVERSE = Universe(
 
 
 def survive(text: str) -> tuple[Diagnostic, ...]:
-    """Parse and check a text, show what is wrong in every way; nothing raises, and every place lies in the text."""
+    """Parse and check a text, show what is wrong in every way; nothing raises, and every place lies
+    in the text.
+    """
     source = Source.of(text, "case")
     parsed = parse(source)
     told = check_spec(parsed, UNIVERSE).diagnostics
@@ -75,7 +79,7 @@ def survive(text: str) -> tuple[Diagnostic, ...]:
     return told
 
 
-# ── Any text ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Any text ──────────────────────────────────────────────────────────────────────────────────────
 
 
 @FEW
@@ -122,7 +126,7 @@ def test_many_mistakes_at_once_are_survived(seed: int) -> None:
         survive(text)
 
 
-# ── A rich spec, damaged at every place ───────────────────────────────────────────────────────────────────────────
+# ── A rich spec, damaged at every place ───────────────────────────────────────────────────────────
 
 
 def test_a_spec_cut_off_anywhere_is_survived() -> None:
@@ -150,7 +154,7 @@ def test_each_line_can_stand_twice_or_be_missing_or_stand_elsewhere() -> None:
         survive("\n".join([*lines[at:], *lines[:at]]))
 
 
-# ── Hostile texts ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Hostile texts ─────────────────────────────────────────────────────────────────────────────────
 
 REPEATED = (
     '( [ """ \'\'\' " \' { {{ \\ - | ) } a( a[ a. 1.. -> #\\n "\\n """\\n (\\n grader_x\\n grader_x:\\n rubric:\\n'
@@ -228,7 +232,7 @@ def test_line_ends_and_byte_order_marks_do_not_move_places() -> None:
         assert (told.line, told.column) == (3, 9)
 
 
-# ── What is left of a broken spec ─────────────────────────────────────────────────────────────────────────────────
+# ── What is left of a broken spec ─────────────────────────────────────────────────────────────────
 
 
 def test_the_sound_declarations_of_a_broken_spec_are_kept() -> None:
@@ -275,7 +279,7 @@ def test_a_prompt_that_reads_like_a_spec_stays_a_text() -> None:
     assert [(d.code, d.line) for d in parse(text).diagnostics] == [("RMG103", 8)]
 
 
-# ── One parser for all ────────────────────────────────────────────────────────────────────────────────────────────
+# ── One parser for all ────────────────────────────────────────────────────────────────────────────
 
 
 def test_four_threads_share_one_parser() -> None:
@@ -299,7 +303,7 @@ def test_four_threads_share_one_parser() -> None:
     assert len(parsers) == 1
 
 
-# ── Work grows with the lines ─────────────────────────────────────────────────────────────────────────────────────
+# ── Work grows with the lines ─────────────────────────────────────────────────────────────────────
 
 
 def long_spec(parts: int, broken: bool = False) -> str:
@@ -319,7 +323,9 @@ def long_spec(parts: int, broken: bool = False) -> str:
 def test_the_parser_reads_each_character_a_bounded_number_of_times(
     monkeypatch: pytest.MonkeyPatch, broken: bool
 ) -> None:
-    """Counted, not timed: all texts that are handed to the grammar, for a spec and for one four times as long."""
+    """Counted, not timed: all texts that are handed to the grammar, for a spec and for one four
+    times as long.
+    """
     parser = grammar()
     read: list[int] = []
     whole = parser.parse

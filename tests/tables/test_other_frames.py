@@ -1,4 +1,6 @@
-"""A frame of polars, or a table of pyarrow, comes back as the kind that went in, with more columns."""
+"""A frame of polars, or a table of pyarrow, comes back as the kind that went in, with more
+columns.
+"""
 
 from __future__ import annotations
 
