@@ -1,4 +1,4 @@
-"""Settings from the environment: the only place that reads it."""
+"""Settings from the environment. No other module reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exceptions a caller can meet, in one tree.
+"""All exceptions that a caller can get, in one tree.
 
     RmgError
     ├── SpecError      the spec has mistakes; it holds every diagnostic

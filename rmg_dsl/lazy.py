@@ -1,6 +1,4 @@
-"""Names that are loaded when they are first asked for: what one command does not need, it does not
-wait for.
-"""
+"""Lazy imports of public names, so that one command does not load what only others need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of a model, and what it answers. Plain data that names no vendor."""
+"""Questions, requests and replies: plain data that names no vendor."""
 
 from __future__ import annotations
 

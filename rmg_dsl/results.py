@@ -1,4 +1,4 @@
-"""What a row can have from one grader: a score, or the reason why there is none. Plain data."""
+"""The outcome of a grader on a row: a score, or a status without one. Plain data."""
 
 from __future__ import annotations
 

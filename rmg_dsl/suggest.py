@@ -1,4 +1,4 @@
-"""Did you mean: the nearest of the names in scope."""
+"""Suggest the nearest name in scope for a misspelt one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The public calls, where the rooms are joined: load, check, plan, grade.
+"""The public calls, which join the other packages: load, check, plan, grade.
 
 Each name is loaded when it is first asked for, so that checking a spec does not wait for what only
 a run needs.

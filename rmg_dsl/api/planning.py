@@ -1,4 +1,4 @@
-"""What a run would do and cost, and what it would send: everything short of asking."""
+"""Plans and dry runs: the steps of a run, its cost, and the messages it would send."""
 
 from __future__ import annotations
 

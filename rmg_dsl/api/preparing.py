@@ -1,6 +1,4 @@
-"""Before a run: spec, data, options and models checked against each other, so that what can go
-wrong does so unpaid.
-"""
+"""Prepare a run: check spec, data, options and models together, before the first call."""
 
 from __future__ import annotations
 

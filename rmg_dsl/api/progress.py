@@ -1,6 +1,4 @@
-"""How far a run has come: the words, a line on a terminal, a display in the cell of a notebook,
-nothing elsewhere.
-"""
+"""Progress of a run: a line on a terminal, a display in a notebook cell, nothing elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run gives back: the table with its scores, the summary, the failures, the bill."""
+"""The result of a run: the table with its scores, the summary, the failures, the usage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models of a run: from declared names, the caller's choice and the environment to open models.
+"""Open the models of a run, from declared names, the options and the environment.
 
 Also their prices, the budget, and the log of their calls.
 """

@@ -1,4 +1,4 @@
-"""What `rmg` prints with `--json`, writes with `--log` and takes in `llm(…)`, as pydantic models.
+"""The pydantic models of `--json` outputs, `--log` lines and the settings of `llm(…)`.
 
 `rmg schema NAME` publishes their JSON Schemas, and `validate` checks a record against one.
 

@@ -1,4 +1,4 @@
-"""From a text or a file to what the checker says of it."""
+"""Read specs, from a text or a file, and run the checker on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Suites: specs that are sound, loaded and ready to grade."""
+"""Suites: specs without errors, loaded and ready to grade."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""People and their verdicts: what a run compares with them, and agreement of the columns of any
-data.
-"""
+"""Agreement with people: the columns that a run compares, and `rmg.agreement`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tree means: names, types, templates, and the suite that comes of them."""
+"""The checker: from the tree of a spec to the checked suite."""
 
 from rmg_dsl.checker.scope import Universe
 from rmg_dsl.checker.signatures import Function, signatures_of

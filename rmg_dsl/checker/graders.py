@@ -1,6 +1,4 @@
-"""Graders and aggregates: which way of scoring a declaration means, under the bindings of a
-call.
-"""
+"""Resolve graders and aggregates to ways of scoring, under the bindings of a call."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Draws and judges of one grader: `samples`, `pool`, `logprobs`, `escalate` and `generator`, and
-whether they fit.
-"""
+"""Check how a grader asks: `samples`, `pool`, `logprobs`, `escalate`, `generator`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`refine`: the loop that improves a field, checked whole before its first draft is paid for."""
+"""Check `refine`, the loop that improves a field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mistakes as data: sources and spans, the table of codes, and how a diagnostic is shown."""
+"""Diagnostics as data: sources, spans, the table of codes, and their rendering."""
 
 from rmg_dsl.diagnostics.diagnostic import (
     Code,

@@ -1,4 +1,4 @@
-"""One mistake, or one remark, at its exact place, with a way out."""
+"""One diagnostic: its code, message, exact span, help and fixes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A text with a name, and places in it."""
+"""The text of a spec with a name, and positions in it."""
 
 from __future__ import annotations
 

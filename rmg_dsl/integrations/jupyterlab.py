@@ -1,6 +1,4 @@
-"""The words of the language in the files that editors load:
-`python -m rmg_dsl.integrations.jupyterlab` writes them anew.
-"""
+"""Write the words of the language into the JupyterLab extension: run this module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Colours for whatever reads Pygments: terminals, Sphinx, MkDocs.
+"""The Pygments lexer, for terminals, Sphinx and MkDocs.
 
 Pygments loads this by its entry point.
 """

@@ -1,4 +1,4 @@
-"""What the language says of a statistic over the rows of a run: what it reads, and its options.
+"""What the language declares of each statistic: what it reads, and its options.
 
 A statistic is declared in `std/functions.rmg` and nowhere else. The type of its parameters is one
 of `STATISTIC_INPUTS` and says what it reads; the result type `numbers` says that the result stays

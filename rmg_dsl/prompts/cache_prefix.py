@@ -1,6 +1,4 @@
-"""Where row data first appears in a prompt: providers cache the constant part before it across
-rows.
-"""
+"""Find where row data first appears in a prompt: providers cache the text before it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Row values in a prompt: which ones count as missing, how a value becomes text, and which fence
-surrounds it.
-"""
+"""Row values in a prompt: which are missing, how they become text, and their fence."""
 
 from __future__ import annotations
 

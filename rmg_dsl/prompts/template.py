@@ -1,5 +1,4 @@
-"""Prompt templates: the names they read, the constructs they may use, and how they are rendered for
-a row.
+"""Prompt templates: the names they read, their allowed constructs, and rendering.
 
 >>> Prompt("Q: {{ query }}").render({"query": "Why?"}, "data")
 'Q: <data>Why?</data>'

@@ -1,1 +1,1 @@
-"""What people touch: the command line and the pandas accessor. Thin shells over `rmg_dsl.api`."""
+"""The user interfaces: command line, accessor and magics, thin shells over `rmg_dsl.api`."""

@@ -1,4 +1,4 @@
-"""`rmg check` and `rmg fmt`: what looks at the text of specs. Each returns its exit code."""
+"""`rmg check` and `rmg fmt`, which read only the text of specs."""
 
 from __future__ import annotations
 

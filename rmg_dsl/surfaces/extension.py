@@ -1,6 +1,4 @@
-"""What `%load_ext rmg_dsl` gives a shell, and `%unload_ext` takes away: magics, help, completion,
-colours.
-"""
+"""The IPython extension: magics, help, completion and colours, on and off."""
 
 from __future__ import annotations
 

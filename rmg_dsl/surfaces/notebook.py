@@ -1,4 +1,4 @@
-"""What a cell does with doubts, an interrupt, a mistake. IPython is imported inside."""
+"""Warnings, errors and interrupts in a notebook cell."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The declarations of the language and the keys of their blocks, as `grammar/declarations.toml`
-lists them.
+"""The table of declarations and keys, loaded from `grammar/declarations.toml`.
 
 The table lives in `syntax` and not in `ir`, because the parser's recovery reads it.
 """

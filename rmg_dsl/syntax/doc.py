@@ -1,6 +1,4 @@
-"""A printed line as pieces: text, blocks of text, and brackets that may be broken, each part on a
-line of its own.
-"""
+"""A printed line as pieces: text, text blocks, and brackets that can break over lines."""
 
 from __future__ import annotations
 

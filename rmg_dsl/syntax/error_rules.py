@@ -1,5 +1,4 @@
-"""What is wrong with one line that the parser refuses: the likeliest mistakes have sentences of
-their own.
+"""Error rules: one clear diagnostic for each common mistake in a line.
 
 Each rule is a function from a `BadLine` to a diagnostic or none; the first that knows the mistake
 speaks.

@@ -1,4 +1,4 @@
-"""The one layout of a spec: the tree is printed anew and its comments are put back.
+"""The formatter: print the tree anew, and put the comments back.
 
 There are no options.
 

@@ -1,4 +1,4 @@
-"""Nodes as pieces: how each is written, with no bracket more than its meaning needs."""
+"""Print nodes as pieces, with no more brackets than needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lost indentation, rebuilt from the shape of each line: nothing nests deeper than a rubric."""
+"""Rebuild lost indentation from the shape of each line."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What is wrong between a grader's name and its `=` or `:`: the arrow, and everything that is taken
-for a scale.
-"""
+"""Error rules for the arrow and the scale of a grader."""
 
 from __future__ import annotations
 
