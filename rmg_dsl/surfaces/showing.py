@@ -16,8 +16,8 @@ from rmg_dsl import api
 from rmg_dsl.diagnostics import Source, Span, codes, has_errors
 from rmg_dsl.errors import UsageError
 from rmg_dsl.ir.columns import OutputColumn
+from rmg_dsl.ir.expr import IRNode
 from rmg_dsl.ir.types import Type
-from rmg_dsl.scales import Scale
 from rmg_dsl.surfaces.cli_options import options_from_arguments, parse_param_flags
 from rmg_dsl.surfaces.terminal import (
     EXIT_CHECK_FAILED,
@@ -151,8 +151,8 @@ def _node_as_json(node: object, source: Source) -> object:
         return _span_as_json(node, source)
     if isinstance(node, Source):
         return node.name
-    # Their own texts are what people write and read: `1..5`, `a number from 0 to 1`.
-    if isinstance(node, Type | Scale):
+    # Its own text is what people read: `a number from 0 to 1`.
+    if isinstance(node, Type):
         return str(node)
     if isinstance(node, OutputColumn):
         return node.role
@@ -165,7 +165,11 @@ def _node_as_json(node: object, source: Source) -> object:
         source = getattr(node, "source", source)
         entries: dict[str, object] = {"node": nodes.published_name(node)}
         for entry in fields(node):
-            entries[entry.name] = _node_as_json(getattr(node, entry.name), source)
+            value = getattr(node, entry.name)
+            # In the checked program a scale is no tree: it is written as in a spec.
+            if entry.name == "scale" and isinstance(node, IRNode) and value is not None:
+                value = str(value)
+            entries[entry.name] = _node_as_json(value, source)
         return entries
     return node
 
