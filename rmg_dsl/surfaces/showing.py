@@ -160,6 +160,7 @@ def _node_as_json(node: object, source: Source) -> object:
         return sorted(node)
     if isinstance(node, tuple):
         return [_node_as_json(item, source) for item in node]
+    is_checked = isinstance(node, IRNode)
     if is_dataclass(node):
         # A part that another file declares has its places there.
         source = getattr(node, "source", source)
@@ -167,7 +168,7 @@ def _node_as_json(node: object, source: Source) -> object:
         for entry in fields(node):
             value = getattr(node, entry.name)
             # In the checked program a scale is no tree: it is written as in a spec.
-            if entry.name == "scale" and isinstance(node, IRNode) and value is not None:
+            if entry.name == "scale" and is_checked and value is not None:
                 value = str(value)
             entries[entry.name] = _node_as_json(value, source)
         return entries
