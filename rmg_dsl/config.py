@@ -45,6 +45,16 @@ class Settings:
             raise UsageError(f"RMG_CONCURRENCY is a whole number from 1, not {text!r}")
         return int(text) if text else None
 
+    def names(self, variable: str) -> tuple[str, ...]:
+        """The names in a variable that holds several, separated by commas.
+
+        >>> settings = Settings.of({"RMG_ALLOW_HOSTS": "models.example, localhost:8080"})
+        >>> settings.names("RMG_ALLOW_HOSTS")
+        ('models.example', 'localhost:8080')
+        """
+        names = (self.variable(variable) or "").split(",")
+        return tuple(name.strip() for name in names if name.strip())
+
     def variable(self, name: str) -> str | None:
         """The value of the variable `name` without blanks around it, or None where it is empty."""
         return self._environment.get(name, "").strip() or None

@@ -94,6 +94,12 @@ def grade(spec: Spec, data: object, **options: Unpack[GradeOptions]) -> Result:
         File for every request and raw reply, one JSON object per line.
     allow_python: Sequence[str] = ()
         Modules whose functions `python("module:function")` may import.
+    allow_hosts: Sequence[str] = ()
+        Hosts that a `base_url` of the spec may name: they get the rows and the key.
+        The variable RMG_ALLOW_HOSTS adds to them.
+    allow_env: Sequence[str] = ()
+        Environment variables that the spec may name, beyond the usual ones of providers.
+        The variable RMG_ALLOW_ENV adds to them.
     progress: bool | None = None
         Show the progress of the run. None shows it on a terminal and in a notebook.
     on_row: Callable[[Row], object] | None = None

@@ -83,6 +83,8 @@ class GradeOptions(ReadOptions, total=False):
     cache: bool | Literal["refresh"]
     log: str | os.PathLike[str] | None
     allow_python: Sequence[str]
+    allow_hosts: Sequence[str]
+    allow_env: Sequence[str]
     progress: bool | None
     on_row: Callable[[Row], object] | None
 
@@ -223,6 +225,32 @@ class Options:
             ),
         ),
     )
+    allow_hosts: Sequence[str] = field(
+        default=(),
+        metadata=_entry(
+            "Hosts that a `base_url` of the spec may name: they get the rows and the key.\n"
+            "The variable RMG_ALLOW_HOSTS adds to them.",
+            Flag(
+                "--allow-host",
+                "HOST",
+                "let the spec send rows and its key to this host; may be repeated",
+                is_repeatable=True,
+            ),
+        ),
+    )
+    allow_env: Sequence[str] = field(
+        default=(),
+        metadata=_entry(
+            "Environment variables that the spec may name, beyond the usual ones of providers.\n"
+            "The variable RMG_ALLOW_ENV adds to them.",
+            Flag(
+                "--allow-env",
+                "NAME",
+                "let the spec use the secret in this variable; may be repeated",
+                is_repeatable=True,
+            ),
+        ),
+    )
     progress: bool | None = field(
         default=None,
         metadata=_entry(
@@ -253,9 +281,11 @@ class Options:
         _check_count("limit", self.limit, least=0)
         _check_count("sample", self.sample, least=0)
         # A text is a sequence of texts too: "good" would mean the names g, o, o and d.
-        if isinstance(self.only, str) or isinstance(self.allow_python, str):
+        lists = (self.only, self.allow_python, self.allow_hosts, self.allow_env)
+        if any(isinstance(names, str) for names in lists):
             raise UsageError(
-                '`only` and `allow_python` are lists of names, such as only=["relevance"]'
+                "`only`, `allow_python`, `allow_hosts` and `allow_env` are lists of names, "
+                'such as only=["relevance"]'
             )
         if self.cache not in (True, False, "refresh"):
             raise UsageError(f'`cache` is True, False or "refresh", not {self.cache!r}')

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, NoReturn, Unpack
 
+from rmg_dsl.api.destinations import ModelDestination, model_destinations
 from rmg_dsl.api.options import GradeOptions, Options, document_options
 from rmg_dsl.api.preparing import GradingJob, available_functions, check_and_plan, table_of
 from rmg_dsl.api.pricing import open_price_quotes
@@ -29,16 +30,23 @@ class PlanView:
 
     plan: Plan
     bill: Estimate | None = None
+    destinations: tuple[ModelDestination, ...] = ()
 
     def __str__(self) -> str:
-        return str(self.plan) + (f"\n{self.bill}" if self.bill else "")
+        return "\n".join([str(self.plan), *self._notes])
+
+    @property
+    def _notes(self) -> list[str]:
+        """The bill and the destinations, in lines."""
+        bill = [str(self.bill)] if self.bill else []
+        return bill + [str(destination) for destination in self.destinations]
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         from rmg_dsl.report.html import plan_html
 
-        return plan_html(self.plan, str(self.bill or ""))
+        return plan_html(self.plan, "\n".join(self._notes))
 
     def as_json(self) -> dict[str, Any]:
         """The counts as plain data: calls a row, and calls in all where there was data."""
@@ -46,6 +54,7 @@ class PlanView:
             "steps": len(self.plan.steps),
             "calls_per_row": asdict(self.plan.calls),
         }
+        found["models"] = [asdict(destination) for destination in self.destinations]
         return found | (asdict(self.bill) if self.bill else {})
 
 
@@ -69,7 +78,7 @@ def plan_of(spec: Spec, data: Any, options: Options) -> PlanView:
     table = None if data is None else table_of(data, options)
     _, planned = check_and_plan(spec, table, options)
     if table is None:
-        return PlanView(planned)
+        return PlanView(planned, destinations=model_destinations(planned, options))
     return _with_estimate(planned, table, options)
 
 
@@ -81,7 +90,8 @@ def estimate_job(job: GradingJob) -> PlanView:
 def _with_estimate(planned: Plan, table: Table, options: Options) -> PlanView:
     uses = dict.fromkeys(use for step in planned.model_steps for use in step.models)
     with open_price_quotes(uses, options) as quotes:
-        return PlanView(planned, estimate_rows(_dry_run_evaluator(planned, options), table, quotes))
+        bill = estimate_rows(_dry_run_evaluator(planned, options), table, quotes)
+    return PlanView(planned, bill, model_destinations(planned, options))
 
 
 def _dry_run_evaluator(planned: Plan, options: Options) -> Evaluator:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rmg_dsl import std
+from rmg_dsl.api.destinations import with_chosen_names
 from rmg_dsl.api.options import Options, ParamValue, RawParam
 from rmg_dsl.api.run_models import RunResources, budget_guard, cost_of, open_run_models
 from rmg_dsl.api.sources import Spec, raise_errors, run_checker, source_of
@@ -122,6 +123,7 @@ def _bind_columns(
     # A name in `only` may belong to the part with the error.
     only = () if has_errors(found.diagnostics) else options.only
     planned = with_column_prefix(make_plan(found.suite, only, loops), options.prefix)
+    planned = with_chosen_names(planned, options)
     # Missing columns are reported with the other mistakes, so that one run finds them all.
     lacking = () if columns is None else check_columns(found.suite, planned, columns)
     return planned, sort_diagnostics([*found.diagnostics, *lacking])

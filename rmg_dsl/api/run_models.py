@@ -29,6 +29,7 @@ from rmg_dsl.models import (
     ReplyCache,
     open_model,
     parse_model_name,
+    permissions_of,
 )
 from rmg_dsl.models.adaptive_limit import MAX_CONCURRENCY, START_CONCURRENCY
 from rmg_dsl.models.lexical import LEXICAL_NAME
@@ -113,7 +114,14 @@ def _open_run_model(
     if most is not None:
         spec = replace(spec, settings={**spec.settings, "concurrency": most})
     refresh = options.cache == "refresh"
-    model = open_model(spec, settings, shared.endpoints, cache=shared.cache, refresh=refresh)
+    model = open_model(
+        spec,
+        settings,
+        shared.endpoints,
+        cache=shared.cache,
+        refresh=refresh,
+        permissions=permissions_of(settings, options.allow_hosts, options.allow_env),
+    )
     return RunModel(model, most or MAX_CONCURRENCY, cancellation.cancel)
 
 

@@ -189,9 +189,22 @@ class CallRangeRecord(Record):
     most: int
 
 
+class DestinationRecord(Record):
+    """Where the rows and the key of one model go."""
+
+    label: str
+    model: str
+    server: str | None = Field(description="null where no row leaves the process")
+    key_variable: str | None = Field(description="the variable whose key is sent")
+    problem: str = Field(description="what the caller must allow before the model is called")
+
+
 PlanRecord: TypeAlias = Annotated[
     dict[str, object],
-    ObjectSchema({"steps": int, "calls_per_row": CallRangeRecord}, get_type_hints(CostEstimate)),
+    ObjectSchema(
+        {"steps": int, "calls_per_row": CallRangeRecord, "models": list[DestinationRecord]},
+        get_type_hints(CostEstimate),
+    ),
 ]
 
 

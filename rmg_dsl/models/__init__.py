@@ -20,8 +20,16 @@ if TYPE_CHECKING:
     from rmg_dsl.models.endpoints import Endpoint, Endpoints
     from rmg_dsl.models.lexical import LexicalModel
     from rmg_dsl.models.limiter import CallLimiter, ConcurrencyLimitedModel
-    from rmg_dsl.models.opening import ModelSpec, open_model, parse_model_name, reply_lookup_of
-    from rmg_dsl.models.presets import PRESETS, Preset
+    from rmg_dsl.models.opening import (
+        ModelSpec,
+        model_destination,
+        open_model,
+        parse_model_name,
+        permissions_of,
+        reply_lookup_of,
+    )
+    from rmg_dsl.models.permissions import Permissions
+    from rmg_dsl.models.presets import LOCAL_PROVIDER, PRESETS, Preset
     from rmg_dsl.models.prices import Price
     from rmg_dsl.models.rate_limit import RateLimit, RateLimitedModel
     from rmg_dsl.models.retry import RetryingModel
@@ -38,8 +46,11 @@ _HOMES = {
     "endpoints": "Endpoint Endpoints",
     "lexical": "LexicalModel",
     "limiter": "CallLimiter ConcurrencyLimitedModel",
-    "opening": "ModelSpec reply_lookup_of open_model parse_model_name",
-    "presets": "PRESETS Preset",
+    "opening": (
+        "ModelSpec model_destination open_model parse_model_name permissions_of reply_lookup_of"
+    ),
+    "permissions": "Permissions",
+    "presets": "LOCAL_PROVIDER PRESETS Preset",
     "prices": "Price",
     "rate_limit": "RateLimit RateLimitedModel",
     "retry": "RetryingModel",
@@ -49,6 +60,7 @@ _HOMES = {
 
 __all__ = [
     "FILE_NAME",
+    "LOCAL_PROVIDER",
     "PRESETS",
     "SETTINGS",
     "AdaptiveLimit",
@@ -66,6 +78,7 @@ __all__ = [
     "LexicalModel",
     "ModelSetting",
     "ModelSpec",
+    "Permissions",
     "Preset",
     "Price",
     "RateLimit",
@@ -75,8 +88,10 @@ __all__ = [
     "RetryingModel",
     "ScriptedModel",
     "check_setting",
+    "model_destination",
     "open_model",
     "parse_model_name",
+    "permissions_of",
     "reply_lookup_of",
 ]
 

@@ -43,7 +43,7 @@ class ChatModel:
         *,
         name: str = "",
         settings: ModelSettings | None = None,
-        key_variable: str | None = None,
+        key_advice: str = "",
         wire_format: str = "openai",
         owned: Endpoints | None = None,
     ) -> None:
@@ -54,7 +54,7 @@ class ChatModel:
         self._support = self._provider.initial_support()
         self._headers = self._provider.headers
         self._timeout = target.settings.get("timeout", DEFAULT_TIMEOUT)
-        self._key_variable = key_variable
+        self._key_advice = key_advice
         self._owned_endpoints = owned
         self._question_hash = cache(self._hash_identity)
 
@@ -135,19 +135,12 @@ class ChatModel:
         self, response: HttpResponse, attempt: int, reply_format: ReplyFormat
     ) -> CallError:
         try:
-            self._provider.decode(response, self.name, self._key_hint())
+            self._provider.decode(response, self.name, self._key_advice)
         except CallError as error:
             if reply_format.wants_logprobs:
                 _add_logprobs_hint(error, response)
             return _with_attempts(error, attempt)
         raise AssertionError("a response with an error status holds no reply")
-
-    def _key_hint(self) -> str:
-        if not self._endpoint.has_key:
-            return f"no key was sent: set {self._key_variable or 'one by api_key_env='}"
-        if self._key_variable:
-            return f"is {self._key_variable} right?"
-        return ""
 
     async def close(self) -> None:
         """Close the endpoints that belong to this model alone; the run closes shared ones."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from rmg_dsl.models.chat_model import ChatModel
 from rmg_dsl.models.endpoints import Endpoint, Endpoints
 from rmg_dsl.models.lexical import LEXICAL_NAME, LexicalModel
 from rmg_dsl.models.limiter import ConcurrencyLimitedModel
+from rmg_dsl.models.permissions import NO_PERMISSIONS, Destination, Permissions, destination_of
 from rmg_dsl.models.presets import LOCAL_PROVIDER, PRESETS, Preset, unknown_provider_message
 from rmg_dsl.models.rate_limit import RateLimitedModel
 from rmg_dsl.models.retry import DEFAULT_RETRIES, RetryingModel
@@ -62,6 +63,7 @@ def open_model(
     *,
     cache: ReplyCache | None = None,
     refresh: bool = False,
+    permissions: Permissions | None = None,
 ) -> Model:
     """The model that `spec` declares, ready for calls. It sends nothing and imports no client yet.
 
@@ -71,14 +73,25 @@ def open_model(
     Models with the same `endpoints` share one client per endpoint, and the caller closes them.
     Without `endpoints` the model's own `close()` does. Replies in `cache` are used instead of
     calls; with `refresh` they are overwritten. The caller closes the cache after the last reply.
-    Raises ModelError for a wrong setting, an unknown provider, a missing base URL or a missing key.
+    Raises ModelError for a wrong setting, an unknown provider, a missing base URL, a missing key,
+    and a host or a variable that only the spec names and `permissions` (without them, those of the
+    environment) do not allow.
     """
     model_settings = _checked_settings(spec)
     if spec.provider == LOCAL_PROVIDER:
         return _open_local_model(spec)
     registry = Endpoints() if endpoints is None else endpoints
-    endpoint = registry.endpoint_for(*_endpoint_address(spec, settings))
-    chat = _open_chat_model(spec, endpoint, owned=registry if endpoints is None else None)
+    destination = model_destination(spec, settings, permissions or permissions_of(settings))
+    if destination.problem:
+        raise ModelError(destination.problem, code="RMG607")
+    key = _api_key(spec, settings, destination.key_variable)
+    endpoint = registry.endpoint_for(_base_url(spec, settings), key)
+    chat = _open_chat_model(
+        spec,
+        endpoint,
+        owned=registry if endpoints is None else None,
+        key_advice=_key_advice(destination, has_key=key is not None),
+    )
     model = _with_limits_and_retries(chat, endpoint, model_settings, settings)
     if cache is None:
         return model
@@ -122,14 +135,16 @@ def _with_limits_and_retries(
     )
 
 
-def _open_chat_model(spec: ModelSpec, endpoint: Endpoint, owned: Endpoints | None) -> ChatModel:
+def _open_chat_model(
+    spec: ModelSpec, endpoint: Endpoint, owned: Endpoints | None = None, key_advice: str = ""
+) -> ChatModel:
     preset = PRESETS.get(spec.provider, _UNLISTED)
     return ChatModel(
         endpoint,
         spec.name,
         name=spec.full_name,
         settings=_checked_settings(spec),
-        key_variable=_key_variable(spec),
+        key_advice=key_advice,
         wire_format=preset.wire_format,
         owned=owned,
     )
@@ -144,7 +159,7 @@ def reply_lookup_of(
 
     Raises ModelError for a wrong setting, an unknown provider or a missing base URL.
     """
-    chat = _open_chat_model(spec, Endpoint(_base_url(spec, settings)), owned=None)
+    chat = _open_chat_model(spec, Endpoint(_base_url(spec, settings)))
     return ReplyLookup(chat.cache_key, cache)
 
 
@@ -154,10 +169,52 @@ def reply_lookup_of(
 _UNLISTED = Preset("")
 
 
-def _endpoint_address(spec: ModelSpec, settings: Settings) -> tuple[str, str | None]:
-    """The base URL and the key."""
-    is_key_required = "api_key_env" in spec.settings or not _is_elsewhere(spec, settings)
-    return _base_url(spec, settings), _api_key(spec, settings, is_required=is_key_required)
+def model_destination(
+    spec: ModelSpec, settings: Settings, permissions: Permissions = NO_PERMISSIONS
+) -> Destination:
+    """Where the rows and the key of a model go, without reading the key.
+
+    >>> destination = model_destination(ModelSpec("openai", "gpt-6-luna"), Settings())
+    >>> str(destination.origin), destination.key_variable
+    ('https://api.openai.com', 'OPENAI_API_KEY')
+
+    Raises ModelError for an unknown provider or a missing base URL.
+    """
+    preset = PRESETS.get(spec.provider, _UNLISTED)
+    return destination_of(
+        _base_url(spec, settings),
+        is_url_of_spec=bool(spec.settings.get("base_url")),
+        preset=preset,
+        preset_url=_url_from_environment(preset, settings),
+        declared_variable=spec.settings.get("api_key_env"),
+        permissions=permissions,
+        label=spec.label or spec.full_name,
+    )
+
+
+def permissions_of(
+    settings: Settings, hosts: Iterable[str] = (), variables: Iterable[str] = ()
+) -> Permissions:
+    """The permissions of the environment, and the caller's own."""
+    return Permissions.of(
+        [*hosts, *settings.names("RMG_ALLOW_HOSTS")],
+        [*variables, *settings.names("RMG_ALLOW_ENV")],
+    )
+
+
+def _key_advice(destination: Destination, *, has_key: bool) -> str:
+    """What to do about the key if the endpoint rejects it."""
+    if has_key:
+        return f"is {destination.key_variable} right?"
+    if destination.key_variable is not None:
+        return f"no key was sent: set {destination.key_variable}"
+    if destination.withheld_variable is None:
+        return "no key was sent: set one by api_key_env="
+    return (
+        "no key was sent, because only the spec names this host: "
+        f"--allow-host {destination.origin.address} sends it the key in "
+        f"{destination.withheld_variable}"
+    )
 
 
 def _is_elsewhere(spec: ModelSpec, settings: Settings) -> bool:
@@ -199,22 +256,17 @@ def _url_from_environment(preset: Preset, settings: Settings) -> str | None:
     return url
 
 
-def _key_variable(spec: ModelSpec) -> str | None:
-    declared: str | None = spec.settings.get("api_key_env")
-    return declared or PRESETS.get(spec.provider, _UNLISTED).key_variable
-
-
-def _api_key(spec: ModelSpec, settings: Settings, *, is_required: bool) -> str | None:
-    variable = _key_variable(spec)
+def _api_key(spec: ModelSpec, settings: Settings, variable: str | None) -> str | None:
+    """The key in a variable. Raises ModelError where it is missing or no key."""
     if variable is None:
         return None
     key = (settings.secret(variable) or "").strip()
-    if not key and is_required:
-        raise ModelError(
-            f"{spec.full_name} needs a key, and {variable} is not set: "
-            f"run `export {variable}=…` and try again"
-        )
     if not key:
+        if "api_key_env" in spec.settings or not _is_elsewhere(spec, settings):
+            raise ModelError(
+                f"{spec.full_name} needs a key, and {variable} is not set: "
+                f"run `export {variable}=…` and try again"
+            )
         return None
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ModelError(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeAlias, assert_never
 
 from rmg_dsl.ir.expr import Term
@@ -23,6 +24,8 @@ from rmg_dsl.ir.scoring import (
 )
 from rmg_dsl.ir.suite import Output, Requirement, Validation
 from rmg_dsl.scales import Scale
+
+NO_NAMES: Mapping[ModelUse, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,8 @@ class Plan:
     # The rewrite `count_calls` fills in the next two.
     calls: CallRange = CallRange(0, 0)
     certain_steps: frozenset[int] = frozenset()
+    # The names of the models that the caller chose instead of the declared ones.
+    chosen_names: Mapping[ModelUse, str] = field(default_factory=dict)
 
     def is_lazy(self, step: Step) -> bool:
         """Is it a call that some rows may not need?"""
@@ -232,7 +237,7 @@ def _step_line(place: int, step: Step, plan: Plan) -> str:
     places = {other.number: i for i, other in enumerate(plan.steps, 1)}
     reads = sorted(places[n] for n in scoring_dependencies(step.scoring) if n in places)
     line = f"{place:>3}  {_step_kind(step):<7}{plan.name_of(step)}"
-    line += "".join(f"  {part}" for part in detail_of(step) if part)
+    line += "".join(f"  {part}" for part in detail_of(step, plan.chosen_names) if part)
     if reads:
         line += f"  after {', '.join(map(str, reads))}"
     if plan.is_lazy(step):
@@ -240,21 +245,30 @@ def _step_line(place: int, step: Step, plan: Plan) -> str:
     return line
 
 
-def models_text(scoring: JudgeScoring | PairwiseScoring | RankingScoring) -> str:
-    """The models of a grader in words: `3 × openai/gpt-6-luna, in doubt openai/gpt-6`."""
+def models_text(
+    scoring: JudgeScoring | PairwiseScoring | RankingScoring,
+    chosen_names: Mapping[ModelUse, str] = NO_NAMES,
+) -> str:
+    """The models of a grader in words: `3 × openai/gpt-6-luna, in doubt openai/gpt-6`.
+
+    `chosen_names` has the models that the caller chose instead of the declared ones.
+    """
     match scoring:
         case RankingScoring(method=PairwiseRanking(comparison=comparison)):
-            return models_text(comparison)
+            return models_text(comparison, chosen_names)
         case RankingScoring():
-            return _join_model_names(scoring.models)
+            return _join_model_names(scoring.models, chosen_names)
         case JudgeScoring(escalation=escalation) if escalation is not None:
-            return f"{_panel_text(scoring)}, in doubt {_join_model_names(escalation.panel)}"
+            doubt = _join_model_names(escalation.panel, chosen_names)
+            return f"{_panel_text(scoring, chosen_names)}, in doubt {doubt}"
         case _:
-            return _panel_text(scoring)
+            return _panel_text(scoring, chosen_names)
 
 
-def _panel_text(scoring: JudgeScoring | PairwiseScoring) -> str:
-    names = _join_model_names(scoring.panel)
+def _panel_text(
+    scoring: JudgeScoring | PairwiseScoring, chosen_names: Mapping[ModelUse, str]
+) -> str:
+    names = _join_model_names(scoring.panel, chosen_names)
     if scoring.samples == 1:
         return names
     # Each sample asks the whole panel: the brackets say so.
@@ -263,26 +277,28 @@ def _panel_text(scoring: JudgeScoring | PairwiseScoring) -> str:
     return f"{scoring.samples} × {names}"
 
 
-def _join_model_names(models: Iterable[ModelUse]) -> str:
-    return " + ".join(use.display_name for use in models)
+def _join_model_names(models: Iterable[ModelUse], chosen_names: Mapping[ModelUse, str]) -> str:
+    return " + ".join(chosen_names.get(use, use.display_name) for use in models)
 
 
-def detail_of(step: Step) -> tuple[str, str]:
+def detail_of(step: Step, chosen_names: Mapping[ModelUse, str] = NO_NAMES) -> tuple[str, str]:
     """What a step does, and the model or function that it calls: two texts for people."""
     match step:
         case AskStep(scoring=PairwiseScoring() as comparison):
             orders = "in both orders" if comparison.swap else "in one order"
-            return orders, models_text(comparison)
+            return orders, models_text(comparison, chosen_names)
         case AskStep():
-            return f"on {step.scale}", models_text(step.scoring)
+            return f"on {step.scale}", models_text(step.scoring, chosen_names)
         case CallPythonStep():
             return f"on {step.scoring.scale}", step.scoring.target
         case ComputeStep():
             return _scale_text(step.scoring.scale), ""
         case RankStep():
-            return f"each {step.ranking_unit}", models_text(step.scoring)
+            return f"each {step.ranking_unit}", models_text(step.scoring, chosen_names)
         case RefineStep(scoring=loop):
-            return f"by {loop.by.name}, at most {loop.rounds} rounds", loop.writer.display_name
+            return f"by {loop.by.name}, at most {loop.rounds} rounds", _join_model_names(
+                [loop.writer], chosen_names
+            )
         case LoopOutputStep():
             return "", ""
         case _:

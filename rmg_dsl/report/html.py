@@ -9,6 +9,7 @@ from rmg_dsl.ir.columns import LABEL, REASON, STATUS, VALUE
 from rmg_dsl.ir.scoring import (
     JudgeScoring,
     ListwiseRanking,
+    ModelUse,
     PairwiseScoring,
     PythonScoring,
     RankingScoring,
@@ -471,7 +472,7 @@ def _plan_boxes(plan: Plan) -> list[Box]:
     return [
         Box(
             plan.name_of(step),
-            _step_details(step),
+            _step_details(step, plan.chosen_names),
             _step_css_class(step, plan),
             _input_places(step, places),
         )
@@ -485,17 +486,17 @@ def _input_places(step: Step, places: Mapping[int, int]) -> tuple[int, ...]:
     return tuple(sorted(places[number] for number in numbers if number in places))
 
 
-def _step_details(step: Step) -> tuple[str, ...]:
+def _step_details(step: Step, chosen_names: Mapping[ModelUse, str]) -> tuple[str, ...]:
     match step:
         case AskStep(scoring=PairwiseScoring()) | RankStep():
-            method, models = detail_of(step)
+            method, models = detail_of(step, chosen_names)
             return method, models or "code"
         case AskStep():
-            return str(step.scale), models_text(step.scoring)
+            return str(step.scale), models_text(step.scoring, chosen_names)
         case CallPythonStep(scoring=scoring):
             return str(scoring.scale), scoring.target
         case RefineStep(scoring=loop):
-            return f"by {loop.by.name}", loop.writer.display_name
+            return f"by {loop.by.name}", chosen_names.get(loop.writer, loop.writer.display_name)
         case LoopOutputStep():
             return ("of the drafts",)
         case ComputeStep(scoring=scoring):

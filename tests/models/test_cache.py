@@ -425,7 +425,8 @@ def test_half_a_character_has_no_key() -> None:
 
 
 def settings(**variables: str) -> Settings:
-    return Settings.of({"HOME": "/", **variables})
+    allowed = {"RMG_ALLOW_HOSTS": "127.0.0.1", "RMG_ALLOW_ENV": "TINY_KEY"}
+    return Settings.of({"HOME": "/", **allowed, **variables})
 
 
 def cached(

@@ -37,6 +37,8 @@ from rmg_dsl.models.adaptive_limit import LONGEST_PAUSE, MAX_CONCURRENCY, START_
 from rmg_dsl.models.http_response import rate_limit_pause_of, retry_after_of
 from rmg_dsl.scales import Whole
 
+ALLOWED = Settings.of({"HOME": "/", "RMG_ALLOW_HOSTS": "h,other"})
+
 
 def asking(text: str = "How good?") -> Request:
     return Request(Question("good", Whole(1, 5), (Message("user", text),)))
@@ -291,7 +293,7 @@ def test_the_models_of_one_endpoint_share_a_gate(wishes: list[int | None], limit
         settings: dict[str, Any] = {"base_url": "http://h/v1"} | (
             {"concurrency": wish} if wish else {}
         )
-        open_model(ModelSpec("vllm", "tiny", settings), Settings(), endpoints)
+        open_model(ModelSpec("vllm", "tiny", settings), ALLOWED, endpoints)
     assert endpoints.endpoint_for("http://h/v1").limiter.limit == limit
     assert endpoints.endpoint_for("http://other/v1").limiter.limit == START_CONCURRENCY
 
@@ -503,9 +505,7 @@ def test_the_models_of_one_endpoint_share_a_pace(
 def test_opened_models_know_the_pace_of_their_endpoint() -> None:
     endpoints = Endpoints()
     for name, more in (("a", {"rpm": 60}), ("b", {})):
-        open_model(
-            ModelSpec("vllm", name, {"base_url": "http://h/v1", **more}), Settings(), endpoints
-        )
+        open_model(ModelSpec("vllm", name, {"base_url": "http://h/v1", **more}), ALLOWED, endpoints)
     assert endpoints.endpoint_for("http://h/v1").rate_limit.is_set
     assert not endpoints.endpoint_for("http://other/v1").rate_limit.is_set
 

@@ -82,7 +82,8 @@ def spec(url: str | None = None, /, **settings: Any) -> ModelSpec:
 
 
 def environment(**variables: str) -> Settings:
-    return Settings.of({"HOME": "/", **variables})
+    allowed = {"RMG_ALLOW_HOSTS": "127.0.0.1,localhost", "RMG_ALLOW_ENV": "TINY_KEY,MINE"}
+    return Settings.of({"HOME": "/", **allowed, **variables})
 
 
 def run(model: Model, *requests: Request) -> list[Reply]:
@@ -106,7 +107,7 @@ def chatting(server: Loopback, **settings: Any) -> ChatModel:
         "tiny",
         name="test/tiny",
         settings=cast(ModelSettings, settings),
-        key_variable="TEST_KEY",
+        key_advice="is TEST_KEY right?",
         owned=endpoints,
     )
 

@@ -54,7 +54,7 @@ def opened(case: dict[str, Any], server: Loopback) -> Model:
     key_variable = PRESETS[provider].key_variable or ""
     base_url = server.url.removesuffix("/v1") + case.get("base", "")
     settings = {"max_retries": 0, **case.get("settings", {})}
-    environment = {"HOME": "/", key_variable: KEY}
+    environment = {"HOME": "/", key_variable: KEY, "RMG_ALLOW_HOSTS": "127.0.0.1"}
     if "variable" in case:
         environment[case["variable"]] = base_url
     else:
