@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from dataclasses import replace
 from functools import cache
 from itertools import count
@@ -22,6 +23,10 @@ from rmg_dsl.models.providers.provider import (
 from rmg_dsl.models.settings import ModelSettings
 
 DEFAULT_TIMEOUT = 120.0
+
+_NO_SUCH_PATH = frozenset({404, 405})
+# A version in a base URL: `/v1`, `/openai/v1`, `/v1beta/openai`.
+_VERSION = re.compile(r"/v\d")
 
 
 class ChatModel:
@@ -44,12 +49,15 @@ class ChatModel:
         name: str = "",
         settings: ModelSettings | None = None,
         key_advice: str = "",
+        url_setting: str = "the base URL",
         wire_format: str = "openai",
         owned: Endpoints | None = None,
     ) -> None:
         self.name = name or model
         self._endpoint = endpoint
         target = ProviderTarget(model, settings or {}, endpoint.base_url)
+        self._url_setting = url_setting
+        self._wire_format = wire_format
         self._provider = create_provider(wire_format, target)
         self._support = self._provider.initial_support()
         self._headers = self._provider.headers
@@ -139,8 +147,21 @@ class ChatModel:
         except CallError as error:
             if reply_format.wants_logprobs:
                 _add_logprobs_hint(error, response)
+            if response.status in _NO_SUCH_PATH:
+                self._add_url_hint(error)
             return _with_attempts(error, attempt)
         raise AssertionError("a response with an error status holds no reply")
+
+    def _add_url_hint(self, error: CallError) -> None:
+        """Say which URL was asked: the base URL may be wrong."""
+        path = self._provider.path
+        url = self._endpoint.url_of(path)
+        hint = f"the URL was {url}"
+        if url.count(path) > 1:
+            hint += f"; every call adds {path}, so {self._url_setting} must end before it"
+        elif self._wire_format == "openai" and not _VERSION.search(url):
+            hint += f"; does {self._url_setting} end in /v1?"
+        error.args = (f"{error} ({hint})",)
 
     async def close(self) -> None:
         """Close the endpoints that belong to this model alone; the run closes shared ones."""

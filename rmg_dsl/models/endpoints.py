@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
+from rmg_dsl.config import Settings
 from rmg_dsl.errors import CallError
+from rmg_dsl.models.adaptive_limit import MAX_CONCURRENCY
 from rmg_dsl.models.caching import InFlightRequests
 from rmg_dsl.models.cancellation import Cancellation
 from rmg_dsl.models.http_errors import truncate_sentence
 from rmg_dsl.models.http_response import HttpResponse, rate_limit_pause_of, retry_after_of
 from rmg_dsl.models.limiter import CallLimiter
+from rmg_dsl.models.permissions import Origin
+from rmg_dsl.models.proxies import proxy_of
 from rmg_dsl.models.rate_limit import RateLimit
 
 if TYPE_CHECKING:
@@ -53,6 +58,7 @@ class Endpoint:
         self.limiter = CallLimiter(cancellation=self.cancellation)
         self.rate_limit = RateLimit()
         self._key = key
+        self._escaped_key = _escaped_form(key)
         self._client: AsyncOpenAI | None = None
         self._options: dict[tuple[float, HeaderFunction], Any] = {}
 
@@ -62,6 +68,10 @@ class Endpoint:
     @property
     def has_key(self) -> bool:
         return self._key is not None
+
+    def url_of(self, path: str) -> str:
+        """The URL of a call, such as `http://localhost:8000/v1/chat/completions`."""
+        return f"{self._address}{path}{self._query}"
 
     async def post(
         self, path: str, body: bytes, timeout: float, headers: HeaderFunction = _no_headers
@@ -92,7 +102,7 @@ class Endpoint:
         # httpx2 restarts its timeout with each phase and chunk: this one also ends a slow trickle.
         async with asyncio.timeout(timeout):
             return await self._open_client().post(
-                f"{self._address}{path}{self._query}",
+                self.url_of(path),
                 content=body,
                 cast_to=httpx2.Response,
                 options=self._request_options(timeout, headers),
@@ -136,7 +146,12 @@ class Endpoint:
         shortest = _SHORTEST_SECRET if is_success else 1
         if len(key) < shortest:
             return content
-        return content.replace(key, b"[key]")
+        content = content.replace(key, b"[key]")
+        # JSON may write any character as `\u0041` and a slash as `\/`. Few bodies do, so most skip
+        # the slower search.
+        if self._escaped_key is not None and (b"\\u00" in content or b"\\/" in content):
+            content = self._escaped_key.sub(b"[key]", content)
+        return content
 
     def _timeout_error(self, timeout: float, cause: BaseException | None = None) -> CallError:
         import httpx2
@@ -156,7 +171,7 @@ class Endpoint:
         words = truncate_sentence(reason, 120)
         is_unreachable = isinstance(cause, httpx2.ConnectError | httpx2.ProxyError)
         # Such a request is wrong in itself: another attempt would be the same.
-        is_invalid = isinstance(cause, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError)
+        is_invalid = isinstance(cause, _invalid_request_errors())
         if is_unreachable or is_invalid:
             message = f"cannot reach {self.base_url}: {words}"
             return CallError(message, retryable=is_unreachable, fatal=True)
@@ -191,6 +206,26 @@ class Endpoints:
         """Close every client. It may be called again, and a later call opens new clients."""
         for endpoint in self._by_address.values():
             await endpoint.close()
+
+
+def _escaped_form(key: str | None) -> re.Pattern[bytes] | None:
+    r"""The key with each character plain or escaped, also twice: a verdict is JSON inside of JSON.
+
+    >>> _escaped_form("sk-1/2").sub(b"[key]", rb'"sk\u002d1\/2"')
+    b'"[key]"'
+    """
+    if not key:
+        return None
+    parts = [rf"(?:\\+(?i:u00{ord(character):02x})|\\*{re.escape(character)})" for character in key]
+    return re.compile("".join(parts).encode())
+
+
+def _invalid_request_errors() -> tuple[type[Exception], ...]:
+    import httpx2
+
+    from rmg_dsl.models.transport import ForeignRedirect
+
+    return (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, ForeignRedirect)
 
 
 def _split_query(base_url: str) -> tuple[str, str]:
@@ -237,20 +272,52 @@ def _create_client(base_url: str, key: str | None) -> AsyncOpenAI:
 
     # Without a key the client would take one from the environment; "none" is never sent.
     client = AsyncOpenAI(
-        api_key=key or "none", base_url=base_url, max_retries=0, http_client=_create_http_client()
+        api_key=key or "none",
+        base_url=base_url,
+        max_retries=0,
+        http_client=_create_http_client(base_url),
+        default_headers=_withheld_headers(base_url),
     )
-    if not (urlsplit(base_url).hostname or "").endswith("openai.com"):
+    if not _is_openai(base_url):
         # The client reads these from the environment and would send them to any host.
         client.organization = client.project = None
     return client
 
 
-def _create_http_client() -> httpx2.AsyncClient | None:
-    """The lean transport, or None for the stock one, which knows the proxies of the environment."""
-    from urllib.request import getproxies
+def _withheld_headers(base_url: str) -> Any:
+    """The headers of OPENAI_CUSTOM_HEADERS that this server must not get, each left out.
 
-    if getproxies().keys() & {"http", "https", "all", "socks"}:
+    They are for OpenAI, or for the gateway in OPENAI_BASE_URL. The client sends them to any host.
+    """
+    settings = Settings.of()
+    gateway = settings.variable("OPENAI_BASE_URL")
+    if _is_openai(base_url) or (gateway and Origin.of(gateway) == Origin.of(base_url)):
         return None
-    from rmg_dsl.models.transport import LeanClient
+    import openai
 
-    return LeanClient()
+    lines = (settings.variable("OPENAI_CUSTOM_HEADERS") or "").split("\n")
+    names = [line.partition(":")[0].strip() for line in lines if ":" in line]
+    return dict.fromkeys(names, openai.Omit())
+
+
+def _is_openai(base_url: str) -> bool:
+    """Whether a base URL is of OpenAI itself."""
+    host = urlsplit(base_url).hostname or ""
+    return host == "openai.com" or host.endswith(".openai.com")
+
+
+def _create_http_client(base_url: str) -> httpx2.AsyncClient:
+    """The client over the lean transport, or through the proxy that the environment names."""
+    from rmg_dsl.models.transport import BoundedTransport, JudgeClient, LeanClient
+
+    proxy = proxy_of(base_url)
+    if proxy is None:
+        return LeanClient()
+    return JudgeClient(BoundedTransport(proxy=proxy, limits=_create_limits()))
+
+
+def _create_limits() -> httpx2.Limits:
+    """As many connections as calls may be in flight."""
+    import httpx2
+
+    return httpx2.Limits(max_connections=MAX_CONCURRENCY, max_keepalive_connections=100)

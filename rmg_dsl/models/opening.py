@@ -18,6 +18,7 @@ from rmg_dsl.models.lexical import LEXICAL_NAME, LexicalModel
 from rmg_dsl.models.limiter import ConcurrencyLimitedModel
 from rmg_dsl.models.permissions import NO_PERMISSIONS, Destination, Permissions, destination_of
 from rmg_dsl.models.presets import LOCAL_PROVIDER, PRESETS, Preset, unknown_provider_message
+from rmg_dsl.models.proxies import check_network_settings
 from rmg_dsl.models.rate_limit import RateLimitedModel
 from rmg_dsl.models.retry import DEFAULT_RETRIES, RetryingModel
 from rmg_dsl.models.settings import ModelSettings, check_setting
@@ -85,7 +86,9 @@ def open_model(
     if destination.problem:
         raise ModelError(destination.problem, code="RMG607")
     key = _api_key(spec, settings, destination.key_variable)
-    endpoint = registry.endpoint_for(_base_url(spec, settings), key)
+    base_url = _base_url(spec, settings)
+    check_network_settings(base_url, settings)
+    endpoint = registry.endpoint_for(base_url, key)
     chat = _open_chat_model(
         spec,
         endpoint,
@@ -145,6 +148,7 @@ def _open_chat_model(
         name=spec.full_name,
         settings=_checked_settings(spec),
         key_advice=key_advice,
+        url_setting=_url_setting(spec),
         wire_format=preset.wire_format,
         owned=owned,
     )
@@ -200,6 +204,13 @@ def permissions_of(
         [*hosts, *settings.names("RMG_ALLOW_HOSTS")],
         [*variables, *settings.names("RMG_ALLOW_ENV")],
     )
+
+
+def _url_setting(spec: ModelSpec) -> str:
+    """What gives the base URL, in words."""
+    if spec.settings.get("base_url"):
+        return "`base_url`"
+    return PRESETS.get(spec.provider, _UNLISTED).url_variable or "the base URL"
 
 
 def _key_advice(destination: Destination, *, has_key: bool) -> str:

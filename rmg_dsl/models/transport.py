@@ -14,6 +14,8 @@ import errno
 import socket
 import ssl
 import time
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -108,7 +110,54 @@ class HttpTransport(httpx2.AsyncBaseTransport):
         await asyncio.sleep(0)
 
 
-class LeanClient(openai.DefaultAsyncHttpxClient):
+class ForeignRedirect(httpx2.TransportError):
+    """A redirect to another server, which must not get the rows and the key."""
+
+
+class BoundedTransport(httpx2.AsyncHTTPTransport):
+    """The stock transport, which knows proxies, with the bound on the size of a response."""
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.headers["Accept-Encoding"] = "identity"
+        response = await super().handle_async_request(request)
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async for chunk in response.aiter_raw():
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > _MOST_BYTES:
+                    raise httpx2.RemoteProtocolError(_too_long_message(), request=request)
+        finally:
+            await response.aclose()
+        return _create_response(response.status_code, response.headers.raw, b"".join(chunks))
+
+
+class JudgeClient(openai.DefaultAsyncHttpxClient):
+    """The HTTP client for `openai` over one transport. It follows redirects on the same server."""
+
+    def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
+        hooks = {"response": [_refuse_foreign_redirect]}
+        super().__init__(transport=transport, event_hooks=hooks)
+
+
+async def _refuse_foreign_redirect(response: httpx2.Response) -> None:
+    if not response.has_redirect_location:
+        return
+    before = response.request.url
+    after = before.join(response.headers["location"])
+    is_same_host = before.host == after.host
+    is_upgrade = (before.scheme, after.scheme) == ("http", "https")
+    if is_same_host and (_origin_of(before) == _origin_of(after) or is_upgrade):
+        return
+    raise ForeignRedirect(
+        f"it redirects to another server, {after.scheme}://{after.netloc.decode('ascii')}; "
+        "if that is right, name it as the base URL",
+        request=response.request,
+    )
+
+
+class LeanClient(JudgeClient):
     """The HTTP client for `openai`, with a shortcut for plain POSTs over `HttpTransport`.
 
     >>> AsyncOpenAI = openai.AsyncOpenAI
@@ -122,7 +171,7 @@ class LeanClient(openai.DefaultAsyncHttpxClient):
     def __init__(self) -> None:
         self._pooled_transport = HttpTransport()
         self._request_heads: dict[tuple[object, ...], _RequestHead] = {}
-        super().__init__(transport=self._pooled_transport)
+        super().__init__(self._pooled_transport)
 
     def build_request(self, method: str, url: Any, **parts: Any) -> httpx2.Request:
         if not _is_plain_request(parts):
@@ -239,11 +288,8 @@ class HttpConnection(asyncio.Protocol):
             self._response_ready = None
         assert self._response_head is not None
         headers = self._response_head.headers.raw_items()
-        return httpx2.Response(
-            self._response_head.status_code,
-            headers=headers,
-            content=b"".join(self._response_chunks),
-        )
+        content = b"".join(self._response_chunks)
+        return _create_response(self._response_head.status_code, headers, content)
 
     def _reset_response(self) -> None:
         self._response_head, self._response_chunks, self._response_size = None, [], 0
@@ -295,7 +341,7 @@ class HttpConnection(asyncio.Protocol):
             self._response_chunks.append(bytes(event.data))
             self._response_size += len(event.data)
             if self._response_size > _MOST_BYTES:
-                raise h11.RemoteProtocolError(f"an answer of more than {_MOST_BYTES:,} bytes")
+                raise h11.RemoteProtocolError(_too_long_message())
         elif isinstance(event, h11.Response):
             self._response_head = event
         elif isinstance(event, h11.EndOfMessage):
@@ -322,6 +368,42 @@ class HttpConnection(asyncio.Protocol):
             ready.set_result(None)
         else:
             ready.set_exception(error)
+
+
+def _too_long_message() -> str:
+    return f"an answer of more than {_MOST_BYTES:,} bytes"
+
+
+def _create_response(
+    status: int, headers: Sequence[tuple[bytes, bytes]], content: bytes
+) -> httpx2.Response:
+    """A response with its body unpacked, within the bound that holds for plain bodies.
+
+    httpx2 would unpack without a bound: a megabyte can hold a gigabyte of zeros.
+    """
+    encodings = [value.lower() for name, value in headers if name.lower() == b"content-encoding"]
+    if not encodings or encodings == [b"identity"]:
+        return httpx2.Response(status, headers=headers, content=content)
+    plain = [pair for pair in headers if pair[0].lower() != b"content-encoding"]
+    return httpx2.Response(status, headers=plain, content=_unpack(b", ".join(encodings), content))
+
+
+def _unpack(encoding: bytes, content: bytes) -> bytes:
+    """The bytes of a body that was packed although we asked for a plain one."""
+    if encoding not in (b"gzip", b"x-gzip", b"deflate"):
+        words = encoding.decode("ascii", "replace")
+        raise httpx2.DecodingError(f"a body in the encoding {words}, although none was asked for")
+    # 32 more than the largest window: zlib finds out by itself whether it is gzip or zlib.
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    try:
+        plain = unpacker.decompress(content, _MOST_BYTES + 1)
+    except zlib.error as error:
+        raise httpx2.DecodingError(str(error)) from None
+    if len(plain) > _MOST_BYTES:
+        raise httpx2.DecodingError(_too_long_message())
+    if not unpacker.eof:
+        raise httpx2.DecodingError("a packed body that is not whole")
+    return plain
 
 
 def _encode_request(http: h11.Connection, request: httpx2.Request, content: bytes) -> bytes:

@@ -393,8 +393,14 @@ def test_a_key_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with Loopback([chat(f"You said {KEY}, half \ud83d"), leaky]) as server:
         path = tmp_path / "log.jsonl"
         text = spec.replace("{}", server.url, 1)
-        allowed = {"allow_hosts": ["127.0.0.1"], "allow_env": ["MY_KEY"]}
-        result = rmg.grade(text, ROWS[:2], log=path, concurrency=1, **allowed)
+        result = rmg.grade(
+            text,
+            ROWS[:2],
+            log=path,
+            concurrency=1,
+            allow_hosts=["127.0.0.1"],
+            allow_env=["MY_KEY"],
+        )
     assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
     log = path.read_text("utf-8")
     assert len([json.loads(line) for line in log.splitlines()]) >= 2

@@ -9,6 +9,7 @@ import gzip
 import json
 import ssl
 import subprocess
+import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ import pytest
 from llama import llama_url
 from loopback import Asked, Loopback, Told, deserted_url, verdict
 
+from rmg_dsl.errors import CallError
 from rmg_dsl.models import Endpoint
+from rmg_dsl.models.http_response import HttpResponse
 from rmg_dsl.models.transport import HttpTransport, LeanClient
 
 __all__ = ["llama_url"]
@@ -249,32 +252,91 @@ def test_a_redirect_is_followed(status: int) -> None:
     assert (server.asked[-1].path, server.asked[-1].raw) == ("/v2/chat/completions", b"[1]")
 
 
-@pytest.mark.parametrize("variable", ["HTTP_PROXY", "https_proxy", "ALL_PROXY"])
-def test_with_a_proxy_about_the_stock_transport_is_used(
-    monkeypatch: pytest.MonkeyPatch, variable: str
+@pytest.mark.parametrize("proxied", [False, True])
+def test_a_redirect_to_another_server_is_refused(
+    proxied: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Loopback(verdict(4)) as proxy:
-        monkeypatch.setenv(variable, proxy.url.removesuffix("/v1"))
-        monkeypatch.setenv("NO_PROXY", "nowhere.example")
-        endpoint = Endpoint("http://judge.example/v1")
-        assert not isinstance(endpoint._open_client()._client, LeanClient)
-        asyncio.run(endpoint.close())
+    with Loopback(verdict(4)) as other:
+        elsewhere = other.url.replace("127.0.0.1", "localhost")
+        with Loopback(Told(307, {}, {"location": elsewhere})) as server:
+            if proxied:
+                monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
+            with pytest.raises(CallError, match="redirects to another server") as caught:
+                post(server.url, b"a row")
+    assert caught.value.fatal
+    assert not other.asked
 
 
-def test_a_word_about_no_proxy_is_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "ALL_PROXY",
-        "http_proxy",
-        "https_proxy",
-        "all_proxy",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NO_PROXY", "localhost")
-    endpoint = Endpoint("http://judge.example/v1")
-    assert isinstance(endpoint._open_client()._client, LeanClient)
-    asyncio.run(endpoint.close())
+ZEROS = b'{"x": "' + b"0" * (65 << 20) + b'"}'
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "says"),
+    [
+        ("gzip", gzip.compress(ZEROS), "more than 67,108,864 bytes"),
+        ("deflate", zlib.compress(ZEROS), "more than 67,108,864 bytes"),
+        ("gzip, gzip", gzip.compress(gzip.compress(b"{}")), "the encoding gzip, gzip"),
+        ("br", b"{}", "the encoding br"),
+        ("gzip", gzip.compress(b'{"x": 1}')[:-4], "not whole"),
+        ("gzip", b"{}", "incorrect header"),
+    ],
+)
+def test_a_packed_body_is_unpacked_within_the_bound(encoding: str, body: bytes, says: str) -> None:
+    head = b"content-encoding: %b\r\ncontent-length: %d\r\n\r\n" % (encoding.encode(), len(body))
+    with Loopback(told(OK + head + body)) as server, pytest.raises(CallError, match=says):
+        post(server.url, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)]
+)
+def test_a_packed_body_is_read(encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    body = pack(b'{"x": 1}')
+    head = b"content-encoding: %b\r\ncontent-length: %d\r\n\r\n" % (encoding.encode(), len(body))
+    with Loopback(told(OK + head + body)) as server:
+        assert post(server.url, b"{}").body == {"x": 1}
+
+
+ESCAPED_KEYS = [
+    rb"sk-a\/b-0123456789",
+    rb"sk\u002da\u002Fb-0123456789",
+    rb"\u0073k-a/b-0123456789",
+    rb"sk-a\\\/b-0123456789",
+    rb"sk\\u002da/b-0123456789",
+]
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"401 Unauthorized"])
+@pytest.mark.parametrize("escaped", ESCAPED_KEYS)
+def test_a_key_that_comes_back_escaped_is_redacted(escaped: bytes, status: bytes) -> None:
+    body = b'{"error": {"message": "no such key: ' + escaped + b'"}}'
+    head = b"HTTP/1.1 " + status + b"\r\ncontent-length: %d\r\n\r\n" % len(body)
+    with Loopback(told(head + body)) as server:
+        response = post(server.url, b"{}", key="sk-a/b-0123456789")
+    assert response.body == {"error": {"message": "no such key: [key]"}}
+
+
+@pytest.mark.parametrize("is_gateway", [False, True])
+def test_custom_headers_are_for_openai_and_its_gateway(
+    is_gateway: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Gateway: secret-99\nX-Team: a")
+    with Loopback(verdict(4)) as server:
+        if is_gateway:
+            monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        post(server.url, b"{}")
+    assert server.asked[0].headers.get("x-gateway") == ("secret-99" if is_gateway else None)
+
+
+def post(url: str, body: bytes, key: str | None = None) -> HttpResponse:
+    async def main() -> HttpResponse:
+        endpoint = Endpoint(url, key)
+        try:
+            return await endpoint.post("/chat/completions", body, 10)
+        finally:
+            await endpoint.close()
+
+    return asyncio.run(main())
 
 
 # Servers that nobody here wrote
