@@ -38,8 +38,12 @@ from rmg_dsl.scales.yes_no import YesNo
 WORD_SCALES: Mapping[str, Callable[[bool], Scale]] = {"bool": YesNo, "points": Points}
 """The scales that a spec writes as one word; each is made from whether `lower` follows the word."""
 
+WRITTEN_FORMS = ("1..5", "0.0..1.0", '"good" | "bad"', '("bad"=0 | "good"=1)', *WORD_SCALES)
+"""How a spec writes the kinds of scales, one example of each, for messages."""
+
 __all__ = [
     "WORD_SCALES",
+    "WRITTEN_FORMS",
     "ColumnKind",
     "CriterionAnswer",
     "DuplicateKeys",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from rmg_dsl.diagnostics import Diagnostic
-from rmg_dsl.scales import WORD_SCALES
+from rmg_dsl.scales import WORD_SCALES, WRITTEN_FORMS
 from rmg_dsl.syntax.bad_line import BadLine
 
 _NUMBER = r"-?(?:\d+(?:\.(?!\.)\d*)?|\.\d+)"
@@ -18,7 +18,7 @@ _SCALE = re.compile(
     rf"|(?:{_TEXT})(?!\s*=\s*\d)(?:\s*\|\s*(?:{_TEXT}))*)(?:\s*lower\b)?"
 )
 _GRADER = re.compile(r"grader\s+\w+\s*")
-_SCALE_FORMS = '`1..5`, `0.0..1.0`, `bool`, `"good" | "bad"`, `("bad"=0 | "good"=1)` or `points`'
+_SCALE_FORMS = ", ".join(f"`{form}`" for form in WRITTEN_FORMS)
 _OTHER_ARROW = re.compile(
     r"=>|→|–>|—>|-->|->>|>|-(?!>)|:(?=\s*\S)"
     rf"|=(?=\s*(?:{_NUMBER}\s*\.\.\s*{_NUMBER}|(?:{_WORD})\b)\s*(?:lower\s*)?[=:])"
@@ -128,7 +128,7 @@ def _suggest_scale(m: BadLine, written: re.Match[str]) -> Diagnostic:
     if re.match(r"[Bb]ool|yes|binary", text):
         return m.diagnose_with_fix("RMG121", "yes or no is the scale `bool`", start, end, "bool")
     return m.diagnose_at(
-        "RMG121", f"`{text}` is no scale", m.span(start, end), f"a scale is {_SCALE_FORMS}"
+        "RMG121", f"`{text}` is no scale", m.span(start, end), f"a scale is one of {_SCALE_FORMS}"
     )
 
 
