@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
@@ -38,7 +37,16 @@ from rmg_dsl.api.sources import Spec
 from rmg_dsl.api.validating import validation_results, validations_of
 from rmg_dsl.plan import result_columns
 from rmg_dsl.report import GradedRow, RunSummary
-from rmg_dsl.runtime import INTERRUPTED, RequirementChecker, RowResult, ValidationCollector, bridge
+from rmg_dsl.runtime import (
+    INTERRUPTED,
+    Bridge,
+    RequirementChecker,
+    RowResult,
+    ValidationCollector,
+    bridge,
+    bridge_for_caller,
+    call_on_loop,
+)
 from rmg_dsl.stats import estimate_of
 
 # A hurried interrupt leaves calls in flight; their replies still reach the cache until then.
@@ -154,11 +162,14 @@ def _run_on_bridge(
     )
     ending = "failed"
     try:
-        result = bridge().run(
-            _share_inflight_calls(job, work),
-            on_tick=lambda: progress.draw(job.run.tally),
-            on_interrupt=job.run.interrupt if stop_on_interrupt else None,
-        )
+        with bridge_for_caller() as runner:
+            result = runner.run(
+                _share_inflight_calls(job, work, runner),
+                on_tick=lambda: progress.draw(job.run.tally),
+                on_interrupt=job.run.interrupt if stop_on_interrupt else None,
+                # The loop may wait for a function of the caller that hangs.
+                unblock=job.functions.stop,
+            )
         ending = ending_line(result)
     finally:
         progress.end(ending)
@@ -172,16 +183,20 @@ def stop_handler(job: GradingJob, *, hurried: bool = False) -> Callable[[], None
     most ten seconds, and their replies are in the cache for the next run.
     """
     loop = bridge().loop()
-    return lambda: _interrupt_on(loop, job, hurried)
+
+    def stop() -> None:
+        # First: the loop may wait for a function of the caller that hangs.
+        job.functions.stop()
+        loop.call_soon_threadsafe(lambda: job.run.interrupt(hurried=hurried))
+
+    return stop
 
 
-def _interrupt_on(loop: asyncio.AbstractEventLoop, job: GradingJob, hurried: bool) -> None:
-    loop.call_soon_threadsafe(lambda: job.run.interrupt(hurried=hurried))
-
-
-async def _share_inflight_calls(job: GradingJob, work: Coroutine[Any, Any, _Finished]) -> _Finished:
+async def _share_inflight_calls(
+    job: GradingJob, work: Coroutine[Any, Any, _Finished], runner: Bridge
+) -> _Finished:
     """Let two runs in one process wait for the same call instead of sending it twice."""
-    job.resources.endpoints.in_flight.share_with(bridge().in_flight)
+    job.resources.endpoints.in_flight.share_with(runner.in_flight)
     return await work
 
 
@@ -217,7 +232,7 @@ async def stream_job(
                     summary.add(row)
                     on_graded(row)
                     if job.options.on_row is not None:
-                        job.options.on_row({**row.row, **row.cells})
+                        call_on_loop(job.options.on_row, {**row.row, **row.cells})
     finally:
         closing = _close_run(job, files)
         if job.run.unfinished_calls:
@@ -232,6 +247,7 @@ async def _close_run(job: GradingJob, files: ExitStack) -> None:
     try:
         await job.run.wait_for_unfinished(LINGER_SECONDS)
     finally:
+        job.functions.close()
         with files:
             await job.resources.close()
 

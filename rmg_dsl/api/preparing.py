@@ -28,7 +28,7 @@ from rmg_dsl.plan import (
     make_plan,
     with_column_prefix,
 )
-from rmg_dsl.runtime import Evaluator, Run, RunModel
+from rmg_dsl.runtime import Evaluator, FunctionRunner, Run, RunModel
 from rmg_dsl.tables import Table, check_log_ending, is_frame, limit_rows, open_table, sample_rows
 
 Functions = Mapping[str, Callable[..., Any]]
@@ -50,6 +50,7 @@ class GradingJob:
     evaluator: Evaluator
     run: Run
     is_streamed: bool
+    functions: FunctionRunner
 
 
 def prepare(spec: Spec, data: Any, options: Options, *, loops: LoopMode = "run") -> GradingJob:
@@ -60,17 +61,20 @@ def prepare(spec: Spec, data: Any, options: Options, *, loops: LoopMode = "run")
         check_log_ending(options.log)
     table = table_of(data, options)
     suite, planned = check_and_plan(spec, table, options, loops)
+    runner = FunctionRunner()
     python = _python_functions(planned, options)
     shared = RunResources.of(options, settings)
     # Only models that a step of the plan asks are opened: the others need no key.
     uses = [use for step in planned.model_steps for use in step.models]
     run_models = open_run_models(uses, suite.suite.models, options, settings, shared)
     guard = budget_guard(uses, options, lambda tally: cost_of(planned, options, tally))
-    evaluator = Evaluator(planned, available_functions(options), python)
+    evaluator = Evaluator(planned, _bounded_functions(options, runner), python, runner.bounded)
     run = Run(evaluator, run_models, guard, options.seed)
     # A file is read again for the results; a frame is kept in memory anyway.
     streamed = isinstance(data, str | os.PathLike)
-    return GradingJob(suite, planned, table, options, run_models, shared, evaluator, run, streamed)
+    return GradingJob(
+        suite, planned, table, options, run_models, shared, evaluator, run, streamed, runner
+    )
 
 
 # ── the data ──
@@ -200,6 +204,12 @@ def available_functions(options: Options) -> dict[str, Callable[..., Any]]:
     if taken := [name for name in options.functions if name in built_in]:
         raise UsageError(f"functions: `{taken[0]}` is a built-in function; give yours another name")
     return {**std.implementations(), **options.functions}
+
+
+def _bounded_functions(options: Options, runner: FunctionRunner) -> dict[str, Callable[..., Any]]:
+    """The functions of expressions; each call of one of the caller's has a bound on its time."""
+    bounded = {name: runner.bounded(function) for name, function in options.functions.items()}
+    return {**available_functions(options), **bounded}
 
 
 def _python_functions(planned: Plan, options: Options) -> Functions:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeGuard
 
 from rmg_dsl.checker.calls import check_function_call
 from rmg_dsl.checker.expressions import ExpressionChecker, find_library_grader
 from rmg_dsl.checker.judging import JudgingChecker, default_pool, pooled_type
-from rmg_dsl.checker.keys import check_plain_value, check_settings, is_fully_read
+from rmg_dsl.checker.keys import (
+    check_plain_value,
+    check_settings,
+    integer_setting,
+    is_fully_read,
+)
 from rmg_dsl.checker.models import ModelTable
 from rmg_dsl.checker.pairwise import SHARE, ComparisonChecker
 from rmg_dsl.checker.prompts import (
@@ -294,11 +300,7 @@ class GraderResolver:
         if called is not None:
             graded, _ = called
             return self._check_alias_scale(graded, value, scale, scope)
-        if (
-            isinstance(value, nodes.CallNode)
-            and isinstance(value.function, nodes.NameNode)
-            and value.function.id == "python"
-        ):
+        if is_python_call(value):
             return self._check_python_grader(value, declared, scale, scope)
         typed = self.expressions.check(value, scope)
         return self._check_expression_grader(typed, value, declared, scale, scope)
@@ -396,7 +398,12 @@ class GraderResolver:
             )
 
     def _check_python_grader(
-        self, value: nodes.CallNode, declared: nodes.GraderDecl, scale: Scale | None, scope: Scope
+        self,
+        value: nodes.CallNode,
+        declared: nodes.GraderDecl,
+        scale: Scale | None,
+        scope: Scope,
+        timeout: int | None = None,
     ) -> ResolvedGrader | None:
         first = (
             value.arguments[0].value
@@ -422,7 +429,9 @@ class GraderResolver:
             self._report_missing_scale(declared, scope, "a Python function")
             return None
         return self._register_scoring(
-            PythonScoring(first.value, tuple(arguments), scale), type_of_scale(scale), scope
+            PythonScoring(first.value, tuple(arguments), scale, timeout),
+            type_of_scale(scale),
+            scope,
         )
 
     @staticmethod
@@ -445,6 +454,7 @@ class GraderResolver:
         settings = check_settings(block, "grader", scope)
         for name, setting in settings.items():
             check_plain_value(setting, keys_of("grader")[name], scope)
+        _check_timeout(settings, scope)
         if "score" in settings and "prompt" in settings:
             called = self._find_grader_reference(settings["score"].value, scope)
             if called is None:
@@ -519,12 +529,9 @@ class GraderResolver:
                 "RMG302", "a score is no text", value.span, help="a prompt stands after `prompt =`"
             )
             return None
-        if (
-            isinstance(value, nodes.CallNode)
-            and isinstance(value.function, nodes.NameNode)
-            and value.function.id == "python"
-        ):
-            return self._check_python_grader(value, declared, scale, scope)
+        if is_python_call(value):
+            seconds = integer_setting(settings.get("timeout"))
+            return self._check_python_grader(value, declared, scale, scope, seconds)
         checked = self.expressions.check(value, scope)
         return self._check_expression_grader(
             checked, value, declared, scale, scope, settings.get("pass")
@@ -674,3 +681,23 @@ class GraderResolver:
             scoring, settings, scope
         )
         return self._register_scoring(drawn, pooled_type(drawn), scope, settings.get("pass"))
+
+
+def is_python_call(value: nodes.Expr) -> TypeGuard[nodes.CallNode]:
+    """Whether an expression is `python("module:function", …)`."""
+    if not isinstance(value, nodes.CallNode) or not isinstance(value.function, nodes.NameNode):
+        return False
+    return value.function.id == "python"
+
+
+def _check_timeout(settings: Mapping[str, nodes.SettingLine], scope: Scope) -> None:
+    """Report a `timeout` of a grader that calls no Python function."""
+    timeout, score = settings.get("timeout"), settings.get("score")
+    if timeout is None or (score is not None and is_python_call(score.value)):
+        return
+    scope.report(
+        "RMG210",
+        "`timeout` is for graders that call `python(…)`",
+        timeout.key.span,
+        help="the calls of a model have theirs in `llm(…, timeout=60)`",
+    )

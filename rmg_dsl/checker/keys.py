@@ -138,6 +138,15 @@ def check_plain_value(setting: nodes.SettingLine, key: KeySpec, scope: Scope) ->
             pass
 
 
+def integer_setting(setting: nodes.SettingLine | None) -> int | None:
+    """The whole number of a setting; None without the setting, and for another value."""
+    match setting:
+        case nodes.SettingLine(value=nodes.NumberNode(int(value))):
+            return value
+        case _:
+            return None
+
+
 def _is_count(value: nodes.Expr) -> bool:
     if not isinstance(value, nodes.NumberNode):
         return False

@@ -7,7 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from rmg_dsl.checker.expressions import UNKNOWN, ExpressionChecker
 from rmg_dsl.checker.graders import GraderResolver
-from rmg_dsl.checker.keys import check_plain_value, check_settings, is_fully_read
+from rmg_dsl.checker.keys import (
+    check_plain_value,
+    check_settings,
+    integer_setting,
+    is_fully_read,
+)
 from rmg_dsl.checker.models import ModelTable
 from rmg_dsl.checker.prompts import (
     CheckedTemplate,
@@ -171,8 +176,8 @@ class RefineChecker:
             holdout,
             feedback or needed or (duel or by,),
             needed,
-            _integer_setting(settings.get("rounds")) or DEFAULT_ROUNDS,
-            _integer_setting(settings.get("patience")),
+            integer_setting(settings.get("rounds")) or DEFAULT_ROUNDS,
+            integer_setting(settings.get("patience")),
             _name_setting(settings.get("keep")) == "last",
         )
 
@@ -467,14 +472,6 @@ def _names_a_score(node: nodes.NameNode, scope: Scope) -> bool:
     target = scope.file.find(node.id)
     scores = nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | nodes.RankingDecl
     return target is not None and isinstance(target.declaration, scores)
-
-
-def _integer_setting(setting: nodes.SettingLine | None) -> int | None:
-    match setting:
-        case nodes.SettingLine(value=nodes.NumberNode(int(value))):
-            return value
-        case _:
-            return None
 
 
 def _name_setting(setting: nodes.SettingLine | None) -> str:

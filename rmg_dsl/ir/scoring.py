@@ -140,11 +140,15 @@ class ExpressionScoring(IRNode):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PythonScoring(IRNode):
-    """A Python function, `module:name`, that the caller of the run must allow."""
+    """A Python function, `module:name`, that the caller of the run must allow.
+
+    A call that takes longer than `timeout` seconds gives no score; None is the default of the run.
+    """
 
     target: str
     arguments: tuple[tuple[str, Term], ...]
     scale: Scale
+    timeout: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -17,14 +17,17 @@ from rmg_dsl.runtime.requirements import (
     RequirementFailure,
     RequirementResult,
 )
-from rmg_dsl.runtime.sync_bridge import bridge
+from rmg_dsl.runtime.sync_bridge import Bridge, bridge, bridge_for_caller
+from rmg_dsl.runtime.user_functions import FunctionRunner, call_on_loop
 from rmg_dsl.runtime.validation import ValidationCollector, ValidationColumns
 
 __all__ = [
     "INTERRUPTED",
+    "Bridge",
     "BudgetCheck",
     "CostEstimate",
     "Evaluator",
+    "FunctionRunner",
     "ModelQuote",
     "RequirementChecker",
     "RequirementFailure",
@@ -36,6 +39,8 @@ __all__ = [
     "ValidationCollector",
     "ValidationColumns",
     "bridge",
+    "bridge_for_caller",
+    "call_on_loop",
     "estimate",
     "output_of",
 ]

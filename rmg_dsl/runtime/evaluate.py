@@ -51,6 +51,7 @@ from rmg_dsl.runtime.row_state import (
     fail,
     state_of_enquiry,
 )
+from rmg_dsl.runtime.user_functions import DEFAULT_SECONDS, UserFunction
 from rmg_dsl.scales import Scale, Value
 
 
@@ -58,7 +59,7 @@ class Evaluator(ExpressionEvaluator):
     """Evaluates the rows of one plan.
 
     `functions` are the built-in functions and the caller's own; `python` are the functions of
-    `python("module:name")` by that text.
+    `python("module:name")` by that text, and `bound` gives one a bound on the seconds of a call.
     """
 
     def __init__(
@@ -66,11 +67,13 @@ class Evaluator(ExpressionEvaluator):
         plan: Plan,
         functions: Mapping[str, Callable[..., Data]],
         python: Mapping[str, Callable[..., Data]] | None = None,
+        bound: Callable[[UserFunction, float], UserFunction] = lambda function, _: function,
     ) -> None:
         self.plan = plan
         self.steps: dict[int, Step] = {step.number: step for step in plan.steps}
         super().__init__(functions)
         self._python_functions = python or {}
+        self._bound = bound
         self._loops = {
             step.number: RefineLoop(step, self)
             for step in plan.steps
@@ -131,7 +134,7 @@ class Evaluator(ExpressionEvaluator):
             case LoopOutputStep():
                 return partial(self._take_loop_output, step)
             case CallPythonStep():
-                return partial(self._call_python, step)
+                return self._python_call(step)
             case ComputeStep():
                 return self._computation(step)
             case RankStep():
@@ -207,14 +210,22 @@ class Evaluator(ExpressionEvaluator):
         values = {name: self.value_or_none(term, state) for name, term in bound}
         return render_question(partial(ask, values))
 
-    def _call_python(self, step: CallPythonStep, state: RowState) -> Score:
-        arguments = {name: self.value(term, state) for name, term in step.scoring.arguments}
-        missing = next((name for name, value in arguments.items() if is_or_has_null(value)), None)
-        if missing is not None:
-            fail(Status.MISSING_INPUT, f"`{missing}` is null")
-        target = step.scoring.target
-        result = plain_result(self._python_functions[target](**arguments), target)
-        return _as_score(result, step.scoring.scale)
+    def _python_call(self, step: CallPythonStep) -> Callable[[RowState], Score]:
+        scoring = step.scoring
+        function = self._bound(
+            self._python_functions[scoring.target], scoring.timeout or DEFAULT_SECONDS
+        )
+
+        def score(state: RowState) -> Score:
+            arguments = {name: self.value(term, state) for name, term in scoring.arguments}
+            nulls = (name for name, value in arguments.items() if is_or_has_null(value))
+            missing = next(nulls, None)
+            if missing is not None:
+                fail(Status.MISSING_INPUT, f"`{missing}` is null")
+            result = plain_result(function(**arguments), scoring.target)
+            return _as_score(result, scoring.scale)
+
+        return score
 
     def _computation(self, step: ComputeStep) -> Callable[[RowState], Score]:
         value_of, term, scale = self.row_function(step.term), step.term, step.scoring.scale

@@ -6,14 +6,19 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from rmg_dsl.models import InFlightRequests
+from rmg_dsl.runtime.user_functions import CallerExit
 
 Result = TypeVar("Result")
+# True in the code of a run, and in the caller's functions that it calls.
+_IS_INSIDE_RUN: ContextVar[bool] = ContextVar("is inside run", default=False)
 TICK_SECONDS = 0.05
 _CLOSE_SECONDS = 1.0
 
@@ -68,14 +73,16 @@ class Bridge:
         *,
         on_tick: Callable[[], None] | None = None,
         on_interrupt: Callable[[], None] | None = None,
+        unblock: Callable[[], None] = lambda: None,
     ) -> Result:
         """Run `work` on the loop and wait for its result, in short ticks.
 
         `on_tick` is called after each tick of `TICK_SECONDS`. The first Ctrl-C calls
-        `on_interrupt`, which should make the work end soon, and the wait goes on. A second Ctrl-C
-        is raised.
+        `unblock` in this thread and then `on_interrupt` in that of the loop, which should make the
+        work end soon, and the wait goes on. A second Ctrl-C is raised. So is a SystemExit or
+        KeyboardInterrupt of the caller's own functions.
         """
-        future = asyncio.run_coroutine_threadsafe(work, self.loop())
+        future = asyncio.run_coroutine_threadsafe(_mark_as_inside(work), self.loop())
         while True:
             try:
                 return _wait_for_future(future, on_tick)
@@ -83,8 +90,11 @@ class Bridge:
                 if on_interrupt is None:
                     future.cancel()
                     raise
+                unblock()
                 self.loop().call_soon_threadsafe(on_interrupt)
                 on_interrupt = None
+            except CallerExit as error:
+                raise error.cause from None
 
     def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Start `work` from code on the loop; it goes on when that code is done."""
@@ -121,6 +131,11 @@ class Bridge:
         return asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def _mark_as_inside(work: Coroutine[Any, Any, Result]) -> Result:
+    _IS_INSIDE_RUN.set(True)
+    return await work
+
+
 def _wait_for_future(future: Future[Result], on_tick: Callable[[], None] | None) -> Result:
     while True:
         try:
@@ -140,5 +155,22 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 def bridge() -> Bridge:
-    """The only bridge of the process."""
+    """The bridge of the process."""
     return _BRIDGE
+
+
+@contextmanager
+def bridge_for_caller() -> Iterator[Bridge]:
+    """The bridge for a new run.
+
+    A function of a spec, or `on_row`, may start a run of its own while the loop waits for it: that
+    run needs another loop.
+    """
+    if not _IS_INSIDE_RUN.get():
+        yield _BRIDGE
+        return
+    nested = Bridge()
+    try:
+        yield nested
+    finally:
+        nested.close()

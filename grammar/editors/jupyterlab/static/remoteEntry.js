@@ -16,7 +16,7 @@
     "scale": "lower bool points".split(" "),
     "operators": "if else or and not in".split(" "),
     "constants": "True False None".split(" "),
-    "keys": "among by compare decide draft escalate feedback generator group guard holdout keep level logprobs missing model pass patience pool prompt rounds rubric samples score swap system until".split(" "),
+    "keys": "among by compare decide draft escalate feedback generator group guard holdout keep level logprobs missing model pass patience pool prompt rounds rubric samples score swap system timeout until".split(" "),
     "templates": "draft prompt system".split(" "),
     "functions": "weighted min max sum any all unit clip round abs passed scored given default column words chars length contains contains_all contains_any starts_with ends_with matches extract join transcript lower upper strip exact exact_ci rouge_1 rouge_2 rouge_l bleu chrf token_f1 levenshtein jaccard json_valid json_equal number_close mean median share count unscored stdev variance quantile kappa weighted_kappa alpha fleiss accuracy pearson spearman kendall low high llm panel python".split(" "),
     "graders": "relevance correctness helpfulness harmlessness accuracy hallucination instruction_following conciseness".split(" "),
