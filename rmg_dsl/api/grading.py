@@ -312,7 +312,8 @@ def _notes(job: GradingJob) -> tuple[str, ...]:
 
 
 def _model_notes(job: GradingJob) -> Iterable[str]:
-    for run_model in job.run_models.values():
+    # With the log, whose note is one of the model.
+    for run_model in job.run.run_models.values():
         if run_model.model.note:
             yield run_model.model.note
 

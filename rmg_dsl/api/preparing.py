@@ -29,7 +29,15 @@ from rmg_dsl.plan import (
     with_column_prefix,
 )
 from rmg_dsl.runtime import Evaluator, FunctionRunner, Run, RunModel
-from rmg_dsl.tables import Table, check_log_ending, is_frame, limit_rows, open_table, sample_rows
+from rmg_dsl.tables import (
+    Table,
+    check_log_ending,
+    check_overwrite,
+    is_frame,
+    limit_rows,
+    open_table,
+    sample_rows,
+)
 
 Functions = Mapping[str, Callable[..., Any]]
 
@@ -59,6 +67,7 @@ def prepare(spec: Spec, data: Any, options: Options, *, loops: LoopMode = "run")
     settings = Settings.of()
     if options.log is not None:
         check_log_ending(options.log)
+        check_overwrite(options.log, f"`log` {os.fspath(options.log)}", _files_read(spec, data))
     table = table_of(data, options)
     suite, planned = check_and_plan(spec, table, options, loops)
     runner = FunctionRunner()
@@ -68,13 +77,25 @@ def prepare(spec: Spec, data: Any, options: Options, *, loops: LoopMode = "run")
     uses = [use for step in planned.model_steps for use in step.models]
     run_models = open_run_models(uses, suite.suite.models, options, settings, shared)
     guard = budget_guard(uses, options, lambda tally: cost_of(planned, options, tally))
-    evaluator = Evaluator(planned, _bounded_functions(options, runner), python, runner.bounded)
+    functions = _limited_functions(options, runner)
+    evaluator = Evaluator(planned, functions, python, runner.with_time_limit)
     run = Run(evaluator, run_models, guard, options.seed)
     # A file is read again for the results; a frame is kept in memory anyway.
     streamed = isinstance(data, str | os.PathLike)
     return GradingJob(
         suite, planned, table, options, run_models, shared, evaluator, run, streamed, runner
     )
+
+
+def _files_read(spec: Spec, data: object) -> dict[str, str | os.PathLike[str]]:
+    """The files of the spec and the data, where they are files."""
+    files: dict[str, str | os.PathLike[str]] = {}
+    if isinstance(data, str | os.PathLike):
+        files["the data"] = data
+    # The text of a spec is no path.
+    if isinstance(spec, os.PathLike):
+        files["the spec"] = spec
+    return files
 
 
 # ── the data ──
@@ -206,10 +227,10 @@ def available_functions(options: Options) -> dict[str, Callable[..., Any]]:
     return {**std.implementations(), **options.functions}
 
 
-def _bounded_functions(options: Options, runner: FunctionRunner) -> dict[str, Callable[..., Any]]:
-    """The functions of expressions; each call of one of the caller's has a bound on its time."""
-    bounded = {name: runner.bounded(function) for name, function in options.functions.items()}
-    return {**available_functions(options), **bounded}
+def _limited_functions(options: Options, runner: FunctionRunner) -> dict[str, Callable[..., Any]]:
+    """The functions of expressions; a call of one of the caller's has a limit on its time."""
+    own = {name: runner.with_time_limit(function) for name, function in options.functions.items()}
+    return {**available_functions(options), **own}
 
 
 def _python_functions(planned: Plan, options: Options) -> Functions:
@@ -239,9 +260,12 @@ def _is_allowed(target: str, options: Options) -> bool:
 
 def _import_function(target: str) -> Callable[..., Any]:
     module, _, name = target.partition(":")
+    if module.startswith("."):
+        raise UsageError(f'`python("{target}")`: write the whole name of the module')
     try:
         found: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, SyntaxError) as error:
-        raise UsageError(f'`python("{target}")` cannot be imported: {error}') from None
+    except (Exception, SystemExit) as error:
+        why = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise UsageError(f'`python("{target}")` cannot be imported: {why}') from error
     Options(functions={target: found})  # the same rules as for a function that is given
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import IO
 
@@ -242,12 +242,53 @@ def model_spec_of(use: ModelUse, chosen: str | None, settings: Settings) -> Mode
 # ── the log ──
 
 
+class CallLog:
+    """The file of `--log`. A disk that is full ends the log, and not the run that is paid for."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.note = ""
+        self._name = os.fspath(path)
+        try:
+            # UTF-8 cannot encode half of a surrogate pair; its escape is valid JSON.
+            self._file: IO[str] | None = open(  # noqa: SIM115 - `close` closes it
+                path, "w", encoding="utf-8", errors="backslashreplace"
+            )
+        except OSError as error:
+            raise DataError(self._problem(error)) from None
+
+    def write(self, entry: Mapping[str, object]) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
+            # After a crash the log must hold what was paid for.
+            self._file.flush()
+        except OSError as error:
+            self.note = f"{self._problem(error)}; it ends early, the results are whole"
+            self.close()
+
+    def close(self) -> None:
+        file, self._file = self._file, None
+        # What could not be written is still in the buffer, and fails once more.
+        with suppress(OSError):
+            if file is not None:
+                file.close()
+
+    def _problem(self, error: OSError) -> str:
+        return f"the log {self._name} cannot be written: {(error.strerror or str(error)).lower()}"
+
+
 class LoggingModel(ModelWrapper):
     """A model whose requests and raw replies are logged. Neither contains a key."""
 
-    def __init__(self, model: Model, write: Callable[[Mapping[str, object]], None]) -> None:
+    def __init__(self, model: Model, log: CallLog) -> None:
         super().__init__(model)
-        self._write = write
+        self._log = log
+        self._write = log.write
+
+    @property
+    def note(self) -> str:
+        return "; ".join(note for note in (super().note, self._log.note) if note)
 
     async def complete(self, request: Request) -> Reply:
         entry = {
@@ -290,20 +331,9 @@ def with_log(
     """The models with a log of their calls, where there is a path; `stack` closes the file."""
     if path is None:
         return dict(run_models)
-    try:
-        # UTF-8 cannot encode half of a surrogate pair; its escape is valid JSON.
-        log = open(path, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - below
-        file: IO[str] = stack.enter_context(log)
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise DataError(f"the log {os.fspath(path)} cannot be written: {why}") from None
-
-    def write(entry: Mapping[str, object]) -> None:
-        file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
-        # After a crash the log must hold what was paid for.
-        file.flush()
-
+    log = CallLog(path)
+    stack.callback(log.close)
     return {
-        use: replace(run_model, model=LoggingModel(run_model.model, write))
+        use: replace(run_model, model=LoggingModel(run_model.model, log))
         for use, run_model in run_models.items()
     }

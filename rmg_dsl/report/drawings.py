@@ -51,12 +51,14 @@ def _histogram_bins(column: OutputSummary) -> list[tuple[str, int]]:
         low, high = kind.low, kind.high
     if low == high:
         return [(format_number(low), len(values))]
+    # Each is divided first: the difference of two huge numbers is infinite.
+    width = high / BINS - low / BINS
     counts = [0] * BINS
     for value in values:
-        place = int((value - low) / (high - low) * BINS)
+        place = int(value / width - low / width)
         # The highest value belongs to the last bin.
         counts[min(BINS - 1, place)] += 1
-    edges = [low + (high - low) * i / BINS for i in range(BINS + 1)]
+    edges = [*(low + width * i for i in range(BINS)), high]
     return [
         (f"{format_number(edges[i])} to {format_number(edges[i + 1])}", count)
         for i, count in enumerate(counts)

@@ -121,6 +121,8 @@ def format_number(value: float | None) -> str:
     """
     if value is None:
         return "–"
+    if not math.isfinite(value):
+        return str(value)
     is_whole = value == int(value)
     if abs(value) >= 1_000:
         return f"{value:,.0f}" if is_whole else f"{value:,.1f}"

@@ -51,7 +51,7 @@ def call_on_loop(function: Callable[..., object], *arguments: object) -> None:
 class FunctionRunner:
     """Runs functions of the caller in a thread, so that one that hangs does not hang the run.
 
-    >>> FunctionRunner().bounded(len)("four")
+    >>> FunctionRunner().with_time_limit(len)("four")
     4
 
     After `stop()` a function that still runs is left alone, and its row gets no score.
@@ -65,7 +65,9 @@ class FunctionRunner:
         """Wait no longer for a function; may be called from any thread."""
         self._stop_event.set()
 
-    def bounded(self, function: UserFunction, seconds: float = DEFAULT_SECONDS) -> UserFunction:
+    def with_time_limit(
+        self, function: UserFunction, seconds: float = DEFAULT_SECONDS
+    ) -> UserFunction:
         """The function with a bound of `seconds` on each call.
 
         A call raises NoScore where it does not return, and CallerExit for a KeyboardInterrupt of

@@ -20,6 +20,7 @@ from rmg_dsl.surfaces.terminal import (
     EXIT_INTERRUPTED,
     EXIT_RUN_FAILED,
     escape_unprintable,
+    open_closed_streams,
     print_diagnostics,
     write_stderr,
 )
@@ -27,6 +28,7 @@ from rmg_dsl.surfaces.terminal import (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see `terminal`)."""
+    open_closed_streams()
     escape_unprintable()
     # Start-up makes many objects and no garbage, and `rmg check` ends before there is any.
     gc.disable()

@@ -7,31 +7,34 @@ import signal
 import sys
 import threading
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.resources import as_file, files
 from pathlib import Path
 from types import FrameType
+from typing import TypeAlias
 
 from rmg_dsl import api
 from rmg_dsl.api.grading import stop_handler
 from rmg_dsl.api.planning import estimate_job
 from rmg_dsl.api.preparing import GradingJob
 from rmg_dsl.api.results import FinishedRun, check_summary_column
-from rmg_dsl.errors import UsageError
 from rmg_dsl.surfaces.cli_options import options_from_arguments
 from rmg_dsl.surfaces.terminal import (
     EXIT_CHECK_FAILED,
     EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_RUN_FAILED,
+    one_line,
     write_json,
     write_plan,
     write_stderr,
     write_stdout,
     write_visible,
 )
-from rmg_dsl.tables import REPORT_ENDINGS, check_writable
+from rmg_dsl.tables import REPORT_ENDINGS, check_overwrite, check_writable
+
+_Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
 
 
 def run(arguments: Namespace) -> int:
@@ -52,10 +55,13 @@ def run(arguments: Namespace) -> int:
 
 def _prepare_job(arguments: Namespace) -> GradingJob:
     """Prepare the job and test what would otherwise fail only after paid calls."""
+    taken = {"the data": arguments.data, "the spec": arguments.spec}
     for path in arguments.output:
         check_writable(path, also=REPORT_ENDINGS)
-        if _is_same_file(path, arguments.data):
-            raise UsageError(f"-o {path} would overwrite the data; give the results another name")
+        check_overwrite(path, f"-o {path}", taken)
+        taken[f"-o {path}"] = path
+    if arguments.log is not None:
+        check_overwrite(arguments.log, f"--log {arguments.log}", taken)
     if arguments.allow_python:
         # As `python script.py` does it: modules beside the spec can be imported.
         sys.path.insert(0, os.getcwd())
@@ -66,34 +72,45 @@ def _prepare_job(arguments: Namespace) -> GradingJob:
     return job
 
 
-def _is_same_file(one: str, other: str) -> bool:
-    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
-
-
 @contextmanager
 def first_interrupt_stops(job: GradingJob) -> Iterator[None]:
-    """On the first Ctrl-C end the job and keep the finished rows; a second Ctrl-C exits at once."""
+    """On the first Ctrl-C end the job and keep the finished rows; a second Ctrl-C exits at once.
+
+    So do the signals by which `docker stop`, a cluster, CI or a closed terminal ends a process.
+    """
     stop = stop_handler(job)
 
     def on_first_interrupt(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        # Not through Python's buffer: the interrupted line may be writing to it.
-        os.write(
-            sys.stderr.fileno(),
-            b"\nrmg: stopping with what is finished; Ctrl-C again leaves at once\n",
-        )
+        for number in handlers:
+            signal.signal(number, signal.default_int_handler)
+        # Not through Python's buffer: the interrupted line may be writing to it. The terminal may
+        # be gone.
+        with suppress(OSError):
+            os.write(
+                sys.stderr.fileno(),
+                b"\nrmg: stopping with what is finished; Ctrl-C again leaves at once\n",
+            )
         stop()
 
-    before = signal.getsignal(signal.SIGINT)
-    # A shell ignores interrupts for its background jobs, and only the main thread may set handlers.
-    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signal.signal(signal.SIGINT, on_first_interrupt)
+    handlers: dict[int, _Handler] = {}
+    # Only the main thread may set handlers.
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.getsignal(number) for number in _stop_signals()}
+    # A shell ignores interrupts for its background jobs, and `nohup` ignores the closed terminal.
+    handlers = {n: handler for n, handler in handlers.items() if handler is not signal.SIG_IGN}
+    for number in handlers:
+        signal.signal(number, on_first_interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _stop_signals() -> tuple[int, ...]:
+    """The signals that ask a process to end; Windows lacks one of them."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    return tuple(getattr(signal, name) for name in names if hasattr(signal, name))
 
 
 def _exit_code(result: FinishedRun) -> int:
@@ -108,14 +125,14 @@ def _exit_code(result: FinishedRun) -> int:
 
 def _print_result(result: FinishedRun, arguments: Namespace) -> None:
     if result.stopped:
-        write_stderr(f"rmg: the run ended early: {result.stopped}")
+        write_stderr(f"rmg: the run ended early: {one_line(result.stopped)}")
     elif result.nothing_scored:
-        write_stderr(f"rmg: no row could be graded: {result.first_failure}")
+        write_stderr(f"rmg: no row could be graded: {one_line(result.first_failure)}")
     if arguments.json:
         write_json(result.as_json())
     elif not arguments.quiet:
         for name, group in result.groups():
-            write_visible(f"{arguments.by} = {name}\n{group}\n")
+            write_visible(f"{one_line(arguments.by)} = {one_line(name)}\n{group}\n")
         write_visible(result.overview)
     elif not result.holds:
         # Even a quiet run says why it exits 1.

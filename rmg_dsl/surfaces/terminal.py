@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -39,6 +40,33 @@ def write_stdout(text: str) -> None:
 def write_visible(text: str) -> None:
     """Print text for people to standard output, without control characters from rows or servers."""
     write_stdout(printable_text(text, keep="\n"))
+
+
+def open_closed_streams() -> None:
+    """Give a process without standard streams, such as a daemon, empty ones.
+
+    Otherwise the first file that is opened would take the number of a stream, and its content
+    would mix with messages.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    # They stay open until the process ends.
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+
+
+def one_line(text: object) -> str:
+    """Text of a row or a server for the middle of a line: it must not make lines of its own.
+
+    >>> one_line("a\\n::error::b")
+    'a␊::error::b'
+    """
+    return printable_text(str(text))
 
 
 def escape_unprintable() -> None:

@@ -23,7 +23,13 @@ from rmg_dsl.tables.other_frames import to_frame
 from rmg_dsl.tables.rows import Row, Table
 from rmg_dsl.tables.selection import limit_rows, sample_rows
 from rmg_dsl.tables.values import to_plain
-from rmg_dsl.tables.writing import TableWriter, check_writable, open_writer, write_table
+from rmg_dsl.tables.writing import (
+    TableWriter,
+    check_overwrite,
+    check_writable,
+    open_writer,
+    write_table,
+)
 
 __all__ = [
     "FORMATS",
@@ -36,6 +42,7 @@ __all__ = [
     "Table",
     "TableWriter",
     "check_log_ending",
+    "check_overwrite",
     "check_writable",
     "is_frame",
     "is_report",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 # A plain value: None, bool, int, float, str, or a list or dict of plain values. Its type is known
@@ -32,6 +33,12 @@ class Table:
 
     def __iter__(self) -> Iterator[Row]:
         return self.rows()
+
+    def __reduce__(self) -> tuple[type[Table], tuple[object, ...]]:
+        # A stream cannot be pickled, and the process that reads the pickle may lack the file: its
+        # rows go along.
+        rows = list(self)
+        return Table, (self.columns, partial(iter, rows), len(rows), self.origin, self.name)
 
 
 def align_rows(rows: Iterable[Row], columns: tuple[str, ...]) -> Iterator[Row]:

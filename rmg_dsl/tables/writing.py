@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 
-from rmg_dsl.errors import DataError
+from rmg_dsl.errors import DataError, UsageError
 from rmg_dsl.ir.columns import ColumnKind
 from rmg_dsl.tables.atomic_write import replace_files, translate_os_errors, why_unwritable
 from rmg_dsl.tables.formats import check_output_ending, has_free_columns, sink_opener_of
@@ -18,6 +18,27 @@ from rmg_dsl.tables.values import to_plain
 
 SAMPLE_ROWS = 1_000
 _WRITE_BATCH_ROWS = 1_000
+
+
+def check_overwrite(
+    path: str | os.PathLike[str], words: str, taken: Mapping[str, str | os.PathLike[str]]
+) -> None:
+    """Raise UsageError where a file to write is one that the run reads, or writes already.
+
+    >>> check_overwrite("out.csv", "-o out.csv", {"the data": "in.csv"})
+
+    `words` names the file in the message, and the keys of `taken` name the others.
+    """
+    for name, other in taken.items():
+        if _is_same_file(path, other):
+            raise UsageError(f"{words} would overwrite {name}; give it another name")
+
+
+def _is_same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    if os.path.exists(one) and os.path.exists(other):
+        # A device, such as /dev/null, is written more than once and loses nothing.
+        return os.path.samefile(one, other) and os.path.isfile(one)
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def check_writable(path: str | os.PathLike[str], also: Sequence[str] = ()) -> None:
