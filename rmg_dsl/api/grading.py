@@ -108,6 +108,9 @@ def grade(spec: Spec, data: object, **options: Unpack[GradeOptions]) -> Result:
     allow_env: Sequence[str] = ()
         Environment variables that the spec may name, beyond the usual ones of providers.
         The variable RMG_ALLOW_ENV adds to them.
+    allow_files: Sequence[str] = ()
+        Folders, beyond that of the spec, whose files the spec may import.
+        The variable RMG_ALLOW_FILES adds to them.
     progress: bool | None = None
         Show the progress of the run. None shows it on a terminal and in a notebook.
     on_row: Callable[[Row], object] | None = None

@@ -85,6 +85,7 @@ class GradeOptions(ReadOptions, total=False):
     allow_python: Sequence[str]
     allow_hosts: Sequence[str]
     allow_env: Sequence[str]
+    allow_files: Sequence[str]
     progress: bool | None
     on_row: Callable[[Row], object] | None
 
@@ -251,6 +252,19 @@ class Options:
             ),
         ),
     )
+    allow_files: Sequence[str] = field(
+        default=(),
+        metadata=_entry(
+            "Folders, beyond that of the spec, whose files the spec may import.\n"
+            "The variable RMG_ALLOW_FILES adds to them.",
+            Flag(
+                "--allow-files",
+                "DIR",
+                "let the spec import files of this folder; may be repeated",
+                is_repeatable=True,
+            ),
+        ),
+    )
     progress: bool | None = field(
         default=None,
         metadata=_entry(
@@ -281,10 +295,10 @@ class Options:
         _check_count("limit", self.limit, least=0)
         _check_count("sample", self.sample, least=0)
         # A text is a sequence of texts too: "good" would mean the names g, o, o and d.
-        lists = (self.only, self.allow_python, self.allow_hosts, self.allow_env)
+        lists = (self.only, self.allow_python, self.allow_hosts, self.allow_env, self.allow_files)
         if any(isinstance(names, str) for names in lists):
             raise UsageError(
-                "`only`, `allow_python`, `allow_hosts` and `allow_env` are lists of names, "
+                "`only` and `allow_python`, `allow_hosts`, … are lists of names, "
                 'such as only=["relevance"]'
             )
         if self.cache not in (True, False, "refresh"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, NoReturn, Unpack
@@ -112,11 +112,13 @@ def messages_of(
     row: int,
     grader: str | None = None,
     params: Mapping[str, Any] | None = None,
+    allow_files: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """The messages that one row (counted from 0) would send, for each grader that asks a model, or
     for one of them.
     """
-    options = Options(params=params or {}, only=(grader,) if grader else ())
+    only = (grader,) if grader else ()
+    options = Options(params=params or {}, only=only, allow_files=allow_files)
     table = table_of(data, options)
     _, planned = check_and_plan(spec, table, options)
     found = next(islice(iter(table), row, None), None) if row >= 0 else None

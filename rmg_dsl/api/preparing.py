@@ -6,7 +6,7 @@ import difflib
 import importlib
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,11 +131,12 @@ def check_and_plan(
     """
     source = source_of(spec)
     columns = None if table is None else frozenset(table.columns)
-    found = run_checker(source, {}, columns, frozenset(options.functions))
+    functions = frozenset(options.functions)
+    found = run_checker(source, {}, columns, functions, options.allow_files)
     # The first check finds the params and their types; the second one uses the caller's values.
     if options.params and not has_errors(found.diagnostics):
         params = _resolve_params(dict(found.suite.params), options.params)
-        found = run_checker(source, params, columns, frozenset(options.functions))
+        found = run_checker(source, params, columns, functions, options.allow_files)
     planned, diagnostics = _bind_columns(found, columns, options, loops)
     raise_errors(diagnostics)
     return found, planned
@@ -154,10 +155,13 @@ def _bind_columns(
     return planned, sort_diagnostics([*found.diagnostics, *lacking])
 
 
-def diagnostics_with_data(source: Source, data: Any) -> tuple[Diagnostic, ...]:
+def diagnostics_with_data(
+    source: Source, data: Any, allow_files: Iterable[str] = ()
+) -> tuple[Diagnostic, ...]:
     """Every diagnostic of a spec together with its data."""
     columns = frozenset(open_table(data).columns)
-    return _bind_columns(run_checker(source, columns=columns), columns, Options())[1]
+    found = run_checker(source, columns=columns, allow_files=allow_files)
+    return _bind_columns(found, columns, Options())[1]
 
 
 # ── params ──

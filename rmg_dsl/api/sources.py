@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
+from functools import cache, partial
 from typing import Protocol, TypeAlias
 
 from rmg_dsl import std
 from rmg_dsl.checker import CheckResult, Universe
 from rmg_dsl.checker import check_spec as check_module
+from rmg_dsl.config import Settings
 from rmg_dsl.diagnostics import Diagnostic, Source, has_errors
 from rmg_dsl.diagnostics.render import render_text
 from rmg_dsl.errors import SpecError, UsageError
 from rmg_dsl.models.presets import PRESETS
 from rmg_dsl.models.settings import SETTINGS, check_setting
 from rmg_dsl.syntax import parse
+
+_MOST_BYTES = 2 << 20
 
 
 class HasSource(Protocol):
@@ -42,8 +44,18 @@ def run_checker(
     params: Mapping[str, float | int | bool | str] | None = None,
     columns: frozenset[str] | None = None,
     functions: frozenset[str] = frozenset(),
+    allow_files: Iterable[str] = (),
 ) -> CheckResult:
-    extra = replace(universe(), columns=columns, params=params or {}, python_functions=functions)
+    """Check a spec. Its imports lie in its folder, below it, or in the folders of `allow_files`."""
+    own_folder = os.path.dirname(source.name) if os.path.isfile(source.name) else "."
+    folders = (own_folder, *allow_files, *Settings.of().names("RMG_ALLOW_FILES"))
+    extra = replace(
+        universe(),
+        columns=columns,
+        params=params or {},
+        python_functions=functions,
+        load=partial(_read_import, folders=folders),
+    )
     return check_module(parse(source), extra)
 
 
@@ -62,12 +74,39 @@ def universe() -> Universe:
     )
 
 
-def _read_import(path: str, importer: str) -> Source:
-    """An imported file: its path counts from the folder of the file that imports it."""
+def _read_import(path: str, importer: str, folders: Iterable[str] = (".",)) -> Source:
+    """An imported file: its path counts from the folder of the file that imports it.
+
+    A spec may come from a stranger, and a diagnostic shows the lines of a file: only files in
+    `folders` are opened, wherever a symbolic link leads.
+    """
     if os.path.isabs(path) or "\0" in path:
         raise ValueError("an import is a relative path")
     place = os.path.normpath(os.path.join(os.path.dirname(importer), path))
-    return Source.of(Path(place).read_text("utf-8"), place)
+    real = os.path.realpath(place)
+    if not any(_is_inside(real, folder) for folder in folders):
+        raise ValueError("it lies outside the folder of the spec; --allow-files DIR allows it")
+    if os.path.exists(real) and not os.path.isfile(real):
+        raise ValueError("it is no ordinary file")
+    return Source.of(_read_bounded(real), place)
+
+
+def _is_inside(real_path: str, folder: str) -> bool:
+    root = os.path.realpath(os.path.expanduser(folder))
+    try:
+        return os.path.commonpath([real_path, root]) == root
+    except ValueError:
+        # On Windows: two drives.
+        return False
+
+
+def _read_bounded(path: str) -> str:
+    """The text of a spec. A device or a wrong file may have no end, or gigabytes."""
+    with open(path, "rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise ValueError(f"it is larger than {_MOST_BYTES >> 20} MB, and no spec is")
+    return content.decode("utf-8")
 
 
 # ── text or path ──────────────────────────────────────────────────────────────────────────────────
@@ -100,10 +139,12 @@ def read_source(path: str | os.PathLike[str]) -> Source:
     """A file's text. Raises UsageError where it cannot be read, with the reason."""
     name = os.fspath(path)
     try:
-        return Source.of(Path(name).read_text("utf-8"), name)
+        return Source.of(_read_bounded(name), name)
     except OSError as error:
         raise UsageError(
             f"{name}: cannot be read: {(error.strerror or str(error)).lower()}"
         ) from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{name}: is not UTF-8 text: byte {error.start} cannot be read") from None
+    except ValueError as error:
+        raise UsageError(f"{name}: cannot be read: {error}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Unpack
 
@@ -79,11 +79,13 @@ def _output_scale_text(output: Output) -> str:
     return "bool" if output.type.kind == "bool" else str(output.type)
 
 
-def load(path: str | os.PathLike[str]) -> Suite:
+def load(path: str | os.PathLike[str], *, allow_files: Sequence[str] = ()) -> Suite:
     """The suite in a `.rmg` file. Raises SpecError with every mistake, UsageError where there is no
     such file.
+
+    `allow_files` are folders outside of that of the spec from which it may import.
     """
-    return suite_of(read_source(path))
+    return suite_of(read_source(path), allow_files)
 
 
 def loads(text: str, name: str = "<spec>") -> Suite:
@@ -95,24 +97,27 @@ def loads(text: str, name: str = "<spec>") -> Suite:
     return suite_of(Source.of(text, name))
 
 
-def check(spec: str | os.PathLike[str], data: object = None) -> tuple[Diagnostic, ...]:
+def check(
+    spec: str | os.PathLike[str], data: object = None, *, allow_files: Sequence[str] = ()
+) -> tuple[Diagnostic, ...]:
     """Every mistake, doubt and remark about a spec (a text or a file), in the order of its lines;
     raises for none.
 
-    With `data`, its real columns are known too.
+    With `data`, its real columns are known too. `allow_files` are folders outside of that of the
+    spec from which it may import.
 
     >>> [d.code for d in check("aggregate a = b")]
     ['RMG215']
     """
     source = source_of(spec)
     if data is None:
-        return run_checker(source).diagnostics
+        return run_checker(source, allow_files=allow_files).diagnostics
     from rmg_dsl.api.preparing import diagnostics_with_data
 
-    return diagnostics_with_data(source, data)
+    return diagnostics_with_data(source, data, allow_files)
 
 
-def suite_of(source: Source) -> Suite:
-    found = run_checker(source)
+def suite_of(source: Source, allow_files: Sequence[str] = ()) -> Suite:
+    found = run_checker(source, allow_files=allow_files)
     raise_errors(found.diagnostics)
     return Suite(found.suite, found.diagnostics)

@@ -148,11 +148,14 @@ def guard_value(value: object, name: str) -> object:
 
 @dataclass(slots=True)
 class Budget:
-    """The work of one rendering so far. `weight` estimates how many characters one operation may
-    read.
+    """The work of one rendering so far.
+
+    One operation may read as many characters as `weight`, the values of the row, or as
+    `largest_result`, the largest value that the template made itself.
     """
 
     weight: int = 0
+    largest_result: int = 0
     iterations: int = 0
     work: int = 0
     cached_weights: dict[int, tuple[object, int]] = field(default_factory=dict)
@@ -163,11 +166,12 @@ class Budget:
         """
         if size > MAX_RENDERED_CHARS + self.weight:
             raise TemplateTooBig
+        self.largest_result = max(self.largest_result, size)
 
     def spend(self, operations: int, rounds: int = 1) -> None:
         """Count loop rounds and work; raise TemplateTooBig over the limit."""
         self.iterations += rounds
-        self.work += operations * self.weight
+        self.work += operations * max(self.weight, self.largest_result)
         if self.iterations > MAX_ITERATIONS or self.work > MAX_WORK:
             raise TemplateTooBig
 
@@ -217,15 +221,17 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """
         if isinstance(obj, Mapping):
             return self.getitem(obj, attribute)
-        if attribute in METHODS or (isinstance(obj, LoopContext) and attribute in LOOP_ATTRIBUTES):
+        if isinstance(obj, LoopContext) and attribute in LOOP_ATTRIBUTES:
             return super().getattr(obj, attribute)
+        if attribute in METHODS:
+            return _callable_only(super().getattr(obj, attribute))
         return Missing(name=attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         if not isinstance(obj, Mapping) and isinstance(argument, str):
             return Missing(name=argument)
         if isinstance(obj, Mapping) and argument not in obj and argument in METHODS:
-            return super().getattr(obj, argument)
+            return _callable_only(super().getattr(obj, argument))
         return self._blank_as_missing(super().getitem(obj, argument), argument)
 
     def _blank_as_missing(self, value: object, name: object) -> object:
@@ -242,6 +248,29 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if operator == "+":
             _budget_of(context).check_size(_length(left) + _length(right))
         return super().call_binop(context, operator, left, right)
+
+
+class Method:
+    """A method of a value, which a template can only call: its text would hold an address."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        self._function = function
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        return self._function(*args, **kwargs)
+
+    def __str__(self) -> str:
+        raise TypeError("a method cannot be printed: call it, as in `.upper()`")
+
+    __repr__ = __str__
+
+
+def _callable_only(value: object) -> object:
+    if isinstance(value, Undefined) or not callable(value):
+        return value
+    return Method(value)
 
 
 def _length(value: object) -> int:
@@ -398,7 +427,7 @@ def _join_filter(context: Context, value: object, d: str = "", attribute: object
     texts: list[str] = []
     size = 0
     for item in _count_iterations(context, items, 0):
-        texts.append(str(item))
+        texts.append(str(_materialize(context, item)))
         size += len(texts[-1]) + len(str(d))
         _budget_of(context).check_size(size)
     return str(d).join(texts)
@@ -421,7 +450,8 @@ def _concat_filter(context: Context, parts: list[object]) -> str:
 def _replace_filter(
     context: Context, s: object, old: object, new: object, count: int | None = None
 ) -> str:
-    text, pattern, replacement = str(s), str(old), str(new)
+    parts = (s, old, new)
+    text, pattern, replacement = (str(_materialize(context, part)) for part in parts)
     # The size of the result is known before the text is made.
     times = text.count(pattern)
     if count is not None and count >= 0:
@@ -462,6 +492,24 @@ def _tojson_filter(context: Context, value: object, indent: int | None = None) -
     return json.dumps(json.loads(compact), ensure_ascii=False, indent=spaces)
 
 
+def _text_filter(name: str) -> Callable[..., Any]:
+    """A filter of Jinja over a text. It makes text of any value, also of a generator or a loop,
+    whose text would hold an address.
+    """
+
+    @pass_context
+    def apply_filter(context: Context, value: object, *args: Any, **kwargs: Any) -> Any:
+        concrete = _materialize(context, value)
+        if type(concrete) is list:
+            concrete = RowList(concrete)
+        text = concrete if isinstance(concrete, str) else str(concrete)
+        if name == "truncate":
+            return JINJA_FILTERS[name](context.environment, text, *args, **kwargs)
+        return JINJA_FILTERS[name](text, *args, **kwargs)
+
+    return apply_filter
+
+
 def _counting_filter(name: str) -> Callable[..., Any]:
     """A filter of Jinja over items, in which each item counts as a round of a loop."""
 
@@ -485,6 +533,10 @@ _OWN_FILTERS: dict[str, Callable[..., Any]] = {
     "sum": _sum_filter,
     "round": _round_filter,
     "tojson": _tojson_filter,
+    **{
+        name: _text_filter(name)
+        for name in "string upper lower capitalize title trim truncate wordcount".split()
+    },
     **{
         name: _counting_filter(name)
         for name in ("map", "select", "reject", "selectattr", "rejectattr")

@@ -294,9 +294,12 @@ def _present_names(test: nodes.Node, truth: bool) -> _Names:
 
 
 def _template_problems(tree: nodes.Template) -> Iterator[TemplateProblem]:
+    called = {id(call.node) for call in tree.find_all(nodes.Call)}
     for node in tree.find_all(nodes.Node):
         if isinstance(node, nodes.Stmt):
             problem = _statement_problem(node)
+        elif _is_method(node) and id(node) not in called:
+            problem = _uncalled_method_problem(node)
         else:
             problem = _expression_problem(node)
         if problem is not None:
@@ -304,7 +307,26 @@ def _template_problems(tree: nodes.Template) -> Iterator[TemplateProblem]:
             # Only a repetition is a matter of size; everything else is not part of the prompt
             # language.
             code = "RMG408" if isinstance(node, nodes.Mul) else "RMG404"
-            yield TemplateProblem(code, message, node.lineno, help)
+            yield TemplateProblem(code, message, _line_of(node), help)
+
+
+def _line_of(node: nodes.Node) -> int:
+    """The line of a node, from 1; Jinja knows none for some, such as `autoescape`."""
+    lines = (part.lineno for part in (node, *node.find_all(nodes.Node)))
+    return next((line for line in lines if line), 1)
+
+
+def _is_method(node: nodes.Node) -> TypeGuard[nodes.Getattr]:
+    # An object of a row often has a key `items`, `keys` or `values`.
+    if not isinstance(node, nodes.Getattr):
+        return False
+    return node.attr in METHODS and node.attr not in ("items", "keys", "values")
+
+
+def _uncalled_method_problem(node: nodes.Getattr) -> tuple[str, str]:
+    """A method that is not called has no text that stays the same from run to run."""
+    key = node.attr
+    return f"`.{key}` is a method, and is not called", f'write `.{key}()`; a key is `["{key}"]`'
 
 
 def _statement_problem(node: nodes.Stmt) -> tuple[str, str] | None:

@@ -61,8 +61,8 @@ def _for_each_file(
 
 def _check_file(path: str, chosen: Namespace) -> tuple[Diagnostic, ...]:
     if chosen.fix:
-        _fix_file(path, chosen.data)
-    return api.check(Path(path), chosen.data)
+        _fix_file(path, chosen.data, chosen.allow_files)
+    return api.check(Path(path), chosen.data, allow_files=chosen.allow_files)
 
 
 def _write_report(found: Sequence[Diagnostic], form: str) -> None:
@@ -80,13 +80,12 @@ def _write_report(found: Sequence[Diagnostic], form: str) -> None:
 # ── fixes ──
 
 
-def _fix_file(path: str, data: str | None) -> None:
+def _fix_file(path: str, data: str | None, allow_files: Sequence[str]) -> None:
     """Apply the fixes that leave no choice; those of one round can open the way for more."""
     for _ in range(_MAX_FIX_ROUNDS):
         source = api.read_source(path)
-        chosen = chosen_fixes(
-            [d for d in api.check(Path(path), data) if d.source.name == source.name]
-        )
+        diagnostics = api.check(Path(path), data, allow_files=allow_files)
+        chosen = chosen_fixes([d for d in diagnostics if d.source.name == source.name])
         text = apply_fixes(source, chosen)
         if text == source.text:
             return

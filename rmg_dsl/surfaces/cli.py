@@ -185,6 +185,9 @@ def _add_check(commands: Subcommands) -> None:
         dest="format",
         help="the same as --format json",
     )
+    for flag in option_flags():
+        if flag.option == "allow_files":
+            _add_flag(check, flag)
     check.add_argument(
         "--fix", action="store_true", help="apply the unambiguous fixes to the files"
     )
@@ -227,7 +230,7 @@ def _add_render(commands: Subcommands) -> None:
     )
     render.add_argument("--grader", metavar="NAME", help="only this grader")
     for flag in option_flags():
-        if flag.option == "params":
+        if flag.option in ("params", "allow_files"):
             _add_flag(render, flag)
     render.add_argument("--json", action="store_true", help="print the messages as JSON")
 

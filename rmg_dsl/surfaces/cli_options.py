@@ -61,7 +61,7 @@ def _option_value(word: str, values: Sequence[str | int | float]) -> object:
             return parse_param_flags([str(value) for value in values])
         case "--only":
             return parse_name_flags([str(value) for value in values])
-        case "--allow-python" | "--allow-host" | "--allow-env":
+        case "--allow-python" | "--allow-host" | "--allow-env" | "--allow-files":
             return tuple(values)
         case "--refresh":
             return "refresh"

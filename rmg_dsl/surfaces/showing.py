@@ -46,6 +46,7 @@ def render(arguments: Namespace) -> int:
         arguments.row,
         arguments.grader,
         parse_param_flags(arguments.set),
+        arguments.allow_files,
     )
     if arguments.json:
         write_json(questions)
