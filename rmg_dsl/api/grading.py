@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import ExitStack, aclosing, contextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
+from contextlib import ExitStack, aclosing
 from dataclasses import fields
 from typing import Any, TypeVar, Unpack, cast
 
@@ -149,7 +148,7 @@ def _run_on_bridge(
     ending = "failed"
     try:
         result = bridge().run(
-            _share_inflight_calls(job, work),
+            work,
             on_tick=lambda: progress.draw(job.run.tally),
             on_interrupt=job.run.interrupt if stop_on_interrupt else None,
         )
@@ -173,12 +172,6 @@ def _interrupt_on(loop: asyncio.AbstractEventLoop, job: GradingJob, hurried: boo
     loop.call_soon_threadsafe(lambda: job.run.interrupt(hurried=hurried))
 
 
-async def _share_inflight_calls(job: GradingJob, work: Coroutine[Any, Any, _Finished]) -> _Finished:
-    """Let two runs in one process wait for the same call instead of sending it twice."""
-    job.resources.endpoints.in_flight.share_with(bridge().in_flight)
-    return await work
-
-
 async def grade_job(job: GradingJob) -> Result:
     """Run a prepared job in the caller's event loop."""
     # A file is read again for the results: the hashes show whether it is still the same.
@@ -197,21 +190,21 @@ async def stream_job(
     validations = validations_of(job)
     files = ExitStack()
     outputs = [(output, named_columns(output)) for output in job.plan.outputs]
+    job.resources.share_calls_in_flight()
     try:
-        with _frozen_heap():
-            job.run.run_models = with_log(job.run_models, job.options.log, files)
-            rows = cast("AsyncGenerator[RowResult]", job.run.results(iter(job.table)))
-            # Closed here and not by the garbage collector: after an `on_row` that raises, no
-            # worker may go on calling models.
-            async with aclosing(rows) as results:
-                async for result in results:
-                    requirement_failures = requirements.add(result)
-                    await validations.add(result)
-                    row = graded_row(result, outputs, requirement_failures)
-                    summary.add(row)
-                    on_graded(row)
-                    if job.options.on_row is not None:
-                        job.options.on_row({**row.row, **row.cells})
+        job.run.run_models = with_log(job.run_models, job.options.log, files)
+        rows = cast("AsyncGenerator[RowResult]", job.run.results(iter(job.table)))
+        # Closed here and not by the garbage collector: after an `on_row` that raises, no
+        # worker may go on calling models.
+        async with aclosing(rows) as results:
+            async for result in results:
+                requirement_failures = requirements.add(result)
+                await validations.add(result)
+                row = graded_row(result, outputs, requirement_failures)
+                summary.add(row)
+                on_graded(row)
+                if job.options.on_row is not None:
+                    job.options.on_row({**row.row, **row.cells})
     finally:
         closing = _close_run(job, files)
         if job.run.unfinished_calls:
@@ -308,20 +301,3 @@ def _run_usage(job: GradingJob, seconds: float) -> RunUsage:
         cost_of(job.plan, job.options, job.run.tally),
         seconds,
     )
-
-
-@contextmanager
-def _frozen_heap() -> Iterator[None]:
-    """Keep the garbage collector from scanning imported modules during a run.
-
-    A run makes many small objects, so collections are frequent. The switch is one for the whole
-    process: a caller that has frozen its heap already keeps it so.
-    """
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()

@@ -11,7 +11,7 @@ from rmg_dsl.errors import ModelError
 from rmg_dsl.messages import Model
 from rmg_dsl.models.cache import ReplyCache
 from rmg_dsl.models.cache_view import ReplyLookup
-from rmg_dsl.models.caching import CachedModel
+from rmg_dsl.models.caching import CachedModel, ReplyStore
 from rmg_dsl.models.chat_model import ChatModel
 from rmg_dsl.models.endpoints import Endpoint, Endpoints
 from rmg_dsl.models.lexical import LEXICAL_NAME, LexicalModel
@@ -60,7 +60,7 @@ def open_model(
     settings: Settings,
     endpoints: Endpoints | None = None,
     *,
-    cache: ReplyCache | None = None,
+    cache: ReplyStore | None = None,
     refresh: bool = False,
 ) -> Model:
     """The model that `spec` declares, ready for calls. It sends nothing and imports no client yet.

@@ -170,7 +170,7 @@ def test_most_tokens_of_a_reply_bound_the_guess() -> None:
         ({}, "4 rows, 4 model calls, of which 1 is a duplicate: 3 to make"),
         ({"model": "openai/any"}, "4 rows, 4 model calls, of which 1 is a duplicate: 3 to make"),
         ({"cache": "refresh"}, "4 rows, 4 model calls, of which 1 is a duplicate: 3 to make"),
-        ({"cache": False}, "4 rows, 4 model calls"),
+        ({"cache": False}, "4 rows, 4 model calls, of which 1 is a duplicate: 3 to make"),
         ({"model": rmg.ScriptedModel({"good": 4})}, "4 rows, 4 model calls"),
         ({"model": "local/lexical"}, "4 rows, 0 model calls"),
     ],
