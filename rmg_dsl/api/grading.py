@@ -300,4 +300,5 @@ def _run_usage(job: GradingJob, seconds: float) -> RunUsage:
         usage.tokens_cached,
         cost_of(job.plan, job.options, job.run.tally),
         seconds,
+        usage.unreported,
     )

@@ -129,7 +129,13 @@ class ChatModel:
             reply = self._provider.decode(response, self.name)
         except CallError as error:
             raise _with_attempts(error, attempt) from None
-        return replace(reply, usage=replace(reply.usage, calls=attempt, retried=attempt - 1))
+        usage = replace(
+            reply.usage,
+            calls=attempt,
+            retried=attempt - 1,
+            unreported=int(_lacks_token_counts(reply)),
+        )
+        return replace(reply, usage=usage)
 
     def _rejection_error(
         self, response: HttpResponse, attempt: int, reply_format: ReplyFormat
@@ -153,6 +159,12 @@ class ChatModel:
         """Close the endpoints that belong to this model alone; the run closes shared ones."""
         if self._owned_endpoints is not None:
             await self._owned_endpoints.close()
+
+
+def _lacks_token_counts(reply: Reply) -> bool:
+    """Whether a count is missing: no prompt and no text has 0 tokens."""
+    usage = reply.usage
+    return not usage.tokens_in or (not usage.tokens_out and bool(reply.text))
 
 
 def _add_logprobs_hint(error: CallError, response: HttpResponse) -> None:
