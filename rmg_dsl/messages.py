@@ -151,8 +151,9 @@ class Reply:
     """What came back, as it came: the `text`, or a `refusal`;
     `finish` is the provider's word for why it ended.
 
-    `chances` are the likeliest words to begin the text, with the natural logarithms of their
-    probabilities, where the provider gives them.
+    `first_token_logprobs` are the likeliest words to begin the text, with the natural logarithms of
+    their probabilities, where the provider gives them. `reasoning` is what the model thought, where
+    that is all that came: an answer never stands there.
     """
 
     text: str
@@ -161,6 +162,7 @@ class Reply:
     usage: Usage = Usage(calls=1)
     raw: Mapping[str, Any] | None = None
     first_token_logprobs: tuple[tuple[str, float], ...] | None = None
+    reasoning: str | None = None
 
 
 def estimate_usage(request: Request, reply: Reply) -> Usage:
@@ -175,7 +177,7 @@ def estimate_usage(request: Request, reply: Reply) -> Usage:
     usage = reply.usage
     if not usage.unreported:
         return usage
-    text = (reply.text or reply.refusal or "").encode("utf-8", "replace")
+    text = (reply.text or reply.refusal or reply.reasoning or "").encode("utf-8", "replace")
     return replace(
         usage,
         tokens_in=usage.tokens_in or request.tokens,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-# Bodies are untrusted: these bound the work on one.
-_MAX_DEPTH, _MAX_STRINGS, _MAX_CHARS = 8, 200, 2000
+from rmg_dsl.models.body_fields import fields_in, texts_in
+
+# Bodies are untrusted: this bounds the work on a text.
+_MAX_CHARS = 2000
 
 # Numbers from here on are moments since 1970, in seconds or in milliseconds.
 _FIRST_EPOCH_SECONDS, _FIRST_EPOCH_MILLISECONDS = 1e9, 1e12
@@ -106,11 +107,11 @@ def retry_delay_in(body: object, text: str, now: float) -> float | None:
     >>> retry_delay_in(None, "Limit: 15 requests per 60 seconds", 0.0)
     """
     for names in (_DELAY_FIELDS, _RESET_FIELDS):
-        delays = [_field_seconds(name, value, now) for name, value in _fields(body, names)]
+        delays = [_field_seconds(name, value, now) for name, value in fields_in(body, names)]
         longest = max((delay for delay in delays if delay is not None), default=None)
         if longest is not None:
             return longest
-    for sentence in [*_strings(body), text[:_MAX_CHARS]]:
+    for sentence in [*texts_in(body, _MAX_CHARS), text[:_MAX_CHARS]]:
         seconds = seconds_in_sentence(sentence, now)
         if seconds is not None:
             return seconds
@@ -118,31 +119,6 @@ def retry_delay_in(body: object, text: str, now: float) -> float | None:
 
 
 # ── fields ──
-
-
-def _fields(body: object, names: frozenset[str], depth: int = 0) -> Iterator[tuple[str, object]]:
-    """The fields with one of these names, at any depth."""
-    if depth > _MAX_DEPTH:
-        return
-    if isinstance(body, Mapping):
-        for key, value in body.items():
-            name = re.sub(r"[^a-z]", "", str(key).lower())
-            if name in names:
-                yield name, value
-            yield from _fields(value, names, depth + 1)
-    elif isinstance(body, list):
-        for value in body[:_MAX_STRINGS]:
-            yield from _fields(value, names, depth + 1)
-    elif isinstance(body, str) and body.startswith("{"):
-        # Gateways pass on the body of the server behind them as text.
-        yield from _fields(_json_or_none(body), names, depth + 1)
-
-
-def _json_or_none(text: str) -> object:
-    try:
-        return json.loads(text[: 10 * _MAX_CHARS])
-    except (ValueError, RecursionError):
-        return None
 
 
 def _field_seconds(name: str, value: object, now: float) -> float | None:
@@ -196,21 +172,6 @@ def _duration_or_moment(text: str, now: float) -> float | None:
 
 
 # ── sentences ──
-
-
-def _strings(body: object) -> Iterator[str]:
-    """The texts in a body, a bounded number of them."""
-    stack = [body]
-    left = _MAX_STRINGS
-    while stack and left:
-        value = stack.pop()
-        left -= 1
-        if isinstance(value, Mapping):
-            stack.extend(reversed(list(value.values())[:_MAX_STRINGS]))
-        elif isinstance(value, list):
-            stack.extend(reversed(value[:_MAX_STRINGS]))
-        elif isinstance(value, str):
-            yield value[:_MAX_CHARS]
 
 
 def seconds_in_sentence(sentence: str, now: float = 0.0) -> float | None:
