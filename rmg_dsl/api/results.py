@@ -35,7 +35,7 @@ class RunUsage:
     """What a run really used: `calls` counts every attempt;
     `cost` is in USD where the models have a `price`.
 
-    Of `estimated` calls the endpoint did not report the tokens: four bytes count as one.
+    Of `estimates` calls the endpoint did not report the tokens: four bytes count as one.
     """
 
     calls: int = 0
@@ -46,7 +46,7 @@ class RunUsage:
     tokens_cached: int = 0
     cost: float | None = None
     seconds: float = 0.0
-    estimated: int = 0
+    estimates: int = 0
 
 
 @dataclass(slots=True)

@@ -48,7 +48,7 @@ class UsageCounts(Protocol):
         """US dollars; None where a price is not known."""
 
     @property
-    def estimated(self) -> int:
+    def estimates(self) -> int:
         """Replies whose tokens are estimates."""
 
 
@@ -99,13 +99,13 @@ def usage_parts(used: UsageCounts) -> list[str]:
     The time is no part: it would make two equal runs look different.
     """
     parts = [_calls_text(used)]
-    about = "about " if used.estimated else ""
+    about = "about " if used.estimates else ""
     if used.tokens_in or used.tokens_out:
         parts.append(f"{about}{used.tokens_in:,} tokens in, {used.tokens_out:,} out")
     if used.cost is not None:
         parts.append(f"{about}{format_money(used.cost)} USD")
-    if used.estimated:
-        calls = pluralize_count(used.estimated, "call")
+    if used.estimates:
+        calls = pluralize_count(used.estimates, "call")
         parts.append(f"an estimate: {calls} came back without a count of tokens")
     return parts
 
