@@ -120,7 +120,7 @@ def _open_run_model(
         # The caller's own model reports no rate limits, so its limit stays fixed.
         limit = most or START_CONCURRENCY
         limiter = CallLimiter(cancellation=cancellation)
-        limited = ConcurrencyLimitedModel(chosen, limit, limiter)
+        limited = ConcurrencyLimitedModel(chosen, limit, limiter, holds=False)
         return RunModel(limited, limit, cancellation.cancel)
     spec = model_spec_of(use, chosen, settings)
     if most is not None:

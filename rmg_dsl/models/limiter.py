@@ -142,7 +142,8 @@ class ConcurrencyLimitedModel(ModelWrapper):
     'scripted'
 
     It is the innermost wrapper, so that a call in backoff holds no slot. Without a `concurrency`
-    the limiter finds the best number; without a `limiter` this model has one of its own.
+    the limiter finds the best number; without a `limiter` this model has one of its own. With
+    `holds` a refusal for a quota holds all calls, which makes sense only where they are retried.
     """
 
     def __init__(
@@ -152,8 +153,10 @@ class ConcurrencyLimitedModel(ModelWrapper):
         limiter: CallLimiter | None = None,
         *,
         clock: Clock = time.monotonic,
+        holds: bool = True,
     ) -> None:
         super().__init__(model)
+        self._holds = holds
         self._limiter = CallLimiter(clock=clock) if limiter is None else limiter
         self._limiter.request_concurrency(concurrency)
         self._own_slots: asyncio.Semaphore | nullcontext[None] = nullcontext()
@@ -181,8 +184,9 @@ class ConcurrencyLimitedModel(ModelWrapper):
                 self._limiter.release()
 
     def _record_error(self, ticket: int, error: CallError) -> None:
-        is_quota = error.retryable and (error.rate_limited or error.status_code == 429)
-        if is_quota or error.status_code in _OVERLOAD_STATUSES:
+        is_refusal = error.rate_limited or error.status_code == 429
+        is_quota = is_refusal and error.retryable and self._holds
+        if is_refusal or error.status_code in _OVERLOAD_STATUSES:
             error.is_held = self._limiter.record_refusal(
                 ticket, error.retry_after, is_quota=is_quota
             )

@@ -106,7 +106,8 @@ def _with_limits_and_retries(
 ) -> Model:
     limiter, cancellation = endpoint.limiter, endpoint.cancellation
     concurrency = model_settings.get("concurrency") or settings.concurrency
-    limited = ConcurrencyLimitedModel(model, concurrency, limiter)
+    max_retries = model_settings.get("max_retries", DEFAULT_RETRIES)
+    limited = ConcurrencyLimitedModel(model, concurrency, limiter, holds=max_retries > 0)
     spaced = RateLimitedModel(
         limited,
         model_settings.get("rpm"),
@@ -116,7 +117,7 @@ def _with_limits_and_retries(
     )
     return RetryingModel(
         spaced,
-        model_settings.get("max_retries", DEFAULT_RETRIES),
+        max_retries,
         cancellation=cancellation,
         slots=lambda: limiter.limit,
     )

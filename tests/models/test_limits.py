@@ -717,6 +717,29 @@ def test_a_quota_is_waited_for_by_the_whole_endpoint(refuse: Callable[[float], T
     assert sum(reply.usage.calls for reply in replies) == len(server.asked)
 
 
+@pytest.mark.parametrize("by", ["max_retries", "the caller"])
+def test_where_nothing_is_retried_nothing_is_held(by: str) -> None:
+    refusal = CallError("no", status_code=429, retryable=True)
+
+    async def main(url: str) -> list[Any]:
+        spec = ModelSpec("vllm", "tiny", {"base_url": url, "max_retries": 0})
+        model: Model = open_model(spec, Settings())
+        if by == "the caller":
+            scripted = ScriptedModel({"good": refusal})
+            model = ConcurrencyLimitedModel(scripted, 1, CallLimiter(), holds=False)
+        found = [await outcome_of(model) for _ in range(9)]
+        await model.close()
+        return found
+
+    async def outcome_of(model: Model) -> bool:
+        with pytest.raises(CallError) as caught:
+            await model.complete(asking())
+        return caught.value.is_held
+
+    with Loopback(refused_without_a_word(0.0)) as server:
+        assert asyncio.run(main(server.url)) == [False] * 9
+
+
 # The drill
 
 
