@@ -64,7 +64,8 @@ class CallError(ModelError):
     `retry_after` in seconds.
 
     `fatal` says that no other call to this endpoint can do better (a wrong key, no such model,
-    nobody listening).
+    nobody listening). `rate_limited` says that a quota was used up, which fills again. `is_held`
+    says that the limiter of the endpoint holds all calls because of this refusal.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class CallError(ModelError):
         refused: bool = False,
         retry_after: float | None = None,
         attempts: int = 1,
+        rate_limited: bool = False,
     ) -> None:
         super().__init__(message)
         self.status_code = status_code
@@ -85,3 +87,5 @@ class CallError(ModelError):
         self.refused = refused
         self.retry_after = retry_after
         self.attempts = attempts
+        self.rate_limited = rate_limited
+        self.is_held = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -121,7 +121,10 @@ def _encode_message(message: Message) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens and attempts of one reply, or of many added up; `cached` replies cost no call."""
+    """Tokens and attempts of one reply, or of many added up; `cached` replies cost no call.
+
+    Of `unreported` replies the provider did not report the tokens: they are unknown, or estimates.
+    """
 
     calls: int = 0
     cached: int = 0
@@ -129,6 +132,7 @@ class Usage:
     tokens_in: int = 0
     tokens_out: int = 0
     tokens_cached: int = 0
+    unreported: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -138,6 +142,7 @@ class Usage:
             self.tokens_in + other.tokens_in,
             self.tokens_out + other.tokens_out,
             self.tokens_cached + other.tokens_cached,
+            self.unreported + other.unreported,
         )
 
 
@@ -146,8 +151,9 @@ class Reply:
     """What came back, as it came: the `text`, or a `refusal`;
     `finish` is the provider's word for why it ended.
 
-    `chances` are the likeliest words to begin the text, with the natural logarithms of their
-    probabilities, where the provider gives them.
+    `first_token_logprobs` are the likeliest words to begin the text, with the natural logarithms of
+    their probabilities, where the provider gives them. `reasoning` is what the model thought, where
+    that is all that came: an answer never stands there.
     """
 
     text: str
@@ -156,6 +162,28 @@ class Reply:
     usage: Usage = Usage(calls=1)
     raw: Mapping[str, Any] | None = None
     first_token_logprobs: tuple[tuple[str, float], ...] | None = None
+    reasoning: str | None = None
+
+
+def estimate_usage(request: Request, reply: Reply) -> Usage:
+    """The usage of a reply, with estimates for the tokens that its provider did not report.
+
+    >>> from rmg_dsl.scales import YesNo
+    >>> request = Request(Question("polite", YesNo(), (Message("user", "Polite?"),)))
+    >>> usage = estimate_usage(request, Reply("Yes, it is.", usage=Usage(calls=1, unreported=1)))
+    >>> usage.tokens_in, usage.tokens_out
+    (9, 3)
+    """
+    usage = reply.usage
+    if not usage.unreported:
+        return usage
+    text = (reply.text or reply.refusal or reply.reasoning or "").encode("utf-8", "replace")
+    return replace(
+        usage,
+        tokens_in=usage.tokens_in or request.tokens,
+        # Rounded up: even a short reply has a token.
+        tokens_out=usage.tokens_out or -(-len(text) // _BYTES_PER_TOKEN),
+    )
 
 
 class Model(Protocol):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import ExitStack, aclosing, contextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
+from contextlib import ExitStack, aclosing
 from dataclasses import fields
 from typing import Any, TypeVar, Unpack, cast
 
@@ -39,7 +38,6 @@ from rmg_dsl.plan import result_columns
 from rmg_dsl.report import GradedRow, RunSummary
 from rmg_dsl.runtime import (
     INTERRUPTED,
-    Bridge,
     RequirementChecker,
     RowResult,
     ValidationCollector,
@@ -167,7 +165,7 @@ def _run_on_bridge(
     try:
         with bridge_for_caller() as runner:
             result = runner.run(
-                _share_inflight_calls(job, work, runner),
+                work,
                 on_tick=lambda: progress.draw(job.run.tally),
                 on_interrupt=job.run.interrupt if stop_on_interrupt else None,
                 # The loop may wait for a function of the caller that hangs.
@@ -195,14 +193,6 @@ def stop_handler(job: GradingJob, *, hurried: bool = False) -> Callable[[], None
     return stop
 
 
-async def _share_inflight_calls(
-    job: GradingJob, work: Coroutine[Any, Any, _Finished], runner: Bridge
-) -> _Finished:
-    """Let two runs in one process wait for the same call instead of sending it twice."""
-    job.resources.endpoints.in_flight.share_with(runner.in_flight)
-    return await work
-
-
 async def grade_job(job: GradingJob) -> Result:
     """Run a prepared job in the caller's event loop."""
     # A file is read again for the results: the hashes show whether it is still the same.
@@ -221,21 +211,21 @@ async def stream_job(
     validations = validations_of(job)
     files = ExitStack()
     outputs = [(output, named_columns(output)) for output in job.plan.outputs]
+    job.resources.share_calls_in_flight()
     try:
-        with _frozen_heap():
-            job.run.run_models = with_log(job.run_models, job.options.log, files)
-            rows = cast("AsyncGenerator[RowResult]", job.run.results(iter(job.table)))
-            # Closed here and not by the garbage collector: after an `on_row` that raises, no
-            # worker may go on calling models.
-            async with aclosing(rows) as results:
-                async for result in results:
-                    requirement_failures = requirements.add(result)
-                    await validations.add(result)
-                    row = graded_row(result, outputs, requirement_failures)
-                    summary.add(row)
-                    on_graded(row)
-                    if job.options.on_row is not None:
-                        call_on_loop(job.options.on_row, {**row.row, **row.cells})
+        job.run.run_models = with_log(job.run_models, job.options.log, files)
+        rows = cast("AsyncGenerator[RowResult]", job.run.results(iter(job.table)))
+        # Closed here and not by the garbage collector: after an `on_row` that raises, no
+        # worker may go on calling models.
+        async with aclosing(rows) as results:
+            async for result in results:
+                requirement_failures = requirements.add(result)
+                await validations.add(result)
+                row = graded_row(result, outputs, requirement_failures)
+                summary.add(row)
+                on_graded(row)
+                if job.options.on_row is not None:
+                    call_on_loop(job.options.on_row, {**row.row, **row.cells})
     finally:
         closing = _close_run(job, files)
         if job.run.unfinished_calls:
@@ -333,21 +323,5 @@ def _run_usage(job: GradingJob, seconds: float) -> RunUsage:
         usage.tokens_cached,
         cost_of(job.plan, job.options, job.run.tally),
         seconds,
+        usage.unreported,
     )
-
-
-@contextmanager
-def _frozen_heap() -> Iterator[None]:
-    """Keep the garbage collector from scanning imported modules during a run.
-
-    A run makes many small objects, so collections are frequent. The switch is one for the whole
-    process: a caller that has frozen its heap already keeps it so.
-    """
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()

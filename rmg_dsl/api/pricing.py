@@ -50,7 +50,5 @@ def _model_quote(
         # Without a named model nothing is cached, but duplicates can still be counted.
         spec = ModelSpec("openai", "", dict(use.settings))
     most_out = spec.settings.get("max_tokens")
-    if not options.cache:
-        return ModelQuote(price=price, max_tokens_out=most_out)
     lookup = reply_lookup_of(spec, settings, cache if name else None)
     return ModelQuote(lookup.cache_key, lookup.cached_reply, price, most_out)

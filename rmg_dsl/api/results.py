@@ -34,6 +34,8 @@ VOTE_COLUMNS = ("row", "grader", "judge", "value", "status", "reason")
 class RunUsage:
     """What a run really used: `calls` counts every attempt;
     `cost` is in USD where the models have a `price`.
+
+    Of `estimates` calls the endpoint did not report the tokens: four bytes count as one.
     """
 
     calls: int = 0
@@ -44,6 +46,7 @@ class RunUsage:
     tokens_cached: int = 0
     cost: float | None = None
     seconds: float = 0.0
+    estimates: int = 0
 
 
 @dataclass(slots=True)

@@ -24,9 +24,12 @@ from rmg_dsl.models import (
     CallLimiter,
     ConcurrencyLimitedModel,
     Endpoints,
+    InFlightRequests,
     ModelSpec,
     Price,
     ReplyCache,
+    ReplyStore,
+    RunReplies,
     open_model,
     parse_model_name,
     permissions_of,
@@ -44,26 +47,36 @@ _NOT_INHERITED = ("base_url", "api_key_env", "extra_body", "price")
 
 @dataclass(frozen=True, slots=True)
 class RunResources:
-    """What the models of one run share: connections and, unless it is off, the reply cache."""
+    """What the models of one run share: connections and the store of replies.
+
+    Without the reply cache the replies of the run are kept in memory until its end: equal requests
+    are sent once in any case.
+    """
 
     endpoints: Endpoints
-    cache: ReplyCache | None
+    replies: ReplyStore
 
     @classmethod
     def of(cls, options: Options, settings: Settings) -> RunResources:
-        cache = ReplyCache(settings.cache_dir / FILE_NAME) if options.cache else None
-        return cls(Endpoints(), cache)
+        if options.cache:
+            return cls(Endpoints(), ReplyCache(settings.cache_dir / FILE_NAME))
+        return cls(Endpoints(), RunReplies())
+
+    def share_calls_in_flight(self) -> None:
+        """Let the runs on this event loop wait for the same call instead of sending it twice.
+
+        Runs without the reply cache share nothing: whoever repeats one wants other replies.
+        """
+        if not isinstance(self.replies, RunReplies):
+            self.endpoints.in_flight.share_with(InFlightRequests.of_running_loop())
 
     async def close(self) -> None:
         await self.endpoints.close()
-        if self.cache is not None:
-            self.cache.close()
+        self.replies.close()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        if self.cache is None or not self.cache.note:
-            return ()
-        return (self.cache.note,)
+        return (self.replies.note,) if self.replies.note else ()
 
 
 def open_run_models(
@@ -108,7 +121,7 @@ def _open_run_model(
         # The caller's own model reports no rate limits, so its limit stays fixed.
         limit = most or START_CONCURRENCY
         limiter = CallLimiter(cancellation=cancellation)
-        limited = ConcurrencyLimitedModel(chosen, limit, limiter)
+        limited = ConcurrencyLimitedModel(chosen, limit, limiter, holds=False)
         return RunModel(limited, limit, cancellation.cancel)
     spec = model_spec_of(use, chosen, settings)
     if most is not None:
@@ -118,7 +131,7 @@ def _open_run_model(
         spec,
         settings,
         shared.endpoints,
-        cache=shared.cache,
+        cache=shared.replies,
         refresh=refresh,
         permissions=permissions_of(settings, options.allow_hosts, options.allow_env),
     )

@@ -61,7 +61,7 @@ def _parse_rubric_json(text: str) -> object:
 
 def _check_criteria(criteria: Sequence[PointsCriterion]) -> None:
     if sum(len(criterion.text) for criterion in criteria) > _MAX_RUBRIC_CHARS:
-        raise BadRubric("the rubric is larger than any model reads")
+        raise BadRubric(f"the rubric has more than {_MAX_RUBRIC_CHARS:,} characters")
     weights = [criterion.points for criterion in criteria if criterion.points is not None]
     # The score is a share of the positive points: without any there is nothing to divide by.
     if not any(points > 0 for points in weights):

@@ -23,7 +23,7 @@ from rmg_dsl.judge.rank_math import (
     shuffle_order,
 )
 from rmg_dsl.messages import Question
-from rmg_dsl.prompts.sandbox import MAX_RENDERED_CHARS
+from rmg_dsl.prompts.sandbox import MAX_RENDERED_CHARS, prompt_size_text
 from rmg_dsl.prompts.template import TemplateTooBig, fence_value
 from rmg_dsl.results import Outcome, Score, Unscored
 from rmg_dsl.scales.label_order import LabelOrder
@@ -127,7 +127,7 @@ def _candidate_list(candidates: Mapping[str, object], tag: str) -> str:
     parts = [f"{label}: {fence_value(candidate, tag)}" for label, candidate in candidates.items()]
     text = "\n\n".join(parts)
     if len(text) > MAX_RENDERED_CHARS:
-        raise TemplateTooBig
+        raise TemplateTooBig(prompt_size_text())
     return text
 
 

@@ -111,7 +111,18 @@ def _read_prose(reply: Reply) -> Outcome:
     if reply.finish == "length":
         return Unscored(Status.UNPARSED, "the text was cut off")
     text = writer_text(reply.text)
-    return Score(text) if text else Unscored(Status.UNPARSED, "the reply holds no text")
+    if text:
+        return Score(text)
+    return Unscored(Status.UNPARSED, _empty_reply_text(reply, "the reply holds no text"))
+
+
+def _empty_reply_text(reply: Reply, problem: str) -> str:
+    """What is wrong with an empty reply, and where its words stand."""
+    if reply.reasoning is None:
+        return problem
+    return (
+        f"{problem}: all its words stand in its reasoning (`reasoning_content`), none in `content`"
+    )
 
 
 def writer_text(reply: str) -> str:
@@ -157,9 +168,9 @@ def _verdict_object(reply: Reply, question: Question) -> JsonObject:
     """The JSON object with the verdict: the whole reply, or one in prose."""
     text = _trim_invisible(reply.text)
     if not text:
-        raise NoVerdict("the reply is empty")
+        raise NoVerdict(_empty_reply_text(reply, "the reply is empty"))
     if len(text) > _MAX_REPLY_CHARS:
-        raise NoVerdict("the reply is longer than anybody reads")
+        raise NoVerdict(f"the reply has more than {_MAX_REPLY_CHARS:,} characters")
     whole = _parse_whole_reply(text)
     if whole is not None:
         return whole

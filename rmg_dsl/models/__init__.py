@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rmg_dsl.models.adaptive_limit import AdaptiveLimit
     from rmg_dsl.models.cache import FILE_NAME, CacheError, CacheInfo, ReplyCache
     from rmg_dsl.models.cache_view import ReplyLookup
-    from rmg_dsl.models.caching import CachedModel, InFlightRequests
+    from rmg_dsl.models.caching import CachedModel, InFlightRequests, ReplyStore
     from rmg_dsl.models.cancellation import CallCancelled, Cancellation
     from rmg_dsl.models.chat_model import ChatModel
     from rmg_dsl.models.endpoints import Endpoint, Endpoints
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rmg_dsl.models.prices import Price
     from rmg_dsl.models.rate_limit import RateLimit, RateLimitedModel
     from rmg_dsl.models.retry import RetryingModel
+    from rmg_dsl.models.run_replies import RunReplies
     from rmg_dsl.models.scripted import ScriptedModel
     from rmg_dsl.models.settings import SETTINGS, ModelSetting, check_setting
 
@@ -40,7 +41,7 @@ _HOMES = {
     "adaptive_limit": "AdaptiveLimit",
     "cache": "FILE_NAME CacheError CacheInfo ReplyCache",
     "cache_view": "ReplyLookup",
-    "caching": "CachedModel InFlightRequests",
+    "caching": "CachedModel InFlightRequests ReplyStore",
     "cancellation": "CallCancelled Cancellation",
     "chat_model": "ChatModel",
     "endpoints": "Endpoint Endpoints",
@@ -54,6 +55,7 @@ _HOMES = {
     "prices": "Price",
     "rate_limit": "RateLimit RateLimitedModel",
     "retry": "RetryingModel",
+    "run_replies": "RunReplies",
     "scripted": "ScriptedModel",
     "settings": "SETTINGS ModelSetting check_setting",
 }
@@ -85,7 +87,9 @@ __all__ = [
     "RateLimitedModel",
     "ReplyCache",
     "ReplyLookup",
+    "ReplyStore",
     "RetryingModel",
+    "RunReplies",
     "ScriptedModel",
     "check_setting",
     "model_destination",

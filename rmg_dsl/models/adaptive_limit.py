@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from statistics import median
 
+from rmg_dsl.models.endpoint_hold import EndpointHold
+
 START_CONCURRENCY = 20
 MAX_CONCURRENCY = 512
 
@@ -13,7 +15,6 @@ _LATENCY_TOLERANCE = 1.5  # above this multiple of the best latency the endpoint
 _JITTER = 0.01  # seconds by which a latency differs without a reason
 _BEST_LATENCY_DRIFT = 1.02  # the best latency rises by this with each window: it may be out of date
 _OUTCOME_DECAY = 63 / 64  # the weight of an outcome after the next one
-LONGEST_PAUSE = 120.0  # seconds; a longer wait should fail at once, with a message
 
 
 class AdaptiveLimit:
@@ -34,9 +35,8 @@ class AdaptiveLimit:
     belong to the same episode and cut it no further. While most of the last calls succeed, it stays
     at half of `start` or above: a few refusals say little about the right number.
 
-    A refusal that says how long to wait pauses all calls for that long, except one: if that one
-    succeeds, the pause is over. A pause that the provider announces has no such exception. Times
-    are in seconds on the clock of the caller.
+    Refusals for a quota also hold all calls, as `EndpointHold` says. A pause that the provider
+    announces beside a reply has no probe. Times are in seconds on the clock of the caller.
     """
 
     def __init__(self, start: int = START_CONCURRENCY, ceiling: int = MAX_CONCURRENCY) -> None:
@@ -49,9 +49,7 @@ class AdaptiveLimit:
         self._is_doubling = True
         self._best_latency: float | None = None
         self._window_latencies: list[float] = []
-        self._paused_until = 0.0
-        self._probe_ticket: int | None = None
-        self._may_probe = False
+        self._hold = EndpointHold()
 
     def set_bounds(self, start: int, ceiling: int) -> None:
         """Set another start and ceiling, before the first call."""
@@ -60,26 +58,22 @@ class AdaptiveLimit:
 
     def admits(self, busy: int, now: float) -> bool:
         """Whether one more call may start, with `busy` calls running."""
-        return busy < self.limit and (now >= self._paused_until or self._may_probe)
+        return busy < self.limit and self._hold.admits(now)
 
     def pause_left(self, now: float) -> float:
         """The seconds until calls may start again; 0 where they may now."""
-        if self._may_probe:
-            return 0.0
-        return max(0.0, self._paused_until - now)
+        return self._hold.seconds_left(now)
 
     def begin_call(self, now: float) -> int:
         """Record the start of a call; returns its ticket."""
         self._tickets += 1
-        if now < self._paused_until and self._may_probe:
-            self._probe_ticket, self._may_probe = self._tickets, False
+        self._hold.begin(self._tickets, now)
         return self._tickets
 
     def record_success(self, ticket: int, seconds: float, busy: int) -> None:
         """Record a success after `seconds`, with `busy` calls running, itself among them."""
         self._add_outcome(success=1, refusal=0)
-        if ticket == self._probe_ticket:
-            self._paused_until, self._probe_ticket = 0.0, None
+        self._hold.record_success(ticket)
         # Only full use shows what the endpoint can take, and only calls after the last cut.
         if ticket <= self._episode or busy < self.limit or self.limit >= self._ceiling:
             return
@@ -101,13 +95,24 @@ class AdaptiveLimit:
             step = self.limit
         self.limit = min(self._ceiling, self.limit + step)
 
-    def record_refusal(self, ticket: int, now: float, wait: float | None = None) -> None:
-        """Record a refusal because of the load, perhaps with the seconds to `wait`."""
+    def record_refusal(
+        self, ticket: int, now: float, wait: float | None = None, *, is_quota: bool = False
+    ) -> bool:
+        """Record a refusal because of the load, perhaps with the seconds to `wait`.
+
+        Returns whether all calls are held because of a quota.
+        """
         self._add_outcome(success=0, refusal=1)
-        if wait:
-            self._pause(now, wait, probing=ticket != self._probe_ticket)
-        if ticket <= self._episode:
-            return
+        is_held = self._hold.record_refusal(ticket, now, wait, is_quota=is_quota)
+        if ticket > self._episode:
+            self._cut_limit()
+        return is_held
+
+    def record_other_end(self, ticket: int, now: float) -> None:
+        """Record a call that ended in another way: cancelled, timed out, a broken connection."""
+        self._hold.record_other_end(ticket, now)
+
+    def _cut_limit(self) -> None:
         floor = (self._start + 1) // 2
         if self._refusal_weight > self._success_weight:
             floor = 1
@@ -117,16 +122,8 @@ class AdaptiveLimit:
 
     def record_pause(self, now: float, wait: float) -> None:
         """Record that the provider announced a used-up quota for so many seconds."""
-        self._pause(now, wait, probing=False)
+        self._hold.pause(now, wait, probing=False)
 
     def _add_outcome(self, *, success: int, refusal: int) -> None:
         self._success_weight = self._success_weight * _OUTCOME_DECAY + success
         self._refusal_weight = self._refusal_weight * _OUTCOME_DECAY + refusal
-
-    def _pause(self, now: float, wait: float, *, probing: bool) -> None:
-        if wait > LONGEST_PAUSE:
-            return
-        is_new_pause = now >= self._paused_until
-        self._paused_until = max(self._paused_until, now + wait)
-        if is_new_pause:
-            self._may_probe = probing

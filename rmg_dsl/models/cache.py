@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
+from weakref import WeakValueDictionary
 
 # The version of the layout, of the table and of its values: no two versions share a file.
 FILE_NAME = "replies-2.sqlite3"
@@ -79,6 +80,13 @@ class _CacheWrite(NamedTuple):
     since: float
 
 
+class _PendingWrites(dict[bytes, _CacheWrite]):
+    """The values of one file that are not on disk yet, of all caches of this process."""
+
+
+_PENDING_WRITES: WeakValueDictionary[Path, _PendingWrites] = WeakValueDictionary()
+
+
 class ReplyCache:
     """A store of bytes by keys of 32 bytes, the hashes of requests.
 
@@ -113,7 +121,8 @@ class ReplyCache:
         self._is_usable = True
         self._writes: queue.SimpleQueue[_CacheWrite | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
-        self._pending_writes: dict[bytes, _CacheWrite] = {}
+        # Another run in this process may need a reply before it is on disk.
+        self._pending_writes = _PENDING_WRITES.setdefault(path, _PendingWrites())
 
     def __repr__(self) -> str:
         return f"ReplyCache({str(self.path)!r})"

@@ -9,6 +9,7 @@ import json
 
 from rmg_dsl.messages import Reply, Usage
 
+_REASONING_EXCERPT_CHARS = 200
 _DECODER = json.JSONDecoder()
 
 
@@ -28,6 +29,9 @@ def encode_reply(reply: Reply) -> bytes:
     fields["tokens"] = [usage.tokens_in, usage.tokens_out, usage.tokens_cached]
     if reply.first_token_logprobs is not None:
         fields["logprobs"] = reply.first_token_logprobs
+    if reply.reasoning is not None:
+        # Its beginning is enough for the message that there is no answer.
+        fields["reasoning"] = reply.reasoning[:_REASONING_EXCERPT_CHARS]
     # ASCII only: a lone surrogate in a text has no UTF-8.
     return json.dumps(fields, separators=(",", ":")).encode("ascii")
 
@@ -61,7 +65,11 @@ def _reply_from_fields(fields: object, usage: Usage | None) -> Reply:
         raise TypeError("the text is no string")
     if not isinstance(refusal, str | None) or not isinstance(finish, str | None):
         raise TypeError("the refusal or the finish is no string")
-    return Reply(text, refusal, finish, usage, None, _stored_logprobs(fields.get("logprobs")))
+    reasoning = fields.get("reasoning")
+    if not isinstance(reasoning, str | None):
+        raise TypeError("the reasoning is no string")
+    logprobs = _stored_logprobs(fields.get("logprobs"))
+    return Reply(text, refusal, finish, usage, None, logprobs, reasoning)
 
 
 def _stored_usage(tokens: object) -> Usage:

@@ -6,10 +6,11 @@ import asyncio
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from rmg_dsl.errors import CallError
 from rmg_dsl.messages import Model, Reply, Request, Usage
-from rmg_dsl.models.cache import ReplyCache
 from rmg_dsl.models.cached_reply import decode_reply, encode_reply
 from rmg_dsl.models.wrapper import ModelWrapper
 
@@ -22,6 +23,24 @@ _HITS_PER_YIELD = 64
 _MISSES_BEFORE_SKIP = 64
 
 
+class ReplyStore(Protocol):
+    """What keeps replies: the cache on disk, or the memory of one run."""
+
+    @property
+    def note(self) -> str: ...
+
+    @property
+    def clock(self) -> Callable[[], float]: ...
+
+    def get(self, key: bytes, since: float = 0.0) -> bytes | None: ...
+
+    def get_all(self, keys: Sequence[bytes], since: float = 0.0) -> dict[bytes, bytes]: ...
+
+    def put(self, key: bytes, value: bytes, since: float = 0.0) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class InFlightRequests:
     """The calls in flight, by cache key. The models of one run share it."""
 
@@ -31,6 +50,17 @@ class InFlightRequests:
     def share_with(self, others: InFlightRequests) -> None:
         """Use the calls of `others` too, and the reverse. To be called before the first call."""
         self.by_key = others.by_key
+
+    @staticmethod
+    def of_running_loop() -> InFlightRequests:
+        """The calls of all runs on the running event loop."""
+        return _IN_FLIGHT_BY_LOOP.setdefault(asyncio.get_running_loop(), InFlightRequests())
+
+
+# A future belongs to its loop: calls cannot be shared with runs on another one.
+_IN_FLIGHT_BY_LOOP: WeakKeyDictionary[asyncio.AbstractEventLoop, InFlightRequests] = (
+    WeakKeyDictionary()
+)
 
 
 class CachedModel(ModelWrapper):
@@ -46,7 +76,7 @@ class CachedModel(ModelWrapper):
     def __init__(
         self,
         model: Model,
-        cache: ReplyCache,
+        cache: ReplyStore,
         cache_key: CacheKeyFunction,
         *,
         refresh: bool = False,

@@ -12,10 +12,13 @@ from itertools import count
 
 from rmg_dsl.errors import CallError
 from rmg_dsl.messages import Reply, ReplyFormat, Request
+from rmg_dsl.models.bad_draw import is_bad_draw, reply_of_bad_draw
 from rmg_dsl.models.cancellation import cancellation_with_attempts
 from rmg_dsl.models.endpoints import Endpoint, Endpoints
+from rmg_dsl.models.http_errors import call_error_of, embedded_error
 from rmg_dsl.models.http_response import HttpResponse, error_details_of
 from rmg_dsl.models.providers.provider import (
+    FREE,
     EndpointSupport,
     ProviderTarget,
     create_provider,
@@ -102,9 +105,12 @@ class ChatModel:
             support = self._support
             body = self._encode(request, support, attempt)
             response = await self._post(body, attempt)
-            if response.is_success:
-                return self._decode(response, attempt)
             reply_format = request.question.reply_format
+            # Before any lesson: its sentence may well speak of the schema.
+            if is_bad_draw(response):
+                return self._bad_draw(response, attempt)
+            if response.is_success:
+                return self._decode(response, attempt, support, reply_format)
             lesson = self._provider.learn_from_rejection(response, support, reply_format)
             if lesson is None:
                 raise self._rejection_error(response, attempt, reply_format)
@@ -132,12 +138,34 @@ class ChatModel:
         except asyncio.CancelledError as cause:
             raise cancellation_with_attempts(cause, attempt) from None
 
-    def _decode(self, response: HttpResponse, attempt: int) -> Reply:
+    def _bad_draw(self, response: HttpResponse, attempt: int) -> Reply:
+        """What the model wrote instead of JSON, for the reader of replies; else CallError."""
+        reply = reply_of_bad_draw(response)
+        if reply is not None:
+            return _with_usage(reply, attempt)
+        if response.is_success and isinstance(response.body, dict):
+            error = embedded_error(response, response.body.get("error"), self.name)
+        else:
+            error = call_error_of(response, self.name)
+        error.retryable, error.fatal = True, False
+        raise _with_attempts(error, attempt)
+
+    def _decode(
+        self,
+        response: HttpResponse,
+        attempt: int,
+        support: EndpointSupport,
+        reply_format: ReplyFormat,
+    ) -> Reply:
         try:
             reply = self._provider.decode(response, self.name)
         except CallError as error:
             raise _with_attempts(error, attempt) from None
-        return replace(reply, usage=replace(reply.usage, calls=attempt, retried=attempt - 1))
+        is_held = not (reply_format.scale.is_text or reply_format.wants_logprobs)
+        if is_held and support.format_level < FREE and _is_json_object(reply.reasoning):
+            # A server that takes a reply without thoughts for a thought: its grammar made it.
+            reply = replace(reply, text=reply.reasoning or "", reasoning=None)
+        return _with_usage(reply, attempt)
 
     def _rejection_error(
         self, response: HttpResponse, attempt: int, reply_format: ReplyFormat
@@ -167,6 +195,30 @@ class ChatModel:
         """Close the endpoints that belong to this model alone; the run closes shared ones."""
         if self._owned_endpoints is not None:
             await self._owned_endpoints.close()
+
+
+def _is_json_object(text: str | None) -> bool:
+    try:
+        return isinstance(json.loads(text or ""), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _with_usage(reply: Reply, attempts: int) -> Reply:
+    """The reply with its attempts, and whether the provider reported its tokens."""
+    usage = replace(
+        reply.usage,
+        calls=attempts,
+        retried=attempts - 1,
+        unreported=int(_lacks_token_counts(reply)),
+    )
+    return replace(reply, usage=usage)
+
+
+def _lacks_token_counts(reply: Reply) -> bool:
+    """Whether a count is missing: no prompt and no text has 0 tokens."""
+    usage = reply.usage
+    return not usage.tokens_in or (not usage.tokens_out and bool(reply.text))
 
 
 def _add_logprobs_hint(error: CallError, response: HttpResponse) -> None:

@@ -15,7 +15,12 @@ from rmg_dsl.models.adaptive_limit import MAX_CONCURRENCY
 from rmg_dsl.models.caching import InFlightRequests
 from rmg_dsl.models.cancellation import Cancellation
 from rmg_dsl.models.http_errors import truncate_sentence
-from rmg_dsl.models.http_response import HttpResponse, rate_limit_pause_of, retry_after_of
+from rmg_dsl.models.http_response import (
+    HttpResponse,
+    rate_limit_pause_of,
+    retry_after_of,
+    sent_at_of,
+)
 from rmg_dsl.models.limiter import CallLimiter
 from rmg_dsl.models.permissions import Origin
 from rmg_dsl.models.proxies import proxy_of
@@ -129,7 +134,10 @@ class Endpoint:
         except (ValueError, RecursionError):
             body, text = None, content[:_ERROR_EXCERPT_CHARS].decode("utf-8", "replace")
         if not is_success:
-            return HttpResponse(response.status_code, body, text, retry_after_of(response.headers))
+            headers = response.headers
+            return HttpResponse(
+                response.status_code, body, text, retry_after_of(headers), sent_at_of(headers)
+            )
         # The bare pairs come first: a look-up by name takes longer than a look at all of them.
         if any(value == b"0" for _, value in response.headers.raw):
             self._pause_as_announced(response.headers)

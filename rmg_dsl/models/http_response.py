@@ -11,6 +11,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import MappingProxyType
 
+from rmg_dsl.models.retry_delay import delay_of_number
+
 _SECONDS_PER_UNIT = MappingProxyType({"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0})
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 # Above this a count of tokens is nonsense, and would overflow the arithmetic of money.
@@ -21,13 +23,15 @@ _MOST_TOKENS = 10**12
 class HttpResponse:
     """One response. `body` is its JSON; where it has none, `text` is how it starts.
 
-    `retry_after` is in seconds, None where the response does not say it.
+    `retry_after` is in seconds, None where its headers do not say it. `sent_at` is the server's
+    time of the response, in seconds since 1970, where it is known.
     """
 
     status: int
     body: object = None
     text: str = ""
     retry_after: float | None = None
+    sent_at: float | None = None
 
     @property
     def is_success(self) -> bool:
@@ -141,7 +145,8 @@ def retry_after_of(headers: Mapping[str, str]) -> float | None:
     """The seconds that a response asks to wait, or None.
 
     They come from `retry-after-ms`, from `retry-after` (seconds or a date), else from
-    `x-ratelimit-…`. A date is compared with the response's own `date`, so that no clock matters.
+    `x-ratelimit-…` and `ratelimit-reset`. A date is compared with the response's own `date`, so
+    that no clock matters.
 
     >>> retry_after_of({"retry-after": "2.5"})
     2.5
@@ -159,7 +164,29 @@ def retry_after_of(headers: Mapping[str, str]) -> float | None:
     until, now = _parse_http_date(text), _parse_http_date(headers.get("date"))
     if until and now:
         return max(0.0, until.timestamp() - now.timestamp())
-    return rate_limit_pause_of(headers) or None
+    return rate_limit_pause_of(headers) or _reset_seconds(headers) or None
+
+
+def sent_at_of(headers: Mapping[str, str]) -> float | None:
+    """The server's time of a response in seconds since 1970, or None.
+
+    >>> sent_at_of({"date": "Thu, 01 Jan 1970 00:00:30 GMT"})
+    30.0
+    """
+    date = _parse_http_date(headers.get("date"))
+    return date.timestamp() if date else None
+
+
+def _reset_seconds(headers: Mapping[str, str]) -> float:
+    """The seconds until a reset that a refusal announces, as a number or as a moment."""
+    for name in ("ratelimit-reset", "x-ratelimit-reset"):
+        seconds = _parse_seconds(headers.get(name))
+        if seconds is None:
+            seconds = _parse_duration(headers.get(name))
+        delay = delay_of_number(seconds, sent_at_of(headers))
+        if delay:
+            return delay
+    return 0.0
 
 
 def rate_limit_pause_of(headers: Mapping[str, str]) -> float:

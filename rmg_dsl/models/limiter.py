@@ -87,8 +87,13 @@ class CallLimiter:
     def record_success(self, ticket: int, seconds: float) -> None:
         self._adaptive_limit.record_success(ticket, seconds, self._busy)
 
-    def record_refusal(self, ticket: int, wait: float | None) -> None:
-        self._adaptive_limit.record_refusal(ticket, self._clock(), wait)
+    def record_refusal(self, ticket: int, wait: float | None, *, is_quota: bool = False) -> bool:
+        """Record a refusal; are all calls of the endpoint held because of it?"""
+        return self._adaptive_limit.record_refusal(ticket, self._clock(), wait, is_quota=is_quota)
+
+    def record_other_end(self, ticket: int) -> None:
+        """Record a call that ended without an answer."""
+        self._adaptive_limit.record_other_end(ticket, self._clock())
 
     def remove_limit(self) -> None:
         """Start every call from now on."""
@@ -110,8 +115,19 @@ class CallLimiter:
             if not waiter.done():
                 waiter.set_result(self._take_slot())
         pause = self._adaptive_limit.pause_left(self._clock())
-        if self._waiting and pause and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(pause, self._on_timer)
+        if self._waiting and pause:
+            self._set_timer(pause)
+
+    def _set_timer(self, seconds: float) -> None:
+        """Admit again after so many seconds, or sooner where a timer runs out before."""
+        loop = asyncio.get_running_loop()
+        when = loop.time() + seconds
+        if self._timer is not None:
+            if self._timer.when() <= when:
+                return
+            # The pause became shorter: a probe was answered.
+            self._timer.cancel()
+        self._timer = loop.call_at(when, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -126,7 +142,8 @@ class ConcurrencyLimitedModel(ModelWrapper):
     'scripted'
 
     It is the innermost wrapper, so that a call in backoff holds no slot. Without a `concurrency`
-    the limiter finds the best number; without a `limiter` this model has one of its own.
+    the limiter finds the best number; without a `limiter` this model has one of its own. With
+    `holds` a refusal for a quota holds all calls, which makes sense only where they are retried.
     """
 
     def __init__(
@@ -136,8 +153,10 @@ class ConcurrencyLimitedModel(ModelWrapper):
         limiter: CallLimiter | None = None,
         *,
         clock: Clock = time.monotonic,
+        holds: bool = True,
     ) -> None:
         super().__init__(model)
+        self._holds = holds
         self._limiter = CallLimiter(clock=clock) if limiter is None else limiter
         self._limiter.request_concurrency(concurrency)
         self._own_slots: asyncio.Semaphore | nullcontext[None] = nullcontext()
@@ -153,11 +172,23 @@ class ConcurrencyLimitedModel(ModelWrapper):
             try:
                 reply = await self._model.complete(request)
             except CallError as error:
-                if error.status_code in _OVERLOAD_STATUSES:
-                    self._limiter.record_refusal(ticket, error.retry_after)
+                self._record_error(ticket, error)
+                raise
+            except BaseException:
+                self._limiter.record_other_end(ticket)
                 raise
             else:
                 self._limiter.record_success(ticket, self._clock() - start)
                 return reply
             finally:
                 self._limiter.release()
+
+    def _record_error(self, ticket: int, error: CallError) -> None:
+        is_refusal = error.rate_limited or error.status_code == 429
+        is_quota = is_refusal and error.retryable and self._holds
+        if is_refusal or error.status_code in _OVERLOAD_STATUSES:
+            error.is_held = self._limiter.record_refusal(
+                ticket, error.retry_after, is_quota=is_quota
+            )
+        else:
+            self._limiter.record_other_end(ticket)

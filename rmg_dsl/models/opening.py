@@ -11,7 +11,7 @@ from rmg_dsl.errors import ModelError
 from rmg_dsl.messages import Model
 from rmg_dsl.models.cache import ReplyCache
 from rmg_dsl.models.cache_view import ReplyLookup
-from rmg_dsl.models.caching import CachedModel
+from rmg_dsl.models.caching import CachedModel, ReplyStore
 from rmg_dsl.models.chat_model import ChatModel
 from rmg_dsl.models.endpoints import Endpoint, Endpoints
 from rmg_dsl.models.lexical import LEXICAL_NAME, LexicalModel
@@ -62,7 +62,7 @@ def open_model(
     settings: Settings,
     endpoints: Endpoints | None = None,
     *,
-    cache: ReplyCache | None = None,
+    cache: ReplyStore | None = None,
     refresh: bool = False,
     permissions: Permissions | None = None,
 ) -> Model:
@@ -122,7 +122,8 @@ def _with_limits_and_retries(
 ) -> Model:
     limiter, cancellation = endpoint.limiter, endpoint.cancellation
     concurrency = model_settings.get("concurrency") or settings.concurrency
-    limited = ConcurrencyLimitedModel(model, concurrency, limiter)
+    max_retries = model_settings.get("max_retries", DEFAULT_RETRIES)
+    limited = ConcurrencyLimitedModel(model, concurrency, limiter, holds=max_retries > 0)
     spaced = RateLimitedModel(
         limited,
         model_settings.get("rpm"),
@@ -132,7 +133,7 @@ def _with_limits_and_retries(
     )
     return RetryingModel(
         spaced,
-        model_settings.get("max_retries", DEFAULT_RETRIES),
+        max_retries,
         cancellation=cancellation,
         slots=lambda: limiter.limit,
     )

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from rmg_dsl.messages import Model, Reply, Request
+from rmg_dsl.messages import Model, Reply, Request, estimate_usage
 from rmg_dsl.models.wrapper import ModelWrapper
 
 Sleep = Callable[[float], Awaitable[object]]
@@ -98,7 +98,8 @@ class RateLimitedModel(ModelWrapper):
         if start > now:
             await self._sleep(start - now)
         reply = await self._model.complete(request)
-        tokens = reply.usage.tokens_in + reply.usage.tokens_out
+        usage = estimate_usage(request, reply)
+        tokens = usage.tokens_in + usage.tokens_out
         for limit in limits:
             limit.adjust_tokens(tokens - estimate)
         return reply

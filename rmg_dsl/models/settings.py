@@ -156,8 +156,13 @@ SETTINGS: Mapping[str, ModelSetting] = MappingProxyType(
             "a number of seconds above 0, a day at most", _positive_number(_DAY_SECONDS)
         ),
         "concurrency": ModelSetting("a whole number from 1", _whole_number_between(1)),
-        "rpm": ModelSetting("a number of requests per minute above 0", _positive_number()),
-        "tpm": ModelSetting("a number of tokens per minute above 0", _positive_number()),
+        # With less than these, one call would wait for hours.
+        "rpm": ModelSetting(
+            "a number of requests per minute from 0.01", _number_between(0.01, _MAX_NUMBER)
+        ),
+        "tpm": ModelSetting(
+            "a number of tokens per minute from 100", _number_between(100, _MAX_NUMBER)
+        ),
         "max_retries": ModelSetting("a whole number from 0", _whole_number_between(0)),
         "reasoning_effort": ModelSetting(
             'a word of the provider\'s, such as "low"', _text_matching(r"\w[\w-]*")

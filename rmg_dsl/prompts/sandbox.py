@@ -22,7 +22,10 @@ from jinja2.visitor import NodeTransformer
 
 from rmg_dsl.prompts.fencing import Absent, could_be_tag, has_blank_item, is_blank, value_to_text
 
-MAX_RENDERED_CHARS = 1_000_000
+# Some 2.5 million tokens: the largest windows are a little smaller.
+MAX_RENDERED_CHARS = 10_000_000
+# The most that a template may make itself, beyond the values of the row.
+_MAX_MADE_CHARS = 1_000_000
 MAX_ITERATIONS = 100_000
 MAX_WORK = 1_000_000_000
 _MAX_INTEGER_BITS = 4_096
@@ -60,6 +63,11 @@ class MissingInput(Exception):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.name = name
+
+
+def prompt_size_text() -> str:
+    """Why a prompt is not sent."""
+    return f"the prompt has more than {MAX_RENDERED_CHARS:,} characters, the most that is sent"
 
 
 class TemplateTooBig(Exception):
@@ -164,7 +172,7 @@ class Budget:
         """Raise TemplateTooBig for a value larger than a prompt and larger than the row's own
         values.
         """
-        if size > MAX_RENDERED_CHARS + self.weight:
+        if size > _MAX_MADE_CHARS + self.weight:
             raise TemplateTooBig
         self.largest_result = max(self.largest_result, size)
 

@@ -40,6 +40,7 @@ from rmg_dsl.prompts.sandbox import (
     operations_in,
     parse_template,
     print_unfenced,
+    prompt_size_text,
 )
 
 __all__ = [
@@ -433,7 +434,7 @@ class Prompt:
             # Counted while the pieces come, so that an endless loop cannot fill the memory.
             size += len(piece)
             if size > MAX_RENDERED_CHARS:
-                raise TemplateTooBig
+                raise TemplateTooBig(prompt_size_text())
             pieces.append(piece)
         return "".join(pieces)
 

@@ -47,6 +47,10 @@ class UsageCounts(Protocol):
     def cost(self) -> float | None:
         """US dollars; None where a price is not known."""
 
+    @property
+    def estimates(self) -> int:
+        """Replies whose tokens are estimates."""
+
 
 class ReportedRun(Protocol):
     """The part of a finished run that displays read; `api.Result` has it."""
@@ -95,10 +99,14 @@ def usage_parts(used: UsageCounts) -> list[str]:
     The time is no part: it would make two equal runs look different.
     """
     parts = [_calls_text(used)]
+    about = "about " if used.estimates else ""
     if used.tokens_in or used.tokens_out:
-        parts.append(f"{used.tokens_in:,} tokens in, {used.tokens_out:,} out")
+        parts.append(f"{about}{used.tokens_in:,} tokens in, {used.tokens_out:,} out")
     if used.cost is not None:
-        parts.append(f"{format_money(used.cost)} USD")
+        parts.append(f"{about}{format_money(used.cost)} USD")
+    if used.estimates:
+        calls = pluralize_count(used.estimates, "call")
+        parts.append(f"an estimate: {calls} came back without a count of tokens")
     return parts
 
 

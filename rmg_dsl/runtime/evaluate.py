@@ -268,8 +268,9 @@ def render_question(question: Callable[[], Question]) -> Question:
             Unscored(Status.MISSING_INPUT, f"`{missing.name}` is null or blank")
         ) from None
     # `from None`: the traceback of a template shows sandbox code and no line of the spec.
-    except TemplateTooBig:
-        raise NoScore(Unscored(Status.ERROR, "the prompt is larger than any model reads")) from None
+    except TemplateTooBig as error:
+        message = str(error) or "the template of the prompt makes or repeats more than a prompt may"
+        raise NoScore(Unscored(Status.ERROR, message)) from None
     except BadRubric as error:
         raise NoScore(Unscored(Status.ERROR, str(error))) from None
     except RENDER_FAILURES as error:

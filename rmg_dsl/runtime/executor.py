@@ -17,7 +17,7 @@ from typing import TypeAlias
 from rmg_dsl.errors import CallError
 from rmg_dsl.ir.scoring import ModelUse
 from rmg_dsl.judge import Enquiry, follow_up, read_reply
-from rmg_dsl.messages import Model, RecallingModel, Reply, Request, Usage
+from rmg_dsl.messages import Model, RecallingModel, Reply, Request, Usage, estimate_usage
 from rmg_dsl.models import CallCancelled
 from rmg_dsl.results import Outcome, RefinePath, Score, Status, Unscored
 from rmg_dsl.runtime.evaluate import Evaluator
@@ -476,7 +476,7 @@ class Run:
         except CallCancelled as error:
             self.tally.add(enquiry, Usage(calls=error.attempts, retried=error.attempts - 1))
             raise
-        self._add_usage(enquiry, reply.usage)
+        self._add_usage(enquiry, estimate_usage(request, reply))
         return reply
 
     def _add_usage(self, enquiry: Enquiry, usage: Usage) -> None:

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from rmg_dsl.models import InFlightRequests
 from rmg_dsl.runtime.user_functions import CallerExit
 
 Result = TypeVar("Result")
@@ -24,11 +23,7 @@ _CLOSE_SECONDS = 1.0
 
 
 class Bridge:
-    """An event loop on its own thread, started at its first use, and again in a forked child.
-
-    `in_flight` are the requests that the runs on this loop have sent: a run does not send a request
-    that another one waits for, but shares its reply.
-    """
+    """An event loop on its own thread, started at its first use, and again in a forked child."""
 
     def __init__(self) -> None:
         self._parent_loops: list[asyncio.AbstractEventLoop] = []
@@ -39,7 +34,6 @@ class Bridge:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._background_tasks: set[asyncio.Task[None]] = set()
-        self.in_flight = InFlightRequests()
 
     def reset_after_fork(self) -> None:
         """Forget thread, lock and loop in a forked child: they belong to the parent."""
@@ -56,11 +50,7 @@ class Bridge:
             if self._loop is not None and not alive:
                 self._loop.close()
             if self._loop is None or not alive:
-                self._loop, self.in_flight, self._background_tasks = (
-                    asyncio.new_event_loop(),
-                    InFlightRequests(),
-                    set(),
-                )
+                self._loop, self._background_tasks = asyncio.new_event_loop(), set()
                 self._thread = threading.Thread(
                     target=self._loop.run_forever, name="rmg", daemon=True
                 )

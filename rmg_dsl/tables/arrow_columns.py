@@ -145,7 +145,7 @@ class ColumnProfile:
     def arrow_field(self, name: str) -> pa.Field:
         """The field of a schema: JSON text under a mark where no Arrow type holds all values."""
         pa = import_pyarrow()
-        kind = self._arrow_type(pa)
+        kind, name = self._arrow_type(pa), writable_text(name)
         if kind is None:
             return pa.field(name, pa.string(), metadata={JSON_MARK: b"1"})
         return pa.field(name, kind)

@@ -5,8 +5,10 @@ fault drill.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -33,7 +35,8 @@ from rmg_dsl.models import (
     ScriptedModel,
     open_model,
 )
-from rmg_dsl.models.adaptive_limit import LONGEST_PAUSE, MAX_CONCURRENCY, START_CONCURRENCY
+from rmg_dsl.models.adaptive_limit import MAX_CONCURRENCY, START_CONCURRENCY
+from rmg_dsl.models.endpoint_hold import LONGEST_PAUSE, EndpointHold
 from rmg_dsl.models.http_response import rate_limit_pause_of, retry_after_of
 from rmg_dsl.scales import Whole
 
@@ -167,6 +170,85 @@ def test_nobody_is_held_for_longer_than_anyone_waits() -> None:
     throttle.record_pause(0.0, LONGEST_PAUSE + 1)
     throttle.record_refusal(throttle.begin_call(0.0), 0.0, wait=3600.0)
     assert throttle.pause_left(0.0) == 0.0
+
+
+class MinuteQuota:
+    """Plays an endpoint with so many calls a minute against a hold, in virtual time.
+
+    Twenty calls start at once; after them one call is in flight at a time and takes 0.2 s.
+    """
+
+    def __init__(self, quota: int, *, says: bool) -> None:
+        self.quota, self.says = quota, says
+        self.hold = EndpointHold()
+        self.now, self.window_start, self.used = 0.0, 0.0, 0
+        self.accepted = self.refused = self.tickets = 0
+
+    def begin(self) -> int:
+        self.tickets += 1
+        self.hold.begin(self.tickets, self.now)
+        return self.tickets
+
+    def answer(self, ticket: int) -> None:
+        if self.now >= self.window_start + 60:
+            self.window_start, self.used = self.now, 0
+        if self.used < self.quota:
+            self.used += 1
+            self.accepted += 1
+            self.hold.record_success(ticket)
+            return
+        self.refused += 1
+        wait = self.window_start + 60 - self.now if self.says else None
+        assert self.hold.record_refusal(ticket, self.now, wait, is_quota=True) or not self.says
+
+    def play(self, rows: int) -> None:
+        for ticket in [self.begin() for _ in range(20)]:
+            self.answer(ticket)
+        while self.accepted < rows:
+            while not self.hold.admits(self.now):
+                self.now += self.hold.seconds_left(self.now) + 1e-6
+            ticket = self.begin()
+            self.now += 0.2
+            self.answer(ticket)
+
+
+@pytest.mark.parametrize(("says", "most"), [(True, 52), (False, 56)])
+def test_a_quota_of_a_minute_costs_few_requests(says: bool, most: int) -> None:
+    endpoint = MinuteQuota(15, says=says)
+    endpoint.play(40)
+    assert endpoint.accepted + endpoint.refused <= most
+    assert endpoint.now < 240
+
+
+def test_a_quota_that_says_nothing_is_probed_at_growing_intervals() -> None:
+    hold, now, waits = EndpointHold(), 0.0, []
+    for ticket in range(1, 9):
+        hold.begin(ticket, now)
+        assert hold.record_refusal(ticket, now, None, is_quota=True)
+        waits.append(hold.seconds_left(now))
+        now += waits[-1]
+    assert waits == [1, 2, 4, 8, 16, 30, 30, 30]
+
+
+def test_only_one_call_probes_and_whatever_its_end_another_may_follow() -> None:
+    hold = EndpointHold()
+    hold.begin(1, 0.0)
+    hold.record_refusal(1, 0.0, None, is_quota=True)
+    assert [hold.admits(now) for now in (0.5, 1.0)] == [False, True]
+    hold.begin(2, 1.0)
+    assert (hold.admits(99.0), hold.seconds_left(99.0)) == (False, 0.0)
+    hold.record_other_end(2, 5.0)
+    assert [hold.admits(now) for now in (5.5, 6.0)] == [False, True]
+
+
+def test_a_refusal_by_chance_holds_nobody_where_many_were_accepted() -> None:
+    hold = EndpointHold()
+    for ticket in range(1, 60):
+        hold.begin(ticket, 0.0)
+        hold.record_success(ticket)
+    for ticket, is_held in ((60, False), (61, False), (62, True)):
+        hold.begin(ticket, 1.0)
+        assert hold.record_refusal(ticket, 1.0, None, is_quota=True) == is_held
 
 
 EVENTS = st.lists(
@@ -580,6 +662,82 @@ def test_a_call_that_is_cut_off_holds_the_number_of_its_attempts() -> None:
         [rejected, error(500, "oops", headers={"retry-after": "0.01"}), Told(fault="hang")]
     ) as server:
         assert asyncio.run(main(server)) == 3
+
+
+# A quota
+
+
+class Quota:
+    """An endpoint that accepts so many calls in each window of so many seconds."""
+
+    def __init__(self, quota: int, seconds: float, refuse: Callable[[float], Told]) -> None:
+        self.quota, self.seconds, self.refuse = quota, seconds, refuse
+        self.start, self.used = -math.inf, 0
+
+    def __call__(self, _: Asked) -> Told:
+        now = time.monotonic()
+        if now >= self.start + self.seconds:
+            self.start, self.used = now, 0
+        self.used += 1
+        if self.used <= self.quota:
+            return verdict(4)
+        return self.refuse(self.start + self.seconds - now)
+
+
+def refused_in_words(left: float) -> Told:
+    return error(429, f"Limit: 15 per minute. Please try again in {left:.3f}s.")
+
+
+def refused_in_a_field(left: float) -> Told:
+    return Told(429, [{"error": {"code": 429, "details": [{"retryDelay": f"{left:.3f}s"}]}}])
+
+
+def refused_without_a_word(_: float) -> Told:
+    return error(429, "Too many requests")
+
+
+@pytest.mark.parametrize(
+    "refuse",
+    [refused_in_words, refused_in_a_field, refused_without_a_word],
+    ids=lambda f: f.__name__,
+)
+def test_a_quota_is_waited_for_by_the_whole_endpoint(refuse: Callable[[float], Told]) -> None:
+    async def main(url: str) -> list[Reply]:
+        model = open_model(ModelSpec("vllm", "tiny", {"base_url": url}), Settings())
+        try:
+            requests = [asking(f"question {number}") for number in range(40)]
+            return await asyncio.gather(*map(model.complete, requests))
+        finally:
+            await model.close()
+
+    with Loopback(Quota(15, 1.5, refuse)) as server:
+        replies = asyncio.run(main(server.url))
+    assert len(replies) == 40
+    assert len(server.asked) <= 52
+    assert sum(reply.usage.calls for reply in replies) == len(server.asked)
+
+
+@pytest.mark.parametrize("by", ["max_retries", "the caller"])
+def test_where_nothing_is_retried_nothing_is_held(by: str) -> None:
+    refusal = CallError("no", status_code=429, retryable=True)
+
+    async def main(url: str) -> list[Any]:
+        spec = ModelSpec("vllm", "tiny", {"base_url": url, "max_retries": 0})
+        model: Model = open_model(spec, Settings())
+        if by == "the caller":
+            scripted = ScriptedModel({"good": refusal})
+            model = ConcurrencyLimitedModel(scripted, 1, CallLimiter(), holds=False)
+        found = [await outcome_of(model) for _ in range(9)]
+        await model.close()
+        return found
+
+    async def outcome_of(model: Model) -> bool:
+        with pytest.raises(CallError) as caught:
+            await model.complete(asking())
+        return caught.value.is_held
+
+    with Loopback(refused_without_a_word(0.0)) as server:
+        assert asyncio.run(main(server.url)) == [False] * 9
 
 
 # The drill

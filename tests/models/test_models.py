@@ -50,6 +50,7 @@ from rmg_dsl.models.http_response import HttpResponse, retry_after_of
 from rmg_dsl.models.lexical import verdict_on
 from rmg_dsl.models.providers.chat_completion import reply_from_response
 from rmg_dsl.models.reply_schema import reply_schema
+from rmg_dsl.models.retry_delay import seconds_in_sentence
 from rmg_dsl.models.settings import ModelSettings
 from rmg_dsl.scales import Labels, Points, Real, Scale, Whole, YesNo
 
@@ -360,6 +361,11 @@ def test_every_fault_says_what_may_help(case: dict[str, Any]) -> None:
         kind: case.get(kind, False) for kind in kinds
     }
     assert (found.attempts, len(server.asked)) == (1, 1)
+
+
+@pytest.mark.parametrize("case", cases("retry_sentences"))
+def test_a_sentence_says_how_long_to_wait(case: dict[str, Any]) -> None:
+    assert seconds_in_sentence(case["sentence"]) == pytest.approx(case["seconds"])
 
 
 @pytest.mark.parametrize("case", cases("replies"))
@@ -751,6 +757,32 @@ def test_a_request_that_is_never_sent_says_nothing_about_the_server() -> None:
     model, _ = retrying(*[CallError("no", attempts=0) for _ in range(5)])
     errors = [fault(model) for _ in range(5)]
     assert [(error.attempts, error.fatal) for error in errors] == [(0, False)] * 5
+
+
+def held(**more: Any) -> CallError:
+    refusal = busy(**more)
+    refusal.is_held = True
+    return refusal
+
+
+def test_a_hold_of_the_endpoint_costs_no_retries() -> None:
+    model, slept = retrying(*[held() for _ in range(9)], max_retries=1)
+    assert run(model)[0].usage == Usage(calls=10, retried=9, tokens_in=3)
+    assert slept == [0.5] * 9
+
+
+def test_a_hold_ends_when_the_patience_does() -> None:
+    now = iter(range(0, 900, 90))
+    model, _ = retrying(*[held() for _ in range(9)], clock=lambda: next(now))
+    found = fault(model)
+    # The clock is read once for the start and once for each refusal.
+    assert (found.attempts, found.fatal) == (5, True)
+    assert "refused for 5 minutes" in str(found)
+
+
+def test_who_wants_no_retries_is_not_held() -> None:
+    model, slept = retrying(held(), max_retries=0)
+    assert (fault(model).attempts, slept) == (1, [])
 
 
 def test_other_exceptions_pass_through() -> None:

@@ -113,12 +113,14 @@ def check_error(case: dict[str, Any], error: CallError) -> None:
 def check_reply(expected: dict[str, Any], reply: Reply) -> None:
     assert reply.text == expected["text"]
     assert (reply.refusal, reply.finish) == (expected.get("refusal"), expected.get("finish"))
+    assert reply.reasoning == expected.get("reasoning")
     usage = reply.usage
     tokens = [usage.tokens_in, usage.tokens_out, usage.tokens_cached]
     assert tokens == expected.get("tokens", [0, 0, 0])
     cached = decode_reply(encode_reply(reply))
     assert cached is not None
     assert (cached.text, cached.refusal, cached.finish) == (reply.text, reply.refusal, reply.finish)
+    assert cached.reasoning == reply.reasoning
 
 
 @pytest.mark.parametrize("case", cases("*_starts.jsonl"))

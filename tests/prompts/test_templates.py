@@ -116,10 +116,10 @@ def test_a_template_that_nests_too_deeply_is_refused(template: str) -> None:
     assert [o.code for o in outline(template).problems] == ["RMG402"]
 
 
-def test_a_prompt_ends_at_a_million_characters() -> None:
-    assert len(rendered("{{ x }}", x="a" * 999_987)) == 1_000_000
-    with pytest.raises(TemplateTooBig):
-        rendered("{{ x }}", x="a" * 999_988)
+def test_a_prompt_ends_at_ten_million_characters() -> None:
+    assert len(rendered("{{ x }}", x="a" * 9_999_987)) == 10_000_000
+    with pytest.raises(TemplateTooBig, match="more than 10,000,000 characters"):
+        rendered("{{ x }}", x="a" * 9_999_988)
     assert rendered("{{ x | truncate(5) }}", x="a" * 5_000_000) == "<data>aa...</data>"
 
 

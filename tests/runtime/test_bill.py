@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import paths
 import pytest
 from conftest import Command
 from loopback import Asked, Loopback, Told, chat, verdict
@@ -170,7 +171,7 @@ def test_most_tokens_of_a_reply_bound_the_guess() -> None:
         ({}, "4 rows, 4 model calls, of which 1 is a duplicate: 3 to make"),
         ({"model": "openai/any"}, "4 rows, 4 model calls, of which 1 is a duplicate: 3 to make"),
         ({"cache": "refresh"}, "4 rows, 4 model calls, of which 1 is a duplicate: 3 to make"),
-        ({"cache": False}, "4 rows, 4 model calls"),
+        ({"cache": False}, "4 rows, 4 model calls, of which 1 is a duplicate: 3 to make"),
         ({"model": rmg.ScriptedModel({"good": 4})}, "4 rows, 4 model calls"),
         ({"model": "local/lexical"}, "4 rows, 0 model calls"),
     ],
@@ -238,3 +239,52 @@ print(sorted({"openai", "httpx2", "pandas"} & sys.modules.keys()))
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.splitlines() == ["1", "[]"]
     assert not list(tmp_path.glob("cache/replies*"))
+
+
+# Calls without a count of tokens
+
+
+def unreported(body: Any) -> Told:
+    """A verdict with this as the usage of the reply; without any for None."""
+    told = verdict(4)
+    del told.body["usage"]
+    if body is not None:
+        told.body["usage"] = body
+    return told
+
+
+UNREPORTED = [
+    json.loads(line)
+    for line in (paths.CASES / "models" / "unreported.jsonl").read_text("utf-8").splitlines()
+]
+
+
+@pytest.mark.parametrize("case", UNREPORTED, ids=lambda case: case["name"])
+def test_tokens_that_nobody_reported_are_estimated(case: dict[str, Any]) -> None:
+    with Loopback(unreported(case["usage"])) as server:
+        text = spec(server.url, price="1000/2000")
+        result = rmg.grade(text, rows(range(4)))
+        bill = bill_of(text, rows(range(4)), cache=False)
+    used = result.usage
+    assert used.estimates == (4 if case["estimated"] else 0)
+    tokens_in = 4 * case["tokens_in"] if "tokens_in" in case else bill.tokens_in
+    # The reply is 35 bytes long.
+    assert (used.tokens_in, used.tokens_out) == (tokens_in, 4 * case.get("tokens_out", 9))
+    assert used.cost == pytest.approx((used.tokens_in + 2 * used.tokens_out) / 1000)
+    assert ("an estimate: 4 calls came back without" in str(result)) == case["estimated"]
+
+
+def test_a_budget_holds_by_the_estimate() -> None:
+    with Loopback(unreported(None)) as server:
+        text = spec(server.url, price="1000/2000")
+        one = rmg.grade(text, rows([0])).usage.cost
+        assert one
+        result = rmg.grade(text, rows(range(40)), budget=2.5 * one, concurrency=1)
+    assert len(server.asked) in (3, 4)
+    assert [*result.rows()][-1]["good_status"] == "over_budget"
+
+
+def test_an_estimate_is_no_measure_for_the_next_bill() -> None:
+    with Loopback(unreported(None)) as server:
+        rmg.grade(spec(server.url), rows(range(4)))
+        assert bill_of(spec(server.url), rows(range(8))).replies == 0

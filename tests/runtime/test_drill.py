@@ -229,3 +229,35 @@ def test_where_packets_get_lost_the_run_ends_once_one_connection_was_waited_for(
         result = graded(url, 50)
     assert result.stopped == f"cannot reach {url}: no connection within 0.3 s"
     assert result.usage.calls <= 20
+
+
+# Replies that are no JSON
+
+
+def test_a_bad_draw_costs_one_more_call_and_keeps_the_schema() -> None:
+    message = "Generated JSON does not match the expected schema. See 'failed_generation'."
+    bad = error(400, message, code="json_validate_failed", failed_generation="The verdict is 4")
+    script = [verdict(4), bad, *[verdict(4)] * 5]
+    with Loopback(script) as server:
+        result = rmg.grade(spec(server.url, concurrency=1), [{"x": f"row {n}."} for n in range(6)])
+    assert [row["g"] for row in result.rows()] == [4] * 6
+    assert {body["response_format"]["type"] for body in server.bodies} == {"json_schema"}
+    again = [body["messages"] for body in server.bodies if len(body["messages"]) > 2]
+    assert [messages[2]["content"] for messages in again] == ["The verdict is 4"]
+    assert result.notes == ()
+
+
+def test_an_empty_reply_says_where_its_words_stand() -> None:
+    with Loopback(chat(None, reasoning_content="Hm. Perhaps 4.")) as server:
+        for _ in range(2):
+            result = rmg.grade(spec(server.url), [{"x": "row 1."}])
+            assert "(`reasoning_content`)" in result.failures.message[0]
+    assert len(server.asked) == 2
+
+
+def test_a_prompt_of_two_million_characters_is_asked() -> None:
+    with Loopback(verdict(4)) as server:
+        result = rmg.grade(spec(server.url), [{"x": "word " * 400_000}, {"x": "a" * 10_000_000}])
+    first, second = result.rows()
+    assert (first["g"], second["g_status"], len(server.asked)) == (4, "error", 1)
+    assert "more than 10,000,000 characters" in result.failures.message[0]

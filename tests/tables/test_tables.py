@@ -740,6 +740,15 @@ def test_what_no_format_can_hold_is_still_written(ending: str, tmp_path: Path) -
     path.read_bytes()[:0].decode()
 
 
+@pytest.mark.parametrize("ending", ALL_ENDINGS)
+def test_a_column_named_by_half_a_character_is_still_written(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"out{ending}"
+    write_table(path, None, [{"a": 1, "half \ud83d": 2, "o": {"\ud83d": "\udc00"}}])
+    row = next(iter(open_table(path)))
+    escaped = {key.encode("utf-8", "backslashreplace").decode(): row[key] for key in row}
+    assert str(escaped["half \\ud83d"]) == "2"
+
+
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ".json"])
 def test_what_is_not_finite_is_no_score(ending: str, tmp_path: Path) -> None:
     write_table(

@@ -12,6 +12,8 @@ from rmg_dsl.models.http_response import HttpResponse, token_count
 
 JsonObject: TypeAlias = Mapping[str, object]
 
+_REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
+
 FILTERED = "the provider's filter stopped the reply"
 
 # Rounding makes some servers report the logarithm of 1 as a little more than 0.
@@ -35,13 +37,15 @@ def reply_from_response(response: HttpResponse, caller: str) -> Reply:
     finish = choice.get("finish_reason")
     if not isinstance(finish, str):
         finish = None
+    text = _content_text(message.get("content"), "text")
     return Reply(
-        text=_content_text(message.get("content"), "text"),
+        text=text,
         refusal=_refusal_text(message, finish),
         finish=finish,
         usage=usage_from_body(body.get("usage")),
         raw=body,
         first_token_logprobs=_first_token_logprobs(choice.get("logprobs")),
+        reasoning=None if text.strip() else _reasoning_text(message),
     )
 
 
@@ -73,6 +77,18 @@ def _content_text(content: object, kind: str) -> str:
     if isinstance(content, str) and kind == "text":
         return content
     return ""
+
+
+def _reasoning_text(message: JsonObject) -> str | None:
+    """What the model thought, under any of the names that servers give it."""
+    for name in _REASONING_FIELDS:
+        value = message.get(name)
+        if isinstance(value, str) and value.strip():
+            return value
+    details = message.get("reasoning_details")
+    if isinstance(details, list):
+        return "".join(_part_text(part, "text") for part in details).strip() or None
+    return None
 
 
 def _part_text(part: object, kind: str) -> str:
