@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from rmg_dsl.checker.expressions import ExpressionChecker
@@ -11,6 +10,7 @@ from rmg_dsl.checker.signatures import Function, FunctionParameter
 from rmg_dsl.diagnostics import Fix
 from rmg_dsl.ir.expr import Constant, Term
 from rmg_dsl.ir.types import Type
+from rmg_dsl.patterns import PATTERN_ERRORS, ambiguity_in, compile_pattern
 from rmg_dsl.suggest import format_names, suggest_name
 from rmg_dsl.syntax import nodes
 
@@ -140,7 +140,15 @@ def _fits_parameter(kind: Type, parameter_type: str) -> bool:
 
 def _check_pattern(pattern: str, node: nodes.Expr, scope: Scope) -> None:
     try:
-        re.compile(pattern)
-    # A very long or deeply nested pattern makes the compiler fail in other ways.
-    except (re.error, RecursionError, OverflowError) as error:
+        compile_pattern(pattern)
+    except PATTERN_ERRORS as error:
         scope.report("RMG321", f"this regular expression cannot be read: {error}", node.span)
+        return
+    if ambiguity := ambiguity_in(pattern):
+        scope.report(
+            "RMG321",
+            f"this regular expression may not mean what it looks like: {ambiguity}",
+            node.span,
+            help="write a bracket inside of a set as `\\[`",
+            severity="warning",
+        )

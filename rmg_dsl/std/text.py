@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from unicodedata import normalize
 
+from rmg_dsl.patterns import search_pattern
+
 
 def words(text: str) -> int:
     """Count the words of a text: the parts between white space.
@@ -134,15 +136,15 @@ def ends_with(text: str, suffix: str) -> bool:
 
 
 def matches(text: str, pattern: str) -> bool:
-    r"""Return whether the regular expression matches anywhere in the text, by `re.search`.
+    r"""Return whether the regular expression matches anywhere in the text, in the syntax of `re`.
 
     >>> matches("Order #4711", r"#\d{4}"), matches("Order", r"^\d+$"), matches("YES", "(?i)yes")
     (True, False, True)
 
     Anchor it with `^` and `$` to ask for the whole text; flags go inside, as `(?i)`. A faulty
-    pattern raises `re.error`.
+    pattern raises `re.error`, and one that takes more than a second ValueError.
     """
-    return re.search(pattern, text) is not None
+    return search_pattern(pattern, text) is not None
 
 
 def extract(text: str, pattern: str, group: int | str | None = None) -> str | None:
@@ -159,9 +161,9 @@ def extract(text: str, pattern: str, group: int | str | None = None) -> str | No
 
     `group` selects another group by number or name; 0 is the whole match. None where nothing
     matches, or the group is not part of the match. A group that the pattern does not have raises
-    IndexError.
+    IndexError, and a pattern that takes more than a second ValueError.
     """
-    match = re.search(pattern, text)
+    match = search_pattern(pattern, text)
     if match is None:
         return None
     if group is None:
