@@ -127,7 +127,7 @@ def check_plain_value(setting: nodes.SettingLine, key: KeySpec, scope: Scope) ->
     value = setting.value
     match key.shape:
         case "count":
-            _report_unless(_is_count(value), setting, "a whole number from 1", scope)
+            _report_unless(_is_count(value, key.most), setting, key.takes, scope)
         case "bool":
             _report_unless(isinstance(value, nodes.TruthNode), setting, "True or False", scope)
         case "text":
@@ -147,10 +147,11 @@ def integer_setting(setting: nodes.SettingLine | None) -> int | None:
             return None
 
 
-def _is_count(value: nodes.Expr) -> bool:
+def _is_count(value: nodes.Expr, most: int) -> bool:
+    # More draws than anybody wants would fill the memory before the first call.
     if not isinstance(value, nodes.NumberNode):
         return False
-    return isinstance(value.value, int) and value.value >= 1
+    return isinstance(value.value, int) and 1 <= value.value <= most
 
 
 def _check_word(setting: nodes.SettingLine, key: KeySpec, scope: Scope) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import math
 import os
 import queue
 import sqlite3
+import stat
+import tempfile
 import threading
 import time
 import zlib
@@ -13,10 +17,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
+from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 # The version of the layout, of the table and of its values: no two versions share a file.
-FILE_NAME = "replies-2.sqlite3"
+FILE_NAME = "replies-1.sqlite3"
 MOST_BYTES = 4 << 30
 
 _SCHEMA = """
@@ -32,7 +37,7 @@ _UPSERT_REPLY = """
 INSERT INTO replies (hash, key, made, used, value) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (hash) DO UPDATE SET
     key = excluded.key, made = excluded.made, used = excluded.used, value = excluded.value
-WHERE made < ?
+WHERE made < ? OR made > excluded.made
 """
 _TOUCH_REPLY = "UPDATE replies SET used = ? WHERE hash = ?"
 # About what a row takes beside its value: the key, the times, the entry in the index.
@@ -54,6 +59,8 @@ _MIN_COMPRESS_BYTES = 2048
 _ZLIB_PREFIX = b"x"
 # Replies arrive many at a time: one transaction for a few of them takes a fifth of the time.
 _BATCH_DELAY_SECONDS = 0.002
+_NOT_WRITABLE = frozenset({errno.EACCES, errno.EROFS})
+_CHECKSUM_BYTES = 4
 
 WallClock: TypeAlias = Callable[[], float]
 
@@ -119,6 +126,9 @@ class ReplyCache:
         self._most_bytes = most_bytes
         self._reader: sqlite3.Connection | None = None
         self._is_usable = True
+        self._is_writable = True
+        # Values whose bytes have changed on disk: the next reply replaces them.
+        self._damaged_keys: set[bytes] = set()
         self._writes: queue.SimpleQueue[_CacheWrite | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         # Another run in this process may need a reply before it is on disk.
@@ -138,7 +148,7 @@ class ReplyCache:
         for key in keys:
             pending = self._pending_writes.get(key)
             if pending is not None and pending.value is not None and pending.written_at >= since:
-                values[key] = _decompress_value(pending.value)
+                values[key] = _decode_value(pending.value)
             else:
                 keys_on_disk.append(key)
         for start in range(0, len(keys_on_disk), _MAX_KEYS_PER_QUERY):
@@ -151,17 +161,22 @@ class ReplyCache:
         statement = _SELECT_REPLIES.format(", ".join("?" * len(keys)))
         for key, value, used, made in self._select_rows(statement, [*map(_key_hash, keys)]):
             # Two keys may share a hash.
-            if key not in values or made < since:
+            if key not in values or not _is_from(made, since, now):
                 continue
-            values[key] = _decompress_value(value)
-            if now - used > _TOUCH_INTERVAL_SECONDS:
+            values[key] = _decode_value(value)
+            if values[key] is None:
+                self._damaged_keys.add(key)
+            elif not isinstance(used, float) or now - used > _TOUCH_INTERVAL_SECONDS:
                 self._enqueue_write(_CacheWrite(key, None, now, 0.0))
         return values
 
     def put(self, key: bytes, value: bytes, since: float = 0.0) -> None:
         """Store a value; one from `since` or later, of this or another process, stays."""
-        write = _CacheWrite(key, _compress_value(value), self.clock(), since)
-        if self._is_usable:
+        now = self.clock()
+        if key in self._damaged_keys:
+            since = math.inf
+        write = _CacheWrite(key, _encode_value(value), now, since)
+        if self._is_usable and self._is_writable:
             self._pending_writes[key] = write
             self._enqueue_write(write)
 
@@ -177,16 +192,30 @@ class ReplyCache:
 
     def _select_rows(
         self, statement: str, values: Sequence[object]
-    ) -> list[tuple[bytes, bytes, float, float]]:
+    ) -> list[tuple[bytes, object, object, object]]:
         if not self._is_usable:
             return []
         try:
             if self._reader is None:
-                self._reader = _connect_database(self.path)
+                self._reader = self._connect_reader()
             return self._reader.execute(statement, values).fetchall()
         except (sqlite3.Error, OSError) as error:
             self._disable(error)
             return []
+
+    def _connect_reader(self) -> sqlite3.Connection:
+        try:
+            return _connect_database(self.path)
+        except OSError as error:
+            if error.errno not in _NOT_WRITABLE or not os.path.isfile(self.path):
+                raise
+            self._stop_writing()
+            return _connect_read_only(self.path)
+
+    def _stop_writing(self) -> None:
+        self._is_writable = False
+        self._pending_writes.clear()
+        self.note = f"the reply cache {self.path} cannot be written: new replies are not kept"
 
     def _disable(self, error: Exception) -> None:
         """Stop reading and writing, and say why in `note`."""
@@ -201,6 +230,8 @@ class ReplyCache:
     # ── the writer's thread ──
 
     def _enqueue_write(self, write: _CacheWrite) -> None:
+        if not self._is_writable:
+            return
         if self._writer is None:
             self._writer = threading.Thread(target=self._run_writer, name="rmg-cache", daemon=True)
             self._writer.start()
@@ -244,9 +275,9 @@ class ReplyCache:
 
     def info(self) -> CacheInfo:
         """The size of the cache; zeros where there is no file."""
-        if not self.path.exists():
+        if not os.path.exists(self.path):
             return CacheInfo(self.path, 0, 0)
-        with self._open_database() as connection:
+        with self._open_database(_connect_for_reading) as connection:
             count: int = connection.execute("SELECT count(*) FROM replies").fetchone()[0]
         size = sum(path.stat().st_size for path in self._files() if path.exists())
         return CacheInfo(self.path, count, size)
@@ -266,16 +297,17 @@ class ReplyCache:
             with self._open_database() as connection:
                 _prune_replies(connection, 0)
         except CacheError as error:
-            # Only this class itself means "no database"; a subclass may be a lock.
-            if type(error.__cause__) is not sqlite3.DatabaseError:
+            if not _is_foreign(error.__cause__):
                 raise
             for path in self._files():
                 path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def _open_database(self) -> Iterator[sqlite3.Connection]:
+    def _open_database(
+        self, connect: Callable[[Path], sqlite3.Connection] | None = None
+    ) -> Iterator[sqlite3.Connection]:
         try:
-            with contextlib.closing(_connect_database(self.path)) as connection:
+            with contextlib.closing((connect or _connect_database)(self.path)) as connection:
                 yield connection
         except (sqlite3.Error, OSError) as error:
             raise CacheError(
@@ -289,6 +321,7 @@ class ReplyCache:
 def _connect_database(path: Path) -> sqlite3.Connection:
     """A connection that commits each statement. Only the owner may read the folder and the file."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _check_owner(path.parent)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlite3.connect(
         path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False
@@ -299,6 +332,37 @@ def _connect_database(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _check_owner(folder: Path) -> None:
+    """Raise PermissionError for a cache that another user may have prepared.
+
+    Anybody can make a folder in the shared temporary directory, with forged replies in it.
+    """
+    if folder.parent != Path(tempfile.gettempdir()) or not hasattr(os, "getuid"):
+        return
+    status = os.lstat(folder)
+    is_private = status.st_uid == os.getuid() and not status.st_mode & 0o022
+    if not is_private or not stat.S_ISDIR(status.st_mode):
+        raise PermissionError(errno.EPERM, "another user can write its folder")
+
+
+def _connect_for_reading(path: Path) -> sqlite3.Connection:
+    try:
+        return _connect_database(path)
+    except OSError as error:
+        if error.errno not in _NOT_WRITABLE:
+            raise
+        return _connect_read_only(path)
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    """A connection to a file that nobody writes: without it SQLite wants to make files beside it.
+
+    A cache in the image of a CI job is an example.
+    """
+    address = f"file:{quote(os.fspath(path.absolute()))}?mode=ro&immutable=1"
+    return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
 
 
 def _create_schema(connection: sqlite3.Connection) -> None:
@@ -371,25 +435,55 @@ def _key_hash(key: bytes) -> int:
     return int.from_bytes(key[:8], "big", signed=True)
 
 
-def _compress_value(value: bytes) -> bytes:
-    """The value itself, or as zlib where that is shorter; the first byte says which."""
+def _is_from(made: object, since: float, now: float) -> bool:
+    """Whether a value may be used that was stored at `made`; that clock may have been wrong."""
+    if not isinstance(made, float | int):
+        # A flipped bit changes the type of a cell too; the value has a checksum of its own.
+        return since == 0.0
+    # Where older replies are ignored, one from the future is of a clock that was ahead.
+    return made >= since and (since == 0.0 or made <= now + 1)
+
+
+def _encode_value(value: bytes) -> bytes:
+    """The checksum, then the value itself, or as zlib where that is shorter.
+
+    The first byte after the checksum says which.
+    """
     # A value that starts like zlib must be compressed, or it would be taken for compressed.
     is_ambiguous = value[:1] == _ZLIB_PREFIX
-    if len(value) < _MIN_COMPRESS_BYTES and not is_ambiguous:
-        return value
-    compressed = zlib.compress(value, 1)
-    if is_ambiguous or len(compressed) < len(value):
-        return compressed
-    return value
+    stored = value
+    if len(value) >= _MIN_COMPRESS_BYTES or is_ambiguous:
+        compressed = zlib.compress(value, 1)
+        if is_ambiguous or len(compressed) < len(value):
+            stored = compressed
+    return _checksum(stored) + stored
 
 
-def _decompress_value(value: bytes) -> bytes | None:
-    if value[:1] != _ZLIB_PREFIX:
-        return value
+def _decode_value(value: object) -> bytes | None:
+    """The value in stored bytes; None where they have changed since they were stored."""
+    if not isinstance(value, bytes):
+        return None
+    checksum, stored = value[:_CHECKSUM_BYTES], value[_CHECKSUM_BYTES:]
+    if checksum != _checksum(stored):
+        return None
+    if stored[:1] != _ZLIB_PREFIX:
+        return stored
     try:
-        return zlib.decompress(value)
+        return zlib.decompress(stored)
     except zlib.error:
         return None
+
+
+def _checksum(stored: bytes) -> bytes:
+    # A flipped bit can make a verdict 3 a 2, which is still a valid reply.
+    return zlib.crc32(stored).to_bytes(_CHECKSUM_BYTES, "big")
+
+
+def _is_foreign(error: BaseException | None) -> bool:
+    """Whether the file is no database, or one of another make; other errors may be a lock."""
+    if isinstance(error, sqlite3.OperationalError):
+        return "no such" in str(error) or "has no column" in str(error)
+    return type(error) is sqlite3.DatabaseError
 
 
 def _cache_error_reason(error: Exception) -> str:

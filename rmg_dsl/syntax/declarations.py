@@ -39,6 +39,7 @@ class KeySpec(NamedTuple):
     doc: str
     takes: str
     words: tuple[str, ...] = ()
+    most: int = 0
     required: bool = False
     asks_judge: bool = False
     has_when: bool = False

@@ -5,14 +5,17 @@ asks and does not.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -80,7 +83,9 @@ def stored(path: Path) -> dict[bytes, bytes]:
     connection = sqlite3.connect(path)
     try:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        return dict(connection.execute("SELECT key, value FROM replies").fetchall())
+        rows = connection.execute("SELECT key, value FROM replies").fetchall()
+        # Each value stands after its checksum.
+        return {key: value[4:] for key, value in rows}
     finally:
         connection.close()
 
@@ -277,6 +282,127 @@ def test_who_holds_the_lock_for_a_while_is_waited_for(cache: ReplyCache) -> None
     other.close()
     cache.close()
     assert stored(cache.path)[KEY] == b"value"
+
+
+# Damage, foreign files, and files that cannot be written
+
+
+CHANGES = [
+    "UPDATE replies SET value = CAST(value AS TEXT)",
+    "UPDATE replies SET value = 5",
+    "UPDATE replies SET value = NULL",
+    "UPDATE replies SET value = x''",
+    "UPDATE replies SET used = 'x', made = 'y'",
+]
+
+
+def change_file(path: Path, statement: str) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    with contextlib.suppress(sqlite3.IntegrityError):
+        connection.execute(statement)
+    connection.close()
+
+
+@pytest.mark.parametrize("statement", CHANGES)
+def test_a_damaged_row_is_stored_anew(cache: ReplyCache, statement: str) -> None:
+    cache.put(KEY, b"value")
+    cache.close()
+    change_file(cache.path, statement)
+    assert cache.get(KEY) in (None, b"value")
+    cache.put(KEY, b"value")
+    cache.close()
+    assert cache.get(KEY) == b"value"
+    assert cache.note == ""
+
+
+def test_every_flipped_bit_of_a_value_is_noticed(cache: ReplyCache) -> None:
+    value = b'{"text":"verdict 3"}'
+    cache.put(KEY, value)
+    cache.close()
+    connection = sqlite3.connect(cache.path, isolation_level=None)
+    stored_value: bytes = connection.execute("SELECT value FROM replies").fetchone()[0]
+    for bit in range(8 * len(stored_value)):
+        flipped = bytearray(stored_value)
+        flipped[bit // 8] ^= 1 << bit % 8
+        connection.execute("UPDATE replies SET value = ?", (bytes(flipped),))
+        assert ReplyCache(cache.path).get(KEY) is None
+    connection.close()
+
+
+def test_a_file_of_another_make_is_cleared(cache: ReplyCache) -> None:
+    cache.path.parent.mkdir(parents=True, exist_ok=True)
+    change_file(cache.path, "CREATE TABLE replies (a, b)")
+    change_file(cache.path, "CREATE INDEX by_hash ON replies (a)")
+    assert cache.get(KEY) is None
+    assert "rmg cache clear" in cache.note
+    fresh = ReplyCache(cache.path)
+    fresh.clear()
+    assert fresh.info().replies == 0
+    fresh.put(KEY, b"value")
+    fresh.close()
+    assert fresh.get(KEY) == b"value"
+
+
+READING = """
+import os, sys
+from pathlib import Path
+from rmg_dsl.models import ReplyCache
+if os.getuid() == 0:
+    os.setuid(12345)
+cache = ReplyCache(Path(sys.argv[1]))
+value = cache.get(b"k" * 32)
+cache.put(b"l" * 32, b"new")
+cache.close()
+print(value, cache.info().replies, cache.note)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="Windows has no such permissions")
+def test_a_cache_that_cannot_be_written_still_answers() -> None:
+    # A folder that every user reaches: that of the test belongs to its user alone.
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "cache", FILE_NAME)
+        cache = ReplyCache(path)
+        cache.put(b"k" * 32, b"value")
+        cache.close()
+        for file in path.parent.iterdir():
+            file.chmod(0o444)
+        path.parent.chmod(0o555)
+        Path(folder).chmod(0o755)
+        found = subprocess.run(
+            [sys.executable, "-c", READING, str(path)], capture_output=True, text=True, check=True
+        )
+        path.parent.chmod(0o755)
+    assert found.stdout.startswith("b'value' 1 the reply cache")
+    assert "cannot be written: new replies are not kept" in found.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="Windows has no such permissions")
+def test_a_folder_in_the_shared_temporary_one_must_be_private() -> None:
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o777)
+    cache = ReplyCache(folder / FILE_NAME)
+    assert cache.get(KEY) is None
+    assert "another user can write its folder" in cache.note
+    folder.chmod(0o700)
+    private = ReplyCache(folder / FILE_NAME)
+    private.put(KEY, b"value")
+    private.close()
+    assert private.get(KEY) == b"value"
+    shutil.rmtree(folder)
+
+
+def test_a_reply_from_the_future_is_old_for_a_refresh(path: Path) -> None:
+    ahead = ReplyCache(path, clock=lambda: 9_000.0)
+    ahead.put(KEY, b"old")
+    ahead.close()
+    cache = ReplyCache(path, clock=lambda: 1_000.0)
+    assert cache.get(KEY) == b"old"
+    assert cache.get(KEY, since=1_000.0) is None
+    cache.put(KEY, b"new", since=1_000.0)
+    cache.close()
+    assert cache.get(KEY, since=1_000.0) == b"new"
 
 
 # Several processes
