@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+_MOST_EDITS = 2
+_LONGEST_INDEXED = 40
+
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate that differs by a slip of the fingers, or none.
@@ -20,6 +23,41 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     )
     ranked = sorted((distance(name.lower(), c.lower()), c) for c in near)
     return ranked[0][1] if ranked and ranked[0][0] <= most else None
+
+
+class NameIndex:
+    """Names by their parts, to find those near another one without a look at all of them.
+
+    >>> NameIndex(["answer", "query"]).candidates("anwser")
+    ['answer']
+
+    Two words that differ by a few edits become equal when as many letters are left out of each.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names_by_part: dict[str, list[str]] = {}
+        self.size = 0
+        for name in names:
+            self.size += 1
+            for part in _parts_of(name, _MOST_EDITS):
+                self._names_by_part.setdefault(part, []).append(name)
+
+    def candidates(self, name: str) -> list[str]:
+        """The names that may be near, each once."""
+        parts = _parts_of(name, _max_edits(name))
+        near = (other for part in parts for other in self._names_by_part.get(part, ()))
+        return list(dict.fromkeys(near))
+
+
+def _parts_of(name: str, edits: int) -> set[str]:
+    """A name in small letters, and all that is left of it without up to so many letters."""
+    # A very long name has very many parts, and is no slip for another one.
+    parts = {name.lower()}
+    if len(name) > _LONGEST_INDEXED:
+        return parts
+    for _ in range(edits):
+        parts |= {part[:i] + part[i + 1 :] for part in parts for i in range(len(part))}
+    return parts
 
 
 def _may_be_near(name: str, other: str, most: int) -> bool:

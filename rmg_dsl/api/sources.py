@@ -19,7 +19,7 @@ from rmg_dsl.models.presets import PRESETS
 from rmg_dsl.models.settings import SETTINGS, check_setting
 from rmg_dsl.syntax import parse
 
-_MOST_BYTES = 2 << 20
+_MOST_BYTES = 256 << 10
 
 
 class HasSource(Protocol):
@@ -105,7 +105,7 @@ def _read_bounded(path: str) -> str:
     with open(path, "rb") as file:
         content = file.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
-        raise ValueError(f"it is larger than {_MOST_BYTES >> 20} MB, and no spec is")
+        raise ValueError(f"it is larger than {_MOST_BYTES >> 10} KB, the most for a spec")
     return content.decode("utf-8")
 
 

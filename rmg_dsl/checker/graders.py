@@ -54,6 +54,10 @@ from rmg_dsl.syntax.declarations import keys_of
 ScoringDecl = nodes.GraderDecl | nodes.AggregateDecl | nodes.PairwiseDecl | nodes.RankingDecl
 
 
+# How many graders may stand on each other: more would exhaust Python's stack.
+MAX_DEPTH = 50
+
+
 @dataclass(eq=False, slots=True)
 class GraderResolver:
     """Resolves graders by name, each once for each set of bindings; notices the ones that need
@@ -94,6 +98,9 @@ class GraderResolver:
             # The grader is being resolved further up, so it needs itself.
             if any(f.file is target.file and f.name == target.name for f in self._grader_stack):
                 self._report_cycle(target)
+                return None
+            if len(self._grader_stack) >= MAX_DEPTH:
+                report_depth(declared, self.state, target.file)
                 return None
             self._grader_stack.append(target)
             self._memo[key] = self._resolve_declaration(declared, target, bound, home)
@@ -681,6 +688,16 @@ class GraderResolver:
             scoring, settings, scope
         )
         return self._register_scoring(drawn, pooled_type(drawn), scope, settings.get("pass"))
+
+
+def report_depth(declared: ScoringDecl, state: CheckState, file: SpecFile) -> None:
+    """Report a grader that stands on more than `MAX_DEPTH` others, one on the other."""
+    Scope(state, file, "").report(
+        "RMG125",
+        f"`{declared.name.id}` stands on more than {MAX_DEPTH} graders, one on the other",
+        declared.name.span,
+        help="compute it from the first ones directly",
+    )
 
 
 def is_python_call(value: nodes.Expr) -> TypeGuard[nodes.CallNode]:

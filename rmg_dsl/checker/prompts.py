@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rmg_dsl.checker.expressions import ExpressionChecker
 from rmg_dsl.checker.scope import QualifiedName, Scope
@@ -142,22 +143,37 @@ def _report_unusable_name(
 
 def name_span(node: nodes.TextNode, variable: Variable) -> Span:
     """Find the span of a name. Jinja gives only the line, so search the tags from there on."""
-    lines = node.value.split("\n")
-    start = sum(len(line) + 1 for line in lines[: variable.line - 1])
-    pattern = re.compile(rf"(?<![\w.]){re.escape(variable.name)}(?!\w)")
-    for match in pattern.finditer(node.value, start):
-        before = node.value[: match.start()]
-        opened = max(before.rfind("{{"), before.rfind("{%"))
-        closed = max(before.rfind("}}"), before.rfind("%}"))
-        if opened > closed:
-            return source_span(node, match.start(), match.end())
+    start = 0
+    for _ in range(variable.line - 1):
+        start = node.value.find("\n", start) + 1
+    for at in _names_in_tags(node.value).get(variable.name, ()):
+        if at >= start:
+            return source_span(node, at, at + len(variable.name))
     return _line_span(node, variable.line)
+
+
+_TAG_OR_NAME = re.compile(r"\{\{|\{%|\}\}|%\}|(?<![\w.])[^\W\d]\w*")
+
+
+@lru_cache(maxsize=8)
+def _names_in_tags(text: str) -> Mapping[str, Sequence[int]]:
+    """Where each name stands in the tags of a template; one walk serves all of its names."""
+    places: dict[str, list[int]] = {}
+    is_inside = False
+    for match in _TAG_OR_NAME.finditer(text):
+        if match[0] in ("{{", "{%"):
+            is_inside = True
+        elif match[0] in ("}}", "%}"):
+            is_inside = False
+        elif is_inside:
+            places.setdefault(match[0], []).append(match.start())
+    return places
 
 
 def source_span(node: nodes.TextNode, start: int, end: int) -> Span:
     """Map a range of a string's value to its span in the source."""
     try:
-        origins = [c.origin for c in characters(node.token)]
+        origins = _origins_of(node.token)
     except UnknownEscape:
         return node.span
     if not origins or start >= len(origins):
@@ -165,6 +181,12 @@ def source_span(node: nodes.TextNode, start: int, end: int) -> Span:
     first = node.span.start + origins[start]
     last = node.span.start + origins[min(end, len(origins)) - 1] + 1
     return Span(first, max(first + 1, last))
+
+
+@lru_cache(maxsize=8)
+def _origins_of(token: str) -> Sequence[int]:
+    """For each character of a string's value its place in the token."""
+    return [character.origin for character in characters(token)]
 
 
 def _line_span(node: nodes.TextNode, line: int) -> Span:

@@ -13,7 +13,7 @@ from rmg_dsl.ir.expr import Term
 from rmg_dsl.ir.scoring import Scoring
 from rmg_dsl.ir.suite import ColumnUse
 from rmg_dsl.ir.types import Type
-from rmg_dsl.suggest import nearest, suggest_name
+from rmg_dsl.suggest import NameIndex, nearest, suggest_name
 from rmg_dsl.syntax import nodes
 
 LiteralValue = float | int | bool | str
@@ -143,15 +143,23 @@ class CheckState:
     columns: dict[str, ColumnUse] = field(default_factory=dict)
     used_names: set[tuple[int, str]] = field(default_factory=set)
     _intended_names: dict[tuple[int, str, str], str | None] = field(default_factory=dict)
+    _name_indexes: dict[int, NameIndex] = field(default_factory=dict)
 
     def intended_name(self, name: str, file: SpecFile, own_field: str) -> str | None:
         """The declared name that an undeclared one probably means, or None. Cached per name."""
         key = (id(file), name, own_field)
         if key not in self._intended_names:
-            self._intended_names[key] = nearest(
-                name, (file.names() | self.root.names()) - {own_field}
-            )
+            candidates = self._name_index(file).candidates(name)
+            self._intended_names[key] = nearest(name, {*candidates} - {own_field})
         return self._intended_names[key]
+
+    def _name_index(self, file: SpecFile) -> NameIndex:
+        """The names that a file sees; a long spec has many undeclared names to compare with."""
+        names = file.names() | self.root.names()
+        index = self._name_indexes.get(id(file))
+        if index is None or index.size != len(names):
+            index = self._name_indexes[id(file)] = NameIndex(names)
+        return index
 
     def scoring_number(self, scoring: Scoring) -> int:
         """The number of a way of scoring; equal ones share a number."""

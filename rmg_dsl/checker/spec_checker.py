@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from rmg_dsl.checker.column_clashes import column_clashes
-from rmg_dsl.checker.graders import GraderResolver
+from rmg_dsl.checker.graders import MAX_DEPTH, GraderResolver, ScoringDecl, report_depth
 from rmg_dsl.checker.imports import ImportResolver
 from rmg_dsl.checker.models import ModelTable
 from rmg_dsl.checker.refinement import RefineChecker
@@ -97,11 +97,27 @@ class _Checker:
         # Models that no grader uses are checked as well: a mistake in them is still one.
         for name in self.models.declared_models(self.root):
             self.models.resolve_model(self.root, name)
-        return [
+        outputs = [
             output
             for declared in self._declarations_of(*_OUTPUT_KINDS)
             if (output := self._build_output(declared))
         ]
+        self._check_depth(outputs)
+        return outputs
+
+    def _check_depth(self, outputs: Iterable[Output]) -> None:
+        """Report the first output that stands on too many others."""
+        depths: list[int] = []
+        for scoring in self.state.scorings:
+            # A scoring is registered after those that it reads.
+            below = [depths[n] for n in scoring_dependencies(scoring) if n < len(depths)]
+            depths.append(1 + max(below, default=0))
+        for output in outputs:
+            if depths[output.scoring] > MAX_DEPTH:
+                declared = self.root.declarations[output.name]
+                assert isinstance(declared, ScoringDecl)
+                report_depth(declared, self.state, self.root)
+                return
 
     def _declarations_of(
         self, *kinds: type

@@ -19,6 +19,8 @@ _ANSI = {
     "dim": "34",
     "help": "1;32",
 }
+_LONGEST_LINE = 400
+_LONGEST_PART = 120
 _SARIF_LEVEL = {"error": "error", "warning": "warning", "note": "note"}
 
 
@@ -68,14 +70,32 @@ def render_sarif(diagnostics: Sequence[Diagnostic], version: str) -> dict[str, A
     }
 
 
+def _line_parts(d: Diagnostic, column: int) -> tuple[str, str, str]:
+    """The line of a diagnostic: what stands before its place, the place, and what stands after.
+
+    Of a very long line, which programs write, only the part around the place is shown. A span over
+    several lines is marked on its first line only.
+    """
+    line = d.source.line_at(d.span.start)
+    end = column + max(1, d.span.end - d.span.start)
+    before, marked, after = line[:column], line[column:end], line[end:]
+    if len(line) <= _LONGEST_LINE:
+        return before, marked, after
+    if len(before) > _LONGEST_PART:
+        before = "…" + before[-_LONGEST_PART:]
+    if len(marked) > _LONGEST_PART:
+        return before, marked[:_LONGEST_PART], "…"
+    if len(after) > _LONGEST_PART:
+        after = after[:_LONGEST_PART] + "…"
+    return before, marked, after
+
+
 def _diagnostic_block(d: Diagnostic, paint: Paint) -> str:
     start = d.source.position(d.span.start)
     number = str(start.line)
     bar = " " * len(number) + " " + paint("dim", "|")
-    line = d.source.line_at(d.span.start)
-    before = line[: start.column - 1]
-    # A span over several lines is marked on its first line only.
-    marked = line[start.column - 1 : start.column - 1 + max(1, d.span.end - d.span.start)]
+    before, marked, after = _line_parts(d, start.column - 1)
+    line = before + marked + after
     carets = paint(d.severity, ("^" * max(1, _display_width(marked)) + " " + d.label).rstrip())
     rows = [
         paint(d.severity, f"{d.severity}[{d.code}]")

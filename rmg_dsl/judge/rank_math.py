@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -44,9 +45,9 @@ def shares_of(ranks: Sequence[int]) -> tuple[float, ...]:
     if not others:
         return (1.0,)
     shares = {}
-    for rank in set(ranks):
+    for rank, count in Counter(ranks).items():
         better = rank - 1
-        equal = ranks.count(rank) - 1
+        equal = count - 1
         shares[rank] = (others - better - equal / 2) / others
     return tuple(shares[rank] for rank in ranks)
 

@@ -69,11 +69,12 @@ def _validation_reads(validation: Validation) -> set[int]:
 def code_before_calls(plan: Plan) -> Plan:
     """Sort the steps: each after its dependencies, and code before calls where possible."""
     numbers = {step.number for step in plan.steps}
+    needs = {s.number: scoring_dependencies(s.scoring) & numbers for s in plan.steps}
     done: set[int] = set()
     ordered: list[Step] = []
     waiting = list(plan.steps)
     while waiting:
-        ready = [step for step in waiting if scoring_dependencies(step.scoring) & numbers <= done]
+        ready = [step for step in waiting if needs[step.number] <= done]
         # Code is free. It comes first so that a condition can save the calls behind it.
         step = next((step for step in ready if not isinstance(step, AskStep | RankStep)), ready[0])
         ordered.append(step)
@@ -85,8 +86,8 @@ def code_before_calls(plan: Plan) -> Plan:
 def count_calls(plan: Plan) -> Plan:
     """Add the least and the most calls of one row, and the steps that every row takes."""
     plan = replace(plan, steps=tuple(_with_loop_calls(step, plan) for step in plan.steps))
-    by_number = {step.number: step for step in plan.steps}
-    certain = frozenset(n for root in plan.roots for n in _certain_step(root, by_number))
+    certain_steps = _certain_steps(plan)
+    certain = frozenset().union(*(certain_steps.get(root, frozenset()) for root in plan.roots))
     reachable = _reachable_steps(plan, plan.roots)
     least = sum(step.calls.least for step in plan.model_steps if step.number in certain)
     most = sum(step.calls.most for step in plan.model_steps if step.number in reachable)
@@ -149,34 +150,40 @@ def _reachable_steps(plan: Plan, numbers: Iterable[int]) -> frozenset[int]:
     return reachable_from(numbers, reads).intersection(terms)
 
 
-def _certain_step(number: int, by_number: Mapping[int, Step]) -> set[int]:
-    """The numbers of the steps that run whenever this one runs, itself included."""
-    if number not in by_number:
-        return set()
-    scoring = by_number[number].scoring
-    # A loop that may have to write the first draft reads nothing for certain before that.
-    if isinstance(scoring, RefineScoring) and _may_write_first(scoring):
-        return {number}
-    return {number}.union(*(_certain_in(term, by_number) for term in scoring_terms(scoring)))
+def _certain_steps(plan: Plan) -> dict[int, frozenset[int]]:
+    """For each step the numbers of the steps that run whenever it runs, itself included.
+
+    The steps of the plan stand after those that they read, so that each is computed once.
+    """
+    certain: dict[int, frozenset[int]] = {}
+    for step in plan.steps:
+        scoring = step.scoring
+        needed: frozenset[int] = frozenset({step.number})
+        # A loop that may have to write the first draft reads nothing for certain before that.
+        if not (isinstance(scoring, RefineScoring) and _may_write_first(scoring)):
+            needed = needed.union(*(_certain_in(term, certain) for term in scoring_terms(scoring)))
+        certain[step.number] = needed
+    return certain
 
 
-def _certain_in(term: Term, by_number: Mapping[int, Step]) -> set[int]:
+def _certain_in(term: Term, certain: Mapping[int, frozenset[int]]) -> frozenset[int]:
     """The numbers of the steps that run whenever this expression is computed."""
     match term:
         case ScoreRef(number) | HasScore(number) | HasPassed(number):
-            return _certain_step(number, by_number)
+            return certain.get(number, frozenset())
         case IfElse(then, condition, otherwise):
             # Either branch may run, so only what both of them need is certain.
-            both = _certain_in(then, by_number) & _certain_in(otherwise, by_number)
-            return both | _certain_in(condition, by_number)
+            both = _certain_in(then, certain) & _certain_in(otherwise, certain)
+            return both | _certain_in(condition, certain)
         case BoolOp(parts=parts):
             # `and` and `or` may stop after their first part.
-            return _certain_in(parts[0], by_number)
+            return _certain_in(parts[0], certain)
         case WithDefault(operand):
             # The fallback is computed only where the operand is missing.
-            return _certain_in(operand, by_number)
+            return _certain_in(operand, certain)
         case _:
-            return set().union(*(_certain_in(child, by_number) for child in subterms(term)))
+            needed = [_certain_in(child, certain) for child in subterms(term)]
+            return frozenset().union(*needed)
 
 
 # Dropping comes first, so that nothing is sorted or counted that will not run.

@@ -36,6 +36,9 @@ def find_row_data(template: str, names: Collection[str]) -> RowDataPosition | No
 
     Text inside an `if` or a `for` over row data depends on the row, so it is not constant.
     """
+    # Such a template may be broken, and the search below takes long on tags without an end.
+    if not names:
+        return None
     first: re.Match[str] | None = None
     longest = run = position = 0
     blocks: list[bool] = []

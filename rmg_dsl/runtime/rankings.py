@@ -225,11 +225,14 @@ class RankingGroups:
     def _close_group(self, group: RankingGroup, ranking: GroupRanking | Unscored) -> None:
         self._open_groups.pop(group, None)
         number = group.rank.number
-        for place, member in enumerate(group.members):
-            if isinstance(ranking, Unscored):
+        if isinstance(ranking, Unscored):
+            for member in group.members:
                 member.outcomes[number] = ranking
-            else:
-                member.outcomes[number] = _ranking_score(group, ranking, place)
+            return
+        # Once for all members: each share depends on all ranks.
+        shares = shares_of(ranking.ranks)
+        for place, member in enumerate(group.members):
+            member.outcomes[number] = _ranking_score(group, ranking, shares, place)
 
 
 def form_groups(rank: RankStep, states: Iterable[RowState]) -> list[RankingGroup]:
@@ -281,9 +284,11 @@ def _failure_of_step(rank: RankStep, state: RowState, otherwise: str) -> Unscore
     return Unscored(Status.SKIPPED, otherwise)
 
 
-def _ranking_score(group: RankingGroup, ranking: GroupRanking, place: int) -> Score:
+def _ranking_score(
+    group: RankingGroup, ranking: GroupRanking, shares: Sequence[float], place: int
+) -> Score:
     """The score of one row of a group: its own rank, or the ranks of all items of its list."""
-    shares, attempts = shares_of(ranking.ranks), ranking.attempts
+    attempts = ranking.attempts
     if group.rank.scoring.group is None:
         positions = RankPosition(list(ranking.ranks))
         return Score(list(shares), ranking.reason(), None, attempts, details=positions)

@@ -20,6 +20,9 @@ from rmg_dsl.diagnostics.render import printable_text, render_text
 if TYPE_CHECKING:
     from rmg_dsl.api import PlanView
 
+# A file that is no spec has a mistake in every line.
+_MOST_PRINTED = 200
+
 EXIT_OK = 0
 EXIT_CHECK_FAILED = 1  # a requirement does not hold, or a check found a mistake
 EXIT_BAD_INPUT = 2  # a wrong command line, spec or data file
@@ -83,7 +86,10 @@ def print_diagnostics(diagnostics: Iterable[object], stream: IO[str] | None = No
     if not printed:
         return
     colour = out.isatty() and Settings.of().colour
-    out.write(f"{render_text(printed, colour=colour)}\n\n{severity_counts(printed)}\n")
+    text = render_text(printed[:_MOST_PRINTED], colour=colour)
+    if len(printed) > _MOST_PRINTED:
+        text += f"\n\n… and {len(printed) - _MOST_PRINTED:,} more; `rmg check --json` has them all"
+    out.write(f"{text}\n\n{severity_counts(printed)}\n")
 
 
 def severity_counts(diagnostics: Iterable[Diagnostic]) -> str:
