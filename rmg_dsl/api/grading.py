@@ -214,7 +214,7 @@ async def stream_job(
     job.resources.share_calls_in_flight()
     try:
         job.run.run_models = with_log(job.run_models, job.options.log, files)
-        rows = cast("AsyncGenerator[RowResult]", job.run.results(iter(job.table)))
+        rows = cast("AsyncGenerator[RowResult]", job.run.results(job.table.cell_rows()))
         # Closed here and not by the garbage collector: after an `on_row` that raises, no
         # worker may go on calling models.
         async with aclosing(rows) as results:

@@ -90,7 +90,7 @@ def estimate_job(job: GradingJob) -> PlanView:
 def _with_estimate(planned: Plan, table: Table, options: Options) -> PlanView:
     uses = dict.fromkeys(use for step in planned.model_steps for use in step.models)
     with open_price_quotes(uses, options) as quotes:
-        bill = estimate_rows(_dry_run_evaluator(planned, options), table, quotes)
+        bill = estimate_rows(_dry_run_evaluator(planned, options), table.cell_rows(), quotes)
     return PlanView(planned, bill, model_destinations(planned, options))
 
 
@@ -121,7 +121,7 @@ def messages_of(
     options = Options(params=params or {}, only=only, allow_files=allow_files)
     table = table_of(data, options)
     _, planned = check_and_plan(spec, table, options)
-    found = next(islice(iter(table), row, None), None) if row >= 0 else None
+    found = next(islice(table.cell_rows(), row, None), None) if row >= 0 else None
     if found is None:
         last = f"the data has {table.count} rows, counted from 0"
         raise UsageError(f"there is no row {row}: {last}")

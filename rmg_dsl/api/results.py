@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from rmg_dsl import report, tables
 from rmg_dsl.api.history import history_columns, history_rows
 from rmg_dsl.api.options import Options, ReadOptions
+from rmg_dsl.cells import column_values
 from rmg_dsl.errors import DataError, UsageError
 from rmg_dsl.ir.columns import CellFunction, OutputCell
 from rmg_dsl.ir.suite import Output
@@ -111,7 +112,8 @@ def graded_row(
         path = result.paths.get(output.scoring)
         for name, cell in columns:
             cells[name] = cell(outcome, path)
-    return GradedRow(result.index, result.row, cells, outcomes, result.paths, requirement_failures)
+    row = column_values(result.row)
+    return GradedRow(result.index, row, cells, outcomes, result.paths, requirement_failures)
 
 
 def _failure(row: int, grader: str, outcome: Unscored) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 from jinja2.visitor import NodeTransformer
 
+from rmg_dsl.cells import CellText
 from rmg_dsl.prompts.fencing import Absent, could_be_tag, has_blank_item, is_blank, value_to_text
 
 # Some 2.5 million tokens: the largest windows are a little smaller.
@@ -47,6 +48,7 @@ LOOP_ATTRIBUTES = frozenset(
 # These names contain a blank, so no template can read, call or replace them.
 TAG_KEY, BUDGET_KEY = "fence tag", "render budget"
 _NONE_FILTER = "to miss"
+_UNPACK_FILTER = "to unpack"
 _FENCE_FILTER, _UNFENCED_FILTER, _LOOP_FILTER, _WEIGH_FILTER, _REQUIRE_FILTER, _CONCAT_FILTER = (
     "to fence",
     "to bare",
@@ -144,6 +146,10 @@ def guard_value(value: object, name: str) -> object:
     """
     if is_blank(value):
         return Missing(obj=value, name=name)
+    if type(value) is CellText:
+        plain = value.plain
+        # A text stays a cell: it may hold a list or an object as JSON.
+        return value if isinstance(plain, str) else plain
     if isinstance(value, list | tuple):
         return RowList(guard_value(item, "an item") for item in value)
     if isinstance(value, Mapping):
@@ -227,6 +233,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """A key of an object, an allowed method, or an attribute of `loop`; no other Python
         attribute.
         """
+        obj = _unpacked(obj)
         if isinstance(obj, Mapping):
             return self.getitem(obj, attribute)
         if isinstance(obj, LoopContext) and attribute in LOOP_ATTRIBUTES:
@@ -236,8 +243,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return Missing(name=attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
+        obj = _unpacked(obj)
         if not isinstance(obj, Mapping) and isinstance(argument, str):
             return Missing(name=argument)
+        if isinstance(obj, str) and not isinstance(argument, slice):
+            raise TypeError("a text has no items: only a list has")
         if isinstance(obj, Mapping) and argument not in obj and argument in METHODS:
             return _callable_only(super().getattr(obj, argument))
         return self._blank_as_missing(super().getitem(obj, argument), argument)
@@ -256,6 +266,14 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if operator == "+":
             _budget_of(context).check_size(_length(left) + _length(right))
         return super().call_binop(context, operator, left, right)
+
+
+def _unpacked(value: Any) -> Any:
+    """A list or object of the row where a cell holds one as JSON."""
+    if type(value) is not CellText:
+        return value
+    container = value.container
+    return value if container is None else guard_value(container, "an item")
 
 
 class Method:
@@ -382,7 +400,15 @@ def _loop_filter(
     """Bound the items of a loop. The limit on rounds is shared by all loops of one prompt."""
     if isinstance(items, Undefined) and may_be_missing:
         return iter(())
-    return _count_iterations(context, items, operations)
+    return _count_iterations(context, _items_of(items), operations)
+
+
+def _items_of(value: Any) -> Any:
+    """What a loop or a filter walks over: a text is no list of letters."""
+    items = _unpacked(value)
+    if isinstance(items, str):
+        raise TypeError("a text is no list: only a list has items")
+    return items
 
 
 def _count_iterations(
@@ -424,6 +450,7 @@ def _require_filter(value: object) -> object:
 
 def _attribute_of_items(context: Context, items: Any, attribute: object) -> Any:
     """The items themselves, or one attribute of each where a filter names it."""
+    items = _items_of(items)
     if attribute is None:
         return items
     return JINJA_FILTERS["map"](context, items, attribute=attribute)
@@ -518,12 +545,29 @@ def _text_filter(name: str) -> Callable[..., Any]:
     return apply_filter
 
 
+def _item_filter(name: str) -> Callable[..., Any]:
+    """A filter of Jinja over the items of a list. It gets no text, which would be its letters."""
+    original = JINJA_FILTERS[name]
+
+    @pass_context
+    def apply_filter(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(context.environment, _items_of(value), *args, **kwargs)
+
+    return apply_filter
+
+
+def _length_filter(value: Any) -> int:
+    # What has no length is an error of the row.
+    return len(_unpacked(value))
+
+
 def _counting_filter(name: str) -> Callable[..., Any]:
     """A filter of Jinja over items, in which each item counts as a round of a loop."""
 
     @pass_context
     def apply_filter(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return JINJA_FILTERS[name](context, _count_iterations(context, value, 1), *args, **kwargs)
+        items = _count_iterations(context, _items_of(value), 1)
+        return JINJA_FILTERS[name](context, items, *args, **kwargs)
 
     return apply_filter
 
@@ -536,11 +580,16 @@ _OWN_FILTERS: dict[str, Callable[..., Any]] = {
     _REQUIRE_FILTER: _require_filter,
     _CONCAT_FILTER: _concat_filter,
     _NONE_FILTER: _none_filter,
+    _UNPACK_FILTER: _unpacked,
     "join": _join_filter,
     "replace": _replace_filter,
     "sum": _sum_filter,
     "round": _round_filter,
     "tojson": _tojson_filter,
+    **{name: _item_filter(name) for name in "first last max min sort unique".split()},
+    "list": lambda value: list(_items_of(value)),
+    "length": _length_filter,
+    "count": _length_filter,
     **{
         name: _text_filter(name)
         for name in "string upper lower capitalize title trim truncate wordcount".split()
@@ -664,6 +713,7 @@ class BoundsRewriter(NodeTransformer):
         self.generic_visit(node)
         if node.ops and node.ops[0].op in ("in", "notin"):
             node.expr = _filter_node(node.expr, _REQUIRE_FILTER)
+            node.ops[0].expr = _filter_node(node.ops[0].expr, _UNPACK_FILTER)
         return node
 
 

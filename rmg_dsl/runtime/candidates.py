@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from rmg_dsl.cells import unpacked
 from rmg_dsl.ir.expr import Term
 from rmg_dsl.ir.scoring import ListwiseRanking, PairwiseRanking, PairwiseScoring, ScoreRanking
 from rmg_dsl.plan import RankStep
@@ -38,7 +39,7 @@ def _candidate_entry(
     evaluator: ExpressionEvaluator,
     state: RowState,
 ) -> RankingEntry:
-    candidate = _required_value(among, evaluator, state)
+    candidate = unpacked(_required_value(among, evaluator, state))
     if key is None and not isinstance(candidate, list):
         fail(
             Status.ERROR,

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NoReturn, assert_never
 
+from rmg_dsl.cells import CellText
 from rmg_dsl.ir import expr
 from rmg_dsl.ir.expr import Term
 from rmg_dsl.ir.scoring import PairwiseScoring
@@ -36,6 +37,7 @@ from rmg_dsl.runtime.expressions import (
     is_null,
     is_or_has_null,
     name_of,
+    plain_argument,
     plain_result,
     short_repr,
     with_condition_words,
@@ -222,7 +224,8 @@ class Evaluator(ExpressionEvaluator):
             missing = next(nulls, None)
             if missing is not None:
                 fail(Status.MISSING_INPUT, f"`{missing}` is null")
-            result = plain_result(function(**arguments), scoring.target)
+            plain = {name: plain_argument(value) for name, value in arguments.items()}
+            result = plain_result(function(**plain), scoring.target)
             return _as_score(result, scoring.scale)
 
         return score
@@ -291,11 +294,24 @@ def _as_score(value: Data, scale: Scale | None) -> Score:
         fail(status, f"the result is {short_repr(value)}, not a number to use")
     if value is None:
         fail(Status.MISSING_INPUT, "the result is null")
+    if type(value) is CellText:
+        value = _cell_score(value, scale)
     if not isinstance(value, bool | int | float | str):
         fail(Status.ERROR, f"the result is neither number, bool nor label: {short_repr(value)}")
     if scale is None:
         return Score(value)
     return _fit_to_scale(value, scale)
+
+
+def _cell_score(cell: CellText, scale: Scale | None) -> Value:
+    """A cell as a score: a label where the scale has words, else a number or a bool."""
+    if scale is not None and scale.words:
+        return str(cell)
+    truth = cell.truth
+    if truth is not None:
+        return truth
+    number = cell.number
+    return str(cell) if number is None else number
 
 
 def _fit_to_scale(value: Value, scale: Scale) -> Score:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn, TypeAlias
 
+from rmg_dsl.cells import CellText, unpacked
 from rmg_dsl.ir import expr
 from rmg_dsl.ir.expr import Term
 from rmg_dsl.prompts.template import has_blank_item, is_blank
@@ -103,6 +104,8 @@ def as_number(value: Data, term: Term) -> float:
         fail(Status.MISSING_INPUT, f"{name_of(term)} is null")
     if isinstance(value, int | float):
         return value
+    if type(value) is CellText and value.number is not None:
+        return value.number
     return fail(Status.ERROR, f"{name_of(term)} is no number: {short_repr(value)}")
 
 
@@ -112,6 +115,8 @@ def as_condition(value: Data, term: Term) -> bool:
         return value
     if is_null(value):
         fail(Status.MISSING_INPUT, f"{name_of(term)} is null")
+    if type(value) is CellText and value.truth is not None:
+        return value.truth
     return fail(Status.ERROR, f"{name_of(term)} is neither True nor False: {short_repr(value)}")
 
 
@@ -131,7 +136,7 @@ def is_or_has_null(value: Data) -> bool:
 
 
 # A test by type first: most values are of these types, and the full test costs two calls.
-_NEVER_NULL = frozenset({str, bool, int})
+_NEVER_NULL = frozenset({str, bool, int, CellText})
 
 
 def plain_result(value: Data, function: str) -> Data:
@@ -142,6 +147,11 @@ def plain_result(value: Data, function: str) -> Data:
     if isinstance(value, float) and value != value:
         fail(Status.ERROR, f"`{function}(…)` gave NaN, not a number")
     return value
+
+
+def plain_argument(value: Data) -> Data:
+    """An argument for a function of the caller: a cell that writes a number is that number."""
+    return value.plain if type(value) is CellText else value
 
 
 def short_repr(value: Data) -> str:
@@ -234,7 +244,7 @@ def _compile_get_field(evaluator: ExpressionEvaluator, term: expr.GetField) -> R
     base, key = evaluator.row_function(term.base), term.key
 
     def get_field(state: RowState) -> Data:
-        value = base(state)
+        value = unpacked(base(state))
         if isinstance(value, list):
             return [item.get(key) if isinstance(item, Mapping) else None for item in value]
         return value.get(key) if isinstance(value, Mapping) else None
@@ -247,10 +257,17 @@ def _compile_index(evaluator: ExpressionEvaluator, term: expr.Index) -> RowFunct
 
     def get_item(state: RowState) -> Data:
         base, index = both(state)
+        base = unpacked(base)
         if isinstance(base, Mapping):
             return base.get(index)
+        if type(index) is CellText:
+            index = index.plain
+        if isinstance(base, str):
+            fail(
+                Status.ERROR, f"{name_of(term.base)} is a text and has no items: {short_repr(base)}"
+            )
         # Out of range is null, as a key that an object lacks. True is no index, though an int.
-        if isinstance(base, list | str) and isinstance(index, int) and not isinstance(index, bool):
+        if isinstance(base, list) and isinstance(index, int) and not isinstance(index, bool):
             return base[index] if -len(base) <= index < len(base) else None
         return None
 
@@ -329,15 +346,33 @@ def _comparison_holds(sign: str, left: Data, right: Data) -> bool:
     """Compare two values of one kind. A text beside a number is an error, not a difference."""
     if sign in ("in", "not in"):
         return _is_in(left, right) == (sign == "in")
+    left, right = _comparable(left, right), _comparable(right, left)
     kind = _value_kind(left)
     if kind != _value_kind(right) or (sign not in ("==", "!=") and kind not in ("number", "text")):
         fail(Status.ERROR, f"`{sign}` cannot compare {short_repr(left)} with {short_repr(right)}")
     return bool(_COMPARISON_OPERATORS[sign](left, right))
 
 
+def _comparable(value: Data, other: Data) -> Data:
+    """A cell as what the other side is: a number beside a number, a bool beside a bool."""
+    if type(value) is not CellText:
+        return value
+    if isinstance(other, bool):
+        return value if value.truth is None else value.truth
+    if isinstance(other, int | float):
+        return value if value.number is None else value.number
+    # Two cells that both write numbers are compared as numbers: 4 and 4.0 are equal.
+    if type(other) is CellText and value.exact_number is not None:
+        return value if other.exact_number is None else value.exact_number
+    return value
+
+
 def _is_in(value: Data, container: Data) -> bool:
     """Is the value an item of a list, or a part of a text? 1 and "1" are different items."""
+    container = unpacked(container)
     if isinstance(container, list):
+        if container and type(value) is CellText:
+            value = _comparable(value, container[0])
         kind = _value_kind(value)
         if any(_value_kind(item) == kind and item == value for item in container):
             return True
@@ -368,6 +403,7 @@ _KINDS: Mapping[type, str] = {
     float: "number",
     bool: "number",
     str: "text",
+    CellText: "text",
     list: "list",
     Mapping: "object",
 }
@@ -493,6 +529,8 @@ def _compile_aggregate(evaluator: ExpressionEvaluator, term: expr.Aggregate) -> 
     def aggregate_parts(state: RowState) -> Data:
         values, weights = parts(state)
         terms: Sequence[Term] = term.parts
+        if len(terms) == 1:
+            values = [unpacked(values[0])]
         # A single part that is a list is aggregated over its items.
         if len(terms) == 1 and isinstance(values[0], list):
             values, weights = values[0], [1.0] * len(values[0])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
+from rmg_dsl.cells import CellText
 from rmg_dsl.ir.expr import ScoreRef, Statistic, Term, walk_terms
 from rmg_dsl.ir.suite import Requirement
 from rmg_dsl.plan import LoopOutputStep, Plan
@@ -315,6 +316,9 @@ def read_value(evaluator: Evaluator, term: Term, state: RowState, read: ReadFunc
 
 def as_rating(value: Data, _: Term) -> float | str:
     """A value as a rating: a number, a bool or a text. Raises TypeError for anything else."""
+    if type(value) is CellText:
+        # A rating that a person typed: `4.00` is 4.
+        return str(value) if value.number is None else float(value.number)
     if isinstance(value, str):
         return value
     if isinstance(value, int | float):

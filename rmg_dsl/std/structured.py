@@ -133,10 +133,16 @@ _NUMBER = re.compile(
     (?P<sign>(?<![\w)])[-+−])?                  # a sign; after a word or `)` it is a minus or dash
     [$€£¥₹]?
     (?P<size>
-        (?: \d{1,3}(?:,\d{3})+                  # 1,234,567
+        (?: [1-9]\d{0,2}(?:,\d{3})+             # 1,234,567
           | \d{1,2}(?:,\d{2}){1,9},\d{3}        # 12,34,567, as in India; bounded, as a long list
                                                 # of pairs would take square time
-        ) (?!\d) (?:\.\d+)?
+        ) (?![\d]|,\d) (?:\.\d+)?
+        | (?P<points> [1-9]\d{0,2} (?:          # decimals after a comma, as in most of Europe:
+            (?:\.\d{3})+ (?P<cents>,\d+)       # 1.234,50
+            | (?:\.\d{3}){2,} (?![.\d])        # 1.234.567
+          ) )
+        | (?P<gaps> [1-9]\d{0,2} (?:[\u00a0\u2009\u202f'’]\d{3})+ (?:[.,]\d+)? ) (?!\d)
+        | (?<!\d,) (?P<comma> \d+,\d+ ) (?!,?\d)  # 2,5
         | \d+ (?:\.\d+)?
         | (?<!\d)\.\d+
     )
@@ -154,11 +160,12 @@ def last_number(value: str | float) -> float | None:
     >>> last_number("2e3"), last_number("none")
     (2000.0, None)
 
-    Commas separate thousands and a point begins the decimals: `3,14` is read as 3 and 14. Currency
-    and percent signs are dropped, not applied: `50%` is 50. A minus belongs to a number unless a
-    letter, a digit or `)` stands before it. Fractions and powers are not worked out: `1/2` ends in
-    2. Digits of every script count. None where there is no number, and where it is beyond the range
-    of floats. A number is returned as it is.
+    A comma separates thousands only before three digits: `1,234` is 1234, and `2,5`, `0,750` and
+    `1.234,50` have decimals after the comma. In brackets, as in `(3,4)`, and with more commas it
+    separates the items of a list. Currency and percent signs are dropped, not applied: `50%` is 50.
+    A minus belongs to a number unless a letter, a digit or `)` stands before it. Fractions and
+    powers are not worked out: `1/2` ends in 2. Digits of every script count. None where there is no
+    number, and where it is beyond the range of floats. A number is returned as it is.
     """
     if isinstance(value, str):
         matches = [*_NUMBER.finditer(value)]
@@ -170,7 +177,25 @@ def last_number(value: str | float) -> float | None:
 
 def _float_literal(match: re.Match[str]) -> str:
     sign = "-" if match["sign"] in ("-", "−") else ""
-    return sign + match["size"].replace(",", "") + (match["power"] or "")
+    size = match["size"]
+    if match["points"]:
+        size = size.replace(".", "").replace(",", ".")
+    elif match["gaps"]:
+        size = _GAP.sub("", size).replace(",", ".")
+    elif match["comma"]:
+        first, _, rest = size.partition(",")
+        size = rest if _is_in_brackets(match) else f"{first}.{rest}"
+    return sign + size.replace(",", "") + (match["power"] or "")
+
+
+_GAP = re.compile("[\u00a0\u2009\u202f'’]")
+
+
+def _is_in_brackets(match: re.Match[str]) -> bool:
+    """Whether a number with a comma stands alone in brackets: then it is a pair of numbers."""
+    before = match.string[: match.start()].rstrip()[-1:]
+    after = match.string[match.end() :].lstrip()[:1]
+    return before + after in ("()", "[]", "{}")
 
 
 def _finite_float(value: str | float) -> float | None:

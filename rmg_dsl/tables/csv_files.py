@@ -12,6 +12,7 @@ from functools import partial
 from itertools import islice
 from typing import IO, TypeAlias, TypeVar
 
+from rmg_dsl.cells import CellText
 from rmg_dsl.ir.columns import ColumnKind
 from rmg_dsl.tables.inputs import Input, find_utf8_error, open_text
 from rmg_dsl.tables.json_text import json_text
@@ -49,7 +50,10 @@ def read_csv(source: Input, delimiter: str = ",") -> Table:
     def rows() -> Iterator[Row]:
         return _csv_rows(source, delimiter, columns, fast_parsers)
 
-    return Table(columns, rows, count, name=source.name)
+    def cells() -> Iterator[Row]:
+        return _csv_cell_rows(source, delimiter, columns, fast_parsers)
+
+    return Table(columns, rows, count, name=source.name, cells=cells)
 
 
 read_tsv = partial(read_csv, delimiter="\t")
@@ -72,6 +76,32 @@ def _csv_rows(
     except (ValueError, KeyError) as error:
         # Every cell passed its parser in the survey, so the bytes are not the same any more.
         raise source.data_error(f"the file changed while it was read: {error}") from None
+
+
+def _csv_cell_rows(
+    source: Input, delimiter: str, columns: Sequence[str], parsers: Mapping[str, _CellParser]
+) -> Iterator[Row]:
+    """The rows with each cell as its text: what it means is decided where it is used."""
+    named_parsers = [(name, _strict_parser(parsers.get(name), source)) for name in columns]
+    for record in _data_records(source, delimiter, len(columns)):
+        yield {
+            name: CellText(cell, parse) if cell else None
+            for (name, parse), cell in zip(named_parsers, record, strict=True)
+        }
+
+
+def _strict_parser(parse: _CellParser | None, source: Input) -> _CellParser | None:
+    """A parser that reports a cell which its column did not have when the file was opened."""
+    if parse is None:
+        return None
+
+    def parse_or_report(cell: str) -> Cell:
+        try:
+            return parse(cell)
+        except (ValueError, KeyError) as error:
+            raise source.data_error(f"the file changed while it was read: {error}") from None
+
+    return parse_or_report
 
 
 def _csv_records(source: Input, delimiter: str) -> Iterator[tuple[int, list[str]]]:

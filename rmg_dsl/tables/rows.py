@@ -21,7 +21,9 @@ class Table:
     >>> [row["a"] for row in table], table.count
     ([1, None], 2)
 
-    `count` is the number of rows, or None where it is unknown. `origin` is the frame that the rows
+    `cells` gives the same rows for the evaluation, where the format does not say which of its cells
+    are numbers: see `rmg_dsl.cells`. `count` is the number of rows, or None where it is unknown.
+    `origin` is the frame that the rows
     came from, if any: `to_frame` takes its index and dtypes. `name` is for messages.
     """
 
@@ -30,6 +32,11 @@ class Table:
     count: int | None = None
     origin: object = field(default=None, repr=False)
     name: str = "the data"
+    cells: Callable[[], Iterator[Row]] | None = field(default=None, repr=False)
+
+    def cell_rows(self) -> Iterator[Row]:
+        """The rows as expressions and prompts read them."""
+        return self.rows() if self.cells is None else self.cells()
 
     def __iter__(self) -> Iterator[Row]:
         return self.rows()

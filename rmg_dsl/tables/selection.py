@@ -30,7 +30,10 @@ def limit_rows(table: Table, limit: int | None) -> Table:
     def first_rows() -> Iterator[Row]:
         return islice(table.rows(), limit)
 
-    return Table(table.columns, first_rows, count, origin, table.name)
+    def first_cells() -> Iterator[Row]:
+        return islice(table.cell_rows(), limit)
+
+    return Table(table.columns, first_rows, count, origin, table.name, first_cells)
 
 
 def sample_rows(table: Table, n: int | None, seed: int) -> Table:
@@ -56,9 +59,12 @@ def sample_rows(table: Table, n: int | None, seed: int) -> Table:
     origin = take_rows(table.origin, places)
 
     def sampled_rows() -> Iterator[Row]:
-        return _rows_at(table, places)
+        return _rows_at(table.rows(), places)
 
-    return Table(table.columns, sampled_rows, n, origin, table.name)
+    def sampled_cells() -> Iterator[Row]:
+        return _rows_at(table.cell_rows(), places)
+
+    return Table(table.columns, sampled_rows, n, origin, table.name, sampled_cells)
 
 
 def _count_rows(table: Table) -> int:
@@ -67,9 +73,9 @@ def _count_rows(table: Table) -> int:
     return sum(1 for _ in table.rows())
 
 
-def _rows_at(table: Table, places: list[int]) -> Iterator[Row]:
+def _rows_at(all_rows: Iterator[Row], places: list[int]) -> Iterator[Row]:
     chosen = frozenset(places)
     # Stop after the last one: the rest of a long file need not be read.
     end = places[-1] + 1 if places else 0
-    rows = islice(enumerate(table.rows()), end)
+    rows = islice(enumerate(all_rows), end)
     return (row for place, row in rows if place in chosen)
