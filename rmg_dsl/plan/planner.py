@@ -248,16 +248,36 @@ def _columns_required_by(term: Term) -> Iterator[str]:
 
 
 def _missing_column(use: ColumnUse, present: frozenset[str], suite: CheckedSuite) -> Diagnostic:
-    close = suggest_name(use.name, present)
+    dotted = min((name for name in present if name.startswith(f"{use.name}.")), default=None)
+    close = dotted or suggest_name(use.name, present)
     help = f"the data has {format_names(present, 12) or 'no columns'}"
     if close:
         help = f"did you mean `{close}`?"
+    written = _written_column(close) if close else "COLUMN"
+    if dotted:
+        # In a spec a dot reads a part of a value, and here it belongs to the name.
+        field = dotted.rpartition(".")[2]
+        help += f"\nits name has dots: write `fields: {field} = {written}`, and use `{field}`"
     # A name that `fields` maps already needs no advice to map it.
-    if not _is_read_by_field(use.name, suite):
-        help += f"\nor say where it is: fields: {use.name} = {close or 'COLUMN'}"
+    elif not _is_read_by_field(use.name, suite):
+        help += f"\nor say where it is: fields: {use.name} = {written}"
+    elif close and written != close:
+        help += f"\nwrite it as {written}"
     message = f"the data has no column `{use.name}`"
     source, span = _column_use_place(use, suite)
     return diagnose("RMG501", message, source, span, help=help)
+
+
+def _written_column(name: str) -> str:
+    """How a spec writes the name of a column, which may be no name of the language.
+
+    >>> _written_column("answer"), _written_column(" a.b")
+    ('answer', 'column(" a.b")')
+    """
+    if name.isidentifier():
+        return name
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'column("{escaped}")'
 
 
 def _is_read_by_field(column: str, suite: CheckedSuite) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # In the metadata of a column: its cells are JSON text, to be decoded when they are read.
 JSON_MARK = b"rmg.json"
+_MAX_DEPTH = 50
 _MAX_EXACT_INTEGER = 2**53  # beyond it a float skips integers
 _INITIAL_TYPES: dict[ColumnKind, type] = {
     "number": float,
@@ -71,7 +72,8 @@ def _native_cells(array: pa.Array) -> list[Cell]:
 
 
 def _plain_cells(array: pa.Array) -> list[Cell]:
-    return [to_plain(value) for value in array.to_pylist()]
+    # A map, as Spark writes it, is an object; without the option it would be a list of pairs.
+    return [to_plain(value) for value in array.to_pylist(maps_as_pydicts="lossy")]
 
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────
@@ -139,7 +141,7 @@ class ColumnProfile:
         if array is None:
             self.is_exact = False
         elif self.nested_type is None:
-            self.is_exact = _is_storable_type(array.type)
+            self.is_exact = _is_storable_type(array.type, _MAX_DEPTH)
         self.nested_type = array.type if array is not None and self.is_exact else None
 
     def arrow_field(self, name: str) -> pa.Field:
@@ -173,20 +175,26 @@ def _exact_arrow_array(values: list[Cell], kind: pa.DataType | None) -> pa.Array
     pa = import_pyarrow()
     try:
         array = pa.array(values, type=kind)
-    except (pa.ArrowException, OverflowError, UnicodeEncodeError):
+        # The JSON text compares the order of keys and tells 1 from 1.0 and True, which `==` does
+        # not.
+        is_exact = json_text(array.to_pylist()) == json_text(values)
+    # Arrow holds no value that is nested some hundred levels deep.
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError, RecursionError):
         return None
-    # The JSON text compares the order of keys and tells 1 from 1.0 and True, which `==` does not.
-    if json_text(array.to_pylist()) == json_text(values):
-        return array
-    return None
+    return array if is_exact else None
 
 
-def _is_storable_type(kind: pa.DataType) -> bool:
-    """Whether parquet has the type: it has no object without keys and no list without a type."""
+def _is_storable_type(kind: pa.DataType, depth: int) -> bool:
+    """Whether parquet has the type: it has no object without keys and no list without a type.
+
+    What is nested more than `depth` levels deep is stored as JSON text: Arrow's own code fails.
+    """
+    if not depth:
+        return False
     types = import_pyarrow().types
     if types.is_struct(kind):
         parts = [kind.field(place).type for place in range(kind.num_fields)]
-        return bool(parts) and all(map(_is_storable_type, parts))
+        return bool(parts) and all(_is_storable_type(part, depth - 1) for part in parts)
     if types.is_list(kind):
-        return _is_storable_type(kind.value_type)
+        return _is_storable_type(kind.value_type, depth - 1)
     return not types.is_null(kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
 from typing import IO, TYPE_CHECKING, BinaryIO
@@ -58,11 +58,16 @@ def container_rows(container: ArrowContainer, source: Input) -> Iterator[Row]:
     pa = import_pyarrow()
     try:
         with source.open() as stream:
-            for batch in container.read_batches(stream):
-                for start in range(0, batch.num_rows, READ_ROWS):
-                    yield from _decode_batch(batch.slice(start, READ_ROWS))
+            yield from batch_rows(container.read_batches(stream))
     except (pa.ArrowException, OSError) as error:
         raise source.data_error(f"the file is damaged: {_first_error_line(error)}") from None
+
+
+def batch_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[Row]:
+    """The rows of record batches as plain values; 1,000 of them are decoded at a time."""
+    for batch in batches:
+        for start in range(0, batch.num_rows, READ_ROWS):
+            yield from _decode_batch(batch.slice(start, READ_ROWS))
 
 
 def _decode_batch(batch: pa.RecordBatch) -> Iterator[Row]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import IO, TypeAlias, TypeVar
 
 from rmg_dsl.cells import CellText
+from rmg_dsl.errors import DataError
 from rmg_dsl.ir.columns import ColumnKind
 from rmg_dsl.tables.inputs import Input, find_utf8_error, open_text
 from rmg_dsl.tables.json_text import json_text
@@ -25,6 +27,7 @@ _Number = TypeVar("_Number", int, float)
 # whole process, so it is only ever raised. More than 2**31 - 1 does not fit on every platform.
 _MAX_CELL_CHARS = 2**31 - 1
 _SURVEY_BATCH_ROWS = 256
+_OTHER_DELIMITERS = (";", "\t", "|", ",")
 _QUOTE_ADVICE = 'write a quote inside a quoted cell as ""'
 
 
@@ -35,9 +38,11 @@ def read_csv(source: Input, delimiter: str = ",") -> Table:
     column is numeric where every other cell prints back the same as an int or a float (`12`, `-3`,
     `0.5`; not `007`, `1.50`, `1e5`), and bool where every other cell is `True` or `False`. Any
     other column is text. A header cell without a name becomes `Unnamed: N`, as in pandas. Blank
-    lines are skipped. A line with more or fewer cells than the header, an open quote, and bytes
-    that are not UTF-8 raise `DataError` with the number of the line.
+    lines are skipped. Where the header has one cell, and `;`, a tab or `|` parts it and the next
+    line alike, that is the separator. A line with more or fewer cells than the header, an open
+    quote, and bytes that are not UTF-8 raise `DataError` with the number of the line.
     """
+    delimiter = _delimiter_of(source, delimiter)
     columns = _header(source, delimiter)
     records = _data_records(source, delimiter, len(columns))
     parsers, count = _survey_columns(records, len(columns))
@@ -54,6 +59,27 @@ def read_csv(source: Input, delimiter: str = ",") -> Table:
         return _csv_cell_rows(source, delimiter, columns, fast_parsers)
 
     return Table(columns, rows, count, name=source.name, cells=cells)
+
+
+def _delimiter_of(source: Input, delimiter: str) -> str:
+    """The separator of a file: the usual one, or the other one that parts its first two lines.
+
+    Spreadsheets write `;` where the comma begins the decimals.
+    """
+    with suppress(DataError):
+        # A header with two cells needs no other separator.
+        if max(_first_widths(source, delimiter)[:1], default=0) > 1:
+            return delimiter
+        for other in _OTHER_DELIMITERS:
+            widths = _first_widths(source, other)
+            if widths and widths[0] > 1 and len(set(widths)) == 1:
+                return other
+    return delimiter
+
+
+def _first_widths(source: Input, delimiter: str) -> list[int]:
+    """The numbers of cells of the first two records."""
+    return [len(cells) for _, cells in islice(_csv_records(source, delimiter), 2)]
 
 
 read_tsv = partial(read_csv, delimiter="\t")

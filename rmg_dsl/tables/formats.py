@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 from rmg_dsl.errors import UsageError
@@ -17,6 +18,7 @@ from rmg_dsl.tables.csv_files import open_csv_sink, open_tsv_sink, read_csv, rea
 from rmg_dsl.tables.inputs import Input
 from rmg_dsl.tables.json_files import open_json_sink, read_json
 from rmg_dsl.tables.jsonl_files import open_jsonl_sink, read_jsonl
+from rmg_dsl.tables.packing import PACKED_ENDING, PackedSink, is_packed
 from rmg_dsl.tables.parquet_files import open_parquet_sink, read_parquet
 from rmg_dsl.tables.rows import Table
 from rmg_dsl.tables.sinks import SinkOpener
@@ -33,6 +35,7 @@ class Format:
     written from a finished run, by `Result.save` and `rmg run -o`. `first_bytes` tell the format on
     standard input. `has_free_columns` says that rows need not share their columns.
     `import_library` raises `DataError` where a library that the format needs is missing.
+    `may_be_packed` says that `.gz` may follow the ending.
     """
 
     name: str
@@ -42,13 +45,22 @@ class Format:
     first_bytes: bytes = b""
     has_free_columns: bool = False
     import_library: Callable[[], object] = lambda: None
+    may_be_packed: bool = False
 
 
 FORMATS = (
-    Format("csv", (".csv",), read_csv, open_csv_sink),
-    Format("tsv", (".tsv",), read_tsv, open_tsv_sink),
-    Format("jsonl", (".jsonl", ".ndjson"), read_jsonl, open_jsonl_sink, b"{", True),
-    Format("json", (".json",), read_json, open_json_sink, b"[", True),
+    Format("csv", (".csv",), read_csv, open_csv_sink, may_be_packed=True),
+    Format("tsv", (".tsv",), read_tsv, open_tsv_sink, may_be_packed=True),
+    Format(
+        "jsonl",
+        (".jsonl", ".ndjson"),
+        read_jsonl,
+        open_jsonl_sink,
+        b"{",
+        has_free_columns=True,
+        may_be_packed=True,
+    ),
+    Format("json", (".json",), read_json, open_json_sink, b"[", True, may_be_packed=True),
     Format(
         "parquet",
         (".parquet",),
@@ -75,10 +87,8 @@ _SINK_OPENERS: Mapping[str, SinkOpener] = {
     ending: row.open_sink for ending, row in _FORMAT_BY_ENDING.items() if row.open_sink is not None
 }
 REPORT_ENDINGS = tuple(ending for ending in _FORMAT_BY_ENDING if ending not in _SINK_OPENERS)
-# Endings of compressed files. None is read or written; the message says so by name.
-COMPRESSED_ENDINGS = frozenset(
-    ".7z .br .bz2 .gz .lz4 .rar .snappy .tgz .xz .z .zip .zst .zstd".split()
-)
+# Endings of files that are compressed otherwise. None is read or written; the message says so.
+COMPRESSED_ENDINGS = frozenset(".7z .br .bz2 .lz4 .rar .snappy .tgz .xz .z .zip .zst .zstd".split())
 _MAX_SHOWN_CHARS = 80
 
 
@@ -104,7 +114,8 @@ def sink_opener_of(path: str | os.PathLike[str]) -> SinkOpener:
 
     An ending of no format for rows raises `UsageError` with the endings that can be written.
     """
-    return _choose(path, _SINK_OPENERS)
+    open_sink = _choose(path, _SINK_OPENERS)
+    return partial(PackedSink, open_sink) if is_packed(path) else open_sink
 
 
 def has_free_columns(path: str | os.PathLike[str]) -> bool:
@@ -168,9 +179,10 @@ def check_log_ending(path: str | os.PathLike[str]) -> None:
     """
     ending = _ending_of(path)
     log_format = _FORMAT_BY_ENDING[".jsonl"]
-    if ending in log_format.endings:
+    if ending in log_format.endings and not is_packed(path):
         return
-    if ending in _FORMAT_BY_ENDING or ending in COMPRESSED_ENDINGS:
+    is_taken = ending in _FORMAT_BY_ENDING or ending in COMPRESSED_ENDINGS
+    if is_taken or is_packed(path):
         endings = ", ".join(log_format.endings)
         problem = f"is JSON lines{_compression_note(ending)}; give it the ending {endings}"
         raise UsageError(f"the log {_shown_path(path)} {problem}")
@@ -182,18 +194,50 @@ def _choose(path: str | os.PathLike[str], table: Mapping[str, _T]) -> _T:
         return table[ending]
     note = _compression_note(ending)
     endings = ", ".join(table)
-    problem = f"does not end in {endings}{note}; give the file one of these endings"
-    raise UsageError(f"{_shown_path(path)} {problem}")
+    problem = f"does not end in {endings}{note}"
+    advice = _CONVERSIONS.get(ending)
+    if advice is None:
+        # A binary file under another name is still binary.
+        advice = "convert it" if _is_binary(path) else "give the file one of these endings"
+    raise UsageError(f"{_shown_path(path)} {problem}; {advice}")
+
+
+_EXCEL = "save it as .csv, or give pandas.read_excel(…) as the data"
+_CONVERSIONS = {
+    ".xlsx": _EXCEL,
+    ".xls": _EXCEL,
+    ".xlsm": _EXCEL,
+    ".ods": _EXCEL,
+    ".pkl": "save it as .parquet, or give pandas.read_pickle(…) as the data",
+    ".sqlite": "give pandas.read_sql(…) as the data",
+    ".db": "give pandas.read_sql(…) as the data",
+}
+
+
+def _is_binary(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is there and holds no text."""
+    try:
+        if not os.path.isfile(path):
+            return False
+        with open(path, "rb") as file:
+            return b"\0" in file.read(1024) or file.tell() == 0
+    except (OSError, ValueError):
+        return False
 
 
 def _ending_of(path: str | os.PathLike[str]) -> str:
     """The last ending, in lower case, with its dot; the name of a file may be nothing else."""
-    _, dot, ending = os.fspath(path).rpartition(".")
+    name = os.fspath(path)
+    if is_packed(name):
+        inner = _ending_of(name[: -len(PACKED_ENDING)])
+        is_known = inner in _FORMAT_BY_ENDING and _FORMAT_BY_ENDING[inner].may_be_packed
+        return inner if is_known else PACKED_ENDING
+    _, dot, ending = name.rpartition(".")
     return (dot + ending).lower()
 
 
 def _compression_note(ending: str) -> str:
-    if ending in COMPRESSED_ENDINGS:
+    if ending in COMPRESSED_ENDINGS or ending == PACKED_ENDING:
         return f" (compressed files, such as {ending}, are not supported)"
     return ""
 

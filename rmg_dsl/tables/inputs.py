@@ -14,6 +14,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from rmg_dsl.errors import DataError
+from rmg_dsl.tables.packing import is_packed, open_unpacked
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -45,6 +46,9 @@ def file_input(path: str | os.PathLike[str]) -> Input:
     real = os.path.expanduser(name)
     if os.path.isdir(real):
         raise DataError(f"{name}: this is a folder; name a file in it")
+    if os.path.exists(real) and not os.path.isfile(real):
+        # A pipe could be read once only, and opening it may wait for ever.
+        raise DataError(f"{name}: this is no ordinary file; pipe the rows in, with - as DATA")
     try:
         with open(real, "rb") as stream:
             is_empty = not stream.read(1)
@@ -54,7 +58,8 @@ def file_input(path: str | os.PathLike[str]) -> Input:
         raise DataError(f"{name}: {problem}") from None
     except OSError as error:
         raise DataError(f"{name}: cannot be read: {error.strerror}") from error
-    source = Input(name, partial(_open_binary, real))
+    opener = open_unpacked if is_packed(name) else _open_binary
+    source = Input(name, partial(opener, real))
     return _refuse_empty(source, is_empty)
 
 

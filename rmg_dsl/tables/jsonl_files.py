@@ -18,6 +18,7 @@ from rmg_dsl.tables.json_text import (
 from rmg_dsl.tables.rows import Cell, Row, Table, align_rows
 from rmg_dsl.tables.sinks import Sink, TextSink
 
+_LINE_ADVICE = "; in JSON lines every line is a whole object, and this one goes on below"
 _LIST_ADVICE = "; a file with one list of objects ends in .json"
 
 
@@ -71,8 +72,11 @@ def _decode_json_line(source: Input, line: int, text: str) -> Cell:
         if end != len(text):
             raise json.JSONDecodeError("Extra data", text, end)
     except json.JSONDecodeError as error:
-        opens_list = line == 1 and text[0] == "["
-        advice = _LIST_ADVICE if opens_list else ""
+        advice = ""
+        if line == 1 and text[0] == "[":
+            advice = _LIST_ADVICE
+        elif text[0] == "{" and text[-1] != "}":
+            advice = _LINE_ADVICE
         raise broken_json_error(source, error, line, advice) from None
     except (ValueError, RecursionError) as error:
         raise unreadable_json_error(source, error, line) from None

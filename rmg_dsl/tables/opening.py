@@ -56,7 +56,7 @@ def open_table(data: object, *, stdin: IO[str] | IO[bytes] | None = None) -> Tab
 
 
 def _conversion_advice(data: object) -> str:
-    for method in ("to_pandas", "to_frame"):
+    for method in ("to_frame", "to_pandas"):
         if hasattr(data, method):
             return f"; .{method}() of it makes a frame"
     return ""

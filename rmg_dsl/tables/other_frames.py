@@ -9,11 +9,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rmg_dsl.errors import UsageError
+from rmg_dsl.errors import DataError, UsageError
 from rmg_dsl.ir.columns import ColumnKind
 from rmg_dsl.tables import frames
+from rmg_dsl.tables.arrow_reading import batch_rows
 from rmg_dsl.tables.frames import ColumnData
-from rmg_dsl.tables.rows import Cell, Row, Table
+from rmg_dsl.tables.rows import Cell, Row, Table, quote_names, repeated_names
 from rmg_dsl.tables.values import to_plain, writable_text
 
 if TYPE_CHECKING:
@@ -48,10 +49,18 @@ def other_frame_table(data: Any, name: str = "the frame") -> Table:
         raise UsageError(f"the data is a {type(data).__name__}: {problem}")
     # A copy: the caller may change the frame while the run reads it.
     origin = data.clone() if hasattr(data, "clone") else data
+    # Arrow allows a name twice.
+    if repeated := repeated_names(getattr(origin, "column_names", ())):
+        names = quote_names(repeated)
+        raise DataError(f"{name}: the columns {names} stand more than once; rename them")
     frame = _to_narwhals(origin)
     columns = tuple(frame.columns)
 
     def rows() -> Iterator[Row]:
+        # Arrow's own values: its maps are objects, and narwhals gives lists of pairs.
+        if hasattr(origin, "to_batches"):
+            yield from batch_rows(origin.to_batches())
+            return
         for cells in frame.iter_rows():
             yield dict(zip(columns, map(to_plain, cells), strict=True))
 
