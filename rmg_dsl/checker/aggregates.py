@@ -7,7 +7,9 @@ from dataclasses import replace
 from math import inf
 from typing import TypeAlias
 
+from rmg_dsl.checker.directions import report_negative_weight
 from rmg_dsl.checker.expressions import UNKNOWN, ExpressionChecker, constant_number
+from rmg_dsl.checker.factors import check_no_factors, factor_help
 from rmg_dsl.checker.scope import Scope, TypedTerm
 from rmg_dsl.diagnostics import Fix
 from rmg_dsl.ir import expr
@@ -32,7 +34,8 @@ def check_weighted_call(
     """`weighted(a=0.6, b=0.4)`: the labels are the parts, the values their weights."""
     parts = _check_parts(expressions, node, scope, "weighted", labels_are_parts=True)
     before = len(scope.state.diagnostics)
-    weights = _check_weights(expressions, node, scope)
+    check_no_factors(node, parts, scope)
+    weights = _check_weights(expressions, node, parts, scope)
     _check_duplicate_parts(node, scope)
     # Wrong weights hide which parts were meant; scales are checked when the weights are right.
     if len(scope.state.diagnostics) == before:
@@ -57,7 +60,10 @@ def _check_duplicate_parts(node: nodes.CallNode, scope: Scope) -> None:
 
 
 def _check_weights(
-    expressions: ExpressionChecker, node: nodes.CallNode, scope: Scope
+    expressions: ExpressionChecker,
+    node: nodes.CallNode,
+    parts: Sequence[TypedTerm],
+    scope: Scope,
 ) -> tuple[float, ...]:
     """The weights as written; equal ones where there are none, and where one is wrong."""
     equal_weights = (1.0,) * len(node.arguments)
@@ -74,7 +80,10 @@ def _check_weights(
             help=f"write `{text}=…`, or no weights at all",
         )
         return equal_weights
-    checked = [_check_weight(expressions, a, scope) for a in labelled]
+    checked = [
+        _check_weight(expressions, argument, part, scope)
+        for argument, part in zip(labelled, parts, strict=True)
+    ]
     weights = tuple(weight for weight in checked if weight is not None)
     # A wrong weight has its own report; a sum without it would be another, misleading one.
     if len(weights) < len(checked):
@@ -97,8 +106,8 @@ def _check_weight_sum(
             node.span,
             help="give at least one part a weight above 0",
         )
-    # The tolerance allows for the rounding of floats: 0.1 + 0.2 is not 0.3.
-    elif abs(total - 1) > 1e-6:
+    # Whole numbers are shares, as 3 to 1. The tolerance allows for the rounding of floats.
+    elif abs(total - 1) > 1e-6 and any(weight % 1 for weight in weights):
         scope.report(
             "RMG304",
             f"the weights add up to {total:g}, not to 1",
@@ -108,7 +117,7 @@ def _check_weight_sum(
 
 
 def _check_weight(
-    expressions: ExpressionChecker, argument: nodes.ArgumentNode, scope: Scope
+    expressions: ExpressionChecker, argument: nodes.ArgumentNode, part: TypedTerm, scope: Scope
 ) -> float | None:
     """The weight of a part; None, and a report, where it is no number of 0 or more."""
     weight = constant_number(expressions.check(argument.value, scope.with_kind("row")))
@@ -120,12 +129,7 @@ def _check_weight(
             help="`weighted(relevance=0.6, brevity=0.4)`: the part, then its weight",
         )
     elif weight < 0:
-        scope.report(
-            "RMG305",
-            "a weight cannot be negative",
-            argument.value.span,
-            help="to count something against, turn its scale round: `lower`, or `1 - unit(x)`",
-        )
+        report_negative_weight(argument.label or argument.value, part, argument.value, scope)
         return None
     return weight
 
@@ -183,6 +187,7 @@ def _check_part_scales(
 ) -> None:
     kinds = [p.type for p in parts]
     if share_one_scale(kinds):
+        _warn_unknown_ranges(parts, node, name, scope)
         return
     # Opposite directions get a message of their own: their ranges may be equal.
     if len(directions(kinds)) > 1:
@@ -190,14 +195,37 @@ def _check_part_scales(
     else:
         scales = ", ".join(dict.fromkeys(str(k) for k in kinds if k.kind != "any"))
         code, message = "RMG303", f"the parts of `{name}` stand on unlike scales: {scales}"
-    fixes = [_unit_fix(a, p, scope) for a, p in zip(node.arguments, parts, strict=True)]
+    help = factor_help(node, parts, scope)
+    fixes: list[Fix | None] = []
+    if not help:
+        help = "bring each part to 0..1: `unit(…)`"
+        fixes = [_unit_fix(a, p, scope) for a, p in zip(node.arguments, parts, strict=True)]
     scope.report(
-        code,
-        message,
-        node.span,
-        help="bring each part to 0..1: `unit(…)`",
-        fixes=[fix for fix in fixes if fix is not None],
+        code, message, node.span, help=help, fixes=[fix for fix in fixes if fix is not None]
     )
+
+
+def _warn_unknown_ranges(
+    parts: list[TypedTerm], node: nodes.CallNode, name: str, scope: Scope
+) -> None:
+    """Warn of a column beside a score: its values may lie anywhere, and then drown the score."""
+    scored = next((p.type for p in parts if p.type.is_bounded and not p.type.is_constant), None)
+    if scored is None:
+        return
+    for argument, part in zip(node.arguments, parts, strict=True):
+        if part.term == UNKNOWN.term or (part.type.low, part.type.high) != (-inf, inf):
+            continue
+        target = argument.label or argument.value
+        text = scope.source_text(target)
+        low, high = f"{scored.low:g}", f"{scored.high:g}"
+        scope.report(
+            "RMG303",
+            f"nothing is known of the range of `{text}`, and `{name}` takes it beside {scored}",
+            target.span,
+            help=f"give it the range: `grader NAME -> {low}..{high} = {text}`, "
+            f"or `clip({text}, {low}, {high})`",
+            severity="warning",
+        )
 
 
 def _aggregate_type(parts: list[TypedTerm]) -> Type:
@@ -213,8 +241,8 @@ def _unit_fix(argument: nodes.ArgumentNode, part: TypedTerm, scope: Scope) -> Fi
     """The fix that brings a part to 0..1; None where it has no scale, or is there already."""
     target = argument.label or argument.value
     # A constant fits any scale it lies on; `unit` has no scale to map it from.
-    is_constant = part.type.low == part.type.high
-    if not part.type.is_bounded or is_constant or isinstance(part.term, expr.Normalize):
+    is_unit = (part.type.low, part.type.high) == (0, 1) and part.type.direction >= 0
+    if not part.type.is_bounded or part.type.is_constant or is_unit:
         return None
     return Fix(target.span, f"unit({scope.source_text(target)})", "bring it to 0..1")
 

@@ -102,7 +102,25 @@ def _check_unit_call(
             help="clip it first, or give the grader a scale",
         )
         return TypedTerm(UNKNOWN.term, unit)
+    if kind.is_stretched:
+        _warn_stretched_unit(operand, kind, scope)
     return TypedTerm(expr.Normalize(score.term, kind.low, kind.high, kind.direction < 0), unit)
+
+
+def _warn_stretched_unit(operand: nodes.Expr, kind: Type, scope: Scope) -> None:
+    """Warn of `unit(a if c else 0)`: with the 0 the worst score of 1..5 is mapped to 0.2."""
+    text, help = scope.source_text(operand), "write `unit(…)` of the score alone, in its branch"
+    if isinstance(operand, nodes.IfElseNode):
+        parts = (operand.then, operand.condition, operand.otherwise)
+        then, condition, otherwise = map(scope.source_text, parts)
+        help = f"write `unit(…)` of the score alone: `unit({then}) if {condition} else {otherwise}`"
+    scope.report(
+        "RMG303",
+        f"a branch of `{text}` lies off the scale of the other, and `unit` maps from {kind}",
+        operand.span,
+        help=help,
+        severity="warning",
+    )
 
 
 def _check_clip_call(

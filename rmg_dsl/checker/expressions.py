@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import assert_never
 
+from rmg_dsl.checker.directions import warn_turned_back
 from rmg_dsl.checker.scope import QualifiedName, ResolvedGrader, Scope, TypedTerm
+from rmg_dsl.checker.score_comparisons import (
+    compares_words,
+    warn_best_by_score,
+    word_of_score,
+)
 from rmg_dsl.diagnostics import Fix, Span
 from rmg_dsl.ir import expr
 from rmg_dsl.ir.expr import Constant, Term
@@ -97,6 +103,9 @@ class ExpressionChecker:
             return scope.local_names[node.id]
         if scope.kind == "field":
             # A field is made of columns only, so that no field depends on the order of the others.
+            if node.id != scope.own_field and scope.file.find_field(node.id) is not None:
+                self._report_field_in_field(node, scope)
+                return UNKNOWN
             return self._check_column(node, scope)
         scope.rebindable_names.add(node.id)
         # A call of the enclosing grader may rebind the name, whatever the file declares.
@@ -111,6 +120,24 @@ class ExpressionChecker:
             scope.state.mark_used(scope.file, node.id)
             return self._check_declared_name(node, target, scope)
         return self._check_place(self._check_column(node, scope), node, scope)
+
+    @staticmethod
+    def _report_field_in_field(node: nodes.NameNode, scope: Scope) -> None:
+        """Report a field that names another field: the column of that name may be another text."""
+        target = scope.file.find_field(node.id)
+        assert target is not None
+        declared = target.declaration
+        assert isinstance(declared, nodes.FieldDecl)
+        column = f'column("{node.id}")'
+        place = shorten_expression(scope.source_text(declared.value))
+        scope.report(
+            "RMG218",
+            f"`{node.id}` is a field, and a field is made of columns",
+            node.span,
+            help=f"for the column of that name write `{column}`; "
+            f"for what the field holds write its place: `{place}`",
+            fixes=[Fix(node.span, column, f"write `{column}`")],
+        )
 
     def _check_place(self, typed: TypedTerm, node: nodes.Expr, scope: Scope) -> TypedTerm:
         if scope.kind == "rows" and not isinstance(typed.term, Constant):
@@ -351,6 +378,7 @@ class ExpressionChecker:
             # A negative constant stays a constant, so that its range is known.
             value = -inner.term.value
             return TypedTerm(Constant(value, type(value).__name__), number_type(value, value))
+        warn_turned_back("-", None, node.operand, inner, scope)
         return TypedTerm(expr.Negate(inner.term), negation_type(inner.type))
 
     def _check_arithmetic(self, node: nodes.ArithmeticNode, scope: Scope) -> TypedTerm:
@@ -361,6 +389,7 @@ class ExpressionChecker:
             # Only a constant zero is known now; a zero on a row is an error of that row.
             if sign == "/" and part.type.low == part.type.high == 0:
                 scope.report("RMG324", "this divides by zero", operand.span)
+            warn_turned_back(sign, kind, operand, part, scope)
             kind = arithmetic_type(sign, kind, part.type)
             rest.append((sign, part.term))
         return TypedTerm(expr.BinaryOp(first.term, tuple(rest)), kind)
@@ -409,7 +438,7 @@ class ExpressionChecker:
             return
         scope.report(
             code,
-            f"{expected}, and `{_shorten_expression(scope.source_text(node))}` is {kind}",
+            f"{expected}, and `{shorten_expression(scope.source_text(node))}` is {kind}",
             node.span,
             help=help,
         )
@@ -448,6 +477,10 @@ class ExpressionChecker:
         for sign, operand in node.rest:
             right = self.check(operand, scope)
             span = Span(left_node.span.start, operand.span.end)
+            # The middle of a chain has one value for both comparisons, so it stays a number.
+            if sign in ("in", "not in") and len(node.rest) == 1 and compares_words(left, operand):
+                first = left = word_of_score(left)
+            warn_best_by_score(sign, left, right, span, scope)
             self._check_operands(sign, (left_node, left.type), (operand, right.type), span, scope)
             rest.append((sign, right.term))
             left, left_node = right, operand
@@ -493,7 +526,7 @@ class ExpressionChecker:
         text = scope.file.source.text[span.start : span.end]
         scope.report(
             "RMG306",
-            f"`{_shorten_expression(text)}` is {word} true: "
+            f"`{shorten_expression(text)}` is {word} true: "
             f"the score goes from {score.low:g} to {score.high:g}",
             span,
         )
@@ -531,7 +564,7 @@ class ExpressionChecker:
             scope.report(
                 "RMG311",
                 f'"{word[0].value}" is not offered by '
-                f"`{_shorten_expression(scope.source_text(label[0]))}`",
+                f"`{shorten_expression(scope.source_text(label[0]))}`",
                 word[0].span,
                 help=help,
             )
@@ -666,7 +699,8 @@ def _comparison_help(sign: str, one: Type, other: Type) -> str:
     return "labels and texts take `==`, `!=` and `in`" if sign not in ("==", "!=") else ""
 
 
-def _shorten_expression(text: str) -> str:
+def shorten_expression(text: str) -> str:
+    """The text of an expression for a message: one line of at most sixty characters."""
     folded = " ".join(text.split())
     return folded if len(folded) <= 60 else folded[:57] + "…"
 

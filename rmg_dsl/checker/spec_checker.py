@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rmg_dsl.checker.column_clashes import column_clashes
@@ -22,6 +22,7 @@ from rmg_dsl.ir.scoring import (
     RankingScoring,
     RefineScoring,
     Scoring,
+    reachable_from,
     scoring_dependencies,
     scoring_models,
 )
@@ -323,10 +324,15 @@ class _Checker:
                 validation.scoring,
                 *(n for term in validation.terms for n in expr.scorings_in(term)),
             ]
+        judged = _judged_scorings(scorings)
         rooted = tuple(
             replace(
                 o,
-                root=o.kind not in _INTERMEDIATE_KINDS or o.scoring not in used,
+                # Code costs nothing: where it ran on some rows only, whoever uses a grader would
+                # decide what its mean is about.
+                root=o.kind not in _INTERMEDIATE_KINDS
+                or o.scoring not in used
+                or o.scoring not in judged,
                 columns=actual_columns(o.kind, o.type, scorings[o.scoring]),
             )
             for o in outputs
@@ -369,3 +375,13 @@ class _Checker:
     @staticmethod
     def _models(scorings: Iterable[Scoring]) -> tuple[ModelUse, ...]:
         return tuple(dict.fromkeys(model for s in scorings for model in scoring_models(s)))
+
+
+def _judged_scorings(scorings: Sequence[Scoring]) -> frozenset[int]:
+    """The numbers of the scorings that ask a model, themselves or through others."""
+    users: dict[int, list[int]] = {}
+    for number, scoring in enumerate(scorings):
+        for dependency in scoring_dependencies(scoring):
+            users.setdefault(dependency, []).append(number)
+    asking = (number for number, scoring in enumerate(scorings) if scoring_models(scoring))
+    return reachable_from(asking, lambda number: users.get(number, ()))

@@ -156,6 +156,14 @@ class ScoreRef(IRNode):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
+class WordOf(IRNode):
+    """The word of a score on words with values; `words` are these with their values."""
+
+    operand: Term
+    words: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class HasScore(IRNode):
     """Has the row a score from this way of scoring?"""
 
@@ -240,6 +248,7 @@ Term: TypeAlias = (
     | Not
     | IfElse
     | ScoreRef
+    | WordOf
     | HasScore
     | OwnScore
     | HasPassed

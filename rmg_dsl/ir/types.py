@@ -17,6 +17,7 @@ class Type:
     """A kind with what is known of the values: the bounds of numbers, the labels, the direction.
 
     `direction` is 1 where higher is better, -1 where lower is better, 0 where neither is known.
+    `is_stretched`: the bounds are those of a conditional whose branches stand on unlike scales.
     """
 
     kind: Kind
@@ -25,6 +26,12 @@ class Type:
     direction: int = 0
     labels: tuple[str, ...] = ()
     scale: Scale | None = None
+    is_stretched: bool = False
+
+    @property
+    def is_constant(self) -> bool:
+        """Is it one number that is known before the run?"""
+        return self.low == self.high
 
     @property
     def is_numeric(self) -> bool:
@@ -77,7 +84,13 @@ def union_type(left: Type, right: Type) -> Type:
     if left.is_numeric and right.is_numeric and "any" not in (left.kind, right.kind):
         kind: Kind = "bool" if left.kind == right.kind == "bool" else "number"
         low, high = min(left.low, right.low), max(left.high, right.high)
-        return Type(kind, low, high, _common_direction((left, right)))
+        # A score whose scale does not reach the ends of the whole is beside something off it.
+        stretched = any(
+            part.is_stretched or (part.direction and (part.low, part.high) != (low, high))
+            for part in (left, right)
+        )
+        direction = _common_direction((left, right))
+        return Type(kind, low, high, direction, is_stretched=bool(stretched))
     if left.kind == right.kind == "label":
         return Type("label", labels=tuple(dict.fromkeys(left.labels + right.labels)))
     if left.kind != right.kind:
@@ -125,20 +138,19 @@ def aggregate_type(parts: list[Type]) -> Type:
 
 
 def negation_type(operand: Type) -> Type:
-    """The type of `-x`: the bounds change places, and the direction turns round."""
-    return Type("number", -operand.high, -operand.low, -operand.direction)
+    """The type of `-x`: the bounds change places. It has no direction: the author turned it."""
+    return Type("number", -operand.high, -operand.low)
 
 
 def arithmetic_type(operator: str, left: Type, right: Type) -> Type:
     """The type of `+ - * /` by interval arithmetic, with the direction where it is certain."""
     if "any" in (left.kind, right.kind):
         return NUMBER
-    # `a - b` is `a + -b`, for bounds and direction alike.
-    if operator == "-":
-        return arithmetic_type("+", left, negation_type(right))
+    direction = _arithmetic_direction(operator, left, right)
     if operator == "+":
-        direction = _common_direction((left, right))
         return Type("number", left.low + right.low, left.high + right.high, direction)
+    if operator == "-":
+        return Type("number", left.low - right.high, left.high - right.low, direction)
     # A divisor near 0 makes a quotient of any size.
     if operator == "/" and right.low <= 0 <= right.high:
         return NUMBER
@@ -148,7 +160,7 @@ def arithmetic_type(operator: str, left: Type, right: Type) -> Type:
         for a in (left.low, left.high)
         for b in (right.low, right.high)
     ]
-    return Type("number", min(corners), max(corners), _scaled_direction(left, right))
+    return Type("number", min(corners), max(corners), direction)
 
 
 def _corner_value(operator: str, a: float, b: float) -> float:
@@ -158,17 +170,21 @@ def _corner_value(operator: str, a: float, b: float) -> float:
     return 0.0 if 0 in (a, b) else a * b
 
 
-def _scaled_direction(left: Type, right: Type) -> int:
-    """The direction of a score times a constant: a negative constant turns it round."""
-    # Of a product of two scores neither direction is certain.
-    if left.direction and right.direction:
-        return 0
-    direction = left.direction or right.direction
-    constant = right if left.direction else left
-    if constant.low > 0:
-        return direction
-    if constant.high < 0:
-        return -direction
+def _arithmetic_direction(operator: str, left: Type, right: Type) -> int:
+    """The direction of `left operator right`; 0 where the author puts a score as it shall count.
+
+    A score keeps its direction beside a constant that is added, and times a positive one; two
+    scores keep a direction that both have in their sum. `c - x` and all else have none: a direction
+    would let `unit` turn it round once more.
+    """
+    if operator == "+" and left.direction == right.direction:
+        return left.direction
+    score, constant = left, right
+    if operator in ("+", "*") and left.is_constant:
+        score, constant = right, left
+    is_kept = constant.low > 0 if operator in ("*", "/") else True
+    if constant.is_constant and not constant.direction and is_kept:
+        return score.direction
     return 0
 
 

@@ -79,8 +79,11 @@ def make_ballot(pool: PoolMethod, scale: Scale, votes: Votes, chosen: Value) -> 
     """The evidence for a verdict: the spread, the share of draws that chose it, and the draws."""
     scores = [vote for _, vote in votes if isinstance(vote, Score)]
     weights = _verdict_weights(scores)
-    confidence = _round_to_15_digits(weights.get(chosen, 0.0) / len(scores))
     chances = _vote_chances(scores[0]) if len(votes) == 1 else ()
+    confidence: float | None = None
+    # A single verdict without probabilities agrees with nothing: that is no confidence of 1.
+    if len(scores) > 1 or _vote_chances(scores[0]):
+        confidence = _round_to_15_digits(weights.get(chosen, 0.0) / len(scores))
     return Ballot(_spread(pool, scale, scores), confidence, tuple(votes), chances)
 
 

@@ -454,6 +454,24 @@ def _compile_score_of(evaluator: ExpressionEvaluator, term: expr.ScoreRef) -> Ro
     return lambda state: evaluator.score_of(number, state)
 
 
+def _compile_word_of(evaluator: ExpressionEvaluator, term: expr.WordOf) -> RowFunction:
+    """The word beside a score; where there is none, as in `pass`, the word of that value."""
+    operand, by_value = term.operand, {value: word for word, value in reversed(term.words)}
+    value_of = evaluator.row_function(operand)
+
+    def word_of(state: RowState) -> Data:
+        value = value_of(state)
+        if isinstance(operand, expr.ScoreRef):
+            outcome = evaluator.outcome(operand.scoring, state)
+            if isinstance(outcome, Score) and outcome.label is not None:
+                return outcome.label
+        if value not in by_value:
+            fail(Status.ERROR, f"no word has the value {short_repr(value)}")
+        return by_value[value]
+
+    return word_of
+
+
 def _compile_has_score(evaluator: ExpressionEvaluator, term: expr.HasScore) -> RowFunction:
     def has_score(state: RowState) -> bool:
         outcome = evaluator.outcome(term.scoring, state)
@@ -635,6 +653,7 @@ _COMPILERS: Mapping[type, Callable[[ExpressionEvaluator, Data], RowFunction]] = 
     expr.Not: _compile_not,
     expr.IfElse: _compile_if_else,
     expr.ScoreRef: _compile_score_of,
+    expr.WordOf: _compile_word_of,
     expr.HasScore: _compile_has_score,
     expr.HasPassed: _compile_has_passed,
     expr.OwnScore: lambda _, term: lambda state: state.row[expr.OwnScore, term.attribute],

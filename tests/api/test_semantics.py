@@ -1,0 +1,26 @@
+"""What specs measure: cases with their rows and the values that they must give."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import paths
+import pytest
+
+import rmg_dsl as rmg
+
+FOLDER = paths.CASES / "semantics"
+VALUES: list[dict[str, Any]] = tomllib.loads((FOLDER / "values.toml").read_text("utf-8"))["case"]
+
+
+@pytest.mark.parametrize("case", VALUES, ids=lambda case: case["name"])
+def test_a_spec_gives_these_values(case: dict[str, Any]) -> None:
+    result = rmg.grade(case["spec"], case.get("rows", [{}]), model="local/lexical")
+    for name, expected in case["gives"].items():
+        values = [row[name] for row in result.rows()]
+        assert values == expected, name
+    for text in case.get("says", ()):
+        assert text in str(result)
+    for text in case.get("says_not", ()):
+        assert text not in str(result)
