@@ -93,9 +93,10 @@ def grade(spec: Spec, data: object, **options: Unpack[GradeOptions]) -> Result:
     budget: float | None = None
         Most to spend, in USD. Every model needs a `price`.
         Rows that the budget does not reach get the status `over_budget`.
-    cache: bool | Literal['refresh'] = True
+    cache: bool | Literal['refresh', 'failed'] = True
         True reads and writes the reply cache, False does neither.
         "refresh" ignores cached replies and overwrites them.
+        "failed" does so with those that gave no score.
     log: str | os.PathLike[str] | None = None
         File for every request and raw reply, one JSON object per line.
     allow_python: Sequence[str] = ()

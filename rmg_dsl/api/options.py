@@ -80,7 +80,7 @@ class GradeOptions(ReadOptions, total=False):
     prefix: str
     concurrency: int | None
     budget: float | None
-    cache: bool | Literal["refresh"]
+    cache: bool | Literal["refresh", "failed"]
     log: str | os.PathLike[str] | None
     allow_python: Sequence[str]
     allow_hosts: Sequence[str]
@@ -193,12 +193,18 @@ class Options:
             ),
         ),
     )
-    cache: bool | Literal["refresh"] = field(
+    cache: bool | Literal["refresh", "failed"] = field(
         default=True,
         metadata=_entry(
             "True reads and writes the reply cache, False does neither.\n"
-            '"refresh" ignores cached replies and overwrites them.',
+            '"refresh" ignores cached replies and overwrites them.\n'
+            '"failed" does so with those that gave no score.',
             Flag("--refresh", help="ignore cached replies and overwrite them", run_only=True),
+            Flag(
+                "--retry-failed",
+                help="ask again where the cached reply gave no score",
+                run_only=True,
+            ),
             Flag("--no-cache", help="do not read or write the reply cache", run_only=True),
         ),
     )
@@ -301,8 +307,8 @@ class Options:
                 "`only` and `allow_python`, `allow_hosts`, … are lists of names, "
                 'such as only=["relevance"]'
             )
-        if self.cache not in (True, False, "refresh"):
-            raise UsageError(f'`cache` is True, False or "refresh", not {self.cache!r}')
+        if self.cache not in (True, False, "refresh", "failed"):
+            raise UsageError(f'`cache` is True, False, "refresh" or "failed", not {self.cache!r}')
         if self.budget is not None and not self.budget > 0:
             raise UsageError(f"`budget` is an amount in USD above 0, not {self.budget!r}")
         _check_kind("seed", self.seed, int, "a whole number")

@@ -17,6 +17,7 @@ from rmg_dsl.config import Settings
 from rmg_dsl.errors import CallError, DataError, ModelError, UsageError
 from rmg_dsl.ir.scoring import ModelUse, draft_scorings_of
 from rmg_dsl.ir.suite import Output
+from rmg_dsl.judge import read_reply
 from rmg_dsl.messages import Model, Reply, Request, Usage
 from rmg_dsl.models import (
     FILE_NAME,
@@ -38,6 +39,7 @@ from rmg_dsl.models.adaptive_limit import MAX_CONCURRENCY, START_CONCURRENCY
 from rmg_dsl.models.lexical import LEXICAL_NAME
 from rmg_dsl.models.wrapper import ModelWrapper
 from rmg_dsl.plan import AskStep, Plan, RankStep, RefineStep, needed_by
+from rmg_dsl.results import Score
 from rmg_dsl.runtime import BudgetCheck, RunModel, Tally
 from rmg_dsl.suggest import format_names, suggest_name
 
@@ -133,9 +135,14 @@ def _open_run_model(
         shared.endpoints,
         cache=shared.replies,
         refresh=refresh,
+        is_usable=_gives_a_score if options.cache == "failed" else None,
         permissions=permissions_of(settings, options.allow_hosts, options.allow_env),
     )
     return RunModel(model, most or MAX_CONCURRENCY, cancellation.cancel)
+
+
+def _gives_a_score(reply: Reply, request: Request) -> bool:
+    return isinstance(read_reply(reply, request.question), Score)
 
 
 def choice_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -15,6 +16,7 @@ from rmg_dsl.models.cached_reply import decode_reply, encode_reply
 from rmg_dsl.models.wrapper import ModelWrapper
 
 CacheKeyFunction = Callable[[Request], bytes | None]
+UsabilityTest = Callable[[Reply, Request], bool]
 PendingReply = asyncio.Future[Reply | CallError | None]
 
 _CACHE_HIT_USAGE = Usage(cached=1)
@@ -70,7 +72,8 @@ class CachedModel(ModelWrapper):
     cache has `Usage(cached=1)`: no call, no tokens. Of equal requests in flight the first one calls
     the model, and the others wait for its reply. Where it is cancelled, the next one calls; where
     it fails, they all fail, and only the first counts attempts. With `refresh` replies that were in
-    the cache before are ignored and overwritten.
+    the cache before are ignored and overwritten. A cached reply for which `is_usable` is false is
+    asked again, and overwritten.
     """
 
     def __init__(
@@ -81,9 +84,11 @@ class CachedModel(ModelWrapper):
         *,
         refresh: bool = False,
         in_flight: InFlightRequests | None = None,
+        is_usable: UsabilityTest | None = None,
     ) -> None:
         super().__init__(model)
         self._cache = cache
+        self._is_usable = is_usable
         self._cache_key = cache_key
         self._since = cache.clock() if refresh else 0.0
         self._in_flight = InFlightRequests() if in_flight is None else in_flight
@@ -111,11 +116,13 @@ class CachedModel(ModelWrapper):
             return await self._model.complete(request)
         while True:
             cached = _cached_reply(self._cache.get(key, self._since))
-            if cached is not None:
+            if cached is not None and self._may_use(cached, request):
                 return await self._record_hit(cached)
             pending = self._in_flight.by_key.get(key)
             if pending is None:
-                return await self._call_model(key, request)
+                # An unusable reply that is stored must give way to the new one.
+                since = self._since if cached is None else math.inf
+                return await self._call_model(key, request, since)
             # Not `await pending`: a waiter that is cancelled would cancel it for all.
             await asyncio.wait((pending,))
             outcome = pending.result()
@@ -124,13 +131,16 @@ class CachedModel(ModelWrapper):
             if outcome is not None:
                 return await self._record_hit(replace(outcome, usage=_CACHE_HIT_USAGE))
 
-    async def _call_model(self, key: bytes, request: Request) -> Reply:
+    def _may_use(self, cached: Reply, request: Request) -> bool:
+        return self._is_usable is None or self._is_usable(cached, request)
+
+    async def _call_model(self, key: bytes, request: Request, since: float) -> Reply:
         pending: PendingReply = asyncio.get_running_loop().create_future()
         self._in_flight.by_key[key] = pending
         outcome: Reply | CallError | None = None
         try:
             outcome = reply = await self._model.complete(request)
-            self._cache.put(key, encode_reply(reply), self._since)
+            self._cache.put(key, encode_reply(reply), since)
             return reply
         except CallError as error:
             outcome = error

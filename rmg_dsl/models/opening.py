@@ -11,7 +11,7 @@ from rmg_dsl.errors import ModelError
 from rmg_dsl.messages import Model
 from rmg_dsl.models.cache import ReplyCache
 from rmg_dsl.models.cache_view import ReplyLookup
-from rmg_dsl.models.caching import CachedModel, ReplyStore
+from rmg_dsl.models.caching import CachedModel, ReplyStore, UsabilityTest
 from rmg_dsl.models.chat_model import ChatModel
 from rmg_dsl.models.endpoints import Endpoint, Endpoints
 from rmg_dsl.models.lexical import LEXICAL_NAME, LexicalModel
@@ -64,6 +64,7 @@ def open_model(
     *,
     cache: ReplyStore | None = None,
     refresh: bool = False,
+    is_usable: UsabilityTest | None = None,
     permissions: Permissions | None = None,
 ) -> Model:
     """The model that `spec` declares, ready for calls. It sends nothing and imports no client yet.
@@ -73,7 +74,8 @@ def open_model(
 
     Models with the same `endpoints` share one client per endpoint, and the caller closes them.
     Without `endpoints` the model's own `close()` does. Replies in `cache` are used instead of
-    calls; with `refresh` they are overwritten. The caller closes the cache after the last reply.
+    calls; with `refresh` they are overwritten, and so are those that `is_usable` refuses. The
+    caller closes the cache after the last reply.
     Raises ModelError for a wrong setting, an unknown provider, a missing base URL, a missing key,
     and a host or a variable that only the spec names and `permissions` (without them, those of the
     environment) do not allow.
@@ -98,7 +100,14 @@ def open_model(
     model = _with_limits_and_retries(chat, endpoint, model_settings, settings)
     if cache is None:
         return model
-    return CachedModel(model, cache, chat.cache_key, refresh=refresh, in_flight=registry.in_flight)
+    return CachedModel(
+        model,
+        cache,
+        chat.cache_key,
+        refresh=refresh,
+        in_flight=registry.in_flight,
+        is_usable=is_usable,
+    )
 
 
 def _checked_settings(spec: ModelSpec) -> ModelSettings:

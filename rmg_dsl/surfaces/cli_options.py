@@ -50,6 +50,8 @@ def options_from_flags(values: FlagValues) -> dict[str, object]:
             "`--refresh` overwrites the cached replies and `--no-cache` keeps none: "
             "give one of them"
         )
+    if "--retry-failed" in values and {"--refresh", "--no-cache"} & values.keys():
+        raise UsageError("`--retry-failed` reads the cached replies: give it alone")
     return options
 
 
@@ -65,6 +67,8 @@ def _option_value(word: str, values: Sequence[str | int | float]) -> object:
             return tuple(values)
         case "--refresh":
             return "refresh"
+        case "--retry-failed":
+            return "failed"
         case "--no-cache":
             return False
         case _:

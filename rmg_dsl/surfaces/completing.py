@@ -38,8 +38,13 @@ _MAX_FILE_BYTES = 4_000_000
 def register_completer(shell: Shell) -> None:
     """Let the shell ask us what may stand at the cursor of a cell; once, however often it is
     loaded.
+
+    IPython before 8.6, which Colab has, cannot ask: there cells have no completion.
     """
-    from IPython.core.completer import SimpleCompletion, context_matcher
+    try:
+        from IPython.core.completer import SimpleCompletion, context_matcher
+    except ImportError:
+        return
 
     terminal = getattr(shell, "kernel", None) is None
 
@@ -84,6 +89,8 @@ def _type_label(completion: Completion, terminal: bool) -> str:
 
 def unregister_completer(shell: Shell) -> None:
     """Take our matcher out of the shell again."""
+    if not hasattr(shell.Completer, "custom_matchers"):
+        return
     kept = [
         m
         for m in shell.Completer.custom_matchers

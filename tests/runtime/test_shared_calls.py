@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import Command
-from loopback import Loopback, verdict
+from loopback import Asked, Loopback, Told, chat, verdict
 
 import rmg_dsl as rmg
 from rmg_dsl.models import RunReplies
@@ -85,3 +85,27 @@ def test_the_garbage_collector_is_left_alone() -> None:
         "grader g = words(x) == 1", data, on_row=lambda _: counts.append(gc.get_freeze_count())
     )
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(
+    "bad", [chat("Well."), verdict(9), chat("", finish="content_filter")], ids=["text", "9", "no"]
+)
+def test_only_what_has_no_score_is_asked_again(bad: Told) -> None:
+    is_ill = True
+
+    def answer(asked: Asked) -> Told:
+        return bad if is_ill and "row 1." in json.dumps(asked.body) else verdict(4)
+
+    with Loopback(answer) as server:
+        text = spec(server.url)
+        rmg.grade(text, ROWS[:3])
+        is_ill = False
+        before = len(server.asked)
+        assert rmg.grade(text, ROWS[:3]).df["g_status"].tolist().count("ok") == 2
+        assert len(server.asked) == before
+        again = rmg.grade(text, ROWS[:3], cache="failed")
+        assert again.df["g_status"].tolist() == ["ok"] * 3
+        assert len(server.asked) == before + 1
+        # The new reply has taken the place of the old one.
+        assert rmg.grade(text, ROWS[:3]).df["g_status"].tolist() == ["ok"] * 3
+        assert len(server.asked) == before + 1
