@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import fields
-from typing import Any, TypeVar, Unpack, cast
+from typing import TypeVar, Unpack, cast
 
 from rmg_dsl import tables
 from rmg_dsl.api.judge_notes import panel_notes
@@ -41,7 +41,7 @@ from rmg_dsl.report import GradedRow, RunSummary
 from rmg_dsl.runtime import INTERRUPTED, RequirementChecker, RowResult, ValidationCollector, bridge
 from rmg_dsl.stats import estimate_of
 
-# A hurried interrupt leaves calls in flight; their replies still reach the cache until then.
+# After a hurried interrupt, calls in flight have this long to bring their replies to the cache.
 LINGER_SECONDS = 10.0
 
 _Finished = TypeVar("_Finished", bound=FinishedRun)
@@ -70,7 +70,7 @@ def grade(spec: Spec, data: object, **options: Unpack[GradeOptions]) -> Result:
         A dict replaces declared models by name; the key "" is the default model.
     params: Mapping[str, ParamValue] = {}
         Values for the params of the spec, by name.
-    functions: Mapping[str, Callable[..., Any]] = {}
+    functions: Mapping[str, Callable[..., object]] = {}
         Python functions that the spec may call, by name.
     limit: int | None = None
         Take only the first `limit` rows.
@@ -141,7 +141,7 @@ def run_stream(job: GradingJob, paths: Sequence[str], by: str | None = None) -> 
 
 
 def _run_on_bridge(
-    job: GradingJob, work: Coroutine[Any, Any, _Finished], stop_on_interrupt: bool
+    job: GradingJob, work: Awaitable[_Finished], stop_on_interrupt: bool
 ) -> _Finished:
     progress = progress_display(
         job.options.progress, job.table.count, lambda tally: cost_of(job.plan, job.options, tally)
@@ -173,7 +173,7 @@ def _interrupt_on(loop: asyncio.AbstractEventLoop, job: GradingJob, hurried: boo
     loop.call_soon_threadsafe(lambda: job.run.interrupt(hurried=hurried))
 
 
-async def _share_inflight_calls(job: GradingJob, work: Coroutine[Any, Any, _Finished]) -> _Finished:
+async def _share_inflight_calls(job: GradingJob, work: Awaitable[_Finished]) -> _Finished:
     """Let two runs in one process wait for the same call instead of sending it twice."""
     job.resources.endpoints.in_flight.share_with(bridge().in_flight)
     return await work
@@ -201,8 +201,8 @@ async def stream_job(
         with _frozen_heap():
             job.run.run_models = with_log(job.run_models, job.options.log, files)
             rows = cast("AsyncGenerator[RowResult]", job.run.results(iter(job.table)))
-            # Closed here and not by the garbage collector: after an `on_row` that raises, no
-            # worker may go on calling models.
+            # Close it here: the garbage collector would do so later, and after an `on_row` that
+            # raises, no worker may go on calling models.
             async with aclosing(rows) as results:
                 async for result in results:
                     requirement_failures = requirements.add(result)
@@ -267,12 +267,12 @@ def _name_judges(job: GradingJob, summary: RunSummary) -> None:
     for output in summary.output_summaries:
         if step := steps.get(output.output.scoring):
             names = (job.run_models[use].model.name for use in step.models)
-            # A panel may ask one model several times: its name stands once.
+            # A panel may ask one model several times; name it once.
             output.judge = " + ".join(dict.fromkeys(names))
 
 
 def _notes(job: GradingJob) -> tuple[str, ...]:
-    """What a reader must know beside the numbers: warnings about the spec, notes of the models."""
+    """Warnings about the spec and notes of the models, which a reader needs beside the numbers."""
     warnings = (
         f"warning[{d.code}]: line {d.line}: {d.message}"
         for d in job.suite.diagnostics
@@ -314,8 +314,8 @@ def _run_usage(job: GradingJob, seconds: float) -> RunUsage:
 def _frozen_heap() -> Iterator[None]:
     """Keep the garbage collector from scanning imported modules during a run.
 
-    A run makes many small objects, so collections are frequent. The switch is one for the whole
-    process: a caller that has frozen its heap already keeps it so.
+    A run makes many small objects, so collections are frequent. The setting belongs to the whole
+    process: the heap of a caller that has frozen it already stays frozen.
     """
     if gc.get_freeze_count():
         yield

@@ -50,16 +50,19 @@ class RunResources:
 
     @classmethod
     def of(cls, options: Options, settings: Settings) -> RunResources:
+        """Open the cache, unless the options turn it off. No connection is opened yet."""
         cache = ReplyCache(settings.cache_dir / FILE_NAME) if options.cache else None
         return cls(Endpoints(), cache)
 
     async def close(self) -> None:
+        """Close the connections and the cache."""
         await self.endpoints.close()
         if self.cache is not None:
             self.cache.close()
 
     @property
     def notes(self) -> tuple[str, ...]:
+        """What the reader of the result must know of the cache, such as a failure of it."""
         if self.cache is None or not self.cache.note:
             return ()
         return (self.cache.note,)
@@ -242,6 +245,7 @@ class LoggingModel(ModelWrapper):
         self._write = write
 
     async def complete(self, request: Request) -> Reply:
+        """Ask the model, and log the request with its reply or its error."""
         entry = {
             "row": request.row,
             "grader": request.question.grader,

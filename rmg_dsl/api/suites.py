@@ -33,6 +33,7 @@ class Suite:
 
     @property
     def source(self) -> Source:
+        """The text of the spec, with its name."""
         return self.checked.source
 
     @property
@@ -80,8 +81,9 @@ def _output_scale_text(output: Output) -> str:
 
 
 def load(path: str | os.PathLike[str]) -> Suite:
-    """The suite in a `.rmg` file. Raises SpecError with every mistake, UsageError where there is no
-    such file.
+    """The suite in a `.rmg` file.
+
+    Raises SpecError with every mistake, UsageError for a file that cannot be read.
     """
     return suite_of(read_source(path))
 
@@ -96,10 +98,10 @@ def loads(text: str, name: str = "<spec>") -> Suite:
 
 
 def check(spec: str | os.PathLike[str], data: object = None) -> tuple[Diagnostic, ...]:
-    """Every mistake, doubt and remark about a spec (a text or a file), in the order of its lines;
-    raises for none.
+    """Every error, warning and note about a spec, in the order of its lines.
 
-    With `data`, its real columns are known too.
+    `spec` is a text or the path of a file. With `data`, the spec is also checked against the
+    columns of the data. Mistakes in the spec are returned and never raised.
 
     >>> [d.code for d in check("aggregate a = b")]
     ['RMG215']
@@ -113,6 +115,7 @@ def check(spec: str | os.PathLike[str], data: object = None) -> tuple[Diagnostic
 
 
 def suite_of(source: Source) -> Suite:
-    found = run_checker(source)
-    raise_errors(found.diagnostics)
-    return Suite(found.suite, found.diagnostics)
+    """The suite of a source. Raises SpecError with every mistake."""
+    result = run_checker(source)
+    raise_errors(result.diagnostics)
+    return Suite(result.suite, result.diagnostics)
