@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import NoReturn, TypedDict, Unpack
+from typing import Any, NoReturn, TypedDict, Unpack
 
 from rmg_dsl.api.options import GradeOptions, Options, ParamValue, document_options
 from rmg_dsl.api.preparing import GradingJob, available_functions, check_and_plan, table_of
@@ -60,7 +60,7 @@ class PlanView:
 
         return plan_html(self.plan, str(self.bill or ""))
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, Any]:
         """The counts as plain data: calls per row and, where there was data, the estimate."""
         counts: dict[str, object] = {
             "steps": len(self.plan.steps),
