@@ -36,7 +36,8 @@ class DisplayHandle(Protocol):
 class Display(Protocol):
     """The function `display` of IPython, as far as it is used here."""
 
-    def __call__(self, bundle: Bundle, /, *, raw: bool, display_id: bool) -> DisplayHandle: ...
+    def __call__(self, bundle: Bundle, /, *, raw: bool, display_id: bool) -> DisplayHandle:
+        """Show an output below the cell; its handle can replace it."""
 
 
 class Progress(Protocol):
