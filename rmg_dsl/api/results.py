@@ -245,12 +245,12 @@ class FinishedRun:
     @property
     def nothing_scored(self) -> bool:
         """Whether judges failed on some row and gave a score to none."""
-        judged = self._judged
+        judged = self._judged_summaries
         has_failed = any(status.is_failure for summary in judged for status in +summary.statuses)
         return has_failed and not any(summary.statuses[Status.OK] for summary in judged)
 
     @property
-    def _judged(self) -> list[report.OutputSummary]:
+    def _judged_summaries(self) -> list[report.OutputSummary]:
         """The summaries of the outputs that a judge scores."""
         return [summary for summary in self.digest.output_summaries if summary.judge]
 
@@ -258,13 +258,13 @@ class FinishedRun:
     def every_row_failed(self) -> bool:
         """Whether no row has a score and at least one call failed after all retries."""
         return self.nothing_scored and any(
-            summary.statuses[Status.ERROR] for summary in self._judged
+            summary.statuses[Status.ERROR] for summary in self._judged_summaries
         )
 
     @property
     def first_failure(self) -> str:
         """Why the first row on which a judge failed has no score; empty if there is none."""
-        judged = {summary.output.name for summary in self._judged}
+        judged = {summary.output.name for summary in self._judged_summaries}
         kinds = self.digest.failures.kinds
         failed = (
             f"{why}: {message}"
