@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from rmg_dsl.messages import Model, Reply, Request, Usage
     from rmg_dsl.models import ScriptedModel
     from rmg_dsl.results import Score, Status
+    from rmg_dsl.surfaces.shell import Shell
 
 __version__ = "0.1.0"
 
@@ -86,16 +87,17 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_getattr(__name__, _HOMES)
 
 
-def load_ipython_extension(shell: object) -> None:
-    """Add the magics `%%grade`, `%grade`, `%%rmg`, `%rmg_help` and completion:
-    `%load_ext rmg_dsl`.
+def load_ipython_extension(shell: Shell) -> None:
+    """Add the magics `%%grade`, `%grade`, `%%rmg`, `%rmg_help` and the completion.
+
+    `%load_ext rmg_dsl` calls it.
     """
     from rmg_dsl.surfaces.extension import load_extension
 
     load_extension(shell)
 
 
-def unload_ipython_extension(shell: object) -> None:
+def unload_ipython_extension(shell: Shell) -> None:
     """Remove the magics and the completion: `%unload_ext rmg_dsl`."""
     from rmg_dsl.surfaces.extension import unload_extension
 

@@ -83,10 +83,10 @@ class CellText(str):
         return str(self) if truth is None else truth
 
 
-def unpacked(value: Typed) -> Typed:
+def unpack_cell(value: Typed) -> Typed:
     """A list or object where a cell holds one as JSON; any other value as it is.
 
-    >>> unpacked(CellText("[1, 2]")), unpacked("[1, 2]")
+    >>> unpack_cell(CellText("[1, 2]")), unpack_cell("[1, 2]")
     ([1, 2], '[1, 2]')
     """
     if type(value) is CellText:

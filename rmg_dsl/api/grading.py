@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import fields
-from typing import Any, TypeVar, Unpack, cast
+from typing import TypeVar, Unpack, cast
 
 from rmg_dsl import tables
 from rmg_dsl.api.judge_notes import panel_notes
@@ -47,7 +47,7 @@ from rmg_dsl.runtime import (
 )
 from rmg_dsl.stats import estimate_of
 
-# A hurried interrupt leaves calls in flight; their replies still reach the cache until then.
+# After a hurried interrupt, calls in flight have this long to bring their replies to the cache.
 LINGER_SECONDS = 10.0
 
 _Finished = TypeVar("_Finished", bound=FinishedRun)
@@ -76,7 +76,7 @@ def grade(spec: Spec, data: object, **options: Unpack[GradeOptions]) -> Result:
         A dict replaces declared models by name; the key "" is the default model.
     params: Mapping[str, ParamValue] = {}
         Values for the params of the spec, by name.
-    functions: Mapping[str, Callable[..., Any]] = {}
+    functions: Mapping[str, Callable[..., object]] = {}
         Python functions that the spec may call, by name.
     limit: int | None = None
         Take only the first `limit` rows.
@@ -157,7 +157,7 @@ def run_stream(job: GradingJob, paths: Sequence[str], by: str | None = None) -> 
 
 
 def _run_on_bridge(
-    job: GradingJob, work: Coroutine[Any, Any, _Finished], stop_on_interrupt: bool
+    job: GradingJob, work: Coroutine[object, object, _Finished], stop_on_interrupt: bool
 ) -> _Finished:
     progress = progress_display(
         job.options.progress, job.table.count, lambda tally: cost_of(job.plan, job.options, tally)
@@ -283,12 +283,12 @@ def _name_judges(job: GradingJob, summary: RunSummary) -> None:
     for output in summary.output_summaries:
         if step := steps.get(output.output.scoring):
             names = (job.run_models[use].model.name for use in step.models)
-            # A panel may ask one model several times: its name stands once.
+            # A panel may ask one model several times; name it once.
             output.judge = " + ".join(dict.fromkeys(names))
 
 
 def _notes(job: GradingJob) -> tuple[str, ...]:
-    """What a reader must know beside the numbers: warnings about the spec, notes of the models."""
+    """Warnings about the spec and notes of the models, which a reader needs beside the numbers."""
     warnings = (
         f"warning[{d.code}]: line {d.line}: {d.message}"
         for d in job.suite.diagnostics

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from rmg_dsl.ir.columns import REASON, STATUS
 from rmg_dsl.report import RefinedRow
@@ -12,7 +12,7 @@ from rmg_dsl.results import Draft, Score
 Kind = Literal["integer", "text", "any"]
 
 
-def history_rows(paths: Iterable[RefinedRow]) -> list[dict[str, Any]]:
+def history_rows(paths: Iterable[RefinedRow]) -> list[dict[str, object]]:
     """One row per draft: its place, its text, whether it is the result, and its scores.
 
     >>> from rmg_dsl.results import RefinePath
@@ -21,16 +21,16 @@ def history_rows(paths: Iterable[RefinedRow]) -> list[dict[str, Any]]:
     >>> history_rows([RefinedRow(0, "response", path)])[1]["text"]
     'Hello'
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     for refined in paths:
         for place, draft in enumerate(refined.path.drafts):
             rows.append(_draft_row(refined, place, draft))
     return rows
 
 
-def _draft_row(refined: RefinedRow, place: int, draft: Draft) -> dict[str, Any]:
+def _draft_row(refined: RefinedRow, place: int, draft: Draft) -> dict[str, object]:
     is_last = place == len(refined.path.drafts) - 1
-    cells: dict[str, Any] = {
+    cells: dict[str, object] = {
         "row": refined.row_index,
         "field": refined.field,
         "round": place,
@@ -48,7 +48,7 @@ def _draft_row(refined: RefinedRow, place: int, draft: Draft) -> dict[str, Any]:
     return cells
 
 
-def history_columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, Kind]:
+def history_columns(rows: Iterable[Mapping[str, object]]) -> dict[str, Kind]:
     """The columns of a history with their kinds: the fixed ones, then those of the graders."""
     kinds: dict[str, Kind] = {"row": "integer", "field": "text", "round": "integer", "text": "text"}
     kinds |= {"returned": "any", "refused": "any", "ending": "text"}

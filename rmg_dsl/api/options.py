@@ -50,9 +50,7 @@ class Flag(NamedTuple):
 
 
 class OptionEntry(TypedDict):
-    """The metadata of a field of `Options`: its row of the table, without name, type and
-    default.
-    """
+    """What the table holds of an option beside its name, type and default."""
 
     meaning: str
     flags: tuple[Flag, ...]
@@ -75,7 +73,7 @@ class GradeOptions(ReadOptions, total=False):
 
     model: str | Model | Mapping[str, str | Model] | None
     params: Mapping[str, ParamValue]
-    functions: Mapping[str, Callable[..., Any]]
+    functions: Mapping[str, Callable[..., object]]
     only: Sequence[str]
     prefix: str
     concurrency: int | None
@@ -123,7 +121,7 @@ class Options:
             ),
         ),
     )
-    functions: Mapping[str, Callable[..., Any]] = field(
+    functions: Mapping[str, Callable[..., object]] = field(
         default_factory=dict, metadata=_entry("Python functions that the spec may call, by name.")
     )
     limit: int | None = field(

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any, NoReturn, Unpack
+from typing import Any, NoReturn, TypedDict, Unpack
 
 from rmg_dsl.api.destinations import ModelDestination, model_destinations
-from rmg_dsl.api.options import GradeOptions, Options, document_options
+from rmg_dsl.api.options import GradeOptions, Options, ParamValue, document_options
 from rmg_dsl.api.preparing import GradingJob, available_functions, check_and_plan, table_of
 from rmg_dsl.api.pricing import open_price_quotes
 from rmg_dsl.api.sources import Spec
 from rmg_dsl.errors import UsageError
-from rmg_dsl.messages import Question
+from rmg_dsl.messages import Question, Role
 from rmg_dsl.plan import AskStep, CallPythonStep, Plan, RankStep, RefineStep
 from rmg_dsl.results import Unscored
 from rmg_dsl.runtime import CostEstimate as Estimate
@@ -21,12 +21,32 @@ from rmg_dsl.runtime import Evaluator
 from rmg_dsl.runtime import estimate as estimate_rows
 from rmg_dsl.runtime.rankings import preview_group_question
 from rmg_dsl.runtime.row_state import Waiting
-from rmg_dsl.tables import Table
+from rmg_dsl.tables import Row, Table
+
+
+class MessageEntry(TypedDict):
+    """One message of a chat, as plain data."""
+
+    role: Role
+    content: str
+
+
+class QuestionEntry(TypedDict):
+    """The messages of one grader about one row, as plain data.
+
+    `status` is "ok", or why the row sends nothing; `message` then has the reason in words.
+    `grader` is empty for a part of another grader.
+    """
+
+    grader: str
+    status: str
+    message: str
+    messages: list[MessageEntry]
 
 
 @dataclass(frozen=True, slots=True)
 class PlanView:
-    """A plan that prints itself and, where there was data, its bill."""
+    """A plan that prints itself, with an estimate of its calls and cost where there was data."""
 
     plan: Plan
     bill: Estimate | None = None
@@ -49,13 +69,13 @@ class PlanView:
         return plan_html(self.plan, "\n".join(self._notes))
 
     def as_json(self) -> dict[str, Any]:
-        """The counts as plain data: calls a row, and calls in all where there was data."""
-        found: dict[str, Any] = {
+        """The counts as plain data: calls per row and, where there was data, the estimate."""
+        counts: dict[str, object] = {
             "steps": len(self.plan.steps),
             "calls_per_row": asdict(self.plan.calls),
         }
-        found["models"] = [asdict(destination) for destination in self.destinations]
-        return found | (asdict(self.bill) if self.bill else {})
+        counts["models"] = [asdict(destination) for destination in self.destinations]
+        return counts | (asdict(self.bill) if self.bill else {})
 
 
 @document_options
@@ -67,14 +87,14 @@ def plan_view(spec: Spec, data: object = None, **options: Unpack[GradeOptions]) 
     3 rows, 3 model calls, of which 1 is a duplicate: 2 to make
 
     It calls no model and needs no key. Cached replies and duplicates are subtracted; the cache is
-    read only for a model that is named. Tokens are an estimate, and so is the cost, which needs a
+    read only for a model that has a name. The tokens and the cost are estimates. The cost needs a
     `price` in the settings of the model.
     """
     return plan_of(spec, data, Options.of(options))
 
 
-def plan_of(spec: Spec, data: Any, options: Options) -> PlanView:
-    """`plan_view` with its options in one."""
+def plan_of(spec: Spec, data: object, options: Options) -> PlanView:
+    """Do what `plan_view` does, with options that are checked already."""
     table = None if data is None else table_of(data, options)
     _, planned = check_and_plan(spec, table, options)
     if table is None:
@@ -83,7 +103,7 @@ def plan_of(spec: Spec, data: Any, options: Options) -> PlanView:
 
 
 def estimate_job(job: GradingJob) -> PlanView:
-    """What a prepared run would cost: nobody is asked."""
+    """Estimate what a prepared run would cost. It calls no model."""
     return _with_estimate(job.plan, job.table, job.options)
 
 
@@ -95,39 +115,42 @@ def _with_estimate(planned: Plan, table: Table, options: Options) -> PlanView:
 
 
 def _dry_run_evaluator(planned: Plan, options: Options) -> Evaluator:
-    """An evaluator that runs no Python of the user's: what such a function will say, nobody knows
-    yet.
+    """An evaluator that never runs the functions of `python("module:name")`.
+
+    A dry run must not run code of the spec. What depends on such a function stays unknown.
     """
     targets = {step.scoring.target for step in planned.steps if isinstance(step, CallPythonStep)}
     return Evaluator(planned, available_functions(options), dict.fromkeys(targets, _raise_waiting))
 
 
-def _raise_waiting(**_: Any) -> NoReturn:
+def _raise_waiting(**_: object) -> NoReturn:
     raise Waiting
 
 
 def messages_of(
     spec: Spec,
-    data: Any,
+    data: object,
     row: int,
     grader: str | None = None,
-    params: Mapping[str, Any] | None = None,
+    params: Mapping[str, ParamValue] | None = None,
     allow_files: Sequence[str] = (),
-) -> list[dict[str, Any]]:
-    """The messages that one row (counted from 0) would send, for each grader that asks a model, or
-    for one of them.
+) -> list[QuestionEntry]:
+    """The messages that one row would send, for each grader that asks a model.
+
+    `row` counts from 0. `grader` limits them to one grader and to what it needs. No model is
+    called. Raises UsageError where there is no such row.
     """
     only = (grader,) if grader else ()
     options = Options(params=params or {}, only=only, allow_files=allow_files)
     table = table_of(data, options)
     _, planned = check_and_plan(spec, table, options)
-    found = next(islice(table.cell_rows(), row, None), None) if row >= 0 else None
-    if found is None:
+    values = next(islice(table.cell_rows(), row, None), None) if row >= 0 else None
+    if values is None:
         last = f"the data has {table.count} rows, counted from 0"
         raise UsageError(f"there is no row {row}: {last}")
     evaluator = _dry_run_evaluator(planned, options)
     return [
-        _question_entry(step, _question(evaluator, step, row, found, table))
+        _question_entry(step, _question(evaluator, step, row, values, table))
         for step in planned.model_steps
         if not isinstance(step, RefineStep)
     ]
@@ -137,7 +160,7 @@ def _question(
     evaluator: Evaluator,
     step: AskStep | RankStep,
     row: int,
-    values: Mapping[str, Any],
+    values: Row,
     table: Table,
 ) -> Question | Unscored:
     return (
@@ -147,7 +170,7 @@ def _question(
     )
 
 
-def _question_entry(step: AskStep | RankStep, question: Question | Unscored) -> dict[str, Any]:
+def _question_entry(step: AskStep | RankStep, question: Question | Unscored) -> QuestionEntry:
     name = " = ".join(step.names)
     if isinstance(question, Unscored):
         return {
@@ -160,5 +183,5 @@ def _question_entry(step: AskStep | RankStep, question: Question | Unscored) -> 
         "grader": name,
         "status": "ok",
         "message": "",
-        "messages": [asdict(m) for m in question.messages],
+        "messages": [{"role": m.role, "content": m.content} for m in question.messages],
     }

@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol, TypeAlias, cast
 
 from rmg_dsl import std
 from rmg_dsl.api.destinations import with_chosen_names
@@ -39,14 +39,20 @@ from rmg_dsl.tables import (
     sample_rows,
 )
 
-Functions = Mapping[str, Callable[..., Any]]
+PythonFunction: TypeAlias = Callable[..., object]
+
+
+class _Copyable(Protocol):
+    """The part of a pandas frame that this module uses; only `tables` imports pandas."""
+
+    def copy(self) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
 class GradingJob:
-    """Everything a run needs, checked: nothing has been asked yet.
+    """Everything that a run needs, checked, before its first call to a model.
 
-    `streamed` where each walk reads the data anew.
+    `is_streamed` is true for a file: each walk over the table reads it again.
     """
 
     suite: CheckResult
@@ -61,9 +67,12 @@ class GradingJob:
     functions: FunctionRunner
 
 
-def prepare(spec: Spec, data: Any, options: Options, *, loops: LoopMode = "run") -> GradingJob:
-    """Check spec, data and models against each other, before any call."""
-    # The order is that of cost: what is cheap to check fails first.
+def prepare(spec: Spec, data: object, options: Options, *, loops: LoopMode = "run") -> GradingJob:
+    """Check spec, data, options and models against each other, and open the models.
+
+    No model is called. Raises what `grade` raises.
+    """
+    # Cheap checks come first: a mistake is reported before the models are opened.
     settings = Settings.of()
     if options.log is not None:
         check_log_ending(options.log)
@@ -101,19 +110,20 @@ def _files_read(spec: Spec, data: object) -> dict[str, str | os.PathLike[str]]:
 # ── the data ──
 
 
-def table_of(data: Any, options: Options) -> Table:
-    """The rows that the options leave."""
+def table_of(data: object, options: Options) -> Table:
+    """The rows of `data` that the options `limit` and `sample` select."""
     table = limit_rows(open_table(_snapshot(data)), options.limit)
     return sample_rows(table, options.sample, options.seed)
 
 
-def _snapshot(data: Any) -> Any:
-    """The caller's data as it is now: what they do to it later must not stand beside the scores of
-    what it was.
+def _snapshot(data: object) -> object:
+    """Copy the data, so that a later change of it never appears beside the scores of the old rows.
+
+    A file is not copied: `results.verified_table` notices when it changes.
     """
     if is_frame(data):
-        return data.copy()
-    # Each dict is copied too: the caller may fill the results in while the run goes on.
+        return cast("_Copyable", data).copy()
+    # The dicts are copied too: the caller may write results into them during the run.
     if isinstance(data, list | tuple):
         return [dict(row) if isinstance(row, Mapping) else row for row in data]
     return data
@@ -125,40 +135,44 @@ def _snapshot(data: Any) -> Any:
 def check_and_plan(
     spec: Spec, table: Table | None, options: Options, loops: LoopMode = "run"
 ) -> tuple[CheckResult, Plan]:
-    """The suite and its plan, checked under the options and against the columns.
+    """Check a spec with the options and the columns of the table, and plan it.
 
-    Raises SpecError, UsageError.
+    Raises SpecError for mistakes in the spec and for columns that the table lacks, UsageError for
+    params that the spec does not take.
     """
     source = source_of(spec)
     columns = None if table is None else frozenset(table.columns)
     functions = frozenset(options.functions)
-    found = run_checker(source, {}, columns, functions, options.allow_files)
+    check = run_checker(source, {}, columns, functions, options.allow_files)
     # The first check finds the params and their types; the second one uses the caller's values.
-    if options.params and not has_errors(found.diagnostics):
-        params = _resolve_params(dict(found.suite.params), options.params)
-        found = run_checker(source, params, columns, functions, options.allow_files)
-    planned, diagnostics = _bind_columns(found, columns, options, loops)
+    if options.params and not has_errors(check.diagnostics):
+        params = _resolve_params(dict(check.suite.params), options.params)
+        check = run_checker(source, params, columns, functions, options.allow_files)
+    planned, diagnostics = _bind_columns(check, columns, options, loops)
     raise_errors(diagnostics)
-    return found, planned
+    return check, planned
 
 
 def _bind_columns(
-    found: CheckResult, columns: frozenset[str] | None, options: Options, loops: LoopMode = "run"
+    check: CheckResult, columns: frozenset[str] | None, options: Options, loops: LoopMode = "run"
 ) -> tuple[Plan, tuple[Diagnostic, ...]]:
-    """The plan, and everything there is to say about the spec with its data, in one go."""
-    # A name in `only` may belong to the part with the error.
-    only = () if has_errors(found.diagnostics) else options.only
-    planned = with_column_prefix(make_plan(found.suite, only, loops), options.prefix)
+    """Make the plan, and compare the columns that it needs with those of the data.
+
+    Returns the plan with the diagnostics of the check and of the comparison.
+    """
+    # In a spec with errors, a name in `only` may belong to a declaration that was dropped.
+    only = () if has_errors(check.diagnostics) else options.only
+    planned = with_column_prefix(make_plan(check.suite, only, loops), options.prefix)
     planned = with_chosen_names(planned, options)
     # Missing columns are reported with the other mistakes, so that one run finds them all.
-    lacking = () if columns is None else check_columns(found.suite, planned, columns)
-    return planned, sort_diagnostics([*found.diagnostics, *lacking])
+    lacking = () if columns is None else check_columns(check.suite, planned, columns)
+    return planned, sort_diagnostics([*check.diagnostics, *lacking])
 
 
 def diagnostics_with_data(
-    source: Source, data: Any, allow_files: Iterable[str] = ()
+    source: Source, data: object, allow_files: Iterable[str] = ()
 ) -> tuple[Diagnostic, ...]:
-    """Every diagnostic of a spec together with its data."""
+    """Every diagnostic of a spec, including those about the columns of the data."""
     columns = frozenset(open_table(data).columns)
     found = run_checker(source, columns=columns, allow_files=allow_files)
     return _bind_columns(found, columns, Options())[1]
@@ -168,33 +182,36 @@ def diagnostics_with_data(
 
 
 def _resolve_params(
-    declared: Mapping[str, ParamValue], given: Mapping[str, ParamValue]
+    declared: Mapping[str, ParamValue], values: Mapping[str, ParamValue]
 ) -> dict[str, ParamValue]:
-    """The caller's params, each known to the spec and of the type of its default."""
-    for name in given:
+    """The caller's values for the params, converted to the type of the declared default.
+
+    Raises UsageError for a param that the spec does not declare, and for a value of another type.
+    """
+    for name in values:
         if name not in declared:
             close = difflib.get_close_matches(str(name), declared, n=1)
-            known = ", ".join(f"`{n}`" for n in declared) or "none"
-            advice = f"did you mean `{close[0]}`?" if close else f"it declares {known}"
+            names = ", ".join(f"`{n}`" for n in declared) or "none"
+            advice = f"did you mean `{close[0]}`?" if close else f"it declares {names}"
             raise UsageError(f"the spec has no param `{name}`: {advice}", code="RMG223")
-    return {name: _param_of_type(name, value, declared[name]) for name, value in given.items()}
+    return {name: _param_of_type(name, value, declared[name]) for name, value in values.items()}
 
 
 def _param_of_type(name: str, value: object, default: ParamValue) -> ParamValue:
-    # A value of the command line is text, and the type of the default says how to read it.
-    read = _parse_param_text(value, default) if isinstance(value, RawParam) else value
+    # A value of the command line is text; the type of the default says how to read it.
+    param = _parse_param_text(value, default) if isinstance(value, RawParam) else value
     if isinstance(default, bool):
-        fits, wanted = isinstance(read, bool), "True or False"
+        fits, words = isinstance(param, bool), "True or False"
     elif isinstance(default, str):
-        fits, wanted = isinstance(read, str), "a text"
+        fits, words = isinstance(param, str), "a text"
     else:
-        fits, wanted = _is_finite_number(read), "a number"
-    if not fits or not isinstance(read, float | int | bool | str):
+        fits, words = _is_finite_number(param), "a number"
+    if not fits or not isinstance(param, float | int | bool | str):
         message = (
-            f"param `{name}` is {wanted}, as its default {default!r} is, and {str(value)!r} is none"
+            f"param `{name}` is {words}, as its default {default!r} is, and {str(value)!r} is none"
         )
         raise UsageError(message, code="RMG314")
-    return read
+    return param
 
 
 def _is_finite_number(value: object) -> bool:
@@ -202,7 +219,10 @@ def _is_finite_number(value: object) -> bool:
 
 
 def _parse_param_text(text: str, default: ParamValue) -> object:
-    """What was typed, by the kind of the default: `007` is a text where one is wanted."""
+    """Read a typed value by the type of the default, or return None where it cannot be read.
+
+    With a text as default, `007` stays a text; with a number, it is 7.
+    """
     if isinstance(default, str):
         # Quotes that the shell left in place are not part of the text.
         quoted = len(text) > 1 and text[0] in "\"'" and text[0] == text[-1]
@@ -220,10 +240,10 @@ def _parse_param_text(text: str, default: ParamValue) -> object:
 # ── Python functions ──
 
 
-def available_functions(options: Options) -> dict[str, Callable[..., Any]]:
+def available_functions(options: Options) -> dict[str, PythonFunction]:
     """The built-in functions and the caller's own.
 
-    Raises UsageError where one would take another's place.
+    Raises UsageError where a function of the caller has the name of a built-in one.
     """
     built_in = std.functions()
     if taken := [name for name in options.functions if name in built_in]:
@@ -231,18 +251,19 @@ def available_functions(options: Options) -> dict[str, Callable[..., Any]]:
     return {**std.implementations(), **options.functions}
 
 
-def _limited_functions(options: Options, runner: FunctionRunner) -> dict[str, Callable[..., Any]]:
+def _limited_functions(options: Options, runner: FunctionRunner) -> dict[str, PythonFunction]:
     """The functions of expressions; a call of one of the caller's has a limit on its time."""
     own = {name: runner.with_time_limit(function) for name, function in options.functions.items()}
     return {**available_functions(options), **own}
 
 
-def _python_functions(planned: Plan, options: Options) -> Functions:
-    """The functions of `python("module:name")`: given by the caller, or imported from a module that
-    they allow.
+def _python_functions(planned: Plan, options: Options) -> dict[str, PythonFunction]:
+    """The functions of `python("module:name")`, from the caller or from a module that they allow.
+
+    Raises UsageError for a module that is not allowed, and for one that cannot be imported.
     """
     targets = [step.scoring.target for step in planned.steps if isinstance(step, CallPythonStep)]
-    # Nothing is imported before this test: an import alone runs code of the module.
+    # This test comes before any import, because an import already runs code of the module.
     refused = [t for t in targets if t not in options.functions and not _is_allowed(t, options)]
     if refused:
         module = refused[0].partition(":")[0]
@@ -262,14 +283,15 @@ def _is_allowed(target: str, options: Options) -> bool:
     )
 
 
-def _import_function(target: str) -> Callable[..., Any]:
+def _import_function(target: str) -> PythonFunction:
     module, _, name = target.partition(":")
     if module.startswith("."):
         raise UsageError(f'`python("{target}")`: write the whole name of the module')
     try:
-        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        function: PythonFunction = getattr(importlib.import_module(module), name)
     except (Exception, SystemExit) as error:
         why = f"{type(error).__name__}: {error}".rstrip(": ")
         raise UsageError(f'`python("{target}")` cannot be imported: {why}') from error
-    Options(functions={target: found})  # the same rules as for a function that is given
-    return found
+    # `Options` checks it by the rules for functions that the caller passes.
+    Options(functions={target: function})
+    return function

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Protocol, TypeAlias
 
 from rmg_dsl.runtime import Tally
 
@@ -16,40 +16,58 @@ if TYPE_CHECKING:
     from rmg_dsl.api.results import FinishedRun
 
 _REDRAW_SECONDS, _REDRAW_CELL_SECONDS = 0.1, 0.2
-# A call in a notebook that is done by then leaves nothing behind but its result.
+# A call in a notebook that ends before this shows only its result.
 _DISPLAY_DELAY_SECONDS = 1.0
-# A rate is of what happened lately: the first rows of a resumed run come from the cache, and say
-# nothing of the rest.
+# The rate counts recent rows only. The first rows of a resumed run come from the cache, so an
+# average over the whole run would be far too high.
 _RATE_WINDOW_SECONDS = 20.0
 
-Cost = Callable[[Tally], float | None]
+Cost: TypeAlias = Callable[[Tally], float | None]
+Bundle: TypeAlias = dict[str, str]  # one output in several forms, by MIME type
 
 
-Display = Callable[..., Any]
+class DisplayHandle(Protocol):
+    """An output of a notebook cell that can be replaced; `IPython.display` returns it."""
+
+    def update(self, bundle: Bundle, /, *, raw: bool) -> object:
+        """Replace the output."""
+
+
+class Display(Protocol):
+    """The function `display` of IPython, as far as it is used here."""
+
+    def __call__(self, bundle: Bundle, /, *, raw: bool, display_id: bool) -> DisplayHandle:
+        """Show an output below the cell; its handle can replace it."""
 
 
 class Progress(Protocol):
-    """What is shown of a run: drawn at each tick by the thread that waits, and once at the end."""
+    """The display of a run in progress. The thread that waits for the run calls it."""
 
-    def draw(self, tally: Tally) -> None: ...
+    def draw(self, tally: Tally) -> None:
+        """Show the counts. It is called often, and draws only when enough time has passed."""
 
-    def end(self, words: str) -> None: ...
+    def end(self, words: str) -> None:
+        """Show how the run ended, or take the display away."""
 
 
-def progress_display(wanted: bool | None, total: int | None, cost: Cost) -> Progress:
-    """In a notebook a display, on a terminal a line; where nothing was said, elsewhere nothing."""
+def progress_display(is_shown: bool | None, total: int | None, cost: Cost) -> Progress:
+    """A display in a notebook, else a line on standard error.
+
+    With None for `is_shown`, the line is drawn only where standard error is a terminal.
+    """
     words = ProgressText(total, cost)
-    display = None if wanted is False else _display_of_cell()
+    display = None if is_shown is False else _display_of_cell()
     if display is not None:
-        return CellProgress(words, display, patience=0.0 if wanted else _DISPLAY_DELAY_SECONDS)
-    on_terminal = sys.stderr.isatty() if wanted is None else wanted
-    return LineProgress(words, sys.stderr if on_terminal else None)
+        return CellProgress(words, display, patience=0.0 if is_shown else _DISPLAY_DELAY_SECONDS)
+    draws_line = sys.stderr.isatty() if is_shown is None else is_shown
+    return LineProgress(words, sys.stderr if draws_line else None)
 
 
 def _display_of_cell() -> Display | None:
-    """The kernel's `display`, for the one thread whose displays reach the cell.
+    """The kernel's `display`; None outside of a notebook, and in any thread but the main one.
 
-    IPython is not imported for that.
+    Only what the main thread displays reaches the cell. IPython is not imported: without it in
+    `sys.modules`, this is no notebook.
     """
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
@@ -61,7 +79,7 @@ def _display_of_cell() -> Display | None:
 
 
 class ProgressText:
-    """How far, how fast, how long yet, and what it has cost so far.
+    """The progress of a run in words: rows, rate, time left, calls and cost so far.
 
     >>> words = ProgressText(40)
     >>> words.line(Tally(rows=10), 5.0)
@@ -76,7 +94,7 @@ class ProgressText:
         self._rate_samples: deque[tuple[float, int]] = deque([(0.0, 0)])
 
     def line(self, tally: Tally, seconds: float) -> str:
-        """One line, for so many seconds since the start."""
+        """The progress in one line, `seconds` after the start of the run."""
         rate = self._rate(tally.rows, seconds)
         of_all = f"/{self._total:,}" if self._total is not None else ""
         left = (
@@ -95,7 +113,7 @@ class ProgressText:
         return "  ".join(part for part in parts if part)
 
     def share(self, tally: Tally) -> float | None:
-        """How much of it is done, where it is known how much there is."""
+        """The share of the rows that are finished, from 0 to 1; None for an unknown total."""
         return tally.rows / self._total if self._total else None
 
     def _rate(self, rows: int, seconds: float) -> float:
@@ -129,6 +147,7 @@ class LineProgress:
         self._width = 0
 
     def draw(self, tally: Tally) -> None:
+        """Replace the line, unless the last one is less than a tenth of a second old."""
         now = time.monotonic()
         if self._stream is None or now - self._last_draw < _REDRAW_SECONDS:
             return
@@ -136,13 +155,13 @@ class LineProgress:
         self._write(self._stream, self._words.line(tally, now - self._started))
 
     def end(self, _words: str) -> None:
-        """Take the line away; the summary says it all."""
+        """Erase the line: the summary that follows has all counts."""
         if self._stream is not None and self._width:
             self._stream.write("\r" + " " * self._width + "\r")
             self._stream.flush()
 
     def _write(self, stream: IO[str], text: str) -> None:
-        # One column is left free: a terminal that is full to its edge goes on to the next line.
+        # Leave the last column free: text that reaches it can move the cursor to the next line.
         text = text[: shutil.get_terminal_size().columns - 1]
         stream.write("\r" + text.ljust(self._width))
         stream.flush()
@@ -150,8 +169,9 @@ class LineProgress:
 
 
 class CellProgress:
-    """One output of the cell, drawn anew as the run goes on; what is saved at the end says how it
-    ended.
+    """One output of a notebook cell, replaced as the run goes on.
+
+    Nothing is shown in the first `patience` seconds. The saved notebook contains the last line.
     """
 
     def __init__(self, words: ProgressText, display: Display, *, patience: float = 0.0) -> None:
@@ -159,11 +179,12 @@ class CellProgress:
         self._display = display
         self._started = time.monotonic()
         self._next = self._started + max(patience, _REDRAW_CELL_SECONDS)
-        self._handle: Any = None
+        self._handle: DisplayHandle | None = None
         if not patience:
             self._show("starting", 0.0)
 
     def draw(self, tally: Tally) -> None:
+        """Replace the output, at most five times a second."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + _REDRAW_CELL_SECONDS
@@ -185,8 +206,9 @@ class CellProgress:
 
 
 def ending_line(result: FinishedRun) -> str:
-    """The last line of a run: how it ended. It tells no time, so that a saved notebook is the same
-    each time.
+    """The last line of a run: how it ended, its rows, calls and cost.
+
+    It leaves the time out, so that two equal runs give the same saved notebook.
 
     >>> import rmg_dsl as rmg
     >>> ending_line(rmg.grade("grader brief = words(response) <= 2", [{"response": "a"}]))

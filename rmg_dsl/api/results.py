@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from rmg_dsl import report, tables
 from rmg_dsl.api.history import history_columns, history_rows
@@ -33,10 +33,10 @@ VOTE_COLUMNS = ("row", "grader", "judge", "value", "status", "reason")
 
 @dataclass(frozen=True, slots=True)
 class RunUsage:
-    """What a run really used: `calls` counts every attempt;
-    `cost` is in USD where the models have a `price`.
+    """What a run used.
 
-    Of `estimates` calls the endpoint did not report the tokens: four bytes count as one.
+    `calls` counts every attempt. `cost` is in USD, None where a model has no `price`. Of
+    `estimates` calls the endpoint did not report the tokens: four bytes count as one.
     """
 
     calls: int = 0
@@ -50,20 +50,40 @@ class RunUsage:
     estimates: int = 0
 
 
+class FailureRow(TypedDict):
+    """A missing score: a row of `Result.failures`, with `FAILURE_COLUMNS`."""
+
+    row: int
+    grader: str
+    status: str
+    message: str
+    attempts: int
+
+
+class VoteRow(TypedDict):
+    """A draw behind a score of several: a row of `Result.votes`, with `VOTE_COLUMNS`."""
+
+    row: int
+    grader: str
+    judge: str
+    value: object
+    status: str
+    reason: str | None
+
+
 @dataclass(slots=True)
 class Ledger:
-    """The results of a run in full while it goes on: cells by column, each failure, each vote
-    behind a score.
+    """All results of a run in memory: cells by column, missing scores, drafts and votes.
 
-    `marks` holds a hash of each row where the data may be another when it is read again; else it is
-    None.
+    `row_hashes` has a hash of each row, where the data is a file that will be read again. It is
+    None for data in memory.
     """
 
     outputs: tuple[Output, ...]
-    cells: dict[str, list[Any]] = field(default_factory=dict)
-    failures: list[dict[str, Any]] = field(default_factory=list)
+    cells: dict[str, list[object]] = field(default_factory=dict)
+    failures: list[FailureRow] = field(default_factory=list)
     paths: list[RefinedRow] = field(default_factory=list)
-    votes: list[dict[str, Any]] = field(default_factory=list)
+    votes: list[VoteRow] = field(default_factory=list)
     row_hashes: list[int] | None = None
 
     def __post_init__(self) -> None:
@@ -71,7 +91,7 @@ class Ledger:
 
     def add(self, graded: GradedRow) -> None:
         """Enter a finished row."""
-        # A hash of each row is enough to see later that the file has changed.
+        # The hash shows later whether the file has changed; the row itself would take memory.
         if self.row_hashes is not None:
             self.row_hashes.append(_row_hash(graded.row))
         for output, outcome in zip(self.outputs, graded.outcomes, strict=True):
@@ -80,7 +100,7 @@ class Ledger:
                     self.votes += (
                         _vote(graded.row_index, output.name, *vote) for vote in outcome.ballot.votes
                     )
-            # The loop itself reports the failure: its scores before and after would repeat it.
+            # The loop reports this failure. Its scores before and after refining would repeat it.
             elif outcome.status.is_lost and output.kind != "refined":
                 self.failures.append(_failure(graded.row_index, output.name, outcome))
             if graded.paths and (path := graded.paths.get(output.scoring)):
@@ -116,7 +136,7 @@ def graded_row(
     return GradedRow(result.index, row, cells, outcomes, result.paths, requirement_failures)
 
 
-def _failure(row: int, grader: str, outcome: Unscored) -> dict[str, Any]:
+def _failure(row: int, grader: str, outcome: Unscored) -> FailureRow:
     return {
         "row": row,
         "grader": grader,
@@ -126,48 +146,58 @@ def _failure(row: int, grader: str, outcome: Unscored) -> dict[str, Any]:
     }
 
 
-def _vote(row: int, grader: str, judge: str, said: Outcome) -> dict[str, Any]:
-    score = said if isinstance(said, Score) else None
-    value = None if score is None else score.value if score.label is None else score.label
-    reason = said.reason if isinstance(said, Score) else said.message
-    return dict(
-        zip(VOTE_COLUMNS, (row, grader, judge, value, str(said.status), reason), strict=True)
-    )
+def _vote(row: int, grader: str, judge: str, vote: Outcome) -> VoteRow:
+    value: object = None
+    if isinstance(vote, Score):
+        value = vote.value if vote.label is None else vote.label
+    return {
+        "row": row,
+        "grader": grader,
+        "judge": judge,
+        "value": value,
+        "status": str(vote.status),
+        "reason": vote.reason if isinstance(vote, Score) else vote.message,
+    }
 
 
-def _row_hash(row: Mapping[str, Any]) -> int:
+def _row_hash(row: Mapping[str, object]) -> int:
     return hash(repr(row))
 
 
 def verified_table(table: Table, ledger: Ledger) -> Table:
-    """The table for the results: where a file is read once more, each row must be the one that was
-    graded.
+    """The table for the results, whose walks compare each row with the one that was graded.
+
+    A walk raises DataError where the file has changed since then.
     """
-    marks = ledger.row_hashes
-    # Rows in memory cannot change behind our back.
-    if marks is None:
+    row_hashes = ledger.row_hashes
+    # The rows are a copy in memory, which nobody changes.
+    if row_hashes is None:
         return table
 
-    return replace(table, rows=lambda: _verified_rows(table, marks), count=len(marks))
+    return replace(table, rows=lambda: _verified_rows(table, row_hashes), count=len(row_hashes))
 
 
-def _verified_rows(table: Table, marks: Sequence[int]) -> Iterator[Row]:
+def _verified_rows(table: Table, row_hashes: Sequence[int]) -> Iterator[Row]:
     changed = f"{table.name} changed while it was graded"
-    # The comparison is made row by row, so that the second walk needs no memory either.
+    # Compare row by row, so that the second walk needs no memory either.
     walk = iter(table)
-    for place, mark in enumerate(marks, 1):
+    for place, row_hash in enumerate(row_hashes, 1):
         try:
             row = next(walk, None)
         except OSError as error:
             raise DataError(f"{changed}: it cannot be read any more: {error.strerror}") from error
-        if row is None or _row_hash(row) != mark:
+        if row is None or _row_hash(row) != row_hash:
             raise DataError(f"{changed}: row {place} is not the one that was scored")
         yield row
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class FinishedRun:
-    """What there is to say of a run that is over, wherever its rows went."""
+    """The summary of a finished run, without its rows, which may have gone to files.
+
+    `digest` has the counts, `gates` the results of `require`. `by_grader` and `costs` have the
+    calls and the cost of each grader that asks a judge.
+    """
 
     digest: RunSummary
     usage: RunUsage
@@ -181,31 +211,31 @@ class FinishedRun:
 
     @property
     def outputs(self) -> tuple[Output, ...]:
+        """The graders and aggregates of the run, in the order of their columns."""
         return self.digest.outputs
 
     @property
     def summary(self) -> DataFrame:
-        """A frame with a row for each grader and aggregate: how many rows are scored, the mean, and
-        what is missing.
-        """
+        """A frame with a row for each grader and aggregate: scored rows, mean, missing scores."""
         frame: DataFrame = tables.records_to_frame(
             self.summary_rows, report.SUMMARY_COLUMNS, report.SUMMARY_KINDS
         )
         return frame
 
     @property
-    def summary_rows(self) -> list[dict[str, Any]]:
-        """The summary as plain data."""
+    def summary_rows(self) -> list[Row]:
+        """The summary as plain data: a dict for each grader and aggregate."""
         return report.summary_rows(self.digest.output_summaries, self.by_grader, self.costs)
 
     @property
     def validation(self) -> DataFrame:
-        """A frame with a row for each agreement of each `validate`, with its 95 % bounds.
+        """A frame with a row for each statistic of each `validate`, with its 95 % bounds.
 
-        `role` is `judge`, `people` (their agreement with each other: the ceiling) or `baseline`;
-        `rater` is compared with `against`, where `people` is the mean over the pairs.
+        `rater` is compared with `against`. `role` is `judge`, `baseline`, or `people` for the
+        agreement of people with each other, which no judge can be expected to exceed. Where one
+        side is `people`, the value is the mean over the pairs.
         """
-        rows = [row for found in self.validations for row in found.rows]
+        rows = [row for validation in self.validations for row in validation.rows]
         frame: DataFrame = tables.records_to_frame(
             rows, report.VALIDATION_COLUMNS, report.VALIDATION_KINDS
         )
@@ -213,27 +243,32 @@ class FinishedRun:
 
     @property
     def holds(self) -> bool:
-        """Does every requirement hold?"""
+        """Whether every requirement holds."""
         return all(verdict.holds for verdict in self.gates)
 
     @property
     def nothing_scored(self) -> bool:
-        """Was something asked, and did not one row get a score from any judge?"""
-        judged = [seen for seen in self.digest.output_summaries if seen.judge]
-        asked = any(status.is_failure for seen in judged for status in +seen.statuses)
-        return asked and not any(seen.statuses[Status.OK] for seen in judged)
+        """Whether judges failed on some row and gave a score to none."""
+        judged = self._judged_summaries
+        has_failed = any(status.is_failure for summary in judged for status in +summary.statuses)
+        return has_failed and not any(summary.statuses[Status.OK] for summary in judged)
+
+    @property
+    def _judged_summaries(self) -> list[report.OutputSummary]:
+        """The summaries of the outputs that a judge scores."""
+        return [summary for summary in self.digest.output_summaries if summary.judge]
 
     @property
     def every_row_failed(self) -> bool:
-        """The same, with at least one call that failed for good: the judge could not be asked."""
+        """Whether no row has a score and at least one call failed after all retries."""
         return self.nothing_scored and any(
-            seen.statuses[Status.ERROR] for seen in self.digest.output_summaries if seen.judge
+            summary.statuses[Status.ERROR] for summary in self._judged_summaries
         )
 
     @property
     def first_failure(self) -> str:
-        """Why the first row that some judge failed on has no score, for a message."""
-        judged = {seen.output.name for seen in self.digest.output_summaries if seen.judge}
+        """Why the first row on which a judge failed has no score; empty if there is none."""
+        judged = {summary.output.name for summary in self._judged_summaries}
         kinds = self.digest.failures.kinds
         failed = (
             f"{why}: {message}"
@@ -243,15 +278,13 @@ class FinishedRun:
         return next(failed, "")
 
     def groups(self) -> Iterator[tuple[str, str]]:
-        """A summary for each value of the column that the run was told to summarize by: the value,
-        and the text.
-        """
-        for value, seen in self.digest.groups.items():
-            yield value, report.summary_text(report.summary_rows(seen, {}, {}), seen)
+        """Each value of the column given by `--by`, with the summary of its rows as text."""
+        for value, summaries in self.digest.groups.items():
+            yield value, report.summary_text(report.summary_rows(summaries, {}, {}), summaries)
 
     def as_json(self) -> dict[str, Any]:
-        """The summary, the usage and the requirements as plain data."""
-        found: dict[str, Any] = {
+        """The summary, the usage and the requirements as plain data: see `rmg schema run`."""
+        record: dict[str, object] = {
             "summary": self.summary_rows,
             "usage": asdict(self.usage),
             "require": [_requirement_json(verdict) for verdict in self.gates],
@@ -263,11 +296,11 @@ class FinishedRun:
             "stopped": self.stopped or None,
         }
         if self.digest.by is not None:
-            found["by"] = {
-                value: report.summary_rows(seen, {}, {})
-                for value, seen in self.digest.groups.items()
+            record["by"] = {
+                value: report.summary_rows(summaries, {}, {})
+                for value, summaries in self.digest.groups.items()
             }
-        return found
+        return record
 
     @property
     def overview(self) -> str:
@@ -287,10 +320,11 @@ class FinishedRun:
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class Result(FinishedRun):
-    """A finished run. `df` is the input with the new columns, `summary` a row for each grader,
-    `failures` a row for
-    each score that is missing and why, `usage` what it cost, `gates` what became of each `require`,
-    `validation` how far graders agree with people.
+    """A finished run with its rows.
+
+    `df` is the input with the new columns. `summary` has a row for each grader, `failures` a row
+    for each missing score with its reason. `usage` has the calls and the cost, `gates` the result
+    of each `require`, `validation` the agreement of graders with people.
 
     >>> import rmg_dsl as rmg
     >>> rows = [{"response": "a b"}, {"response": None}]
@@ -306,8 +340,9 @@ class Result(FinishedRun):
 
     @property
     def df(self) -> DataFrame:
-        """A new frame: the input's columns, order and index, then the new columns with nullable
-        dtypes.
+        """A new frame: the columns and the index of the input, then the new columns.
+
+        The new columns have nullable dtypes.
         """
         frame: DataFrame = tables.to_frame(self.table, self.columns)
         return frame
@@ -323,22 +358,22 @@ class Result(FinishedRun):
 
     @property
     def history(self) -> DataFrame:
-        """A frame with a row for each draft that a `refine` graded: row, field, round, text, and
-        what its graders said.
+        """A frame with a row for each draft that a `refine` graded.
 
-        `returned` marks the draft that stands in the result, `refused` one that lowered a guarded
-        score; the last draft of a row says in `ending` why there was no other.
+        It has the row, field, round and text of the draft, and the score, reason and status of each
+        grader. `returned` marks the draft that is the result, `refused` one that lowered a guarded
+        score. `ending` says, at the last draft of a row, why the loop ended.
         """
         rows = history_rows(self.ledger.paths)
         kinds = history_columns(rows)
-        known = {name: kind for name, kind in kinds.items() if kind != "any"}
-        frame: DataFrame = tables.records_to_frame(rows, list(kinds), known)
+        # The values of the other columns decide their dtypes.
+        fixed = {name: kind for name, kind in kinds.items() if kind != "any"}
+        frame: DataFrame = tables.records_to_frame(rows, list(kinds), fixed)
         return frame
 
     @property
     def failures(self) -> DataFrame:
-        """A frame with a row for each score that is missing: row, grader, status, message,
-        attempts.
+        """A frame with a row for each missing score, with `FAILURE_COLUMNS`.
 
         Where an expression of a `require` fails on a row, `grader` is `require` and its text.
         """
@@ -354,9 +389,7 @@ class Result(FinishedRun):
 
     @property
     def votes(self) -> DataFrame:
-        """A frame with a row for each draw behind a score of several: row, grader, judge, value,
-        status, reason.
-        """
+        """A frame with a row for each draw behind a score of several, with `VOTE_COLUMNS`."""
         kinds: Mapping[str, tables.ColumnKind] = {
             "row": "integer",
             "grader": "text",
@@ -369,8 +402,9 @@ class Result(FinishedRun):
         return frame
 
     def glance(self, rows: int = 5, width: int = 40) -> str:
-        """The first rows as a table of text, long cells cut: the input's columns, then the
-        scores.
+        """The first rows as a table of text: the columns of the input, then the scores.
+
+        Cells longer than `width` characters are cut.
         """
         names = [*self.table.columns, *(output.name for output in self.outputs)]
         body = [
@@ -379,7 +413,7 @@ class Result(FinishedRun):
         ]
         return report.align_columns([[truncate_value(name, width) for name in names], *body])
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[Row]:
         """The graded rows as plain data, in the order of the input."""
         cells = self.ledger.cells
         for place, row in enumerate(self.table):
@@ -399,20 +433,24 @@ class Result(FinishedRun):
 
 
 def save_page(path: str | os.PathLike[str], finished: FinishedRun) -> None:
-    """Write the report."""
+    """Write the report of a run, in the HTML format, to a file."""
     from rmg_dsl.report.html import report_page
 
     tables.write_text(path, report_page(finished))
 
 
-def _requirement_json(verdict: RequirementResult) -> dict[str, Any]:
-    estimates = {name: estimate._asdict() for name, estimate in verdict.estimates.items()}
-    found = {"text": verdict.text, "holds": verdict.holds, "values": verdict.values}
-    return {**found, "estimates": estimates, "why": verdict.why}
+def _requirement_json(verdict: RequirementResult) -> dict[str, object]:
+    return {
+        "text": verdict.text,
+        "holds": verdict.holds,
+        "values": verdict.values,
+        "estimates": {name: estimate._asdict() for name, estimate in verdict.estimates.items()},
+        "why": verdict.why,
+    }
 
 
 def check_summary_column(table: Table, by: str) -> None:
-    """Refuse a column to summarize by that the data does not have."""
+    """Raise UsageError if the data lacks the column to summarize by."""
     if by not in table.columns:
         raise UsageError(
             f"the data has no column `{by}` to summarize by: "
@@ -421,7 +459,10 @@ def check_summary_column(table: Table, by: str) -> None:
 
 
 def new_column_kinds(outputs: Iterable[Output]) -> dict[str, tables.ColumnKind]:
-    """What the new columns hold, where the spec says it; for others their values say it."""
+    """The kinds of the new columns, by name.
+
+    A column whose kind the spec leaves open is absent: its values decide (`_kind_of_values`).
+    """
     kinds = {
         column.name_for(output.name): column.cell_kind(output.type)
         for output in outputs
@@ -430,8 +471,8 @@ def new_column_kinds(outputs: Iterable[Output]) -> dict[str, tables.ColumnKind]:
     return {name: kind for name, kind in kinds.items() if kind is not None}
 
 
-def _kind_of_values(values: Sequence[Any]) -> tables.ColumnKind:
-    """The kind of what a column of the data held: known only now."""
+def _kind_of_values(values: Sequence[object]) -> tables.ColumnKind:
+    """The kind of a column from its values, for an expression that copies a column of the data."""
     types = {type(value) for value in values if value is not None}
     if types == {bool}:
         return "bool"

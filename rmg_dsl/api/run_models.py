@@ -60,6 +60,7 @@ class RunResources:
 
     @classmethod
     def of(cls, options: Options, settings: Settings) -> RunResources:
+        """Open the cache, unless the options turn it off. No connection is opened yet."""
         if options.cache:
             return cls(Endpoints(), ReplyCache(settings.cache_dir / FILE_NAME))
         return cls(Endpoints(), RunReplies())
@@ -73,11 +74,13 @@ class RunResources:
             self.endpoints.in_flight.share_with(InFlightRequests.of_running_loop())
 
     async def close(self) -> None:
+        """Close the connections and the cache."""
         await self.endpoints.close()
         self.replies.close()
 
     @property
     def notes(self) -> tuple[str, ...]:
+        """What the reader of the result must know of the cache, such as a failure of it."""
         return (self.replies.note,) if self.replies.note else ()
 
 
@@ -277,6 +280,7 @@ class CallLog:
             raise DataError(self._problem(error)) from None
 
     def write(self, entry: Mapping[str, object]) -> None:
+        """Write a line; nothing once the log has ended."""
         if self._file is None:
             return
         try:
@@ -288,6 +292,7 @@ class CallLog:
             self.close()
 
     def close(self) -> None:
+        """End the log."""
         file, self._file = self._file, None
         # What could not be written is still in the buffer, and fails once more.
         with suppress(OSError):
@@ -308,9 +313,11 @@ class LoggingModel(ModelWrapper):
 
     @property
     def note(self) -> str:
+        """The note of the model, and that of the log."""
         return "; ".join(note for note in (super().note, self._log.note) if note)
 
     async def complete(self, request: Request) -> Reply:
+        """Ask the model, and log the request with its reply or its error."""
         entry = {
             "row": request.row,
             "grader": request.question.grader,

@@ -253,7 +253,7 @@ class LoggedReply(LoggedRequest):
     reply: str
     refusal: str | None
     finish: str | None
-    raw: dict[str, Any] | None = Field(description="the body of the provider's reply")
+    raw: dict[str, object] | None = Field(description="the body of the provider's reply")
 
 
 class LoggedError(LoggedRequest):
@@ -270,7 +270,7 @@ ModelSettings: TypeAlias = Annotated[
     ObjectSchema(
         {},
         {
-            name: Annotated[Any, SettingSchema(setting.allows, setting.rule)]
+            name: Annotated[object, SettingSchema(setting.allows, setting.rule)]
             for name, setting in SETTINGS.items()
         },
     ),
@@ -300,7 +300,7 @@ SCHEMAS: Mapping[str, Schema] = {
 }
 
 
-def json_schema(name: str) -> dict[str, Any]:
+def json_schema(name: str) -> JsonSchemaValue:
     """The JSON Schema (draft 2020-12) of that name. Raises UsageError for an unknown name.
 
     >>> json_schema("model_settings")["properties"]["temperature"]["maximum"]
@@ -324,10 +324,10 @@ def validate(name: str, record: object) -> None:
     """
     schema = _schema_of(name)
     try:
-        # As JSON, where a list is a tuple too.
+        # As JSON: the strict mode then accepts a list where the type is a tuple.
         schema.adapter.validate_json(json.dumps(record), strict=True)
     except ValidationError as error:
-        # Without inputs: a record may hold what its author would not show.
+        # Leave the inputs out: a record may contain secrets.
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise DataError(f"{name}: {place}: {first['msg']}") from None

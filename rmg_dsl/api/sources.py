@@ -23,20 +23,22 @@ _MOST_BYTES = 256 << 10
 
 
 class HasSource(Protocol):
-    """What was loaded already: a suite."""
+    """A spec that is loaded already, such as a `Suite`."""
 
     @property
-    def source(self) -> Source: ...
+    def source(self) -> Source:
+        """The text of the spec, with its name."""
 
 
 Spec: TypeAlias = HasSource | str | os.PathLike[str]
 
 
 def raise_errors(diagnostics: Iterable[Diagnostic]) -> None:
-    """Raise one SpecError that holds everything, where at least one diagnostic is an error."""
-    found = tuple(diagnostics)
-    if has_errors(found):
-        raise SpecError(found, "\n" + render_text(d for d in found if d.severity != "note"))
+    """Raise one SpecError with all diagnostics if at least one of them is an error."""
+    everything = tuple(diagnostics)
+    if has_errors(everything):
+        text = render_text(d for d in everything if d.severity != "note")
+        raise SpecError(everything, f"\n{text}")
 
 
 def run_checker(
@@ -46,7 +48,12 @@ def run_checker(
     functions: frozenset[str] = frozenset(),
     allow_files: Iterable[str] = (),
 ) -> CheckResult:
-    """Check a spec. Its imports lie in its folder, below it, or in the folders of `allow_files`."""
+    """Parse and check a spec. Mistakes are diagnostics of the result, never raised.
+
+    `params` are values for its params, by name. `columns` are the columns of the data, or None
+    where they are unknown. `functions` are the names of the caller's Python functions. Its imports
+    lie in its folder, below it, or in the folders of `allow_files`.
+    """
     own_folder = os.path.dirname(source.name) if os.path.isfile(source.name) else "."
     folders = (own_folder, *allow_files, *Settings.of().names("RMG_ALLOW_FILES"))
     extra = replace(
@@ -61,8 +68,9 @@ def run_checker(
 
 @cache
 def universe() -> Universe:
-    """What every check knows: the standard library, the table of model settings, the files beside a
-    spec.
+    """What every check starts with: the standard library, the model settings, a reader of imports.
+
+    It is made once per process.
     """
     return Universe(
         std.functions(),
@@ -75,7 +83,7 @@ def universe() -> Universe:
 
 
 def _read_import(path: str, importer: str, folders: Iterable[str] = (".",)) -> Source:
-    """An imported file: its path counts from the folder of the file that imports it.
+    """Read an imported file. Its path is relative to the folder of the importing file.
 
     A spec may come from a stranger, and a diagnostic shows the lines of a file: only files in
     `folders` are opened, wherever a symbolic link leads.
@@ -113,16 +121,19 @@ def _read_bounded(path: str) -> str:
 
 
 def source_of(spec: Spec) -> Source:
-    """A suite's source, a text, or a file: where it ends in `.rmg`, or names a file and has no line
-    break.
+    """The source of a suite, of a text or of a file.
+
+    A string of one line is a path if it ends in `.rmg` or if a file has that name. Every other
+    string is the text of a spec. Raises UsageError for a file that cannot be read, and for a value
+    that is no spec.
     """
     if isinstance(spec, os.PathLike):
         return read_source(spec)
     if not isinstance(spec, str):
-        loaded = getattr(spec, "source", None)
-        if not isinstance(loaded, Source):
+        source = getattr(spec, "source", None)
+        if not isinstance(source, Source):
             raise UsageError(f"a spec is a suite, a text or a path, not {type(spec).__name__}")
-        return loaded
+        return source
     if "\n" not in spec and (spec.endswith(".rmg") or _is_file(spec)):
         return read_source(spec)
     return Source.of(spec)
@@ -136,7 +147,7 @@ def _is_file(text: str) -> bool:
 
 
 def read_source(path: str | os.PathLike[str]) -> Source:
-    """A file's text. Raises UsageError where it cannot be read, with the reason."""
+    """Read a spec from a file. Raises UsageError with the reason where it cannot be read."""
     name = os.fspath(path)
     try:
         return Source.of(_read_bounded(name), name)

@@ -33,6 +33,7 @@ class Suite:
 
     @property
     def source(self) -> Source:
+        """The text of the spec, with its name."""
         return self.checked.source
 
     @property
@@ -80,8 +81,9 @@ def _output_scale_text(output: Output) -> str:
 
 
 def load(path: str | os.PathLike[str], *, allow_files: Sequence[str] = ()) -> Suite:
-    """The suite in a `.rmg` file. Raises SpecError with every mistake, UsageError where there is no
-    such file.
+    """The suite in a `.rmg` file.
+
+    Raises SpecError with every mistake, UsageError for a file that cannot be read.
 
     `allow_files` are folders outside of that of the spec from which it may import.
     """
@@ -100,11 +102,11 @@ def loads(text: str, name: str = "<spec>") -> Suite:
 def check(
     spec: str | os.PathLike[str], data: object = None, *, allow_files: Sequence[str] = ()
 ) -> tuple[Diagnostic, ...]:
-    """Every mistake, doubt and remark about a spec (a text or a file), in the order of its lines;
-    raises for none.
+    """Every error, warning and note about a spec, in the order of its lines.
 
-    With `data`, its real columns are known too. `allow_files` are folders outside of that of the
-    spec from which it may import.
+    `spec` is a text or the path of a file. With `data`, the spec is also checked against the
+    columns of the data. Mistakes in the spec are returned and never raised. `allow_files` are
+    folders outside of that of the spec from which it may import.
 
     >>> [d.code for d in check("aggregate a = b")]
     ['RMG215']
@@ -118,6 +120,7 @@ def check(
 
 
 def suite_of(source: Source, allow_files: Sequence[str] = ()) -> Suite:
-    found = run_checker(source, allow_files=allow_files)
-    raise_errors(found.diagnostics)
-    return Suite(found.suite, found.diagnostics)
+    """The suite of a source. Raises SpecError with every mistake."""
+    result = run_checker(source, allow_files=allow_files)
+    raise_errors(result.diagnostics)
+    return Suite(result.suite, result.diagnostics)

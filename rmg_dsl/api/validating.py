@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 from rmg_dsl import tables
 from rmg_dsl.api.preparing import GradingJob
@@ -20,16 +20,19 @@ if TYPE_CHECKING:
 
 
 def validations_of(job: GradingJob) -> ValidationCollector:
-    """What collects the verdicts that a job compares: judges have a baseline beside them, code and
-    itself none.
+    """The collector of the verdicts that a job compares with people.
+
+    Where a judge gives the verdicts, the lexical baseline answers the same questions.
     """
-    asked = {each.scoring for each in job.plan.validations if _has_judge(job, each.scoring)}
-    return ValidationCollector(job.plan, job.evaluator, LexicalModel(), asked)
+    scorings = (validation.scoring for validation in job.plan.validations)
+    judged = {scoring for scoring in scorings if _has_judge(job, scoring)}
+    return ValidationCollector(job.plan, job.evaluator, LexicalModel(), judged)
 
 
 def _has_judge(job: GradingJob, scoring: int) -> bool:
-    """Is a judge asked about one row? What a row is among others, a baseline would be asked of all
-    of them.
+    """Whether a scoring asks a judge other than the baseline, about one row at a time.
+
+    A ranking has no baseline, which would have to rank all rows of a group.
     """
     needed = needed_by(job.plan, scoring)
     if any(rank.number in needed for rank in job.plan.ranks):
@@ -39,7 +42,7 @@ def _has_judge(job: GradingJob, scoring: int) -> bool:
 
 
 def validation_results(validations: ValidationCollector) -> tuple[ValidationResult, ...]:
-    """What the validations of a run have found."""
+    """The agreement of each validated grader with people, after the last row."""
     if not validations.validation_columns:
         return ()
     from rmg_dsl.report.validation import validate_grader
@@ -48,7 +51,7 @@ def validation_results(validations: ValidationCollector) -> tuple[ValidationResu
 
 
 def agreement(
-    data: Any,
+    data: object,
     columns: Sequence[str],
     *,
     level: str = "pooled",
@@ -56,7 +59,7 @@ def agreement(
     labels: Sequence[object] | None = None,
     ordered: bool = True,
 ) -> DataFrame:
-    """How far raters agree whose verdicts are columns of a frame, a list of dicts or a file.
+    """Measure how far raters agree. Their verdicts are columns of a frame, list of dicts or file.
 
     >>> import rmg_dsl as rmg
     >>> rows = [{"ann": 1, "bob": 1}, {"ann": 2, "bob": 2}]
@@ -67,34 +70,38 @@ def agreement(
     1  ann, bob           kappa  3    0.4
     2  ann, bob  weighted_kappa  3    0.4
 
-    A frame with a row for each statistic that the verdicts allow, of every pair of raters and then
-    of all together: `raters`, `statistic`, `n` (the rows that it rests on), `value`, its 95 %
-    bounds `low` and `high`, and `why` where one of them cannot be had. Null is no verdict: a pair
-    rests on the rows that both have judged, `alpha_…` on those that two or more have, `fleiss` on
-    those that all have.
+    The result is a frame with a row for each statistic that the verdicts allow: first of every pair
+    of raters, then of all raters together. Its columns are `raters`, `statistic`, `n` (the number
+    of rows behind the value), `value`, the 95 % bounds `low` and `high`, and `why` (the reason
+    where the value or a bound is missing).
 
-    Words have accuracy and kappa, whole numbers the weighted kappas too, numbers the correlations.
-    `labels` says the labels of the scale in order, also those that nobody gave, `ordered=False`
-    that numbers are only codes. `group` names a column of what belongs together: bounds then draw
-    whole groups. With it, `level="per_group"` gives the mean of each statistic within the groups,
-    and `level="system"` the correlations of the groups' means.
+    Null is no verdict. A pair is compared on the rows that both have judged, `alpha_…` uses the
+    rows with two verdicts or more, and `fleiss` the rows that all have judged.
 
-    Raises UsageError for fewer than two columns, a column that is not there, and another level;
-    DataError for verdicts that cannot be compared.
+    Words have accuracy and kappa; whole numbers have the weighted kappas too; numbers have the
+    correlations. `labels` lists the labels of the scale in order, including those that no rater
+    used. `ordered=False` says that numbers are only codes. `group` names a column whose equal
+    values mark rows that belong together: the bootstrap of the bounds then draws whole groups. With
+    `group`, `level="per_group"` gives the mean of each statistic within the groups, and
+    `level="system"` the correlations of the means of the groups.
+
+    Raises UsageError for fewer than two columns, a column that the data lacks, and an unknown
+    `level`; DataError for verdicts that cannot be compared.
     """
     from rmg_dsl.stats.comparison import AGREEMENT_COLUMNS, agreement_table
 
     table = tables.open_table(data)
-    wanted = [*columns] if not isinstance(columns, str) else [columns]
-    _check_agreement_args(wanted, level, group, table)
-    verdicts: dict[str, list[Any]] = {name: [] for name in wanted}
+    # A string is a sequence of strings too: it would name a column for each of its letters.
+    names = [*columns] if not isinstance(columns, str) else [columns]
+    _check_agreement_args(names, level, group, table)
+    verdicts: dict[str, list[object]] = {name: [] for name in names}
     groups: list[Hashable] = []
     for row in table:
         for name, column in verdicts.items():
             column.append(row[name])
-        groups.append(None if group is None else _hashable_group(row[group]))
+        groups.append(None if group is None else _group_of(row, group))
     try:
-        found = agreement_table(
+        rows = agreement_table(
             verdicts,
             labels=labels,
             ordered=ordered,
@@ -103,7 +110,7 @@ def agreement(
         )
     except ValueError as error:
         raise DataError(f"{table.name}: {error}") from None
-    frame: DataFrame = tables.records_to_frame(found, AGREEMENT_COLUMNS, _AGREEMENT_KINDS)
+    frame: DataFrame = tables.records_to_frame(rows, AGREEMENT_COLUMNS, _AGREEMENT_KINDS)
     return frame
 
 
@@ -143,5 +150,7 @@ def _check_agreement_args(
         )
 
 
-def _hashable_group(value: Any) -> Hashable:
+def _group_of(row: tables.Row, column: str) -> Hashable:
+    value = row[column]
+    # A cell of JSON can be a list or a dict, which cannot be a key.
     return value if isinstance(value, Hashable) else repr(value)

@@ -233,7 +233,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """A key of an object, an allowed method, or an attribute of `loop`; no other Python
         attribute.
         """
-        obj = _unpacked(obj)
+        obj = _unpack_container(obj)
         if isinstance(obj, Mapping):
             return self.getitem(obj, attribute)
         if isinstance(obj, LoopContext) and attribute in LOOP_ATTRIBUTES:
@@ -243,7 +243,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return Missing(name=attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        obj = _unpacked(obj)
+        obj = _unpack_container(obj)
         if not isinstance(obj, Mapping) and isinstance(argument, str):
             return Missing(name=argument)
         if isinstance(obj, str) and not isinstance(argument, slice):
@@ -268,7 +268,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
-def _unpacked(value: Any) -> Any:
+def _unpack_container(value: Any) -> Any:
     """A list or object of the row where a cell holds one as JSON."""
     if type(value) is not CellText:
         return value
@@ -405,7 +405,7 @@ def _loop_filter(
 
 def _items_of(value: Any) -> Any:
     """What a loop or a filter walks over: a text is no list of letters."""
-    items = _unpacked(value)
+    items = _unpack_container(value)
     if isinstance(items, str):
         raise TypeError("a text is no list: only a list has items")
     return items
@@ -558,7 +558,7 @@ def _item_filter(name: str) -> Callable[..., Any]:
 
 def _length_filter(value: Any) -> int:
     # What has no length is an error of the row.
-    return len(_unpacked(value))
+    return len(_unpack_container(value))
 
 
 def _counting_filter(name: str) -> Callable[..., Any]:
@@ -580,7 +580,7 @@ _OWN_FILTERS: dict[str, Callable[..., Any]] = {
     _REQUIRE_FILTER: _require_filter,
     _CONCAT_FILTER: _concat_filter,
     _NONE_FILTER: _none_filter,
-    _UNPACK_FILTER: _unpacked,
+    _UNPACK_FILTER: _unpack_container,
     "join": _join_filter,
     "replace": _replace_filter,
     "sum": _sum_filter,

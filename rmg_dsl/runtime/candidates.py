@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from rmg_dsl.cells import unpacked
+from rmg_dsl.cells import unpack_cell
 from rmg_dsl.ir.expr import Term
 from rmg_dsl.ir.scoring import ListwiseRanking, PairwiseRanking, PairwiseScoring, ScoreRanking
 from rmg_dsl.plan import RankStep
@@ -39,7 +39,7 @@ def _candidate_entry(
     evaluator: ExpressionEvaluator,
     state: RowState,
 ) -> RankingEntry:
-    candidate = unpacked(_required_value(among, evaluator, state))
+    candidate = unpack_cell(_required_value(among, evaluator, state))
     if key is None and not isinstance(candidate, list):
         fail(
             Status.ERROR,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn, TypeAlias
 
-from rmg_dsl.cells import CellText, unpacked
+from rmg_dsl.cells import CellText, unpack_cell
 from rmg_dsl.ir import expr
 from rmg_dsl.ir.expr import Term
 from rmg_dsl.prompts.template import has_blank_item, is_blank
@@ -244,7 +244,7 @@ def _compile_get_field(evaluator: ExpressionEvaluator, term: expr.GetField) -> R
     base, key = evaluator.row_function(term.base), term.key
 
     def get_field(state: RowState) -> Data:
-        value = unpacked(base(state))
+        value = unpack_cell(base(state))
         if isinstance(value, list):
             return [item.get(key) if isinstance(item, Mapping) else None for item in value]
         return value.get(key) if isinstance(value, Mapping) else None
@@ -257,7 +257,7 @@ def _compile_index(evaluator: ExpressionEvaluator, term: expr.Index) -> RowFunct
 
     def get_item(state: RowState) -> Data:
         base, index = both(state)
-        base = unpacked(base)
+        base = unpack_cell(base)
         if isinstance(base, Mapping):
             return base.get(index)
         if type(index) is CellText:
@@ -369,7 +369,7 @@ def _comparable(value: Data, other: Data) -> Data:
 
 def _is_in(value: Data, container: Data) -> bool:
     """Is the value an item of a list, or a part of a text? 1 and "1" are different items."""
-    container = unpacked(container)
+    container = unpack_cell(container)
     if isinstance(container, list):
         if container and type(value) is CellText:
             value = _comparable(value, container[0])
@@ -548,7 +548,7 @@ def _compile_aggregate(evaluator: ExpressionEvaluator, term: expr.Aggregate) -> 
         values, weights = parts(state)
         terms: Sequence[Term] = term.parts
         if len(terms) == 1:
-            values = [unpacked(values[0])]
+            values = [unpack_cell(values[0])]
         # A single part that is a list is aggregated over its items.
         if len(terms) == 1 and isinstance(values[0], list):
             values, weights = values[0], [1.0] * len(values[0])

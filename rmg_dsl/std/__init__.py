@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rmg_dsl.cells import CellText, unpacked
+from rmg_dsl.cells import CellText, unpack_cell
 from rmg_dsl.checker import Function, signatures_of
 from rmg_dsl.diagnostics import Source
 from rmg_dsl.syntax import nodes, parse
@@ -93,7 +93,7 @@ def _text_argument(value: object, name: str) -> str:
 
 
 def _list_argument(value: object, name: str) -> object:
-    value = unpacked(value)
+    value = unpack_cell(value)
     if isinstance(value, str):
         raise TypeError(f"`{name}` wants a list, and this is a text")
     return value

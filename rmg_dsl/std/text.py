@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from unicodedata import normalize
 
-from rmg_dsl.cells import unpacked
+from rmg_dsl.cells import unpack_cell
 from rmg_dsl.patterns import search_pattern
 
 
@@ -40,7 +40,7 @@ def length(value: str | Sequence[object] | Mapping[str, object]) -> int:
     >>> length(["a", "b"]), length("abc"), length([])
     (2, 3, 0)
     """
-    return len(unpacked(value))
+    return len(unpack_cell(value))
 
 
 def lower(text: str) -> str:

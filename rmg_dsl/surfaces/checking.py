@@ -6,7 +6,7 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,33 +30,36 @@ _MAX_FIX_ROUNDS = 10
 
 
 def check(chosen: Namespace) -> int:
-    """Every mistake of every spec, in one run."""
-    read, unread = _for_each_file(chosen.specs, lambda path: _check_file(path, chosen))
-    # Two specs may import the same file: its mistakes are told once.
-    found = list(
-        {(d.source.name, d.span, d.code, d.message): d for each in read for d in each}.values()
-    )
-    _write_report(found, chosen.format)
+    """Report every mistake of every spec, after `--fix` those that are left."""
+    checked, unread = _for_each_file(chosen.specs, lambda path: _check_file(path, chosen))
+    diagnostics = _unique_diagnostics(chain.from_iterable(checked))
+    _write_report(diagnostics, chosen.format)
     if unread:
         return EXIT_BAD_INPUT
-    return EXIT_CHECK_FAILED if any(d.severity != "note" for d in found) else EXIT_OK
+    return EXIT_CHECK_FAILED if any(d.severity != "note" for d in diagnostics) else EXIT_OK
+
+
+def _unique_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Drop repeated diagnostics: two specs may import the same file."""
+    return list({(d.source.name, d.span, d.code, d.message): d for d in diagnostics}.values())
 
 
 def _for_each_file(
     paths: Iterable[str], work: Callable[[str], FileOutcome]
 ) -> tuple[list[FileOutcome], int]:
-    """What comes of every file that can be read, and how many cannot: these are told, and keep
-    nobody waiting.
+    """Do the work for every file, and count the files that cannot be read.
+
+    Such a file is reported on standard error, and the other files are still processed.
     """
-    found: list[FileOutcome] = []
+    outcomes: list[FileOutcome] = []
     unread = 0
     for path in paths:
         try:
-            found.append(work(path))
+            outcomes.append(work(path))
         except UsageError as error:
             unread += 1
             write_stderr(f"rmg: {error}")
-    return found, unread
+    return outcomes, unread
 
 
 def _check_file(path: str, chosen: Namespace) -> tuple[Diagnostic, ...]:
@@ -65,23 +68,26 @@ def _check_file(path: str, chosen: Namespace) -> tuple[Diagnostic, ...]:
     return api.check(Path(path), chosen.data, allow_files=chosen.allow_files)
 
 
-def _write_report(found: Sequence[Diagnostic], form: str) -> None:
+def _write_report(diagnostics: Sequence[Diagnostic], form: str) -> None:
     match form:
         case "json":
-            write_stdout(json.dumps(render_json(found), ensure_ascii=False))
+            write_stdout(json.dumps(render_json(diagnostics), ensure_ascii=False))
         case "sarif":
-            write_stdout(json.dumps(render_sarif(found, rmg_dsl.__version__), ensure_ascii=False))
+            report = render_sarif(diagnostics, rmg_dsl.__version__)
+            write_stdout(json.dumps(report, ensure_ascii=False))
         case "github":
-            write_stdout(render_github(found)) if found else None
+            # Without diagnostics an empty line would be left in the log.
+            if diagnostics:
+                write_stdout(render_github(diagnostics))
         case _:
-            print_diagnostics(found, sys.stdout)
+            print_diagnostics(diagnostics, sys.stdout)
 
 
 # ── fixes ──
 
 
 def _fix_file(path: str, data: str | None, allow_files: Sequence[str]) -> None:
-    """Apply the fixes that leave no choice; those of one round can open the way for more."""
+    """Apply the unambiguous fixes, in rounds, because one fix can make another mistake visible."""
     for _ in range(_MAX_FIX_ROUNDS):
         source = api.read_source(path)
         diagnostics = api.check(Path(path), data, allow_files=allow_files)
@@ -100,16 +106,16 @@ def _fix_text(source: Source, fix: Fix) -> str:
     before, after = source.text[fix.span.start : fix.span.end], fix.text.strip()
     if not before:
         return f"added `{after}`"
-    # Only blanks or line breaks changed: the same word twice would explain nothing.
+    # Only blanks or line breaks changed: showing the same word twice would explain nothing.
     if before.strip() == after:
-        return (
-            f"`{after}` stands on a line of its own" if "\n" in fix.text else f"blanks at `{after}`"
-        )
+        if "\n" in fix.text:
+            return f"`{after}` stands on a line of its own"
+        return f"blanks at `{after}`"
     return f"`{before}` is now `{after}`"
 
 
 def chosen_fixes(diagnostics: Iterable[Diagnostic]) -> list[Fix]:
-    """The fixes that leave no choice: each diagnostic's all or none, and no two in one place."""
+    """The unambiguous fixes: all of a diagnostic or none, and no two at the same place."""
     chosen: list[Fix] = []
     for diagnostic in diagnostics:
         fixes = list(dict.fromkeys(Fix(fix.span, fix.text) for fix in diagnostic.fixes))
@@ -120,30 +126,29 @@ def chosen_fixes(diagnostics: Iterable[Diagnostic]) -> list[Fix]:
 
 
 def apply_fixes(source: Source, chosen: Iterable[Fix]) -> str:
-    """The text with these fixes, if it can still be read then."""
+    """The text with these fixes; unchanged if they would make a readable spec unreadable."""
     text = source.text
+    # From the end of the text to its start, so that the places of the other fixes stay valid.
     for fix in sorted(chosen, reverse=True):
         text = text[: fix.span.start] + fix.text + text[fix.span.end :]
     return text if _still_parses(source, text) else source.text
 
 
 def _fixes_overlap(fixes: Iterable[Fix]) -> bool:
-    """Do two of them want the same place? Then they are alternatives, and a person has to
-    choose.
-    """
+    """Whether two fixes change the same place. Such fixes are alternatives for a person."""
     spans = sorted(fix.span for fix in fixes)
     return any(one == other or one.end > other.start for one, other in pairwise(spans))
 
 
 def _still_parses(source: Source, text: str) -> bool:
-    """A text that could be parsed can still be."""
+    """Whether the new text can be parsed, or the old one could not be either."""
     return has_errors(parse(source).diagnostics) or not has_errors(
         parse(Source(source.name, text)).diagnostics
     )
 
 
 def _write_source(path: str, text: str) -> None:
-    """With the line ends and the byte-order mark that the file has."""
+    """Write a spec with the line ends and the byte-order mark that its file has."""
     from rmg_dsl.tables import write_text
 
     before = Path(path).read_bytes()
@@ -155,7 +160,7 @@ def _write_source(path: str, text: str) -> None:
 
 
 def fmt(chosen: Namespace) -> int:
-    """The one layout, written back; `--check` only tells."""
+    """Rewrite specs in the standard layout; with `--check`, only say which would change."""
     codes, unread = _for_each_file(chosen.files, lambda path: _format_file(path, chosen))
     return EXIT_BAD_INPUT if unread else max(codes, default=EXIT_OK)
 
@@ -172,8 +177,10 @@ def _format_file(path: str, chosen: Namespace) -> int:
     formatted = format_source(parsed)
     same = formatted == (source.text if path == "-" else Path(path).read_bytes().decode("utf-8"))
     if chosen.check:
-        write_stderr(f"{source.name} would change") if not same else None
-        return EXIT_OK if same else EXIT_CHECK_FAILED
+        if same:
+            return EXIT_OK
+        write_stderr(f"{source.name} would change")
+        return EXIT_CHECK_FAILED
     _write_formatted(path, formatted, same)
     return EXIT_OK
 
@@ -182,7 +189,9 @@ def _write_formatted(path: str, formatted: str, same: bool) -> None:
     from rmg_dsl.tables import write_text
 
     if path == "-":
-        write_stdout(formatted) if formatted else None
+        # `write_stdout` ends every text with a line end; an empty spec stays empty.
+        if formatted:
+            write_stdout(formatted)
     elif not same:
         write_text(path, formatted)
 

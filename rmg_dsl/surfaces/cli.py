@@ -8,8 +8,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import rmg_dsl
 from rmg_dsl.api.options import Flag, option_flags
@@ -80,9 +81,9 @@ class _Parser(argparse.ArgumentParser):
     Such a text may import a package that no other start of the command needs.
     """
 
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
-        super().__init__(*arguments, **settings)
-        self._late_helps: dict[argparse.Action, Callable[[], str]] = {}
+    @cached_property
+    def _late_helps(self) -> dict[argparse.Action, Callable[[], str]]:
+        return {}
 
     def add_late_help(self, action: argparse.Action, text: Callable[[], str]) -> None:
         """Compute the help text of an argument when help is shown."""
@@ -90,6 +91,7 @@ class _Parser(argparse.ArgumentParser):
         self._late_helps[action] = text
 
     def format_help(self) -> str:
+        """The help text, with the texts that are computed only now."""
         for action, text in self._late_helps.items():
             action.help = text()
         return super().format_help()

@@ -1,6 +1,6 @@
-"""Completion and help in cells: from the text that a shell hands over to `rmg_dsl.editing`.
+"""Completion and help in the cells of a notebook or of IPython, by `rmg_dsl.editing`.
 
-IPython comes in inside.
+IPython is imported only inside functions.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from rmg_dsl.diagnostics import Source
 from rmg_dsl.editing import Completion, complete, help_at
@@ -23,8 +23,11 @@ from rmg_dsl.surfaces.option_line import (
     PartialOptionLine,
     parse_partial_line,
 )
+from rmg_dsl.surfaces.shell import Shell, kernel_of
 
-Shell = Any  # as in magics.py
+if TYPE_CHECKING:
+    from IPython.core.completer import CompletionContext, SimpleMatcherResult
+
 MATCHER_ID = "rmg"
 _CELL_MAGIC = re.compile(r"\s*%%(grade|rmg)\b([^\n]*)")
 _LINE_MAGIC = re.compile(r"\s*(?:[\w.]+\s*=\s*)?%grade\b(.*)", re.S)
@@ -36,8 +39,7 @@ _MAX_FILE_BYTES = 4_000_000
 
 
 def register_completer(shell: Shell) -> None:
-    """Let the shell ask us what may stand at the cursor of a cell; once, however often it is
-    loaded.
+    """Add our matcher to the completer of the shell, in place of an earlier one.
 
     IPython before 8.6, which Colab has, cannot ask: there cells have no completion.
     """
@@ -46,29 +48,24 @@ def register_completer(shell: Shell) -> None:
     except ImportError:
         return
 
-    terminal = getattr(shell, "kernel", None) is None
+    on_terminal = kernel_of(shell) is None
 
-    def matcher(context: Any) -> dict[str, Any]:
-        text = context.full_text
-        at = (
-            sum(len(line) + 1 for line in text.split("\n")[: context.cursor_line])
-            + context.cursor_position
-        )
-        found = complete_cell(text, at, shell.user_ns)
-        written = text[found.start : at]
-        offered = [
-            SimpleCompletion(each.text, type=_type_label(each, terminal))
-            for each in found.completion_items
+    def matcher(context: CompletionContext) -> SimpleMatcherResult:
+        text, cursor = context.full_text, _cursor_in_text(context)
+        completions = complete_cell(text, cursor, shell.user_ns)
+        typed = text[completions.start : cursor]
+        offers = [
+            SimpleCompletion(completion.text, type=_type_label(completion, on_terminal))
+            for completion in completions.completion_items
         ]
-        # Only a matcher that has something can keep Python's names away: where nothing fits, what
-        # is written does.
-        as_written = (
-            [SimpleCompletion(written, type="text")] if found.is_exclusive and written else []
-        )
+        # IPython ignores `suppress` of a matcher without completions. Offering the typed text again
+        # keeps the names of Python away where none can stand.
+        if not offers and completions.is_exclusive and typed:
+            offers = [SimpleCompletion(typed, type="text")]
         return {
-            "completions": offered or as_written,
-            "matched_fragment": written,
-            "suppress": found.is_exclusive,
+            "completions": offers,
+            "matched_fragment": typed,
+            "suppress": completions.is_exclusive,
             "ordered": True,
         }
 
@@ -78,31 +75,38 @@ def register_completer(shell: Shell) -> None:
     )
 
 
-def _type_label(completion: Completion, terminal: bool) -> str:
-    """What is shown beside the text: a terminal has room for a whole line, the box of a notebook
-    for a word.
+def _cursor_in_text(context: CompletionContext) -> int:
+    """The place of the cursor in the whole cell; IPython gives its line and column."""
+    lines_above = context.full_text.split("\n")[: context.cursor_line]
+    return sum(len(line) + 1 for line in lines_above) + context.cursor_position
+
+
+def _type_label(completion: Completion, on_terminal: bool) -> str:
+    """The text beside a completion: a line on a terminal, a word in a notebook.
+
+    The list of a notebook has no room for more.
     """
-    return (
-        f"{completion.kind}: {completion.doc}" if terminal and completion.doc else completion.kind
-    )
+    if on_terminal and completion.doc:
+        return f"{completion.kind}: {completion.doc}"
+    return completion.kind
 
 
 def unregister_completer(shell: Shell) -> None:
-    """Take our matcher out of the shell again."""
+    """Remove our matcher from the completer of the shell."""
     if not hasattr(shell.Completer, "custom_matchers"):
         return
-    kept = [
-        m
-        for m in shell.Completer.custom_matchers
-        if getattr(m, "matcher_identifier", "") != MATCHER_ID
+    shell.Completer.custom_matchers[:] = [
+        matcher
+        for matcher in shell.Completer.custom_matchers
+        if getattr(matcher, "matcher_identifier", "") != MATCHER_ID
     ]
-    shell.Completer.custom_matchers[:] = kept
 
 
 @dataclass(frozen=True, slots=True)
 class CellCompletions:
-    """What is offered in place of the characters from `start` on;
-    `alone` where nothing of Python's can stand there.
+    """Completions that replace the text from `start` to the cursor.
+
+    `is_exclusive` is true where no name of Python can stand.
     """
 
     completion_items: Sequence[Completion] = ()
@@ -111,11 +115,12 @@ class CellCompletions:
 
 
 def complete_cell(text: str, cursor: int, names: Mapping[str, object]) -> CellCompletions:
-    """What may stand at the cursor of a cell, given the names of the notebook; nothing in a cell
-    that is not ours.
+    """What may stand at the cursor of a cell; empty in a cell without one of our magics.
 
-    >>> found = complete_cell("%%grade df\\ngrader kind -> bo", 28, {})
-    >>> [each.text for each in found.completion_items], found.is_exclusive
+    `names` are the variables of the user.
+
+    >>> completions = complete_cell("%%grade df\\ngrader kind -> bo", 28, {})
+    >>> [item.text for item in completions.completion_items], completions.is_exclusive
     (['bool'], True)
     """
     cell = _CELL_MAGIC.match(text)
@@ -130,16 +135,15 @@ def complete_cell(text: str, cursor: int, names: Mapping[str, object]) -> CellCo
             cell[1],
         )
     line = _LINE_MAGIC.match(text[text.rfind("\n", 0, cursor) + 1 : cursor])
-    return (
-        _complete_option_line(line[1], cursor, GRADE_FLAGS, names, "file")
-        if line
-        else CellCompletions(start=cursor)
-    )
+    if line is None:
+        return CellCompletions(start=cursor)
+    return _complete_option_line(line[1], cursor, GRADE_FLAGS, names, "file")
 
 
 def help_in_cell(text: str, cursor: int) -> str | None:
-    """What the word at the cursor of a `%%grade` or `%%rmg` cell means; none elsewhere, and where
-    there is no help.
+    """The help on the word at the cursor of a `%%grade` or `%%rmg` cell.
+
+    None in any other cell, and for a word without help.
 
     >>> print(help_in_cell("%%grade df\\ngrader kind -> bool = brief", 27))
     bool: a scale
@@ -160,20 +164,21 @@ def _complete_spec(
     from rmg_dsl.api.sources import universe
 
     body = cell.end() + 1
-    found = complete(
+    completions = complete(
         Source.of(text[body:], "cell"), cursor - body, universe(), _cell_columns(cell, names)
     )
-    word = _LAST_NAME.search(text, 0, cursor)
-    return CellCompletions(
-        found,
-        found[0].start + body if found else word.start() if word else cursor,
-        is_exclusive=True,
-    )
+    if completions:
+        start = completions[0].start + body
+    else:
+        word = _LAST_NAME.search(text, 0, cursor)
+        start = word.start() if word else cursor
+    return CellCompletions(completions, start, is_exclusive=True)
 
 
 # ── the option line ───────────────────────────────────────────────────────────────────────────────
 
-Offers = list[tuple[str, str, str]]
+Offers: TypeAlias = list[tuple[str, str, str]]
+"""What may be inserted: the text, its kind and its description."""
 
 
 def _complete_option_line(
@@ -181,22 +186,21 @@ def _complete_option_line(
 ) -> CellCompletions:
     end = parse_partial_line(line, flags)
     if end.data_start is None:
-        offers = (
-            _flag_offers(flags, end)
-            if end.option == "-"
-            else _option_value_offers(end.option, names)
-        )
+        if end.option == "-":
+            offers = _flag_offers(flags, end)
+        else:
+            offers = _option_value_offers(end.option, names)
         return _matching_completions(offers, end.typed_text, cursor)
-    written = line[end.data_start :]
-    options = [] if written else _flag_offers(flags, end)
-    if magic == "file" and " " not in written:
-        return _matching_completions([*_spec_offers(names), *options], written, cursor)
-    expression = written.partition(" ")[2].lstrip() if magic == "file" else written
+    typed = line[end.data_start :]
+    options = [] if typed else _flag_offers(flags, end)
+    if magic == "file" and " " not in typed:
+        return _matching_completions([*_spec_offers(names), *options], typed, cursor)
+    expression = typed.partition(" ")[2].lstrip() if magic == "file" else typed
+    # Inside of an expression, the completion of Python knows more.
     if expression and not expression.isidentifier():
-        return CellCompletions(start=cursor)  # Python's own completion knows more
-    return _matching_completions(
-        [*([] if magic == "rmg" else _data_offers(names)), *options], expression, cursor
-    )
+        return CellCompletions(start=cursor)
+    data = [] if magic == "rmg" else _data_offers(names)
+    return _matching_completions([*data, *options], expression, cursor)
 
 
 def _matching_completions(offers: Offers, typed: str, cursor: int) -> CellCompletions:
@@ -217,27 +221,25 @@ def _flag_offers(flags: Flags, end: PartialOptionLine) -> Offers:
 
 
 def _option_value_offers(option: str, names: Mapping[str, object]) -> Offers:
-    """What an option takes, where it is of a known kind: models, by their provider or in a
-    variable.
-    """
+    """The values of an option: for `--model` models in variables, the baseline, and providers."""
     if option != "--model":
         return []
     from rmg_dsl.models import PRESETS, ScriptedModel
 
-    held = [
+    variables = [
         (name, "model", "")
         for name, value in _visible_variables(names)
         if isinstance(value, ScriptedModel)
     ]
     return [
-        *held,
+        *variables,
         ("local/lexical", "model", ""),
         *((f"{name}/", "provider", "") for name in PRESETS),
     ]
 
 
 def _spec_offers(names: Mapping[str, object]) -> Offers:
-    """What `%grade` may begin with: suites that were kept, and the files of this folder."""
+    """The specs that `%grade` can name: suites in variables, and files near this folder."""
     from rmg_dsl.api import Suite
 
     suites = [
@@ -247,17 +249,20 @@ def _spec_offers(names: Mapping[str, object]) -> Offers:
 
 
 def _data_offers(names: Mapping[str, object]) -> Offers:
-    """What the data's expression may begin with: the variables that hold rows, then all others."""
-    held = {name: columns_of(value) for name, value in _visible_variables(names)}
-    rows = [
-        (name, "rows", ", ".join(columns[:6]))
-        for name, columns in held.items()
-        if columns is not None
-    ]
-    return [*rows, *((name, "variable", "") for name, columns in held.items() if columns is None)]
+    """The variables with which the expression for the data can begin: those with rows first."""
+    rows: Offers = []
+    others: Offers = []
+    for name, value in _visible_variables(names):
+        columns = columns_of(value)
+        if columns is None:
+            others.append((name, "variable", ""))
+        else:
+            rows.append((name, "rows", ", ".join(columns[:6])))
+    return [*rows, *others]
 
 
 def _visible_variables(names: Mapping[str, object]) -> list[tuple[str, object]]:
+    # A copy, because another thread may add variables meanwhile.
     return [
         (name, value)
         for name, value in list(names.items())
@@ -269,8 +274,9 @@ def _visible_variables(names: Mapping[str, object]) -> list[tuple[str, object]]:
 
 
 def columns_of(value: object) -> list[str] | None:
-    """The names of the columns that rows have, or none where a value is no rows; nothing is
-    computed.
+    """The names of the columns of some data; None for a value that is no data.
+
+    A lazy frame has None too: its columns are known only after a computation.
 
     >>> columns_of([{"query": "Why?"}, {"response": "So."}]), columns_of(3)
     (['query', 'response'], None)
@@ -289,17 +295,20 @@ def columns_of(value: object) -> list[str] | None:
     return None
 
 
-def _columns_of_frame(frame: Any) -> list[str] | None:
+def _columns_of_frame(frame: object) -> list[str] | None:
     kind = type(frame)
-    if hasattr(kind, "collect"):  # to name its columns would compute them
+    # A lazy frame of polars would compute its plan to name its columns.
+    if hasattr(kind, "collect"):
         return None
-    names = frame.column_names if hasattr(kind, "column_names") else frame.columns
+    attribute = "column_names" if hasattr(kind, "column_names") else "columns"
+    names: Iterable[object] = getattr(frame, attribute)
     return [name for name in names if isinstance(name, str)]
 
 
 def _cell_columns(cell: re.Match[str], names: Mapping[str, object]) -> list[str] | None:
-    """The columns of what the magic line names; where it names nothing, those of the only frame
-    that there is.
+    """The columns of the data that the line of the magic names.
+
+    Where it names none, as in `%%rmg`, those of the only variable with rows, if there is just one.
     """
     end = parse_partial_line(cell[2], GRADE_FLAGS)
     expression = cell[2][end.data_start :].strip() if end.data_start is not None else ""
@@ -314,8 +323,9 @@ def _cell_columns(cell: re.Match[str], names: Mapping[str, object]) -> list[str]
 
 
 def _columns_of_expression(expression: str, names: Mapping[str, object]) -> list[str] | None:
-    """The columns of the variable that an expression begins with, of rows that are written out, or
-    of a file.
+    """The columns of an expression: of its first variable, of a literal, or of a file.
+
+    The expression is not evaluated, because completion must not run code.
     """
     name = _NAME.match(expression)
     if name is not None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rmg_dsl.errors import UsageError
 from rmg_dsl.surfaces import completing, magics
+from rmg_dsl.surfaces.shell import Shell, kernel_of, uses_colour
 
-Shell = Any  # as in magics.py
 _MAGICS = {"cell": ("grade", "rmg"), "line": ("grade", "rmg_help")}
 _PROMPT_METHOD = "_extra_prompt_options"
 _INSPECT_METHOD = "do_inspect"
@@ -24,7 +22,10 @@ Without a name it lists what there is.
 
 
 def load_extension(shell: Shell) -> None:
-    """Give the shell all that we have for it; loading twice is loading once."""
+    """Add the magics, the completion, the help and the colours to the shell.
+
+    It may be called again: everything is replaced, and nothing is added twice.
+    """
     from IPython.core.magic import no_var_expand
 
     def rmg_help(line: str) -> None:
@@ -34,17 +35,18 @@ def load_extension(shell: Shell) -> None:
     magics.register_magics(shell)
     shell.register_magic_function(no_var_expand(rmg_help), "line", "rmg_help")
     completing.register_completer(shell)
-    _install_inspect_help(getattr(shell, "kernel", None))
+    _install_inspect_help(kernel_of(shell))
     _install_lexer(shell)
 
 
 def unload_extension(shell: Shell) -> None:
-    """Leave the shell as it was before."""
+    """Remove everything that `load_extension` has added."""
     for kind, names in _MAGICS.items():
         for name in names:
             shell.magics_manager.magics[kind].pop(name, None)
     completing.unregister_completer(shell)
-    for owner, name in ((shell, _PROMPT_METHOD), (getattr(shell, "kernel", None), _INSPECT_METHOD)):
+    for owner, name in ((shell, _PROMPT_METHOD), (kernel_of(shell), _INSPECT_METHOD)):
+        # Our methods are attributes of the instance; below them are those of its class.
         getattr(owner, "__dict__", {}).pop(name, None)
 
 
@@ -59,44 +61,46 @@ def _print_help(shell: Shell, line: str) -> None:
         return
     except UsageError as error:
         unknown = error
-    raise without_frames(unknown, colour=str(getattr(shell, "colors", "")).lower() != "nocolor")
+    # Outside of the `except`, so that its error is not shown as the context of this one.
+    raise without_frames(unknown, colour=uses_colour(shell))
 
 
-def _install_inspect_help(kernel: Any) -> None:
-    """In a notebook: Shift-Tab on a word of one of our cells.
+def _install_inspect_help(kernel: object | None) -> None:
+    """Answer Shift-Tab in a notebook with the help on a word of our language.
 
-    The kernel's own answer stands for all other cells.
+    The kernel still answers for every cell that is not ours.
     """
-    own = getattr(type(kernel), _INSPECT_METHOD, None)
-    if own is None:
+    original = getattr(type(kernel), _INSPECT_METHOD, None)
+    if original is None:
         return
 
-    def inspect(code: str, cursor_pos: int, *more: Any, **named: Any) -> Any:
+    def inspect(code: str, cursor_pos: int, *arguments: object, **options: object) -> object:
         text = completing.help_in_cell(code, cursor_pos)
         if text is None:
-            return own(kernel, code, cursor_pos, *more, **named)
+            reply: object = original(kernel, code, cursor_pos, *arguments, **options)
+            return reply
         return {"status": "ok", "found": True, "data": {"text/plain": text}, "metadata": {}}
 
     setattr(kernel, _INSPECT_METHOD, inspect)
 
 
 def _install_lexer(shell: Shell) -> None:
-    """On a terminal: our lexer for our cells, beside those that IPython has for its own."""
-    own = getattr(type(shell), _PROMPT_METHOD, None)
-    if own is None:
+    """Colour our cells on a terminal, beside the cells for which IPython has lexers itself."""
+    original = getattr(type(shell), _PROMPT_METHOD, None)
+    if original is None:
         return
     from prompt_toolkit.lexers import PygmentsLexer
 
     from rmg_dsl.integrations.pygments_lexer import RmgLexer
 
-    def options() -> dict[str, Any]:
-        found: dict[str, Any] = own(shell)
-        # IPython offers no other way in; where it keeps its lexers elsewhere, cells look like
-        # Python.
-        known = getattr(found.get("lexer"), "magic_lexers", None)
-        if isinstance(known, dict):
-            known.update(dict.fromkeys(("grade", "rmg"), lexer))
-        return found
+    def prompt_options() -> dict[str, object]:
+        options: dict[str, object] = original(shell)
+        # IPython has no public way to add a lexer. A version that keeps its lexers elsewhere
+        # colours our cells as Python.
+        magic_lexers = getattr(options.get("lexer"), "magic_lexers", None)
+        if isinstance(magic_lexers, dict):
+            magic_lexers.update(dict.fromkeys(("grade", "rmg"), lexer))
+        return options
 
     lexer = PygmentsLexer(RmgLexer)
-    setattr(shell, _PROMPT_METHOD, options)
+    setattr(shell, _PROMPT_METHOD, prompt_options)

@@ -11,9 +11,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import CodeType
+from typing import TYPE_CHECKING
 
 from rmg_dsl.errors import RmgError, UsageError
+from rmg_dsl.surfaces.shell import Shell, kernel_of, uses_colour
 
 if TYPE_CHECKING:
     from rmg_dsl.api import Options, PlanView, Result, Suite
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from rmg_dsl.diagnostics import Source
     from rmg_dsl.surfaces.option_line import OptionLine
 
-Shell = Any  # IPython's own: its modules are imported only where they are needed
 _FIRST_WORD = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|(\S+))""")
 
 _GRADE_HELP = """Grade rows by the spec in this cell, or in a file.
@@ -49,13 +50,13 @@ Options:
 
 
 def register_magics(shell: Shell) -> None:
-    """Give the shell its magics; nothing else happens: no thread, no network, no model."""
+    """Add the magics to the shell. This starts no thread, opens no connection and no model."""
     from IPython.core.magic import needs_local_scope, no_var_expand
 
     from rmg_dsl.surfaces.option_line import GRADE_FLAGS, RMG_FLAGS, describe_flags
 
     def grade(
-        line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
+        line: str, cell: str | None = None, local_ns: Mapping[str, object] | None = None
     ) -> object:
         return _run_without_frames(shell, lambda: _grade(shell, line, cell, local_ns))
 
@@ -64,24 +65,25 @@ def register_magics(shell: Shell) -> None:
 
     grade.__doc__ = _GRADE_HELP + describe_flags(GRADE_FLAGS.values())
     rmg.__doc__ = _RMG_HELP + describe_flags(RMG_FLAGS.values())
-    # Else IPython would put values in the place of `{x}` and `$x` before the line comes here.
+    # `no_var_expand`: IPython would replace `{x}` and `$x` in the line by values.
     shell.register_magic_function(no_var_expand(needs_local_scope(grade)), "line_cell", "grade")
     shell.register_magic_function(no_var_expand(rmg), "cell", "rmg")
 
 
 def _run_without_frames(shell: Shell, work: Callable[[], object]) -> object:
-    """A mistake of the author's is told in its own words;
-    Python's frames are for mistakes of ours.
+    """Show a mistake of the author as a message without a traceback.
+
+    Any other exception is a defect of ours or of the author's functions, and keeps its traceback.
     """
-    failed: BaseException
+    failure: BaseException
     try:
         return work()
     except (RmgError, KeyboardInterrupt) as error:
-        failed = error
+        failure = error
     from rmg_dsl.surfaces.notebook import without_frames
 
-    # Raised here, outside of the `except`: what it came from must not be shown with it.
-    raise without_frames(failed, colour=str(getattr(shell, "colors", "")).lower() != "nocolor")
+    # Outside of the `except`, so that the error has no context that IPython would show.
+    raise without_frames(failure, colour=uses_colour(shell))
 
 
 # ── %%rmg ─────────────────────────────────────────────────────────────────────────────────────────
@@ -110,7 +112,7 @@ def _compile_cell(shell: Shell, line: str, cell: str) -> Suite:
 
 @dataclass(frozen=True, slots=True)
 class _GradeRequest:
-    """A `%grade` whose line has been read: nothing has been run yet."""
+    """What a `%grade` or `%%grade` asks for, read from its line before anything runs."""
 
     spec: Suite
     data: object
@@ -120,16 +122,16 @@ class _GradeRequest:
 
 
 def _grade(
-    shell: Shell, line: str, cell: str | None, local_ns: Mapping[str, Any] | None
+    shell: Shell, line: str, cell: str | None, local_ns: Mapping[str, object] | None
 ) -> Result | PlanView | None:
-    asked = _read_grade_request(shell, line, cell, {**shell.user_ns, **(local_ns or {})})
-    if asked.data is None:
-        return _plan_request(asked)
-    return _run_request(shell, asked)
+    request = _read_grade_request(shell, line, cell, {**shell.user_ns, **(local_ns or {})})
+    if request.data is None:
+        return _plan_request(request)
+    return _run_request(shell, request)
 
 
 def _read_grade_request(
-    shell: Shell, line: str, cell: str | None, names: dict[str, Any]
+    shell: Shell, line: str, cell: str | None, names: dict[str, object]
 ) -> _GradeRequest:
     from rmg_dsl.api import Options
     from rmg_dsl.surfaces.option_line import GRADE_FLAGS, options_from_line, parse_option_line
@@ -151,12 +153,10 @@ def _read_grade_request(
 
 
 def _progress_option(shell: Shell, chosen: OptionLine) -> bool | None:
-    """Progress is shown at once in a cell, on a terminal as ever, and not where the line says
-    `--quiet`.
-    """
+    """The option `progress`: on in a notebook, off with `--quiet`, the default on a terminal."""
     if "--quiet" in chosen:
         return False
-    return True if getattr(shell, "kernel", None) is not None else None
+    return True if kernel_of(shell) is not None else None
 
 
 def _variable_name(line: OptionLine) -> str | None:
@@ -166,47 +166,48 @@ def _variable_name(line: OptionLine) -> str | None:
     return name
 
 
-def _plan_request(asked: _GradeRequest) -> PlanView:
-    """Without rows: everything that can be said about the spec, and the plan."""
+def _plan_request(request: _GradeRequest) -> PlanView:
+    """The plan of a request without data. Shows the diagnostics of the spec."""
     from rmg_dsl.api import plan_of
     from rmg_dsl.surfaces.notebook import display_diagnostics
 
-    view = plan_of(asked.spec, None, asked.options)
-    display_diagnostics(asked.spec.diagnostics)
+    view = plan_of(request.spec, None, request.options)
+    display_diagnostics(request.spec.diagnostics)
     return view
 
 
-def _run_request(shell: Shell, asked: _GradeRequest) -> Result | PlanView | None:
+def _run_request(shell: Shell, request: _GradeRequest) -> Result | PlanView | None:
     from rmg_dsl.api import prepare
     from rmg_dsl.api.planning import estimate_job
     from rmg_dsl.tables import REPORT_ENDINGS, check_writable
 
-    for path in asked.line.all_values("--save"):
+    # A path that cannot be written fails here, before any call is paid for.
+    for path in request.line.all_values("--save"):
         check_writable(path, also=REPORT_ENDINGS)
-    job = prepare(asked.spec, asked.data, asked.options)
-    quiet = "--quiet" in asked.line
+    job = prepare(request.spec, request.data, request.options)
+    quiet = "--quiet" in request.line
     _show_warnings(job, quiet)
-    if "--dry-run" in asked.line:
+    if "--dry-run" in request.line:
         return estimate_job(job)
     result = _run_interruptibly(job)
-    _assign_variable(shell, asked.result_name, result)
+    _assign_variable(shell, request.result_name, result)
     if result.interrupted:
-        # A cell that ended well would let the next ones of "Run All" go on with half a result.
+        # An error stops "Run All": the next cells must not go on with half a result.
         shell.displayhook(result)
-        raise KeyboardInterrupt(_interrupt_message(asked.result_name))
-    _save_rows(shell, result, asked.line.all_values("--save"))
-    return None if quiet and asked.result_name else result
+        raise KeyboardInterrupt(_interrupt_message(request.result_name))
+    _save_rows(shell, result, request.line.all_values("--save"))
+    return None if quiet and request.result_name else result
 
 
 def _interrupt_message(name: str | None) -> str:
-    kept = (
-        f"`{name}` has them" if name else "they are in `_`; give the result a name with `-o NAME`"
-    )
-    return f"the run was interrupted; the finished rows are kept: {kept}"
+    place = "they are in `_`; give the result a name with `-o NAME`"
+    if name:
+        place = f"`{name}` has them"
+    return f"the run was interrupted; the finished rows are kept: {place}"
 
 
 def _show_warnings(job: GradingJob, quiet: bool) -> None:
-    """Doubts about the spec and the data, which stop nothing."""
+    """Show the warnings about the spec and the data; the run goes on."""
     from rmg_dsl.surfaces.notebook import display_diagnostics
     from rmg_dsl.surfaces.terminal import write_stderr
 
@@ -217,7 +218,7 @@ def _show_warnings(job: GradingJob, quiet: bool) -> None:
 
 
 def _run_interruptibly(job: GradingJob) -> Result:
-    """Run on the bridge: this thread waits, draws, and hears the interrupt."""
+    """Run the job. An interrupt ends it early with the finished rows, instead of losing them."""
     from rmg_dsl.api import run_job
     from rmg_dsl.api.grading import stop_handler
     from rmg_dsl.surfaces.notebook import Interruptible
@@ -232,8 +233,9 @@ def _assign_variable(shell: Shell, name: str | None, value: object) -> None:
 
 
 def _save_rows(shell: Shell, result: Result, paths: Sequence[str]) -> None:
-    """Write the rows; where that fails they are shown, so that what was paid for is not lost with
-    the cell.
+    """Write the rows to the paths.
+
+    Where that fails, the result is shown first: it has been paid for, and must not be lost.
     """
     saved = False
     try:
@@ -249,18 +251,21 @@ def _save_rows(shell: Shell, result: Result, paths: Sequence[str]) -> None:
 
 
 def _cell_source(shell: Shell, cell: str) -> Source:
-    """The cell under the name that Jupyter shows beside it; the line of the magic counts."""
+    """The cell as a source, with the name and the line numbers that the user sees.
+
+    The name is the number beside the cell. The line of the magic is line 1.
+    """
     from rmg_dsl.diagnostics import Source
 
-    # Some IPythons count a cell before they run it and some after; this is the number that is
-    # shown.
+    # IPython counts a cell before it runs or after, depending on its version. `prompt_count` is the
+    # number that is shown in both.
     return Source.of(
         cell, f"In[{shell.displayhook.prompt_count}]", 2 + _blank_lines_above(shell, cell)
     )
 
 
 def _blank_lines_above(shell: Shell, cell: str) -> int:
-    """IPython drops blank lines before a magic; the editor counts them."""
+    """Count the blank lines above the magic: IPython drops them, and the editor counts them."""
     raw: str = shell.history_manager.input_hist_raw[-1]
     text = raw.lstrip()
     is_this_cell = text.startswith("%%") and text.rstrip().endswith(cell.rstrip())
@@ -268,37 +273,43 @@ def _blank_lines_above(shell: Shell, cell: str) -> int:
 
 
 def _file_source(rest: str, names: Mapping[str, object]) -> tuple[Source, str]:
-    """The file, or the suite, that `%grade` names first, and what comes after it."""
+    """The file or the suite that `%grade` names first, and the rest of the line."""
     from rmg_dsl.api.sources import read_source
     from rmg_dsl.api.suites import Suite
 
-    found = _FIRST_WORD.match(rest)
-    word = next((part for part in found.groups() if part is not None), "") if found else ""
-    known = names.get(word)
-    if isinstance(known, Suite):
-        return known.source, rest[found.end() :] if found else ""
+    match = _FIRST_WORD.match(rest)
+    word, after = "", ""
+    if match is not None:
+        word = next(part for part in match.groups() if part is not None)
+        after = rest[match.end() :]
+    suite = names.get(word)
+    if isinstance(suite, Suite):
+        return suite.source, after
     if not word.endswith(".rmg") and not os.path.isfile(word):
         raise UsageError(
             "`%grade SPEC.rmg DATA` wants a file first; "
             "`%%grade DATA` grades by the spec in its cell"
         )
-    return read_source(Path(word)), rest[found.end() :] if found else ""
+    return read_source(Path(word)), after
 
 
 def _suite_from_source(source: Source) -> Suite:
-    """A suite that may have mistakes: they are told once, with those that only the data shows."""
+    """A suite that may have mistakes.
+
+    Planning reports them together with the mistakes that only the data shows.
+    """
     from rmg_dsl.api.sources import run_checker
     from rmg_dsl.api.suites import Suite
 
-    found = run_checker(source)
-    return Suite(found.suite, found.diagnostics)
+    check = run_checker(source)
+    return Suite(check.suite, check.diagnostics)
 
 
 # ── the data ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _evaluate_data(text: str, names: dict[str, Any]) -> object:
-    """The value of the expression; none where there is none."""
+def _evaluate_data(text: str, names: dict[str, object]) -> object:
+    """The value of the expression for the data; None where the line has no expression."""
     text = text.strip()
     if not text or text.startswith("#"):
         return None
@@ -322,16 +333,17 @@ def _refuse_file(text: str) -> None:
         raise UsageError(f'the data is a Python expression: a file stands in quotes, "{text}"')
 
 
-def _evaluate_code(code: Any, text: str, names: dict[str, Any]) -> object:
+def _evaluate_code(code: CodeType, text: str, names: dict[str, object]) -> object:
     try:
-        return eval(code, names)  # the author's own words, as if they stood in a cell
+        # The expression is code of the user, as if it stood in a cell of its own.
+        return eval(code, names)
     except NameError as error:
-        # Only a name of the line itself: what goes wrong inside of what it calls is Python's to
-        # tell.
+        # A name that is missing inside of a function that the line calls is a defect of that
+        # function: its traceback shows where.
         if _is_raised_deeper(error):
             raise
-        unknown = _unknown_name_message(error.name or text, names)
-    raise UsageError(unknown)
+        message = _unknown_name_message(error.name or text, names)
+    raise UsageError(message)
 
 
 def _is_raised_deeper(error: NameError) -> bool:
@@ -343,5 +355,6 @@ def _is_raised_deeper(error: NameError) -> bool:
 def _unknown_name_message(name: str, names: Mapping[str, object]) -> str:
     from rmg_dsl.suggest import suggest_name
 
-    close = suggest_name(name, [each for each in names if not each.startswith("_")])
+    variables = [variable for variable in names if not variable.startswith("_")]
+    close = suggest_name(name, variables)
     return f"there is no variable `{name}`" + (f": did you mean `{close}`?" if close else "")

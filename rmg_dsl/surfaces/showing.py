@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rmg_dsl import api
 from rmg_dsl.diagnostics import Source, Span, codes, has_errors
@@ -29,6 +29,9 @@ from rmg_dsl.surfaces.terminal import (
     write_visible,
 )
 from rmg_dsl.syntax import nodes, parse
+
+if TYPE_CHECKING:
+    from rmg_dsl.api.planning import QuestionEntry
 
 
 def plan(arguments: Namespace) -> int:
@@ -59,7 +62,7 @@ def render(arguments: Namespace) -> int:
     return EXIT_OK
 
 
-def _write_question(question: Mapping[str, Any]) -> None:
+def _write_question(question: QuestionEntry) -> None:
     write_stdout(f"── {question['grader'] or 'a part of another grader'} ──")
     if question["status"] != "ok":
         write_visible(f"not asked: {question['status']}: {question['message']}\n")
