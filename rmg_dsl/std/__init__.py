@@ -46,37 +46,12 @@ def implementations() -> dict[str, Callable[..., Any]]:
     """
     # Imported here: a check needs only the signatures.
     from rmg_dsl.std import combine, ngrams, overlap, structured, text
+    from rmg_dsl.std.arguments import with_checked_arguments
 
     signatures = functions()
     result: dict[str, Callable[..., Any]] = {}
     for module in (text, overlap, ngrams, structured, combine):
         for name, signature in signatures.items():
             if hasattr(module, name):
-                result[name] = _with_text_arguments(signature, getattr(module, name))
+                result[name] = with_checked_arguments(signature, getattr(module, name))
     return result
-
-
-def _with_text_arguments(function: Function, run: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with each text parameter converted: a number to its text, a list to an error."""
-    places = tuple(i for i, parameter in enumerate(function.parameters) if parameter.type == "text")
-    if not places:
-        return run
-
-    def call(*arguments: object) -> object:
-        # Most arguments are text: copy the arguments only where one is not.
-        if all(type(arguments[place]) is str for place in places):
-            return run(*arguments)
-        converted = list(arguments)
-        for place in places:
-            converted[place] = _text_argument(arguments[place], function.name)
-        return run(*converted)
-
-    return call
-
-
-def _text_argument(value: object, name: str) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    raise TypeError(f"`{name}` wants a text, and this is {type(value).__name__}")

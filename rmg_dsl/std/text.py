@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from unicodedata import normalize
 
+from rmg_dsl.errors import ArgumentError
+
 
 def words(text: str) -> int:
     """Count the words of a text: the parts between white space.
@@ -37,6 +39,8 @@ def length(value: str | Sequence[object] | Mapping[str, object]) -> int:
     >>> length(["a", "b"]), length("abc"), length([])
     (2, 3, 0)
     """
+    if not isinstance(value, str | Sequence | Mapping):
+        raise ArgumentError(f"`length` wants a list, an object or a text, and this is {value!r}")
     return len(value)
 
 
@@ -111,7 +115,10 @@ def contains_any(text: str, parts: Sequence[str], ignore_case: bool = False) -> 
 
 def _require_list(parts: Sequence[str]) -> Sequence[str]:
     if isinstance(parts, str):
-        raise TypeError(f"wants a list of texts, got the text {parts!r}: write [{parts!r}]")
+        raise ArgumentError(f"wants a list of texts, got the text {parts!r}: write [{parts!r}]")
+    for place, part in enumerate(parts):
+        if not isinstance(part, str):
+            raise ArgumentError(f"part {place} of the list is no text: {part!r}")
     return parts
 
 
@@ -230,7 +237,7 @@ def join(items: Sequence[str | float | None], separator: str = "\n") -> str:
     the list.
     """
     if isinstance(items, str):
-        raise TypeError(f"join wants a list, got the text {items!r}")
+        raise ArgumentError(f"join wants a list, got the text {items!r}")
     return separator.join(_item_text(item, place) for place, item in enumerate(items))
 
 
@@ -240,7 +247,7 @@ def _item_text(value: object, place: int) -> str:
         raise ValueError(f"item {place} of the list is null")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         kind = type(value).__name__
-        raise TypeError(f"item {place} of the list is a {kind}, not a text or a number")
+        raise ArgumentError(f"item {place} of the list is a {kind}, not a text or a number")
     return str(value)
 
 
@@ -264,6 +271,8 @@ def transcript(messages: Sequence[Mapping[str, object]]) -> str:
 
 
 def _transcript_turn(message: Mapping[str, object], place: int) -> str:
+    if not isinstance(message, Mapping):
+        raise ArgumentError(f"message {place} is no object with a role and content: {message!r}")
     role, content, calls = message.get("role"), message.get("content"), message.get("tool_calls")
     if not isinstance(role, str):
         raise ValueError(f"message {place} has no role")
@@ -283,7 +292,7 @@ def _content_lines(content: object, place: int) -> list[str]:
             return [_content_part_text(part, place) for part in content]
         case _:
             kind = type(content).__name__
-            raise TypeError(
+            raise ArgumentError(
                 f"the content of message {place} is a {kind}, not a text or a list of parts"
             )
 
@@ -297,7 +306,7 @@ def _content_part_text(part: object, place: int) -> str:
         case {"type": str(kind)}:
             return f"[{kind}]"
         case _:
-            raise TypeError(
+            raise ArgumentError(
                 f"a content part of message {place} is neither a text nor an object with a type"
             )
 
@@ -307,7 +316,7 @@ def _tool_call_lines(calls: object, place: int) -> list[str]:
         case list() | tuple():
             return [_tool_call_text(call, place) for call in calls]
         case _:
-            raise TypeError(f"the tool calls of message {place} are no list")
+            raise ArgumentError(f"the tool calls of message {place} are no list")
 
 
 def _tool_call_text(call: object, place: int) -> str:
@@ -315,6 +324,6 @@ def _tool_call_text(call: object, place: int) -> str:
         case {"function": {"name": str(name), "arguments": arguments}}:
             return f"[{name}({arguments})]"
         case _:
-            raise TypeError(
+            raise ArgumentError(
                 f"a tool call of message {place} has no function with a name and arguments"
             )

@@ -20,6 +20,9 @@ def test_a_spec_gives_these_values(case: dict[str, Any]) -> None:
     for name, expected in case["gives"].items():
         values = [row[name] for row in result.rows()]
         assert values == expected, name
+    messages = {row["grader"]: row["message"] for row in result.ledger.failures}
+    for name, message in case.get("failures", {}).items():
+        assert messages[name] == message
     for text in case.get("says", ()):
         assert text in str(result)
     for text in case.get("says_not", ()):
