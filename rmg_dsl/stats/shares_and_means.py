@@ -165,12 +165,17 @@ def _estimate_mean(values: Sequence[float], kind: Type) -> Estimate:
     """A mean never lies off the scale, so neither do its bounds; that of a bool is a share."""
     if kind.kind == "bool":
         return _estimate_share(values, kind)
-    bounds = mean_interval(values)
+    average, bounds = mean(values), mean_interval(values)
+    # Points of a row may be below 0; their mean is cut at 0, here as in the summary.
+    least = kind.low if kind.scale is None else kind.scale.mean_floor
+    if average is not None and kind.scale is not None:
+        average = max(average, least)
     if bounds is not None:
-        bounds = Interval(max(bounds.low, kind.low), min(bounds.high, kind.high))
+        low = min(max(bounds.low, least), kind.high)
+        bounds = Interval(low, max(min(bounds.high, kind.high), low))
     if bounds is None and len(values) > 1 and min(values) == max(values):
-        return Estimate(len(values), mean(values), why=why_equal(len(values), MIN_EQUAL_VALUES))
-    return _one_pass_estimate(mean(values), bounds, len(values))
+        return Estimate(len(values), average, why=why_equal(len(values), MIN_EQUAL_VALUES))
+    return _one_pass_estimate(average, bounds, len(values))
 
 
 def _estimate_share(flags: Sequence[float], _: Type) -> Estimate:
