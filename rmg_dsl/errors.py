@@ -89,3 +89,7 @@ class CallError(ModelError):
         self.attempts = attempts
         self.rate_limited = rate_limited
         self.is_held = False
+
+
+class ArgumentError(TypeError):
+    """A built-in function got a value of a kind that it does not take; the message says all."""

@@ -93,7 +93,9 @@ def check_argument(
     if isinstance(value, nodes.TextNode) and _is_quoted_column(value, parameter, scope):
         _report_quoted_column(value, scope)
     term, kind = expressions.check(value, scope)
-    if not _fits_parameter(kind, parameter.type):
+    # A list of references means the best of them.
+    is_reference_list = parameter.name == "reference" and kind.kind == "list"
+    if not is_reference_list and not _fits_parameter(kind, parameter.type):
         type_words = _TYPE_WORDS.get(parameter.type, parameter.type)
         expected = f"`{function.name}` wants {type_words} for `{parameter.name}`"
         expressions.report_wrong_type("RMG313", value, kind, expected, scope)

@@ -51,6 +51,16 @@ class PairAsker:
         missing = [draw for draw in draws if draw not in answers]
         return missing or _combine_orders(self.scoring, draws, answers)
 
+    def tie_of_equals(self, first: object, second: object) -> Score | None:
+        """The tie of two equal sides, which no judge need be asked about; None for unlike ones.
+
+        It says nothing about the judge, so it counts for no rate.
+        """
+        if is_blank(first) or type(first) is not type(second) or first != second:
+            return None
+        p = 0.5 if self.scoring.has_probability else None
+        return Score(0.5, "both are the same", details=Preference(p))
+
     def model_for(self, key: EnquiryKey) -> tuple[ModelUse, int]:
         draw = PairDraw(*key)
         return self.scoring.panel[draw.member], draw.number

@@ -172,9 +172,22 @@ class PairwiseSession:
         self.ranker = PairwiseRanker(len(self.candidates))
 
     def pending_keys(self) -> Sequence[EnquiryKey]:
+        self._tie_equals()
         # A failure does not end the others: which ones run must not depend on the order of answers.
         pairs = [pair for pair in self.ranker.pending_pairs() if pair not in self.failures]
         return [key for pair in pairs for key in self._pending_in(pair)]
+
+    def _tie_equals(self) -> None:
+        """Decide the pairs of equal candidates, until only questions are left."""
+        while True:
+            pairs = [pair for pair in self.ranker.pending_pairs() if self._are_equal(pair)]
+            if not pairs:
+                return
+            self.ranker.results.update(dict.fromkeys(pairs, 0.5))
+
+    def _are_equal(self, pair: Pair) -> bool:
+        one, other = pair
+        return self.asker.tie_of_equals(self.candidates[one], self.candidates[other]) is not None
 
     def _pending_in(self, pair: Pair) -> Sequence[EnquiryKey]:
         resolved = self.asker.resolve(self.answers.get(pair, {}), _no_condition)

@@ -58,8 +58,11 @@ _THOUGHT_TAG = re.compile(
 )
 _FENCE_LANGUAGE = re.compile(r"[\w+-]*\s*")
 _TRAILING_FENCE = re.compile(r"^[ \t]*```[^\n`{]*\n(?:(?!```).)*```\Z", re.S | re.M)
-_CLOSED_THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.S | re.I)
-_LEADING_THOUGHT = re.compile(r"\A.*</(?:think|thinking|reasoning)>", re.S | re.I)
+# A draft may speak of these tags, so that only what stands before the text is a thought.
+_CLOSED_THOUGHT = re.compile(r"\A\s*<(think|thinking|reasoning)>.*?</\1>", re.S | re.I)
+_UNOPENED_THOUGHT = re.compile(
+    r"\A.*?^[ \t]*</(?:think|thinking|reasoning)>[ \t]*$", re.S | re.I | re.M
+)
 _WHOLE_FENCE = re.compile(r"\A(`{3,}|~{3,})[^\n`~]*\n(.*?)\n?\1\Z", re.S)
 _BRACKET = re.compile(r"[\[{]")
 _LINE_END = re.compile(r"[ \t\r.`*]*(?:\n|\Z)")
@@ -130,14 +133,28 @@ def writer_text(reply: str) -> str:
 
     >>> writer_text("<think>shorter?</think>\\n```text\\nHello.\\n```")
     'Hello.'
+    >>> writer_text("Close the block with </think> and go on.")
+    'Close the block with </think> and go on.'
     """
-    text = _CLOSED_THOUGHT.sub("", reply)
-    text = _LEADING_THOUGHT.sub("", text, count=1).strip()
+    text = _strip_leading_thought(reply).strip()
     fence = _WHOLE_FENCE.match(text)
     # A text of several fenced blocks starts and ends with a fence, but none holds all of it.
     if fence is None or fence.group(1) in fence.group(2):
         return text
     return fence.group(2).strip()
+
+
+def _strip_leading_thought(reply: str) -> str:
+    """A text without the thought before it.
+
+    Some servers cut the opening tag off: then the closing one stands alone on its line.
+    """
+    closed = _CLOSED_THOUGHT.match(reply)
+    if closed is None:
+        return _UNOPENED_THOUGHT.sub("", reply, count=1)
+    text = reply[closed.end() :]
+    # A second thought is one only where it follows the first at once.
+    return _strip_leading_thought(text) if _CLOSED_THOUGHT.match(text) else text
 
 
 def follow_up(reply: Reply, unscored: Unscored, question: Question) -> tuple[Message, ...] | None:

@@ -160,6 +160,11 @@ class Evaluator(ExpressionEvaluator):
     def _judge_row(self, number: int, state: RowState) -> Outcome:
         """The score of the judges. Sends the enquiries that are missing, then raises `Waiting`."""
         asker, only = self._askers[number], self._single_keys[number]
+        if isinstance(asker, PairAsker):
+            sides = (self.value_or_none(side, state) for side in asker.scoring.sides)
+            tie = asker.tie_of_equals(*sides)
+            if tie is not None:
+                return tie
         if only is not None:
             needed: Sequence[EnquiryKey] = (only,)
         else:

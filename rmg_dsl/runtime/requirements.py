@@ -7,15 +7,15 @@ too many of the rows that they need have no score.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from rmg_dsl.cells import CellText
-from rmg_dsl.ir.expr import ScoreRef, Statistic, Term, walk_terms
+from rmg_dsl.ir.expr import BoolOp, Compare, ScoreRef, Statistic, Term, scorings_in, walk_terms
 from rmg_dsl.ir.suite import Requirement
 from rmg_dsl.plan import LoopOutputStep, Plan
-from rmg_dsl.results import Estimate, Status, Unscored
+from rmg_dsl.results import Estimate, Outcome, Status, Unscored
 from rmg_dsl.runtime.evaluate import Evaluator
 from rmg_dsl.runtime.executor import RowResult
 from rmg_dsl.runtime.expressions import as_condition, as_number
@@ -32,13 +32,15 @@ EstimateOf = Callable[[Statistic, Sequence[Sequence[CompactValue]]], Estimate]
 class RequirementResult:
     """The result of a requirement: does it hold, its statistics, and the reason if one is needed.
 
-    `why` is empty where the statistics alone explain the result.
+    `why` is empty where the statistics alone explain the result. `skipped` says for a statistic how
+    many rows skipped what it reads, where there are any.
     """
 
     text: str
     holds: bool
     estimates: Mapping[str, Estimate]
     why: str = ""
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def values(self) -> dict[str, float | None]:
@@ -47,7 +49,8 @@ class RequirementResult:
 
     def __str__(self) -> str:
         statistics = "; ".join(
-            f"{name} = {_statistic_text(estimate)}" for name, estimate in self.estimates.items()
+            f"{name} = {_statistic_text(estimate)}{_skipped_text(self.skipped.get(name, 0))}"
+            for name, estimate in self.estimates.items()
         )
         text = f"require {self.text}: " + ("holds" if self.holds else "FAILS")
         if statistics:
@@ -65,6 +68,11 @@ def _statistic_text(estimate: Estimate) -> str:
     if estimate.low is not None:
         text += f", 95 % {_short_number(estimate.low)} – {_short_number(estimate.high)}"
     return f"{text}, n = {estimate.n:,}"
+
+
+def _skipped_text(rows: int) -> str:
+    """How many rows the statistic says nothing about, because they did not need the score."""
+    return f", {rows:,} skipped" if rows else ""
 
 
 def _short_number(value: float | None) -> str:
@@ -99,7 +107,7 @@ class RequirementFailure(NamedTuple):
 
 @dataclass(slots=True)
 class _CollectedInput:
-    """The columns of what is read, how many rows need it, and how many of these have a failure.
+    """The columns of what is read, and how many rows need it, skipped it or have a failure.
 
     `first_failure` is the first one inside the requirement itself, with the index of its row.
     """
@@ -107,6 +115,7 @@ class _CollectedInput:
     columns: tuple[CompactColumn, ...]
     needed_rows: int = 0
     lost_rows: int = 0
+    skipped_rows: int = 0
     first_failure: tuple[int, Unscored] | None = None
 
 
@@ -130,7 +139,6 @@ class RequirementChecker:
             for reading in readings:
                 columns = tuple(CompactColumn() for _ in reading.arguments)
                 self._collected_inputs.setdefault(reading, _CollectedInput(columns))
-        terms = [term for requirement in plan.requirements for term in _statistics_in(requirement)]
         # A failure of these steps stands in `failures` already, under the name of its grader.
         self._reported_steps = {output.scoring for output in plan.outputs} | {
             step.number for step in plan.steps if isinstance(step, LoopOutputStep)
@@ -138,8 +146,8 @@ class RequirementChecker:
         # `require unscored(g) < …` sets another bound for the step: the 5 % rule leaves it out.
         self._bounded_steps = {
             number
-            for term in terms
-            if term.spec.input.reading == "unscored"
+            for requirement in plan.requirements
+            for term in _bounded_unscored(requirement.condition)
             for number in _steps_of_unscored(term)
         }
 
@@ -181,6 +189,7 @@ class RequirementChecker:
             self._read_argument(reading.kind, argument, state) for argument in reading.arguments
         ]
         if sum(value is not None for value in values) < reading.min_present:
+            collected.skipped_rows += _has_skipped(reading.arguments, state)
             return None
         collected.needed_rows += 1
         failures = [value for value in values if isinstance(value, Failure)]
@@ -217,7 +226,11 @@ class RequirementChecker:
         if not holds and not reason and unscored:
             reason = "the condition is false"
         why = _join_reasons(reason, unscored, self._first_failure_text(requirement))
-        return RequirementResult(requirement.text, holds and not unscored, labelled, why)
+        skipped = {
+            _statistic_label(term, estimates): self._collected_input(term).skipped_rows
+            for term in estimates
+        }
+        return RequirementResult(requirement.text, holds and not unscored, labelled, why, skipped)
 
     def _check_condition(
         self, requirement: Requirement, estimates: Mapping[Statistic, Estimate]
@@ -248,7 +261,12 @@ class RequirementChecker:
         return self._collected_inputs[_StatisticInput.of(term)]
 
     def _estimate_statistic(self, term: Statistic) -> Estimate:
-        columns = self._collected_input(term).columns
+        collected = self._collected_input(term)
+        columns = collected.columns
+        # Where every row skipped a grader, no score of it is missing.
+        is_unneeded = collected.skipped_rows and not collected.needed_rows
+        if term.spec.input.reading == "unscored" and is_unneeded:
+            return Estimate(0, 0.0, why="no row needs it")
         try:
             return self._estimate_of(term, columns)
         except ValueError as error:
@@ -403,6 +421,41 @@ def _statistic_values(
                 estimates[inner].low if term.function == "low" else estimates[inner].high
             )
     return numbers
+
+
+def _has_skipped(arguments: Iterable[Term], state: RowState) -> bool:
+    """Did the row skip a step that the arguments read?"""
+    numbers = (number for argument in arguments for number in scorings_in(argument))
+    return any(_is_skipped(state.outcomes.get(number)) for number in numbers)
+
+
+def _is_skipped(outcome: Outcome | None) -> bool:
+    return outcome is not None and outcome.status is Status.SKIPPED
+
+
+def _bounded_unscored(condition: Term) -> Iterator[Statistic]:
+    """The `unscored(g)` that must be small wherever the condition holds."""
+    match condition:
+        case BoolOp("and", parts):
+            for part in parts:
+                yield from _bounded_unscored(part)
+        case Compare(first, rest):
+            terms = [first, *(part for _, part in rest)]
+            for (sign, _), left, right in zip(rest, terms, terms[1:], strict=False):
+                if sign in ("<", "<=", "=="):
+                    yield from _unscored_in(left)
+                if sign in (">", ">=", "=="):
+                    yield from _unscored_in(right)
+
+
+def _unscored_in(term: Term) -> Iterator[Statistic]:
+    """The statistic that a term is, itself or as the upper bound of it."""
+    if not isinstance(term, Statistic):
+        return
+    if term.function == "high":
+        yield from _unscored_in(term.arguments[0])
+    elif term.spec.input.reading == "unscored" and not term.spec.is_bound:
+        yield term
 
 
 def _steps_of_unscored(term: Statistic) -> Iterator[int]:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
-from rmg_dsl.errors import CallError
+from rmg_dsl.errors import ArgumentError, CallError
 from rmg_dsl.judge import DraftPlace, Enquiry, EnquiryKey
 from rmg_dsl.results import Outcome, RefinePath, Status, Unscored
 from rmg_dsl.runtime.refine_rules import DraftGrade
@@ -131,6 +131,8 @@ def _unscored_from_error(error: Exception | SystemExit) -> Unscored:
             status = Status.REFUSED if error.refused else Status.ERROR
             code = f"HTTP {error.status_code}: " if error.status_code else ""
             return Unscored(status, f"{code}{error}", error.attempts)
+        case ArgumentError():
+            return Unscored(Status.ERROR, str(error)[:500])
         case _:
             # A message can hold a whole document; the cell of a table cannot.
             message = f"{type(error).__name__}: {error}".strip().rstrip(":")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from rmg_dsl.ir.types import Type
-from rmg_dsl.scales import Scale
+from rmg_dsl.scales import NoVerdict, Scale
 from rmg_dsl.stats.ratings import is_missing_rating
 
 
@@ -20,16 +20,30 @@ def labels_of(scale: Scale | None) -> tuple[float | str, ...] | None:
 
 
 def words_to_values(column: Sequence[object], scale: Scale | None) -> Sequence[object]:
-    """Replace each word that has a value on the scale: people write the word, a score is its value.
+    """Replace each word of a scale by its score: people write words in any capitals, as judges do.
 
-    >>> from rmg_dsl.scales import Labels
+    >>> from rmg_dsl.scales import Labels, YesNo
     >>> words_to_values(["good", 0, None], Labels(("good", "bad"), (1, 0)))
     [1, 0, None]
+    >>> words_to_values([" Kind", "cold", "odd"], Labels(("kind", "cold")))
+    ['kind', 'cold', 'odd']
+    >>> words_to_values(["Yes", "no", True], YesNo())
+    [True, False, True]
+
+    What is no word of the scale stays as it is.
     """
-    if scale is None or not scale.word_values:
+    if scale is None or not (scale.words or scale.column_kind == "bool"):
         return column
-    values = scale.word_values
-    return [values.get(value, value) if isinstance(value, str) else value for value in column]
+    return [_word_to_value(value, scale) if isinstance(value, str) else value for value in column]
+
+
+def _word_to_value(word: str, scale: Scale) -> object:
+    try:
+        verdict = scale.read_verdict(word, 0)
+    except NoVerdict:
+        return word
+    assert not isinstance(verdict, tuple)
+    return scale.value_of(verdict)
 
 
 def first_off_scale(column: Iterable[object], kind: Type) -> object:

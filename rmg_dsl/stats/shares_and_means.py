@@ -11,7 +11,10 @@ from rmg_dsl.results import Estimate
 from rmg_dsl.stats.cells import Cell, CellTable, Counts, Estimator, Measure, Sample, read_numbers
 from rmg_dsl.stats.definition import StatisticDefinition
 from rmg_dsl.stats.intervals import Z95, Interval, share_interval
-from rmg_dsl.stats.undefined import NO_ROW, why_unbounded
+from rmg_dsl.stats.undefined import NO_ROW, why_equal, why_unbounded
+
+# Of so many equal values, one in seven may differ among the rows that were not drawn.
+MIN_EQUAL_VALUES = 20
 
 
 def mean(values: Collection[float]) -> float | None:
@@ -71,7 +74,8 @@ def mean_interval(values: Collection[float]) -> Interval | None:
     >>> round(low, 3), round(high, 3)
     (1.614, 4.386)
 
-    None for fewer than two values, and where their squares are too large for a float.
+    None for fewer than two values, where fewer than 20 are all the same (a spread of 0 that few
+    values show is no evidence of one), and where their squares are too large for a float.
     """
     centre = mean(values)
     if centre is None or len(values) < 2:
@@ -79,6 +83,8 @@ def mean_interval(values: Collection[float]) -> Interval | None:
     try:
         squares = math.fsum((v - centre) ** 2 for v in values)
     except OverflowError:
+        return None
+    if len(values) < MIN_EQUAL_VALUES and min(values) == max(values):
         return None
     half = Z95 * math.sqrt(squares / (len(values) - 1) / len(values))
     return Interval(centre - half, centre + half)
@@ -155,11 +161,20 @@ def _count_closed_form(sample: Sample) -> Interval | None:
 
 
 def _estimate_mean(values: Sequence[float], kind: Type) -> Estimate:
-    """A mean never lies off the scale, so neither do its bounds."""
-    bounds = mean_interval(values)
+    """A mean never lies off the scale, so neither do its bounds; that of a bool is a share."""
+    if kind.kind == "bool":
+        return _estimate_share(values, kind)
+    average, bounds = mean(values), mean_interval(values)
+    # Points of a row may be below 0; their mean is cut at 0, here as in the summary.
+    least = kind.low if kind.scale is None else kind.scale.mean_floor
+    if average is not None and kind.scale is not None:
+        average = max(average, least)
     if bounds is not None:
-        bounds = Interval(max(bounds.low, kind.low), min(bounds.high, kind.high))
-    return _one_pass_estimate(mean(values), bounds, len(values))
+        low = min(max(bounds.low, least), kind.high)
+        bounds = Interval(low, max(min(bounds.high, kind.high), low))
+    if bounds is None and len(values) > 1 and min(values) == max(values):
+        return Estimate(len(values), average, why=why_equal(len(values), MIN_EQUAL_VALUES))
+    return _one_pass_estimate(average, bounds, len(values))
 
 
 def _estimate_share(flags: Sequence[float], _: Type) -> Estimate:

@@ -49,3 +49,12 @@ def why_unbounded(drawn: int, fewest: int, unit: str) -> str:
         return "the rows say too little for bounds"
     verb = "is" if drawn == 1 else "are"
     return f"bounds need {fewest} {unit}s, and there {verb} {drawn}"
+
+
+def why_equal(n: int, fewest: int) -> str:
+    """Why so few equal values have no bounds.
+
+    >>> why_equal(2, 20)
+    'all 2 values are the same, which needs 20 rows for bounds'
+    """
+    return f"all {n} values are the same, which needs {fewest} rows for bounds"

@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rmg_dsl.cells import CellText, unpack_cell
 from rmg_dsl.checker import Function, signatures_of
 from rmg_dsl.diagnostics import Source
 from rmg_dsl.syntax import nodes, parse
@@ -47,76 +46,12 @@ def implementations() -> dict[str, Callable[..., Any]]:
     """
     # Imported here: a check needs only the signatures.
     from rmg_dsl.std import combine, ngrams, overlap, structured, text
+    from rmg_dsl.std.arguments import with_checked_arguments
 
     signatures = functions()
     result: dict[str, Callable[..., Any]] = {}
     for module in (text, overlap, ngrams, structured, combine):
         for name, signature in signatures.items():
             if hasattr(module, name):
-                result[name] = _with_converted_arguments(signature, getattr(module, name))
+                result[name] = with_checked_arguments(signature, getattr(module, name))
     return result
-
-
-def _with_converted_arguments(function: Function, run: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with each argument as its parameter wants it.
-
-    A number becomes its text, and the cell of a text file a number or a list; what cannot become
-    one is an error. A text is never a list of letters.
-    """
-    converters = [
-        (place, convert)
-        for place, parameter in enumerate(function.parameters)
-        if (convert := _CONVERTERS.get(parameter.type)) is not None
-    ]
-    if not converters:
-        return run
-
-    def call(*arguments: object) -> object:
-        # Most arguments are plain texts for text parameters: they need no copy.
-        converted = list(arguments)
-        for place, convert in converters:
-            if place < len(converted):
-                converted[place] = convert(converted[place], function.name)
-        return run(*converted)
-
-    return call
-
-
-def _text_argument(value: object, name: str) -> str:
-    if type(value) is str:
-        return value
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    raise TypeError(f"`{name}` wants a text, and this is {type(value).__name__}")
-
-
-def _list_argument(value: object, name: str) -> object:
-    value = unpack_cell(value)
-    if isinstance(value, str):
-        raise TypeError(f"`{name}` wants a list, and this is a text")
-    return value
-
-
-def _number_argument(value: object, name: str) -> object:
-    if type(value) is not CellText:
-        return value
-    if value.number is None:
-        raise TypeError(f"`{name}` wants a number, and this is a text")
-    return value.number
-
-
-def _any_argument(value: object, _: str) -> object:
-    # Two cells that both write numbers are compared as numbers.
-    if type(value) is CellText and value.exact_number is not None:
-        return value.exact_number
-    return value
-
-
-_CONVERTERS: Mapping[str, Callable[[object, str], object]] = {
-    "text": _text_argument,
-    "list": _list_argument,
-    "number": _number_argument,
-    "any": _any_argument,
-}

@@ -8,6 +8,7 @@ from decimal import Decimal
 from unicodedata import normalize
 
 from rmg_dsl.cells import unpack_cell
+from rmg_dsl.errors import ArgumentError
 from rmg_dsl.patterns import search_pattern
 
 
@@ -40,7 +41,10 @@ def length(value: str | Sequence[object] | Mapping[str, object]) -> int:
     >>> length(["a", "b"]), length("abc"), length([])
     (2, 3, 0)
     """
-    return len(unpack_cell(value))
+    value = unpack_cell(value)
+    if not isinstance(value, str | Sequence | Mapping):
+        raise ArgumentError(f"`length` wants a list, an object or a text, and this is {value!r}")
+    return len(value)
 
 
 def lower(text: str) -> str:
@@ -114,7 +118,10 @@ def contains_any(text: str, parts: Sequence[str], ignore_case: bool = False) -> 
 
 def _require_list(parts: Sequence[str]) -> Sequence[str]:
     if isinstance(parts, str):
-        raise TypeError(f"wants a list of texts, got the text {parts!r}: write [{parts!r}]")
+        raise ArgumentError(f"wants a list of texts, got the text {parts!r}: write [{parts!r}]")
+    for place, part in enumerate(parts):
+        if not isinstance(part, str):
+            raise ArgumentError(f"part {place} of the list is no text: {part!r}")
     return parts
 
 
@@ -233,7 +240,7 @@ def join(items: Sequence[str | float | None], separator: str = "\n") -> str:
     the list.
     """
     if isinstance(items, str):
-        raise TypeError(f"join wants a list, got the text {items!r}")
+        raise ArgumentError(f"join wants a list, got the text {items!r}")
     return separator.join(_item_text(item, place) for place, item in enumerate(items))
 
 
@@ -243,7 +250,7 @@ def _item_text(value: object, place: int) -> str:
         raise ValueError(f"item {place} of the list is null")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         kind = type(value).__name__
-        raise TypeError(f"item {place} of the list is a {kind}, not a text or a number")
+        raise ArgumentError(f"item {place} of the list is a {kind}, not a text or a number")
     return str(value)
 
 
@@ -267,6 +274,8 @@ def transcript(messages: Sequence[Mapping[str, object]]) -> str:
 
 
 def _transcript_turn(message: Mapping[str, object], place: int) -> str:
+    if not isinstance(message, Mapping):
+        raise ArgumentError(f"message {place} is no object with a role and content: {message!r}")
     role, content, calls = message.get("role"), message.get("content"), message.get("tool_calls")
     if not isinstance(role, str):
         raise ValueError(f"message {place} has no role")
@@ -286,7 +295,7 @@ def _content_lines(content: object, place: int) -> list[str]:
             return [_content_part_text(part, place) for part in content]
         case _:
             kind = type(content).__name__
-            raise TypeError(
+            raise ArgumentError(
                 f"the content of message {place} is a {kind}, not a text or a list of parts"
             )
 
@@ -300,7 +309,7 @@ def _content_part_text(part: object, place: int) -> str:
         case {"type": str(kind)}:
             return f"[{kind}]"
         case _:
-            raise TypeError(
+            raise ArgumentError(
                 f"a content part of message {place} is neither a text nor an object with a type"
             )
 
@@ -310,7 +319,7 @@ def _tool_call_lines(calls: object, place: int) -> list[str]:
         case list() | tuple():
             return [_tool_call_text(call, place) for call in calls]
         case _:
-            raise TypeError(f"the tool calls of message {place} are no list")
+            raise ArgumentError(f"the tool calls of message {place} are no list")
 
 
 def _tool_call_text(call: object, place: int) -> str:
@@ -318,6 +327,6 @@ def _tool_call_text(call: object, place: int) -> str:
         case {"function": {"name": str(name), "arguments": arguments}}:
             return f"[{name}({arguments})]"
         case _:
-            raise TypeError(
+            raise ArgumentError(
                 f"a tool call of message {place} has no function with a name and arguments"
             )

@@ -43,7 +43,7 @@ MEANS = [
     ([1, 2, 3, 4, 5], 1.614096175650322, 4.385903824349678),
     ([1, 1, 1, 2], 0.7600090038649865, 1.7399909961350135),
     ([0.1, 0.2, 0.4, 0.8], 0.07162737283587461, 0.6783726271641254),
-    ([3, 3, 3], 3.0, 3.0),
+    ([3] * 20, 3.0, 3.0),
     ([1e-9, 3e-9], 4.003601545994626e-11, 3.959963984540054e-09),
     ([1e12, 1e12 + 1, 1e12 + 2], 999999999999.8684, 1000000000002.1316),
 ]
@@ -110,7 +110,10 @@ def test_the_bounds_of_a_mean_are_normal(values: list[float], low: float, high: 
 def test_the_bounds_of_a_mean_hold_the_mean(values: list[float]) -> None:
     found, centre = mean_interval(values), mean(values)
     assert centre is not None
-    assert (found is None) == (len(values) < 2)
+    # A spread of 0 that fewer than 20 values show is no evidence of one.
+    is_unknown = len(values) < 2 or (len(values) < 20 and len(set(values)) == 1)
+    if len(set(values)) == 1 or found is None:
+        assert (found is None) == is_unknown
     if found:
         half = Z95 * statistics.stdev(values) / math.sqrt(len(values))
         assert found == pytest.approx((centre - half, centre + half), rel=1e-9, abs=1e-6)
