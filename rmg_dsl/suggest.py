@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 _MOST_EDITS = 2
 _LONGEST_INDEXED = 40
+# Letters of Cyrillic and Greek that look like Latin ones, as fonts draw them.
+_LATIN_TWINS = str.maketrans(
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0501\u051b\u04bb\u0442\u043a\u043c\u03bf\u03b1\u03bd\u03c1\u03b9"
+    "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0391\u0392\u0395\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a7",
+    "aeopcyxijsdqhtkmoavpiABEKMHOPCTXABEHIKMNOPTX",
+)
+
+
+def ascii_skeleton(name: str) -> str:
+    """The name in plain letters, where letters of other scripts only look like them.
+
+    >>> ascii_skeleton("gr\\u0430der"), ascii_skeleton("\\uff15")
+    ('grader', '5')
+    """
+    return unicodedata.normalize("NFKC", name).translate(_LATIN_TWINS)
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
@@ -15,6 +31,11 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     >>> nearest("anwser", ["answer", "query"]), nearest("docs", ["answer"])
     ('answer', None)
     """
+    if not name.isascii() and (twin := ascii_skeleton(name)) != name:
+        candidates = list(candidates)
+        # The same word to the eye: no reader could tell it from the declared one.
+        if twin in candidates:
+            return twin
     most = _max_edits(name)
     near = (
         c

@@ -17,6 +17,16 @@ from rmg_dsl.syntax.declarations import declarations, word_pattern
 from rmg_dsl.syntax.key_error_rules import key_inside_line, takes_text, text_before_key
 from rmg_dsl.syntax.lines import HEAD
 from rmg_dsl.syntax.scale_error_rules import malformed_scale, missing_arrow
+from rmg_dsl.syntax.word_error_rules import (
+    bracketed_list,
+    chained_choice,
+    foreign_choice,
+    identity_test,
+    missing_value_test,
+    order_word,
+    range_test,
+    text_test,
+)
 
 _RESERVED_TERMINALS = frozenset({"IF", "ELSE", "AND", "OR", "NOT", "IN", "TRUE", "FALSE", "NONE"})
 _TERMINAL_TITLES = {
@@ -63,7 +73,6 @@ _FOREIGN_OPERATORS = {
     "%": "",
 }
 _FOREIGN_OPERATOR_WORDS = {
-    "is": "==",
     "AND": "and",
     "OR": "or",
     "NOT": "not",
@@ -544,8 +553,8 @@ def _foreign_operator(m: BadLine) -> Diagnostic | None:
 
 
 def _foreign_operator_word(m: BadLine) -> Diagnostic | None:
-    """Words of other languages between two values: `is`, `then`, `? :`, `for`, `lambda`."""
-    word = re.match(r"\w+|\?", m.rest)
+    """Words of other languages between two values: `AND`, `equals`, `for`, `lambda`."""
+    word = re.match(r"\w+", m.rest)
     if not word or not (m.is_in_value or m.bracket_depth):
         return None
     text = word.group()
@@ -556,12 +565,6 @@ def _foreign_operator_word(m: BadLine) -> Diagnostic | None:
             m.offset,
             m.offset + len(text),
             _FOREIGN_OPERATOR_WORDS[text],
-        )
-    if text in ("then", "?") or (text == "if" and re.search(r"[=(,]\s*$", m.before)):
-        return m.diagnose_at(
-            "RMG116",
-            "a choice is written `a if condition else b`",
-            m.span(m.offset, m.offset + len(text)),
         )
     if text == "for" or re.search(r"\blambda\s*$", m.before):
         help = "functions over all items do it: `any`, `all`, `contains_any`, `join`"
@@ -753,6 +756,14 @@ RULES: tuple[ErrorRule, ...] = (
     _two_statements,
     _equals_missing,
     _block_required,
+    missing_value_test,
+    identity_test,
+    text_test,
+    range_test,
+    order_word,
+    chained_choice,
+    foreign_choice,
+    bracketed_list,
     _foreign_operator_word,
     _malformed_number,
     _single_equals,

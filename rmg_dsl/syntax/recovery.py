@@ -23,6 +23,7 @@ from rmg_dsl.syntax.error_rules import declaration_help, explain_bad_line, nesti
 from rmg_dsl.syntax.grammar import grammar
 from rmg_dsl.syntax.layout import LayoutError
 from rmg_dsl.syntax.lines import CRITERION, HEAD, LogicalLine, split_lines
+from rmg_dsl.syntax.lookalikes import replace_lookalikes
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _SETTING = re.compile(r"([^\W\d]\w*)[ \t]*=(?!=)")
@@ -60,10 +61,14 @@ class DeclarationLines:
 
 def recover(source: Source) -> tuple[list[DeclarationNode], list[Diagnostic]]:
     """The declarations that can be read in a text that the parser rejects, and its mistakes."""
-    lines, mistakes = split_lines(source)
-    reader = _LineReader(source, mistakes)
-    declared = [reader.read(chunk) for chunk in _split_declarations(source, lines)]
-    return declared, mistakes
+    meant, lookalikes = replace_lookalikes(source)
+    lines, mistakes = split_lines(meant)
+    reader = _LineReader(meant, mistakes)
+    declared = [reader.read(chunk) for chunk in _split_declarations(meant, lines)]
+    # What else is wrong on such a line may be due to the character: one diagnostic is enough.
+    odd_lines = {lookalike.line for lookalike in lookalikes}
+    others = [replace(d, source=source) for d in mistakes if d.line not in odd_lines]
+    return declared, lookalikes + others
 
 
 def _split_declarations(source: Source, lines: list[LogicalLine]) -> Iterator[DeclarationLines]:
