@@ -55,10 +55,10 @@ def check_rubric(
         )
         if scale.has_criteria:
             _note_double_criterion(criterion, scope)
-    # The score divides by the positive points, so there must be some.
-    if scale.has_criteria and not any(
-        isinstance(c.level, int | float) and c.level > 0 for c in lines
-    ):
+    # The score divides by the positive points, so there must be some. A line that could not be
+    # read may have them.
+    gives_points = any(isinstance(c.level, int | float) and c.level > 0 for c in lines)
+    if scale.has_criteria and not gives_points and not rubric.damaged:
         scope.report(
             "RMG315", "no criterion gives points", rubric.span, help='add a line such as `+5: "…"`'
         )

@@ -17,6 +17,7 @@ from rmg_dsl.syntax.declarations import declarations, word_pattern
 from rmg_dsl.syntax.key_error_rules import key_inside_line, takes_text, text_before_key
 from rmg_dsl.syntax.lines import HEAD
 from rmg_dsl.syntax.scale_error_rules import malformed_scale, missing_arrow
+from rmg_dsl.syntax.text_error_rules import adjacent_texts
 from rmg_dsl.syntax.word_error_rules import (
     bracketed_list,
     chained_choice,
@@ -87,6 +88,7 @@ _BOOLEAN_WORDS = {
     "no": "False",
     "off": "False",
 }
+_POINT_WORDS = r"(?:\(?(?i:points?|pts?\.?|marks?|stars?)\)?)"
 _CURLY_QUOTE = re.compile("[“”„«»‘’]")
 _TABLE = declarations().values()
 _NAMED = word_pattern(spec.keyword for spec in _TABLE if spec.has_name)
@@ -355,6 +357,11 @@ def _rubric_line(m: BadLine) -> Diagnostic | None:
         return m.diagnose_at(
             "RMG102", "a line of a rubric starts with its level", m.span(0, 1), help
         )
+    if points := re.match(rf"([+-]?\d[\d.]*)[ \t]*{_POINT_WORDS}(?=[ \t]*:)", m.text):
+        better = points.group(1)
+        message = "a line of a rubric starts with the level alone"
+        help = f'write `{better}: "…"`'
+        return m.diagnose_with_fix("RMG102", message, 0, points.end(), better, help)
     if "COLON" in m.expected_terminals and m.rest.strip():
         span = m.span(m.offset, m.offset + 1)
         fix = Fix(span, ":", "write `:`") if m.rest.startswith("=") else None
@@ -740,6 +747,7 @@ RULES: tuple[ErrorRule, ...] = (
     key_inside_line,
     _curly_quotes,
     _string_prefix,
+    adjacent_texts,
     _quote_inside,
     _percentage,
     _name_of_declaration,

@@ -254,11 +254,15 @@ class CriterionLine:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Rubric:
-    """The lines of a `rubric:`, or the expression of a `rubric = FIELD`."""
+    """The lines of a `rubric:`, or the expression of a `rubric = FIELD`.
+
+    It is `damaged` where a line of it could not be read.
+    """
 
     criteria: tuple[CriterionLine, ...]
     source: Expr | None
     span: Span
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -24,6 +24,12 @@ from rmg_dsl.syntax.grammar import grammar
 from rmg_dsl.syntax.layout import LayoutError
 from rmg_dsl.syntax.lines import CRITERION, HEAD, LogicalLine, split_lines
 from rmg_dsl.syntax.lookalikes import replace_lookalikes
+from rmg_dsl.syntax.text_error_rules import (
+    ADJACENT_TEXTS,
+    are_texts_alone,
+    joined_texts,
+    texts_at_end,
+)
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _SETTING = re.compile(r"([^\W\d]\w*)[ \t]*=(?!=)")
@@ -36,6 +42,11 @@ _DECLARED_NAME = re.compile(rf"\b(?:{_NAMING})[ \t]+([^\W\d]\w*)")
 _CLOSING_BRACKET_RUN = re.compile(r"[)\]]+")
 _RUBRIC_LIKE = re.compile(r"([^\W\d]\w*)[ \t]*:?$")
 _CONTINUATION = re.compile(r"(?:and|or|if|else|in|not in)\b|[-+*/<>|)\]]|[=!]=|->")
+# `if = …` is a key that the language does not have, and no rest of the line above.
+_FOREIGN_KEY = re.compile(r"(?:if|else|in|not)[ \t]*(?:=(?!=)|:)")
+_LEVEL_HEAD = re.compile(r"(?!rubric\b)[^\W\d]\w*[ \t]*:")
+_WEIGHTS_HEAD = re.compile(r"(?:weighted|weights)[ \t]*:")
+_WEIGHT_LINE = re.compile(r"[\"']?([^\W\d]\w*)[\"']?[ \t]*[:=][ \t]*(\d[\d.]*),?")
 _UNFINISHED = re.compile(r"(?:\b(?:and|or|not|if|else|in)|[=+*/<>|,\\]|(?<!:)-|->)$")
 _ONE_LINE_HELP = (
     "a statement ends with its line; it goes on below only inside brackets: "
@@ -252,7 +263,9 @@ class _LineReader:
     def _report_if_continued(self, chunk: DeclarationLines, text: str) -> bool:
         """Report a head that goes on in the line below, although no bracket is open."""
         first = chunk.body[0]
-        if unfinished := _UNFINISHED.search(text):
+        if are_texts_alone(self.line_text(first)) and texts_at_end(text) is not None:
+            self._report_text_below(chunk.head, first)
+        elif unfinished := _UNFINISHED.search(text):
             span = Span(chunk.head.end - len(unfinished.group()), chunk.head.end)
             self.report("RMG101", "the line ends too early", span, _ONE_LINE_HELP)
         elif _CONTINUATION.match(self.line_text(first)):
@@ -348,6 +361,8 @@ class _LineReader:
             settings.append(line)
             at += 1
             criteria = self._criteria_below(line, body[at:])
+            if _WEIGHTS_HEAD.fullmatch(self.line_text(line)):
+                criteria = ()
             if criteria or (line.readable and _RUBRIC.match(self.line_text(line))):
                 rubric = self._read_rubric(line, criteria)
                 at += len(criteria)
@@ -356,10 +371,16 @@ class _LineReader:
                     damaged = True
                 lines.append(rubric)
                 continue
-            if lines and _CONTINUATION.match(self.line_text(line)):
+            if below := self._lines_of_level(line, body[at:]):
+                self._report_second_level(line, below)
+                settings.pop()
+                at += len(below)
+                damaged = failed = True
+                continue
+            if lines and self._report_if_rest(settings, line):
                 # The line above is not what its author means: its node must not be checked.
-                self._report_continuation(line)
                 lines.pop()
+                settings.pop()
                 damaged = failed = True
                 continue
             quiet = failed and not _has_start_of("setting", self.line_text(line))
@@ -370,6 +391,50 @@ class _LineReader:
                 lines.append(node)
         self._check_indents(tuple(settings))
         return lines, damaged
+
+    def _report_if_rest(self, settings: list[LogicalLine], line: LogicalLine) -> bool:
+        """Report a line that goes on with the one above it, although no bracket is open."""
+        above = settings[-2] if len(settings) > 1 else None
+        text = self.line_text(line)
+        if above and are_texts_alone(text) and texts_at_end(self.line_text(above)) is not None:
+            self._report_text_below(above, line)
+        elif _CONTINUATION.match(text) and not _FOREIGN_KEY.match(text):
+            self._report_continuation(line)
+        else:
+            return False
+        return True
+
+    def _report_text_below(self, above: LogicalLine, line: LogicalLine) -> None:
+        """Report a text below a text, which Python would join to one."""
+        start = texts_at_end(self.line_text(above))
+        assert start is not None
+        span = Span(line.start, line.end)
+        whole = Span(above.start + start, line.end)
+        joined = joined_texts(self.source.text[whole.start : whole.end])
+        fix = Fix(whole, joined, "make one text of them") if joined else None
+        help = 'make one text of them; one of several lines stands between """ and """'
+        self.report("RMG101", ADJACENT_TEXTS, span, help, fix)
+
+    def _lines_of_level(
+        self, line: LogicalLine, below: tuple[LogicalLine, ...]
+    ) -> tuple[LogicalLine, ...]:
+        """The deeper lines below a line such as `weights:`; only `rubric:` has such lines."""
+        if not line.readable or not _LEVEL_HEAD.fullmatch(self.line_text(line)):
+            return ()
+        count = next((i for i, b in enumerate(below) if b.indent <= line.indent), len(below))
+        return below[:count]
+
+    def _report_second_level(self, line: LogicalLine, below: tuple[LogicalLine, ...]) -> None:
+        word = self.line_text(line).rstrip(" \t:")
+        parts = [_WEIGHT_LINE.fullmatch(self.line_text(b)) for b in below]
+        weights = [f"{part.group(1)}={part.group(2)}" for part in parts if part]
+        message, fix = "only `rubric:` has lines of its own below it", None
+        help = f"write `{word} = …` on one line"
+        if len(weights) == len(below):
+            better = f"score = weighted({', '.join(weights)})"
+            help = f"write `{better}`"
+            fix = Fix(Span(line.start, below[-1].end), better, help)
+        self.report("RMG103", message, self._first_word_span(line), help, fix)
 
     def _report_continuation(self, line: LogicalLine) -> None:
         self.report(
@@ -420,7 +485,10 @@ class _LineReader:
         criteria = self._read_lines("criterion", body)
         end = body[-1].end if body else line.end
         return nodes.Rubric(
-            tuple(c for c in criteria if c is not None), None, Span(line.start, end)
+            tuple(c for c in criteria if c is not None),
+            None,
+            Span(line.start, end),
+            damaged=None in criteria,
         )
 
     def _check_rubric_line(self, line: LogicalLine) -> None:
