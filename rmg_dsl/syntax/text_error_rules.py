@@ -29,8 +29,8 @@ def joined_texts(text: str) -> str | None:
     >>> joined_texts('"a "  "b"')
     '"a b"'
     """
-    pieces = re.findall(_TEXT, text)
-    quotes = {piece[0] for piece in pieces}
+    pieces: list[str] = re.findall(_TEXT, text)
+    quotes: set[str] = {piece[0] for piece in pieces}
     if len(quotes) != 1 or len(pieces) < 2:
         return None
     quote = quotes.pop()
