@@ -20,9 +20,8 @@ FILES = ("graders.rmg", "functions.rmg")
 def library(name: str) -> nodes.Module:
     """Parse a file of the standard library; the parse is stored on disk."""
     text = (Path(__file__).parent / name).read_text("utf-8")
-    return load_or_make(
-        private_file("std", parser_version(), text), lambda: _parse_library(name, text)
-    )
+    place = private_file("std", parser_version(), text)
+    return load_or_make(place, lambda: _parse_library(name, text))
 
 
 def _parse_library(name: str, text: str) -> nodes.Module:
@@ -57,8 +56,12 @@ def implementations() -> dict[str, Callable[..., Any]]:
 
 
 def _with_text_arguments(function: Function, run: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with each text parameter converted: a number to its text, a list to an error."""
-    places = tuple(i for i, parameter in enumerate(function.parameters) if parameter.type == "text")
+    """Wrap a function so that each text parameter gets a text.
+
+    A number becomes its text. Any other value raises TypeError.
+    """
+    kinds = [parameter.type for parameter in function.parameters]
+    places = tuple(place for place, kind in enumerate(kinds) if kind == "text")
     if not places:
         return run
 
@@ -77,6 +80,7 @@ def _with_text_arguments(function: Function, run: Callable[..., Any]) -> Callabl
 def _text_argument(value: object, name: str) -> str:
     if isinstance(value, str):
         return value
+    # A bool is an int in Python, but its text would be a word that nobody has written.
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     raise TypeError(f"`{name}` wants a text, and this is {type(value).__name__}")
