@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rmg_dsl.ir.types import Type
 from rmg_dsl.scales import Scale
@@ -10,7 +10,7 @@ from rmg_dsl.stats.ratings import is_missing_rating
 
 
 def labels_of(scale: Scale | None) -> tuple[float | str, ...] | None:
-    """The verdicts of a scale in their order, where it offers so many and no more.
+    """The verdicts that a scale offers, in order; None for a scale with any number between.
 
     >>> from rmg_dsl.scales import Labels, Whole
     >>> labels_of(Whole(1, 3)), labels_of(Labels(("good", "bad"), (1, 0))), labels_of(None)
@@ -20,7 +20,9 @@ def labels_of(scale: Scale | None) -> tuple[float | str, ...] | None:
 
 
 def words_to_values(column: Sequence[object], scale: Scale | None) -> Sequence[object]:
-    """Replace each word that has a value on the scale: people write the word, a score is its value.
+    """Replace each word that has a value on the scale by that value.
+
+    People write the word; a score of the judge is its value.
 
     >>> from rmg_dsl.scales import Labels
     >>> words_to_values(["good", 0, None], Labels(("good", "bad"), (1, 0)))
@@ -28,8 +30,14 @@ def words_to_values(column: Sequence[object], scale: Scale | None) -> Sequence[o
     """
     if scale is None or not scale.word_values:
         return column
-    values = scale.word_values
-    return [values.get(value, value) if isinstance(value, str) else value for value in column]
+    return [_word_value(value, scale.word_values) for value in column]
+
+
+def _word_value(value: object, values: Mapping[str, float]) -> object:
+    if not isinstance(value, str):
+        return value
+    # A word without a value stays, so that it is reported as off the scale.
+    return values.get(value, value)
 
 
 def first_off_scale(column: Iterable[object], kind: Type) -> object:
@@ -41,6 +49,7 @@ def first_off_scale(column: Iterable[object], kind: Type) -> object:
     >>> first_off_scale([3, None, 7], kind), first_off_scale([3, 5.0], kind)
     (7, None)
     """
+    # Labels may come from a scale, or from people who have written them.
     labels: tuple[float | str, ...] = labels_of(kind.scale) or kind.labels
     for value in column:
         if not is_missing_rating(value) and not _is_on_scale(value, kind, labels):
@@ -70,8 +79,7 @@ def format_rating(value: object) -> str:
 def check_same_kind(columns: Sequence[Iterable[object]], names: Sequence[str]) -> None:
     """Raise ValueError where one column holds only texts and another one only numbers.
 
-    Such raters can never agree, so that their agreement would be 0 or less and mean
-    nothing.
+    Such raters can never agree: their agreement would be 0 or less, and mean nothing.
 
     >>> check_same_kind([[1, 2], ["1", None]], ["judge", "person"])
     Traceback (most recent call last):
@@ -84,7 +92,8 @@ def check_same_kind(columns: Sequence[Iterable[object]], names: Sequence[str]) -
     for name, kind in rated[1:]:
         first_name, first_kind = rated[0]
         if kind.isdisjoint(first_kind):
-            one, other = " and ".join(sorted(first_kind)), " and ".join(sorted(kind))
+            one = " and ".join(sorted(first_kind))
+            other = " and ".join(sorted(kind))
             message = f"`{first_name}` has {one} and `{name}` has {other}: they can never agree"
             raise ValueError(message)
 
