@@ -12,8 +12,9 @@ from rmg_dsl.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the environment says, read once per call and handed on; a key is looked up by name and
-    never kept.
+    """The settings of the environment, read once per call and passed on.
+
+    A secret is looked up by name at its use, and never stored in a field.
 
     >>> Settings.of({"RMG_MODEL": "openai/gpt-6-luna"}).model
     'openai/gpt-6-luna'
@@ -26,19 +27,21 @@ class Settings:
 
     @classmethod
     def of(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings from a mapping; without one, from the environment of the process."""
         env = os.environ if environment is None else environment
         return cls(
             model=env.get("RMG_MODEL", "").strip() or None,
             cache_dir=_cache_dir(env),
+            # https://no-color.org: any text that is not empty turns the colours off.
             colour=not env.get("NO_COLOR"),
             _environment=env,
         )
 
     @property
     def concurrency(self) -> int | None:
-        """The calls in flight at once, or none where nothing is said.
+        """The most calls in flight at once; None where the variable is not set.
 
-        Raises UsageError for what is no such number.
+        Raises UsageError where the value is no whole number from 1.
         """
         text = self._environment.get("RMG_CONCURRENCY", "").strip()
         if text and not (text.isascii() and text.isdecimal() and int(text) > 0):
@@ -60,7 +63,7 @@ class Settings:
         return self._environment.get(name, "").strip() or None
 
     def secret(self, name: str) -> str | None:
-        """The secret in the variable `name`, or none; asked for at the moment a client is made."""
+        """The secret in the variable `name`, or None; read at the moment when a client is made."""
         return self._environment.get(name) or None
 
 
@@ -71,11 +74,16 @@ def _cache_dir(env: Mapping[str, str]) -> Path:
     if os.path.isabs(base):  # the XDG rules: a relative path is none
         return Path(base, "rmg")
     home = env.get("HOME") or os.path.expanduser("~")
-    return Path(home, ".cache", "rmg") if os.path.isabs(home) else _temporary_cache_dir()
+    # `expanduser` leaves `~` as it is for a user without a home.
+    if not os.path.isabs(home):
+        return _temporary_cache_dir()
+    return Path(home, ".cache", "rmg")
 
 
 def _temporary_cache_dir() -> Path:
-    """A container's user without a home: a folder of their own among the temporary ones."""
+    """A temporary folder for a user without a home, as in many containers."""
     import tempfile
 
-    return Path(tempfile.gettempdir(), f"rmg-{os.getuid() if hasattr(os, 'getuid') else 'cache'}")
+    # The temporary folder is shared: each user needs a name of their own. Windows has no user ids.
+    suffix = str(os.getuid()) if hasattr(os, "getuid") else "cache"
+    return Path(tempfile.gettempdir(), f"rmg-{suffix}")

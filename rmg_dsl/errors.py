@@ -40,12 +40,14 @@ class SpecError(RmgError):
 
     def __init__(self, diagnostics: tuple[object, ...], text: str = "") -> None:
         super().__init__(text or "the spec has mistakes")
+        # `object`, because this module is below `diagnostics` and cannot name its types.
         self.diagnostics = diagnostics
 
 
 class DataError(RmgError):
-    """Rows that cannot be read or written; the message names the file and, where there is one, the
-    row.
+    """Rows that cannot be read or written.
+
+    The message names the file, and the row where one is at fault.
     """
 
 
@@ -54,8 +56,9 @@ class UsageError(RmgError):
 
 
 class ModelError(RmgError):
-    """A judge that cannot be asked at all; raised before the first call wherever that can be
-    known.
+    """A judge that cannot be asked at all.
+
+    It is raised before the first call wherever that can be known.
     """
 
 

@@ -12,8 +12,8 @@ from rmg_dsl.scales import PointsCriterion, Scale, Value
 
 Role = Literal["system", "user", "assistant"]
 
-# Of Latin text; what takes two or three bytes a letter takes more tokens too, in about that
-# measure.
+# The usual figure for Latin text. A script with two or three bytes for each letter needs about as
+# many times more tokens, so that bytes are a better measure than letters.
 _BYTES_PER_TOKEN = 4
 
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
@@ -30,8 +30,10 @@ class Message:
 
 
 class ReplyFormat(NamedTuple):
-    """How a reply must look: a verdict on a scale, one for each of `criteria`, a word and its
-    `chances`, or text.
+    """How a reply must look.
+
+    It is a verdict on `scale`; with `criteria_count` above 0, one verdict for each criterion. With
+    `wants_logprobs` it is one word, whose probability counts.
     """
 
     scale: Scale
@@ -41,13 +43,12 @@ class ReplyFormat(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One typed question about one row: the rendered messages, and the verdicts that `scale`
-    offers.
+    """One typed question about one row: its rendered messages, and the scale of its verdicts.
 
-    `material` holds the texts that were put into the prompt, by field name, and `needs` the names
-    that the prompt cannot do without: enough for an engine that compares texts instead of reading
-    prompts. `marks` are the criteria of a rubric of points; `offers` the words that stand for the
-    verdicts, where it is asked for their probabilities.
+    `material` holds the texts that were put into the prompt, by field name. `needs` are the names
+    that the prompt cannot do without. Both are for an engine that compares texts instead of reading
+    prompts. `criteria` are the criteria of a rubric of points. `answer_options` are the words that
+    stand for the verdicts, where the question asks for their probabilities.
     """
 
     grader: str
@@ -60,7 +61,7 @@ class Question:
 
     @property
     def reply_format(self) -> ReplyFormat:
-        """What the reply must look like, the same for all rows that are asked alike."""
+        """How the reply must look: the same for all rows of one grader."""
         return ReplyFormat(self.scale, len(self.criteria), bool(self.answer_options))
 
     @property
@@ -71,10 +72,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A question on its way to a model: `draw` numbers repeats, `follow_up` holds a re-ask after a
-    poor reply.
+    """A question on its way to a model.
 
-    `row` is the place of the row in the data, for a log; it is no part of what is asked.
+    `draw` numbers the repeats of one question. `follow_up` holds the messages of a second attempt,
+    after a reply that could not be used. `row` is the place of the row in the data, for the log; it
+    is no part of the question.
     """
 
     question: Question
@@ -85,26 +87,29 @@ class Request:
 
     @property
     def messages(self) -> tuple[Message, ...]:
+        """All messages to send: those of the question, then the follow-up."""
         return self.question.messages + self.follow_up
 
     @property
     def encoded_messages(self) -> bytes:
-        """The messages as JSON, made once however often they are sent; raises UnicodeEncodeError
-        for half a character.
+        """The messages as JSON, encoded once for all attempts.
 
         >>> from rmg_dsl.scales import YesNo
         >>> Request(Question("polite", YesNo(), (Message("user", "Polite?"),))).encoded_messages
         b'[{"role":"user","content":"Polite?"}]'
+
+        Raises UnicodeEncodeError for half of a surrogate pair, which UTF-8 cannot write.
         """
         encoded = self._encoded
         if encoded is None:
+            # A frozen dataclass has no other way to fill its cache.
             encoded = f"[{','.join(map(_encode_message, self.messages))}]".encode()
             object.__setattr__(self, "_encoded", encoded)
         return encoded
 
     @property
     def tokens(self) -> int:
-        """About how many tokens the messages are, at four bytes each; 0 for what cannot be sent."""
+        """The estimated tokens of the messages; 0 where they cannot be encoded."""
         try:
             return len(self.encoded_messages) // _BYTES_PER_TOKEN
         except UnicodeEncodeError:
@@ -112,10 +117,11 @@ class Request:
 
 
 def _encode_message(message: Message) -> str:
-    # The instructions are the same for all rows of a grader; a few are remembered, if they are no
-    # books.
-    same = message.role == "system" and len(message.content) < _MAX_CACHED_CHARS
-    content = _cached_json(message.content) if same else _as_json(message.content)
+    # All rows of a grader share its instructions, so their JSON is cached. A very long text is not:
+    # the cache would hold too much memory.
+    is_shared = message.role == "system" and len(message.content) < _MAX_CACHED_CHARS
+    encode = _cached_json if is_shared else _as_json
+    content = encode(message.content)
     return f'{{"role":"{message.role}","content":{content}}}'
 
 
@@ -187,27 +193,26 @@ def estimate_usage(request: Request, reply: Reply) -> Usage:
 
 
 class Model(Protocol):
-    """The one seam to every engine, and what each wrapper around one looks like too.
-
-    `complete` returns a `Reply` or raises `CallError`; `note` is a sentence that every summary must
-    carry, or empty.
-    """
+    """The interface of every engine, and of each wrapper around one (cache, retries, limiter)."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name under which results and logs show the model."""
 
     @property
-    def note(self) -> str: ...
+    def note(self) -> str:
+        """A sentence that every summary must show; mostly empty."""
 
-    async def complete(self, request: Request) -> Reply: ...
+    async def complete(self, request: Request) -> Reply:
+        """Answer a request. Raises `CallError` where there is no reply."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Release the connections; no request may follow."""
 
 
 @runtime_checkable
 class RecallingModel(Model, Protocol):
-    """A model that knows some replies without asking: none stands for each that it does not
-    know.
-    """
+    """A model that knows some replies without a call, as a cache does."""
 
-    def recall(self, requests: Sequence[Request]) -> Sequence[Reply | None]: ...
+    def recall(self, requests: Sequence[Request]) -> Sequence[Reply | None]:
+        """The known reply to each request; None for each that it does not know."""

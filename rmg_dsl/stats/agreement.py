@@ -119,13 +119,14 @@ def _accuracy_measure(cells: Sequence[Cell]) -> Measure:
 
 
 def _kappa_measure(cells: Sequence[Cell]) -> Measure:
-    """In whole numbers up to the last division."""
+    """In whole numbers up to the last division, so that equal tables give equal floats."""
     places, size = _category_places(cells)
+    is_same = [i == j for i, j in places]
 
     def measure(counts: Counts) -> float | None:
         first, second = _margins(places, counts, size)
         n = sum(first)
-        agreed = sum(c for (i, j), c in zip(places, counts, strict=True) if i == j)
+        agreed = sum(compress(counts, is_same))
         # Both agree by chance as often as the products of their margins say.
         chance: int = sum(map(mul, first, second))
         if n < 2 or chance == n * n:
@@ -138,7 +139,10 @@ def _kappa_measure(cells: Sequence[Cell]) -> Measure:
 def _weighted_kappa_measure(
     cells: Sequence[Cell], weights: KappaWeights, size: int | None = None
 ) -> Measure:
-    """Cells hold places on a scale of so many labels, or categories where there is no size."""
+    """The measure of cells of places on a scale with `size` labels; without a size, of categories.
+
+    Without a size the places are those among the categories that occur.
+    """
     if size is None:
         places, size = _category_places(cells)
     else:
@@ -164,6 +168,7 @@ def _weighted_kappa_measure(
 
 def _squared_distance_by_chance(first: Counts, second: Counts) -> int:
     """The sum of a[i] × b[j] × (i − j)²."""
+    # (i − j)² is i² + j² − 2ij, so that three sums over single places are enough.
     a, a2 = _moments(first)
     b, b2 = _moments(second)
     return sum(second) * a2 + sum(first) * b2 - 2 * a * b
@@ -171,7 +176,9 @@ def _squared_distance_by_chance(first: Counts, second: Counts) -> int:
 
 def _moments(margin: Counts) -> tuple[int, int]:
     """The sums of the places and of their squares."""
-    return sum(i * c for i, c in enumerate(margin)), sum(i * i * c for i, c in enumerate(margin))
+    total = sum(i * c for i, c in enumerate(margin))
+    squares = sum(i * i * c for i, c in enumerate(margin))
+    return total, squares
 
 
 def _distance_by_chance(first: Counts, second: Counts) -> int:
@@ -187,13 +194,15 @@ def _category_places(cells: Sequence[Cell]) -> tuple[list[PlacePair], int]:
     # The order of the places matters to the weighted kappa only.
     union = sort_categories(value for cell in cells for value in cell)
     place = {value: i for i, value in enumerate(union)}
-    return [(place[a], place[b]) for a, b in cells], len(union)
+    pairs = [(place[a], place[b]) for a, b in cells]
+    return pairs, len(union)
 
 
 def _margins(places: Sequence[PlacePair], counts: Counts, size: int) -> tuple[list[int], list[int]]:
     """How often each rater gave each category."""
     # The margins change with the counts, so that each resample has its own chance agreement.
-    first, second = [0] * size, [0] * size
+    first = [0] * size
+    second = [0] * size
     for (i, j), c in zip(places, counts, strict=True):
         first[i] += c
         second[j] += c
@@ -208,19 +217,24 @@ def _log_odds_interval(sample: Sample, groups: Sequence[Group]) -> Interval | No
 
     All or none have Wilson's bounds of so many groups, for their odds have no logarithm.
     """
-    value, n = sample.value or 0.0, len(groups)
+    value = sample.value or 0.0
+    n = len(groups)
     if not TOLERANCE < value < 1 - TOLERANCE:
         return share_interval(round(value) * n, n)
     margin = jackknife_margin(sample, groups)
     if margin is None:
         return None
     log_odds = math.log(value / (1 - value))
+    # The derivative of the log odds carries the error over to them.
     half = margin / (value * (1 - value))
-    return Interval(_share_of_log_odds(log_odds - half), _share_of_log_odds(log_odds + half))
+    low = _share_of_log_odds(log_odds - half)
+    high = _share_of_log_odds(log_odds + half)
+    return Interval(low, high)
 
 
 def _share_of_log_odds(log_odds: float) -> float:
-    return 1 / (1 + math.exp(min(-log_odds, _MAX_EXPONENT)))
+    exponent = min(-log_odds, _MAX_EXPONENT)
+    return 1 / (1 + math.exp(exponent))
 
 
 STATISTICS = (

@@ -38,8 +38,11 @@ def bootstrap_interval(sample: Sample, groups: Sequence[Group], seed: int) -> In
     too_few = len(draws) < (1 - MAX_UNDEFINED_SHARE) * RESAMPLES
     if too_few or draws[-1] - draws[0] < TOLERANCE:
         return None
-    low, high = _bca_tails(sample, groups, _share_below(draws, sample.value))
-    return Interval(_interpolate_quantile(draws, low), _interpolate_quantile(draws, high))
+    below = _share_below(draws, sample.value)
+    low_tail, high_tail = _bca_tails(sample, groups, below)
+    low = _interpolate_quantile(draws, low_tail)
+    high = _interpolate_quantile(draws, high_tail)
+    return Interval(low, high)
 
 
 def _resampled_values(
@@ -48,7 +51,8 @@ def _resampled_values(
     for _ in range(RESAMPLES):
         # A resample is a new count for each cell; the rows are never copied.
         counts = [0] * len(sample.table.cells)
-        for cell in chain.from_iterable(random.choices(groups, k=len(groups))):
+        drawn = random.choices(groups, k=len(groups))
+        for cell in chain.from_iterable(drawn):
             counts[cell] += 1
         yield sample.measure(counts)
 
@@ -68,8 +72,11 @@ def _bca_tails(sample: Sample, groups: Sequence[Group], below: float) -> tuple[f
         return TAIL, 1 - TAIL
     left_out = leave_one_out(sample.table, groups, sample.measure)
     defined = [(value, times) for value, times in left_out if value is not None]
-    shift, skew = NORMAL.inv_cdf(below), _acceleration(defined, len(groups))
-    return _bca_tail(TAIL, shift, skew), _bca_tail(1 - TAIL, shift, skew)
+    shift = NORMAL.inv_cdf(below)
+    skew = _acceleration(defined, len(groups))
+    low = _bca_tail(TAIL, shift, skew)
+    high = _bca_tail(1 - TAIL, shift, skew)
+    return low, high
 
 
 def _bca_tail(tail: float, shift: float, skew: float) -> float:
@@ -82,7 +89,7 @@ def _bca_tail(tail: float, shift: float, skew: float) -> float:
 
 
 def _acceleration(left_out: Sequence[tuple[float, int]], groups: int) -> float:
-    """A sixth of the skewness, of so many groups, of what leaving one out changes."""
+    """A sixth of the skewness of the values with one group left out, for a number of groups."""
     # Undefined without any one group: no skewness can be measured.
     if not left_out:
         return 0.0
@@ -91,6 +98,7 @@ def _acceleration(left_out: Sequence[tuple[float, int]], groups: int) -> float:
         return 0.0
     n = sum(times for _, times in left_out)
     centre = weighted_mean(left_out)
+    # From the mean to the value: without a group of high rows the value is low.
     cubes = math.fsum(times * (centre - value) ** 3 for value, times in left_out) / n
     return cubes / (6 * variance * math.sqrt(variance * groups))
 
@@ -98,5 +106,7 @@ def _acceleration(left_out: Sequence[tuple[float, int]], groups: int) -> float:
 def _interpolate_quantile(draws: Sequence[float], share: float) -> float:
     """The quantile of sorted draws, by linear interpolation."""
     at = share * (len(draws) - 1)
-    low, high = draws[math.floor(at)], draws[math.ceil(at)]
-    return low + (high - low) * (at - math.floor(at))
+    place = math.floor(at)
+    low = draws[place]
+    high = draws[math.ceil(at)]
+    return low + (high - low) * (at - place)

@@ -44,6 +44,7 @@ class Estimator:
     labels: Labels = None
 
     def cell(self, row: Row) -> Cell | None:
+        """The cell of a row; None where the row is left out."""
         if self.labels is None:
             return self.read(row)
         return self.read(label_indexes(row, self.labels))
@@ -65,6 +66,7 @@ class DistinctRows:
         """
         places: dict[Row, int] = {}
         try:
+            # A new row gets the next free place, an equal one the place of the first.
             index = [places.setdefault(tuple(row), len(places)) for row in rows]
         except TypeError:
             # A value without a hash is no rating; the estimator reports it when it reads the row.
@@ -85,6 +87,7 @@ class CellTable:
 
     @property
     def n(self) -> int:
+        """The number of rows that the statistic rests on."""
         return sum(self.counts)
 
 
@@ -108,6 +111,7 @@ def tabulate_cells(estimator: Estimator, rows: DistinctRows) -> CellTable:
     distinct_indexes = [place.get(cell) for cell in row_cells]
     cell_indexes = [distinct_indexes[i] for i in rows.index]
     tally = Counter(cell_indexes)
+    # The rows that are left out are counted under None, which is the place of no cell.
     counts = tuple(tally[i] for i in range(len(cells)))
     return CellTable(cells, counts, cell_indexes)
 

@@ -62,8 +62,9 @@ class RatingProperties:
             raise ValueError("ratings are numbers, or texts and whole numbers; these are neither")
         distinct = set(numbers or ())
         # The ratio metric needs values from 0 on.
-        ratio = min(distinct, default=0.0) >= 0 and len(distinct) <= MAX_RATIO_VALUES
-        return cls(categorical, numbers is not None, ordered, ratio, labels)
+        least = min(distinct, default=0.0)
+        is_ratio = least >= 0 and len(distinct) <= MAX_RATIO_VALUES
+        return cls(categorical, numbers is not None, ordered, is_ratio, labels)
 
     def satisfies(self, need: RatingNeed) -> bool:
         """May a statistic with this need be computed of the ratings?
@@ -95,7 +96,7 @@ class RatingProperties:
         return self._statistics_for("all")
 
     def correlations(self) -> NamedColumnStatistics:
-        """What says whether numbers rise together, whatever their scales are."""
+        """The statistics that compare numbers on any scales, by name; none for texts."""
         if not self.is_numeric:
             return {}
         return {
@@ -120,6 +121,7 @@ class RatingProperties:
 def _table_entries(
     raters: RaterSet,
 ) -> Iterator[tuple[StatisticDefinition, TableEntry]]:
+    # The order of the registry is the order of the table.
     for definition in STATISTICS.values():
         for entry in definition.table_entries:
             if entry.of == raters:
@@ -143,15 +145,18 @@ def agreement_table(
     judge, ann accuracy 5 0.8
     judge, ann kappa 5 0.615
 
-    Rows of `AGREEMENT_COLUMNS`; `n` counts the rows that a statistic rests on, or at another
-    `level` (see `estimates_at_level`) the groups; None is undefined, and `why` says why. Categories
-    have accuracy and kappa, and together nominal alpha and Fleiss' kappa; numbers have the
-    correlations and the other levels of alpha (`ratio` without values below 0, of at most 1,000
-    distinct ones); numbers that are categories have the weighted kappas too. `labels`, the labels
-    of the scale in order, makes any ratings ordered categories; `ordered=False` makes numbers plain
-    codes. At `system` there are the correlations alone. Fewer than two columns are a ValueError,
-    and so are a rating that is neither number nor text, and a column of texts beside one of
-    numbers.
+    Each row has `AGREEMENT_COLUMNS`. `n` counts the rows that a statistic rests on; at another
+    `level` (see `estimates_at_level`) it counts groups. A value of None is undefined, and `why`
+    says why.
+
+    Categories have accuracy and kappa, and together nominal alpha and Fleiss' kappa. Numbers have
+    the correlations and the other levels of alpha; `ratio` needs values from 0 on, at most 1,000
+    distinct ones. Numbers that are categories have the weighted kappas too. At `system` there are
+    the correlations alone.
+
+    `labels`, the labels of the scale in order, makes any ratings ordered categories.
+    `ordered=False` makes numbers plain codes. Raises ValueError for fewer than two columns, for a
+    rating that is neither number nor text, and for a column of texts beside one of numbers.
     """
     if len(columns) < 2:
         raise ValueError("agreement is between two columns or more")
@@ -164,9 +169,11 @@ def agreement_table(
         named = statistics_at_level(level, properties, pair=is_pair)
         estimates = estimates_at_level(level, named, as_rows(ratings), clusters, seed=seed)
         for name, estimate in estimates.items():
-            about = {"raters": ", ".join(names), "statistic": name}
-            why = use_column_names(estimate.why, names)
-            table.append({**about, **estimate._asdict(), "why": why})
+            row: TableRow = {"raters": ", ".join(names), "statistic": name}
+            row |= estimate._asdict()
+            # The reason of the estimate speaks of a first and a second column.
+            row["why"] = use_column_names(estimate.why, names)
+            table.append(row)
     return table
 
 

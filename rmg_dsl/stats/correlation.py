@@ -100,7 +100,10 @@ def _pearson_measure(cells: Sequence[Cell]) -> Measure:
             return None
         dx = subtract_mean(xs, counts, n)
         dy = subtract_mean(ys, counts, n)
-        spread = math.sqrt(_product_sum(counts, dx, dx) * _product_sum(counts, dy, dy))
+        xx = _product_sum(counts, dx, dx)
+        yy = _product_sum(counts, dy, dy)
+        spread = math.sqrt(xx * yy)
+        # Values that differ by a rounding only may have squares of 0.
         if not spread:
             return None
         return clamp_correlation(_product_sum(counts, dx, dy) / spread)
@@ -109,7 +112,8 @@ def _pearson_measure(cells: Sequence[Cell]) -> Measure:
 
 
 def _product_sum(counts: Counts, a: Sequence[float], b: Sequence[float]) -> float:
-    return math.fsum(map(mul, counts, map(mul, a, b)))
+    products = map(mul, a, b)
+    return math.fsum(map(mul, counts, products))
 
 
 def _spearman_measure(cells: Sequence[Cell]) -> Measure:
@@ -119,14 +123,16 @@ def _spearman_measure(cells: Sequence[Cell]) -> Measure:
 
     def measure(counts: Counts) -> float | None:
         n = sum(counts)
-        rx, ry = midranks(xs, counts), midranks(ys, counts)
+        rx = midranks(xs, counts)
+        ry = midranks(ys, counts)
         # Ranks measured from their middle have the mean 0: no means need to be subtracted.
         weighted = list(map(mul, counts, rx))
         xx = sum(map(mul, weighted, rx))
         yy = sum(map(mul, counts, map(mul, ry, ry)))
+        xy: int = sum(map(mul, weighted, ry))
         if n < 2 or not xx or not yy:
             return None
-        return clamp_correlation(sum(map(mul, weighted, ry)) / math.sqrt(xx * yy))
+        return clamp_correlation(xy / math.sqrt(xx * yy))
 
     return measure
 
@@ -139,7 +145,8 @@ def _kendall_measure(cells: Sequence[Cell]) -> Measure:
 
     def measure(counts: Counts) -> float | None:
         n = sum(counts)
-        untied_x, untied_y = _untied_pairs(xs, counts, n), _untied_pairs(ys, counts, n)
+        untied_x = _untied_pairs(xs, counts, n)
+        untied_y = _untied_pairs(ys, counts, n)
         if n < 2 or not untied_x or not untied_y:
             return None
         # Twice the concordance: the untied pairs are counted in both directions.
@@ -151,7 +158,8 @@ def _kendall_measure(cells: Sequence[Cell]) -> Measure:
 
 def _untied_pairs(places: Sequence[int], counts: Counts, n: int) -> int:
     """The ordered pairs of rows that differ in a column."""
-    return n * n - sum(c * c for c in count_ranks(places, counts))
+    tied = sum(c * c for c in count_ranks(places, counts))
+    return n * n - tied
 
 
 def _concordance(order: Sequence[int], xs: Sequence[int], ys: Sequence[int], counts: Counts) -> int:
@@ -173,6 +181,7 @@ def _concordance(order: Sequence[int], xs: Sequence[int], ys: Sequence[int], cou
         tied.append(k)
         below = _tree_prefix_sum(tree, ys[k])
         not_above = _tree_prefix_sum(tree, ys[k] + 1)
+        # The rows below are concordant; those above, all in the tree less `not_above`, discordant.
         difference += counts[k] * (below + not_above - in_tree)
     return difference
 
@@ -183,6 +192,7 @@ def _add_to_tree(tree: list[int], cells: Sequence[int], ys: Sequence[int], count
         i = ys[k] + 1
         while i < len(tree):
             tree[i] += counts[k]
+            # The lowest bit of the place is the length of the range that a node sums up.
             i += i & -i
     return sum(counts[k] for k in cells)
 
@@ -205,8 +215,9 @@ def clamp_correlation(correlation: float) -> float:
 
 def _constant_column_reason(table: CellTable, _options: Options) -> str:
     """Which of the two columns does not vary."""
-    columns = zip(COLUMN_WORDS, zip(*table.cells, strict=True), strict=True)
-    constant = [words for words, values in columns if len(set(values)) == 1]
+    columns = zip(*table.cells, strict=True)
+    named = zip(COLUMN_WORDS, columns, strict=True)
+    constant = [words for words, values in named if len(set(values)) == 1]
     if len(constant) == 1:
         return f"{constant[0]} does not vary"
     return "nothing varies"

@@ -44,7 +44,7 @@ class TableEntry:
 
 
 def same_verdicts_reason(_table: CellTable, _options: Options) -> str:
-    """The usual reason why an agreement is undefined: there is nothing that chance could miss."""
+    """The usual reason why an agreement is undefined: with one verdict, chance always agrees."""
     return "all verdicts are the same"
 
 
@@ -52,15 +52,15 @@ def same_verdicts_reason(_table: CellTable, _options: Options) -> str:
 class StatisticDefinition:
     """A statistic: how to compute it, its interval, and why it is undefined.
 
-    `compute` gives the value for whole columns; its keyword arguments are the options. `estimator`
-    makes the same statistic for counted cells, from the same options. `closed_form` is the interval
-    of rows without clusters; where it is None, and with clusters, `interval` is used, and where
-    that is None too, a bootstrap. `undefined_reason` speaks of two rows or more. `table_entries`
-    are its lines in an agreement table. `lowest` is the least value of an interval of means within
-    groups.
-
-    `one_pass` gives value and interval of a column without gaps, and of the type of its values: for
-    statistics that need no cells, however many rows a run has. Only `shares_and_means` has these.
+    - `compute` gives the value for whole columns; its keyword arguments are the options.
+    - `estimator` makes the same statistic for counted cells, from the same options.
+    - `closed_form` is the interval of rows without clusters. Where it is None, and with clusters,
+      `interval` is used; where that is None too, a bootstrap.
+    - `undefined_reason` explains a missing value for two rows or more.
+    - `table_entries` are its lines in an agreement table.
+    - `lowest` is the least bound of a mean over groups.
+    - `one_pass` gives the value and the interval of a column without gaps, from its values and
+      their type. It needs no cells, however many rows a run has. Only `shares_and_means` has it.
     """
 
     name: str

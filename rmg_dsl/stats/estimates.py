@@ -42,28 +42,33 @@ def confidence_interval(
     >>> round(low, 1), round(high, 1)
     (0.5, 0.7)
 
-    Options go with `functools.partial(weighted_kappa, weights="linear")`. Rows that the statistic
-    leaves out are left out before. `clusters` names the cluster of each row, and whole clusters are
-    drawn then; a row with a gap there is one of its own. The same seed and rows, in any order, give
-    the same bounds.
+    Options are given by `functools.partial(weighted_kappa, weights="linear")`. Rows that the
+    statistic leaves out are dropped first. `clusters` names the cluster of each row; whole clusters
+    are then drawn. A row with a gap there is a cluster of its own. The same seed and rows, in any
+    order, give the same bounds.
 
-    Agreement and correlation have Fisher's z ± Student's t times the jackknife error of the
-    statistic: with gaps, ties, skew and clusters this holds the truth more often than a bootstrap
-    does. A standard deviation has the same of its logarithm, accuracy with clusters of the
-    logarithm of its odds. Shares have Wilson's bounds, means the normal ones, quantiles those of
-    order statistics. All else, other functions of columns and the last three with clusters, has
-    2,000 resamples, bias-corrected and accelerated (Efron, "Better bootstrap confidence intervals",
-    1987), or plain percentiles where that is undefined. Full agreement shows no error: its lower
-    bound is that of a judge who gives chance verdicts as often as so many rows can hide. Of over
-    1,000 unlike rows the jackknife takes 1,000, in blocks.
+    The method depends on the statistic:
 
-    None where the statistic is undefined, for fewer than 5 rows or clusters (but for shares, means
-    and full agreement), where one row alone keeps it from being undefined, where no row or resample
-    changes it, and where over 5 % of the resamples are undefined. Under 20 rows, or with a category
+    - Agreement and correlation: Fisher's z ± Student's t times the jackknife error. With gaps,
+      ties, skew and clusters this holds the truth more often than a bootstrap does.
+    - Standard deviation: the same, of its logarithm. Accuracy with clusters: of the logarithm of
+      its odds.
+    - Shares: Wilson's bounds. Means: the normal ones. Quantiles: those of order statistics.
+    - Everything else, and the last three with clusters: 2,000 resamples, bias-corrected and
+      accelerated (Efron, "Better bootstrap confidence intervals", 1987), or plain percentiles where
+      that is undefined.
+
+    Full agreement shows no error. Its lower bound is that of a judge who gives chance verdicts as
+    often as so many rows can hide. Of over 1,000 unlike rows the jackknife takes 1,000, in blocks.
+
+    None where the statistic is undefined; for fewer than 5 rows or clusters (but for shares, means
+    and full agreement); where one row alone keeps it from being undefined; where no row or resample
+    changes it; and where over 5 % of the resamples are undefined. Under 20 rows, or with a category
     in one row of ten, the truth is more often above the upper bound than it should be, and seldom
-    below the lower.
+    below the lower one.
     """
-    estimate = compute_estimates({"it": statistic}, rows, seed=seed, clusters=clusters)["it"]
+    estimates = compute_estimates({"it": statistic}, rows, seed=seed, clusters=clusters)
+    estimate = estimates["it"]
     if estimate.low is None or estimate.high is None:
         return None
     return Interval(estimate.low, estimate.high)
@@ -76,14 +81,14 @@ def compute_estimates(
     seed: int = 0,
     clusters: Clusters | None = None,
 ) -> dict[str, Estimate]:
-    """Several statistics of the same rows, each with its value, its rows and its bounds.
+    """Several statistics of the same rows, each with its value, its number of rows and its bounds.
 
     >>> from rmg_dsl.stats.agreement import accuracy, kappa
     >>> rows = [(1, 1), (2, 2), (2, 2), (1, None)]
     >>> compute_estimates({"accuracy": accuracy, "kappa": kappa}, rows)["accuracy"].n
     3
 
-    All else as for `confidence_interval`.
+    The seed, the clusters and the bounds are those of `confidence_interval`.
     """
     # The rows are compared once for all statistics.
     distinct = DistinctRows.of(rows)
@@ -102,7 +107,8 @@ def compute_statistic(
     >>> compute_statistic(MeanOfPairs(accuracy, ((0, 1), (0, 2))), [(1, 1, 2), (2, 2, 2)])
     0.75
     """
-    return _Job.of(statistic, rows).sample(rows, DistinctRows.of(rows)).value
+    job = _Job.of(statistic, rows)
+    return job.sample(rows, DistinctRows.of(rows)).value
 
 
 class _Job(NamedTuple):
@@ -133,7 +139,8 @@ class _Job(NamedTuple):
     def sample(self, rows: Sequence[Row], distinct: DistinctRows) -> Sample:
         # Such a function may depend on the order of its rows, so equal rows are not joined.
         if self.reads_row_numbers:
-            distinct = DistinctRows.of([(i,) for i in range(len(rows))])
+            numbers = range(len(rows))
+            distinct = DistinctRows.of([(number,) for number in numbers])
         table = tabulate_cells(self.estimator, distinct)
         measure = self.estimator.build(table.cells)
         value = measure(table.counts)
@@ -163,7 +170,11 @@ def _own_definition(statistic: ColumnStatistic, rows: Sequence[Row]) -> Statisti
                 for (number,), times in zip(cells, counts, strict=True)
                 for _ in range(times)
             ]
-            value = statistic(*zip(*drawn, strict=True)) if drawn else None
+            if not drawn:
+                return None
+            columns = zip(*drawn, strict=True)
+            value = statistic(*columns)
+            # Functions of numpy give NaN where they are undefined.
             return None if is_missing_rating(value) else value
 
         return measure
@@ -186,7 +197,9 @@ def _estimate(
     bounds = _interval(job, sample, clusters, seed)
     if bounds is None:
         return Estimate(n, value, why=_unbounded_reason(sample, clusters))
-    return Estimate(n, value, min(bounds.low, value), max(bounds.high, value))
+    low = min(bounds.low, value)
+    high = max(bounds.high, value)
+    return Estimate(n, value, low, high)
 
 
 def _undefined_reason(job: _Job, sample: Sample) -> str:

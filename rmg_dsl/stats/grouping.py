@@ -39,11 +39,14 @@ def estimates_at_level(
     per_group 0.0
     system 1.0
 
-    At `pooled` the statistic of all rows, whose bounds take the groups as clusters, where there are
-    groups. At `per_group` the mean of the statistic within each group where it is defined, and
-    Student's bounds of that mean. At `system` the statistic of the mean of each column in each
-    group. `n` counts rows at the first level and groups at the others, which leave out rows without
-    a group.
+    - `pooled`: the statistic of all rows. Its bounds take the groups as clusters, where there are
+      groups.
+    - `per_group`: the mean of the statistic over the groups where it is defined, with Student's
+      bounds of that mean.
+    - `system`: the statistic of the means of each column, one mean for each group.
+
+    `n` counts rows at the first level and groups at the others, which leave out rows without a
+    group.
     """
     if not named:
         return {}
@@ -62,6 +65,7 @@ def estimates_at_level(
 
 def _in_groups(estimate: Estimate) -> Estimate:
     """An estimate whose rows were the means of groups."""
+    # The reason was written for rows; here each of them stood for a group.
     return estimate._replace(why=estimate.why.replace("row", "group"))
 
 

@@ -28,10 +28,15 @@ def share_interval(hits: int, n: int) -> Interval | None:
         return None
     z2 = Z95 * Z95
     centre = (hits + z2 / 2) / (n + z2)
-    half = Z95 / (n + z2) * math.sqrt(hits * (n - hits) / n + z2 / 4)
+    variance = hits * (n - hits) / n
+    half = Z95 / (n + z2) * math.sqrt(variance + z2 / 4)
+    low = max(0.0, centre - half)
+    high = min(1.0, centre + half)
     # At the ends the formula is exact, and rounding would move a bound off 0 or 1.
-    low = 0.0 if not hits else max(0.0, centre - half)
-    high = 1.0 if hits >= n else min(1.0, centre + half)
+    if not hits:
+        low = 0.0
+    if hits >= n:
+        high = 1.0
     return Interval(low, high)
 
 
@@ -43,6 +48,10 @@ def student_t_quantile(freedom: int) -> float:
 
     Within 0.3 % of the exact value from 4 degrees on (Abramowitz and Stegun 26.7.5).
     """
-    z, n = Z95, float(freedom)
+    z = Z95
+    n = float(freedom)
+    # Three terms of a series in 1/n; with many degrees of freedom Student's t is the normal.
+    first = (z**3 + z) / (4 * n)
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
     third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
-    return z + (z**3 + z) / (4 * n) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2) + third
+    return z + first + second + third

@@ -61,14 +61,17 @@ def _full_agreement_interval(sample: Sample, drawn: int) -> Interval:
     is divided by how often two rows differ.
     """
     # The chance that two rows differ, from the counts of equal rows.
-    counts, n = sample.table.counts, sample.table.n
-    differ = 1 - sum(c * c for c in counts) / (n * n)
+    n = sample.table.n
+    equal_pairs = sum(c * c for c in sample.table.counts)
+    differ = 1 - equal_pairs / (n * n)
+    # Where all rows are equal nothing is known: the bound is then the least agreement of all.
     hidden = 2.0
     if differ:
         hidden = Z95 * Z95 / (drawn + Z95 * Z95) / differ
     least = max(-1.0, 1 - hidden)
     if sample.value and sample.value > 0:
         return Interval(least, 1.0)
+    # A correlation of −1 is the mirror image.
     return Interval(-1.0, -least)
 
 
@@ -113,19 +116,22 @@ def jackknife_margin(sample: Sample, groups: Sequence[Group]) -> float | None:
 
 
 def _affordable_blocks(groups: Sequence[Group], table: CellTable) -> Sequence[Group]:
-    """The groups themselves, or so few blocks of them that the error can be computed in time."""
+    """The groups themselves, or blocks of them where all would take too much time."""
     if len(set(groups)) <= MAX_JACKKNIFE_SAMPLES:
         return groups
     count = min(MAX_JACKKNIFE_SAMPLES, MAX_COUNTED_CELLS // len(table.cells))
+    # The groups are sorted: evenly spaced ones would make blocks that are more alike than chance
+    # makes them, and the error too small.
     shuffled = list(groups)
     Random(0).shuffle(shuffled)
-    return [tuple(chain.from_iterable(shuffled[i::count])) for i in range(count)]
+    blocks = (shuffled[i::count] for i in range(count))
+    return [tuple(chain.from_iterable(block)) for block in blocks]
 
 
 def _subsample_groups(
     sample: Sample, groups: Sequence[Group]
 ) -> tuple[Sequence[Group], CellTable, Measure]:
-    """All groups; of very many unlike ones some, evenly chosen, as a table of their own."""
+    """All groups; of very many unlike ones an even selection, as a table of its own."""
     if len(groups) <= MAX_JACKKNIFE_GROUPS or len(set(groups)) <= MAX_JACKKNIFE_SAMPLES:
         return groups, sample.table, sample.measure
     step = math.ceil(len(groups) / MAX_JACKKNIFE_GROUPS)
@@ -134,7 +140,8 @@ def _subsample_groups(
     tally = Counter(chain.from_iterable(chosen))
     places = {cell: place for place, cell in enumerate(sorted(tally))}
     cells = tuple(sample.table.cells[cell] for cell in places)
-    table = CellTable(cells, tuple(tally[cell] for cell in places), ())
+    counts = tuple(tally[cell] for cell in places)
+    table = CellTable(cells, counts, ())
     renumbered = [tuple(places[cell] for cell in group) for group in chosen]
     return renumbered, table, sample.build_measure(cells)
 
@@ -144,7 +151,7 @@ def leave_one_out(
 ) -> list[tuple[float | None, int]]:
     """The statistic without each distinct group, and how many groups are equal to it.
 
-    Of very many distinct groups some, evenly chosen.
+    Of very many distinct groups only an even selection is left out.
     """
     # Equal groups give equal values: with categories this saves nearly all of the work.
     distinct = list(Counter(groups).items())

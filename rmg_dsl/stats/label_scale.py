@@ -10,7 +10,7 @@ from rmg_dsl.stats.ratings import is_missing_rating
 
 
 def labels_of(scale: Scale | None) -> tuple[float | str, ...] | None:
-    """The verdicts of a scale in their order, where it offers so many and no more.
+    """The verdicts that a scale offers, in order; None for a scale with any number between.
 
     >>> from rmg_dsl.scales import Labels, Whole
     >>> labels_of(Whole(1, 3)), labels_of(Labels(("good", "bad"), (1, 0))), labels_of(None)
@@ -55,6 +55,7 @@ def first_off_scale(column: Iterable[object], kind: Type) -> object:
     >>> first_off_scale([3, None, 7], kind), first_off_scale([3, 5.0], kind)
     (7, None)
     """
+    # Labels may come from a scale, or from people who have written them.
     labels: tuple[float | str, ...] = labels_of(kind.scale) or kind.labels
     for value in column:
         if not is_missing_rating(value) and not _is_on_scale(value, kind, labels):
@@ -84,8 +85,7 @@ def format_rating(value: object) -> str:
 def check_same_kind(columns: Sequence[Iterable[object]], names: Sequence[str]) -> None:
     """Raise ValueError where one column holds only texts and another one only numbers.
 
-    Such raters can never agree, so that their agreement would be 0 or less and mean
-    nothing.
+    Such raters can never agree: their agreement would be 0 or less, and mean nothing.
 
     >>> check_same_kind([[1, 2], ["1", None]], ["judge", "person"])
     Traceback (most recent call last):
@@ -98,7 +98,8 @@ def check_same_kind(columns: Sequence[Iterable[object]], names: Sequence[str]) -
     for name, kind in rated[1:]:
         first_name, first_kind = rated[0]
         if kind.isdisjoint(first_kind):
-            one, other = " and ".join(sorted(first_kind)), " and ".join(sorted(kind))
+            one = " and ".join(sorted(first_kind))
+            other = " and ".join(sorted(kind))
             message = f"`{first_name}` has {one} and `{name}` has {other}: they can never agree"
             raise ValueError(message)
 

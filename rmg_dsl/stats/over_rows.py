@@ -48,9 +48,11 @@ def estimate_of(term: Statistic, columns: Columns) -> Estimate:
         columns = _ratings_on_scale(term, columns)
     # The labels of the scale make categories of any values, 0.5 and words with values too.
     if term.needs in ("category", "ordered_category"):
-        options["labels"] = labels_of(term.type.scale) or term.type.labels or None
+        labels = labels_of(term.type.scale) or term.type.labels
+        options["labels"] = labels or None
     statistic = partial(STATISTICS[term.function].compute, **options)
-    estimate = compute_estimates({"it": statistic}, as_rows(columns))["it"]
+    estimates = compute_estimates({"it": statistic}, as_rows(columns))
+    estimate = estimates["it"]
     return estimate._replace(why=use_column_names(estimate.why, term.names))
 
 
@@ -60,7 +62,7 @@ _ONE_PASS_ESTIMATES = {
 
 
 def _ratings_on_scale(term: Statistic, columns: Columns) -> list[Ratings]:
-    """The ratings of all on one scale; raises ValueError for what can never agree."""
+    """The ratings of all raters on one scale. Raises ValueError where they can never agree."""
     scored = [words_to_values(column, term.type.scale) for column in columns]
     check_same_kind(scored, term.names)
     for name, column in zip(term.names, scored, strict=True):

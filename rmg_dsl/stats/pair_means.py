@@ -42,8 +42,11 @@ def pair_mean_estimator(estimator: Estimator, pairs: ColumnPairs) -> Estimator:
         # A row that no pair can use is left out, and does not count in n.
         if not any(present[i] and present[j] for i, j in pairs):
             return None
-        ratings = [value if there else 0 for there, value in zip(present, row, strict=True)]
-        return tuple(part for column in zip(present, ratings, strict=True) for part in column)
+        cell: list[object] = []
+        for is_present, value in zip(present, row, strict=True):
+            # Cells are sorted, and a gap has no order: 0 stands in its place.
+            cell += (is_present, value if is_present else 0)
+        return tuple(cell)
 
     def build(cells: Sequence[Cell]) -> Measure:
         # One table for each pair, made once: a resample only projects its counts.
@@ -67,12 +70,15 @@ def pair_mean_estimator(estimator: Estimator, pairs: ColumnPairs) -> Estimator:
 
 def _pair_table(estimator: Estimator, cells: Sequence[Cell], i: int, j: int) -> CellTable:
     """The cells of two columns, with the index of each cell of all columns among them."""
-    rows = [(_rating_in_cell(cell, i), _rating_in_cell(cell, j)) for cell in cells]
+    firsts = [_rating_in_cell(cell, i) for cell in cells]
+    seconds = [_rating_in_cell(cell, j) for cell in cells]
+    rows = list(zip(firsts, seconds, strict=True))
     return tabulate_cells(estimator, DistinctRows.of(rows))
 
 
 def _rating_in_cell(cell: Cell, column: int) -> object:
-    is_present, rating = cell[2 * column : 2 * column + 2]
+    start = 2 * column
+    is_present, rating = cell[start : start + 2]
     return rating if is_present else None
 
 

@@ -72,6 +72,7 @@ def _quantile_measure(cells: Sequence[Cell], q: float) -> Measure:
         ends = list(accumulate(counts))
         if not ends or not ends[-1]:
             return None
+        # The place of the quantile among the sorted rows, from 0; mostly between two of them.
         rank = (ends[-1] - 1) * q
         low = values[_cell_of_row(ends, int(rank))]
         high = values[_cell_of_row(ends, math.ceil(rank))]
@@ -90,6 +91,7 @@ def _order_statistic_interval(sample: Sample) -> Interval | None:
     # Every value, not only the distinct ones: ranks count rows.
     values = sorted_values(sample.table)
     q = sample.options.get("q", 0.5)
+    # No value of a sample bounds the least or the greatest value of all.
     if not 0 < q < 1:
         return None
     low, high = _outer_ranks(len(values), q)
@@ -103,7 +105,8 @@ def _outer_ranks(n: int, q: float) -> tuple[int, int]:
 
     0 and n + 1 stand for no rank.
     """
-    # Logarithms, for a factorial of many rows is too large for a float.
+    # The binomial chance that i of n rows are below the quantile. By logarithms: a factorial of
+    # many rows is too large for a float.
     log_factorials = [math.lgamma(i + 1) for i in range(n + 1)]
     log_q, log_rest = math.log(q), math.log1p(-q)
     chances = (

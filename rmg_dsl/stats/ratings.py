@@ -32,7 +32,10 @@ def rating_as_category(value: object) -> Category:
     if isinstance(value, str):
         return value
     # A bool is an int in Python, so that it is covered here.
-    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+    if isinstance(value, int):
+        return int(value)
+    # Frames store whole numbers as floats where a column has gaps.
+    if isinstance(value, float) and value.is_integer():
         return int(value)
     raise ValueError(f"a category is a whole number, a bool or a text, and {value!r} is none")
 
@@ -67,6 +70,7 @@ def sort_categories(categories: Iterable[Category]) -> list[Category]:
 
 def category_sort_key(value: Category | float) -> tuple[bool, Category | float]:
     """A key by which numbers and texts can be sorted together."""
+    # Python compares no number with a text: the flag decides before it would.
     return isinstance(value, str), value
 
 
@@ -106,10 +110,12 @@ def label_indexes(row: Sequence[object], labels: Sequence[object]) -> list[int |
 
     A rating that is no label of the scale is a ValueError.
     """
-    return [None if is_missing_rating(value) else _label_index(value, labels) for value in row]
+    return [_label_index(value, labels) for value in row]
 
 
-def _label_index(value: object, labels: Sequence[object]) -> int:
+def _label_index(value: object, labels: Sequence[object]) -> int | None:
+    if is_missing_rating(value):
+        return None
     try:
         return labels.index(value)
     except ValueError:

@@ -53,11 +53,11 @@ def alpha(
     >>> round(alpha([1, 2, 3, None], [1, 2, 4, 4], [None, 2, 3, 4]), 3)
     0.757
 
-    `level` says what a difference is: none or all (nominal), of ranks (ordinal), of values
-    (interval), of values over their sum (ratio). At most 1; 0 is chance; below 0 is worse. Units
+    `level` says how a difference counts: all alike (nominal), by ranks (ordinal), by values
+    (interval), by values over their sum (ratio). At most 1; 0 is chance; below 0 is worse. Units
     with fewer than two ratings are left out. None for fewer than two units, where all ratings are
     the same, and for values below 0 on `ratio`. Without `labels` texts are for `nominal` only; with
-    them the places of the labels are the values. Fewer than two raters are a ValueError.
+    them the places of the labels are the values. Raises ValueError for fewer than two raters.
     Krippendorff, "Computing Krippendorff's alpha-reliability" (2011).
     """
     _check_two_raters(raters)
@@ -125,6 +125,7 @@ def _fleiss_measure(cells: Sequence[Cell]) -> Measure:
     # Every unit has a rating of every rater: the others were left out.
     raters = len(cells[0]) if cells else 0
     tallies = [Counter(cell) for cell in cells]
+    # The ordered pairs of raters that agree on a unit.
     agreeing = [_square_sum(tally) - raters for tally in tallies]
 
     def measure(counts: Counts) -> float | None:
@@ -133,7 +134,8 @@ def _fleiss_measure(cells: Sequence[Cell]) -> Measure:
         if n < 2 * raters or chance == n * n:
             return None
         # The whole numbers are divided last, so that equal agreements are equal floats.
-        observed: float = n * sum(map(mul, counts, agreeing)) / (raters - 1)
+        agreed: int = sum(map(mul, counts, agreeing))
+        observed = n * agreed / (raters - 1)
         return (observed - chance) / (n * n - chance)
 
     return measure
@@ -159,21 +161,26 @@ def _nominal_alpha_measure(cells: Sequence[Cell]) -> Measure:
     tallies = [Counter(cell) for cell in cells]
     # A common multiple keeps the shares of units with fewer raters whole numbers.
     multiple = math.lcm(*(len(cell) - 1 for cell in cells))
-    differing: list[int] = [
-        (len(cell) ** 2 - _square_sum(tally)) * multiple // (len(cell) - 1)
-        for cell, tally in zip(cells, tallies, strict=True)
-    ]
+    differing = [_differing_pairs(tally, multiple) for tally in tallies]
 
     def measure(counts: Counts) -> float | None:
         totals = _category_counts(tallies, counts)
         n = sum(totals.values())
         expected = multiple * (n * n - _square_sum(totals))
-        observed: int = (n - 1) * sum(map(mul, counts, differing))
+        different: int = sum(map(mul, counts, differing))
+        observed = (n - 1) * different
         if sum(counts) < 2 or not expected:
             return None
         return (expected - observed) / expected
 
     return measure
+
+
+def _differing_pairs(tally: Counter[Category], multiple: int) -> int:
+    """The pairs of ratings of a unit that differ, over its ratings less one, times a multiple."""
+    ratings = tally.total()
+    pairs = ratings**2 - _square_sum(tally)
+    return pairs * multiple // (ratings - 1)
 
 
 def _ordinal_alpha_measure(cells: Sequence[Cell]) -> Measure:
@@ -222,7 +229,8 @@ def _unit_disagreement(scores: Sequence[float]) -> float:
     """The squared distances of all ordered pairs of a unit, over its number of ratings less one."""
     m = len(scores)
     middle = math.fsum(scores) / m
-    return 2 * m * math.fsum((score - middle) ** 2 for score in scores) / (m - 1)
+    squares = math.fsum((score - middle) ** 2 for score in scores)
+    return 2 * m * squares / (m - 1)
 
 
 def _ratio_alpha_measure(cells: Sequence[Cell]) -> Measure:
@@ -239,7 +247,8 @@ def _ratio_alpha_measure(cells: Sequence[Cell]) -> Measure:
         if not first:
             first.append((totals, _ratio_distances(union, totals)))
         expected = _expected_ratio_disagreement(union, totals, *first[0])
-        observed = (sum(totals) - 1) * math.fsum(map(mul, counts, differing))
+        n = sum(totals)
+        observed = (n - 1) * math.fsum(map(mul, counts, differing))
         if sum(counts) < 2 or not expected:
             return None
         return 1.0 - observed / expected
@@ -253,6 +262,7 @@ def _unit_ratio_disagreement(values: Sequence[float]) -> float:
 
 
 def _ratio_distance(a: float, b: float) -> float:
+    # Two zeros have no ratio, and are equal.
     if a == b:
         return 0.0
     return ((a - b) / (a + b)) ** 2
@@ -277,7 +287,9 @@ def _expected_ratio_disagreement(
     moved = [(i, change) for i, change in enumerate(changes) if change]
     # A bootstrap sample changes most totals; then the correction saves nothing.
     if len(moved) > _MAX_CHANGED_TOTALS:
-        return math.fsum(map(mul, totals, _ratio_distances(union, totals)))
+        distances = _ratio_distances(union, totals)
+        return math.fsum(map(mul, totals, distances))
+    # The sum for t + d is that for t, plus twice the cross terms, plus the terms of d alone.
     unchanged = map(mul, before, sums)
     crossed = (2 * c * sums[i] for i, c in moved)
     among = (c * d * _ratio_distance(union[i], union[j]) for i, c in moved for j, d in moved)
@@ -288,7 +300,8 @@ def _index_units(cells: Sequence[Cell]) -> tuple[list[float], list[Unit]]:
     """The distinct values in order, and each unit as places among them."""
     union = sorted({value for cell in cells for value in cell})
     place = {value: i for i, value in enumerate(union)}
-    return union, [[place[value] for value in cell] for cell in cells]
+    units: list[Unit] = [[place[value] for value in cell] for cell in cells]
+    return union, units
 
 
 def _value_counts(units: Sequence[Unit], counts: Counts, size: int) -> list[int]:
@@ -312,7 +325,8 @@ _ALPHA_MEASURES: dict[MeasurementLevel, Callable[[Sequence[Cell]], Measure]] = {
 
 
 def _alpha_undefined_reason(table: CellTable, options: Options) -> str:
-    if options.get("level") == "ratio" and any(v < 0 for cell in table.cells for v in cell):
+    values = (value for cell in table.cells for value in cell)
+    if options.get("level") == "ratio" and any(value < 0 for value in values):
         return "a ratio scale has no values below 0"
     return same_verdicts_reason(table, options)
 

@@ -17,7 +17,9 @@ def rescale_to_unit(values: Sequence[float]) -> list[float]:
     [0.0, 1.0, 0.5]
     """
     # Half of each value: the whole difference of two large ones may be too large for a float.
-    low, high = min(values, default=0.0) / 2, max(values, default=0.0) / 2
+    low = min(values, default=0.0) / 2
+    high = max(values, default=0.0) / 2
+    # Equal values have no range; any divisor maps them all to 0.
     half_range = (high - low) or 1.0
     return [(value / 2 - low) / half_range for value in values]
 
@@ -44,13 +46,15 @@ def dense_ranks(values: Sequence[float]) -> list[int]:
     >>> dense_ranks([5, 2, 5])
     [1, 0, 1]
     """
-    place = {value: i for i, value in enumerate(sorted(set(values)))}
+    distinct = sorted(set(values))
+    place = {value: i for i, value in enumerate(distinct)}
     return [place[value] for value in values]
 
 
 def count_ranks(places: Sequence[int], counts: Counts) -> list[int]:
     """The number of rows at each place."""
-    totals = [0] * (max(places, default=-1) + 1)
+    size = max(places, default=-1) + 1
+    totals = [0] * size
     for place, times in zip(places, counts, strict=True):
         totals[place] += times
     return totals
@@ -68,4 +72,6 @@ def midranks(places: Sequence[int], counts: Counts) -> list[int]:
 def midranks_by_place(totals: Sequence[int]) -> list[int]:
     """`midranks` of each place, given the number of rows there."""
     ends = [0, *accumulate(totals)]
-    return [before + after - ends[-1] for before, after in pairwise(ends)]
+    n = ends[-1]
+    # The rows of a place have the ranks from `before` to `after`: twice their mean is the sum.
+    return [before + after - n for before, after in pairwise(ends)]

@@ -91,7 +91,7 @@ def mean_interval(values: Collection[float]) -> Interval | None:
 
 
 def count_interval(hits: int, n: int) -> Interval | None:
-    """The 95 % bounds of a count of so many: those of the share, times their number.
+    """The 95 % bounds of the count of hits among `n` rows: those of the share, times `n`.
 
     >>> low, high = count_interval(8, 10)
     >>> round(low, 1), round(high, 1)
@@ -150,7 +150,9 @@ def _mean_closed_form(sample: Sample) -> Interval | None:
 def share_closed_form(sample: Sample) -> Interval | None:
     """Wilson's bounds of a share of rows."""
     n = sample.table.n
-    return share_interval(round((sample.value or 0.0) * n), n)
+    # The product is whole but for its rounding.
+    hits = round((sample.value or 0.0) * n)
+    return share_interval(hits, n)
 
 
 def _count_closed_form(sample: Sample) -> Interval | None:
@@ -182,7 +184,8 @@ def _estimate_share(flags: Sequence[float], _: Type) -> Estimate:
     if not n:
         return _one_pass_estimate(None, None, 0)
     hits = sum(flags)
-    return _one_pass_estimate(hits / n, share_interval(int(hits), n), n)
+    bounds = share_interval(int(hits), n)
+    return _one_pass_estimate(hits / n, bounds, n)
 
 
 def _estimate_count(flags: Sequence[float], _: Type) -> Estimate:
@@ -190,7 +193,8 @@ def _estimate_count(flags: Sequence[float], _: Type) -> Estimate:
     if not n:
         return _one_pass_estimate(None, None, 0)
     hits = int(sum(flags))
-    return _one_pass_estimate(hits, count_interval(hits, n), n)
+    bounds = count_interval(hits, n)
+    return _one_pass_estimate(hits, bounds, n)
 
 
 def _one_pass_estimate(value: float | None, bounds: Interval | None, n: int) -> Estimate:
@@ -198,7 +202,9 @@ def _one_pass_estimate(value: float | None, bounds: Interval | None, n: int) -> 
     if value is None:
         return Estimate(n, None, why=NO_ROW)
     if bounds is not None:
-        return Estimate(n, value, min(bounds.low, value), max(bounds.high, value))
+        low = min(bounds.low, value)
+        high = max(bounds.high, value)
+        return Estimate(n, value, low, high)
     if n == 1:
         return Estimate(n, value, why=why_unbounded(n, 2, "row"))
     return Estimate(n, value, why="its bounds are too large")

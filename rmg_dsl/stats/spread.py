@@ -90,7 +90,9 @@ def _variance_measure(cells: Sequence[Cell]) -> Measure:
 
 def _half_range(values: Sequence[float]) -> float:
     # The whole range of two large values may be too large for a float.
-    return max(values, default=0.0) / 2 - min(values, default=0.0) / 2
+    low = min(values, default=0.0) / 2
+    high = max(values, default=0.0) / 2
+    return high - low
 
 
 def _scaled_variance(scaled: Sequence[float], counts: Counts) -> float | None:

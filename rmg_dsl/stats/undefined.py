@@ -12,7 +12,7 @@ COLUMN_WORDS = ("the first one", "the second one")
 
 
 def why_undefined(definition: StatisticDefinition, table: CellTable, options: Options) -> str:
-    """What the rows lack for a statistic that they do not define.
+    """Why a statistic is undefined for these rows.
 
     >>> from rmg_dsl.stats.cells import DistinctRows, tabulate_cells
     >>> from rmg_dsl.stats.registry import STATISTICS
@@ -29,7 +29,7 @@ def why_undefined(definition: StatisticDefinition, table: CellTable, options: Op
 
 
 def use_column_names(why: str, names: Sequence[str]) -> str:
-    """A reason that speaks of two columns, in their names.
+    """Replace the words for two columns in a reason by the names of the columns.
 
     >>> use_column_names("the second one does not vary", ["judge", "human"])
     '`human` does not vary'
@@ -40,7 +40,7 @@ def use_column_names(why: str, names: Sequence[str]) -> str:
 
 
 def why_unbounded(drawn: int, fewest: int, unit: str) -> str:
-    """Why there is a value and no bounds, of so many rows or groups.
+    """Why there is a value without bounds, given the number of rows or groups that were drawn.
 
     >>> why_unbounded(3, 5, "row")
     'bounds need 5 rows, and there are 3'

@@ -20,9 +20,8 @@ FILES = ("graders.rmg", "functions.rmg")
 def library(name: str) -> nodes.Module:
     """Parse a file of the standard library; the parse is stored on disk."""
     text = (Path(__file__).parent / name).read_text("utf-8")
-    return load_or_make(
-        private_file("std", parser_version(), text), lambda: _parse_library(name, text)
-    )
+    place = private_file("std", parser_version(), text)
+    return load_or_make(place, lambda: _parse_library(name, text))
 
 
 def _parse_library(name: str, text: str) -> nodes.Module:

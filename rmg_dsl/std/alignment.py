@@ -20,15 +20,21 @@ def bit_parallel_edit_distance(left: Sequence[Hashable], right: Sequence[Hashabl
     """
     left, right, _ = _trim_common_ends(left, right)
     longer, shorter = _by_length(left, right)
-    places, full = _position_masks(longer), (1 << len(longer)) - 1
+    places = _position_masks(longer)
+    full = (1 << len(longer)) - 1
     # Bits where the column rises, and where it falls, by one from a cell to the next.
-    plus, minus = full, 0
+    plus = full
+    minus = 0
     for item in shorter:
         at = places.get(item, 0)
+        # The cells that equal their upper left neighbour. The carry of the sum spreads a match.
         same = (((at & plus) + plus) ^ plus) | at | minus
+        # The same differences along the row; the shift brings each to the next cell.
         rises = ((minus | ~(same | plus)) << 1) | 1
         falls = (same & plus) << 1
-        plus, minus = (falls | ~(same | rises)) & full, rises & same & full
+        # Python's ints have no fixed width: `full` cuts off the bits beyond the column.
+        plus = (falls | ~(same | rises)) & full
+        minus = rises & same & full
     return len(shorter) + plus.bit_count() - minus.bit_count()
 
 
@@ -42,10 +48,12 @@ def bit_parallel_lcs_length(left: Sequence[Hashable], right: Sequence[Hashable])
     """
     left, right, shared = _trim_common_ends(left, right)
     longer, shorter = _by_length(left, right)
-    places, full = _position_masks(longer), (1 << len(longer)) - 1
+    places = _position_masks(longer)
+    full = (1 << len(longer)) - 1
     row = full
     for item in shorter:
         matches = row & places.get(item, 0)
+        # `matches` is a part of `row`: the difference clears its bits and borrows from no other.
         row = ((row + matches) | (row - matches)) & full
     return shared + len(longer) - row.bit_count()
 
@@ -53,16 +61,21 @@ def bit_parallel_lcs_length(left: Sequence[Hashable], right: Sequence[Hashable])
 def _by_length(
     left: Sequence[Hashable], right: Sequence[Hashable]
 ) -> tuple[Sequence[Hashable], Sequence[Hashable]]:
-    """The longer sequence first: its positions are bits, the items of the other are steps."""
+    """The longer sequence, then the shorter one.
+
+    The positions of the longer one are bits, which cost little; each item of the other is a step.
+    """
     if len(left) >= len(right):
         return left, right
     return right, left
 
 
 def _position_masks(items: Sequence[Hashable]) -> dict[Hashable, int]:
+    """For each item an integer with a bit at each of its positions."""
     places: dict[Hashable, int] = {}
     for index, item in enumerate(items):
-        places[item] = places.get(item, 0) | (1 << index)
+        mask = places.get(item, 0)
+        places[item] = mask | (1 << index)
     return places
 
 
@@ -70,14 +83,20 @@ def _trim_common_ends(
     left: Sequence[Hashable], right: Sequence[Hashable]
 ) -> tuple[Sequence[Hashable], Sequence[Hashable], int]:
     """Both sequences without their common prefix and suffix, and the length of these two."""
+    # The ends need no edit, and most texts that are compared differ in a few places only.
     start = _common_prefix_length(left, right)
-    left, right = left[start:], right[start:]
+    left = left[start:]
+    right = right[start:]
     end = _common_prefix_length(left[::-1], right[::-1])
-    return left[: len(left) - end], right[: len(right) - end], start + end
+    # `[:-end]` would give nothing where `end` is 0.
+    left = left[: len(left) - end]
+    right = right[: len(right) - end]
+    return left, right, start + end
 
 
 def _common_prefix_length(left: Sequence[Hashable], right: Sequence[Hashable]) -> int:
-    for index, (one, other) in enumerate(zip(left, right, strict=False)):
+    pairs = zip(left, right, strict=False)
+    for index, (one, other) in enumerate(pairs):
         if one != other:
             return index
     return min(len(left), len(right))

@@ -31,17 +31,25 @@ def bleu(response: str, reference: str) -> float:
     token is shared. The brevity penalty lowers the score of a short response, so the arguments are
     not interchangeable. NFC and NFD differ. Source: Papineni et al. 2002.
     """
-    tokens = chinese_tokens if has_han_or_kana(reference) else mteval_tokens
-    ours, theirs = tokens(response), tokens(reference)
+    tokens = mteval_tokens
+    # The reference decides: a response must not choose how it is measured.
+    if has_han_or_kana(reference):
+        tokens = chinese_tokens
+    ours = tokens(response)
+    theirs = tokens(reference)
     logs = _smoothed_log_precisions(ours, theirs)
     if not logs:
         return 0.0
+    # The logarithm of the brevity penalty: 0 for a response as long as the reference.
     brevity = min(0.0, 1 - len(theirs) / len(ours))
     return exp(brevity + sum(logs) / len(logs))
 
 
 def _smoothed_log_precisions(ours: list[str], theirs: list[str]) -> list[float]:
-    """One logarithm per order that the response is long enough for; none without a shared token."""
+    """The logarithm of the precision of each order that the response is long enough for.
+
+    Without a shared token the list is empty.
+    """
     logs: list[float] = []
     halving = 1
     for order in BLEU_ORDERS:
@@ -52,6 +60,7 @@ def _smoothed_log_precisions(ours: list[str], theirs: list[str]) -> list[float]:
         if shared:
             logs.append(log(shared / total))
             continue
+        # Smoothing must not give a score to texts that have nothing in common.
         if order == 1:
             break
         # Exponential smoothing: each order without a match counts half as much as the one before.
@@ -73,8 +82,11 @@ def chrf(response: str, reference: str) -> float:
     script. 0 where either text is blank, both included. Recall weighs more, so the arguments are
     not interchangeable. NFC and NFD differ. Source: Popović 2015.
     """
-    ours, theirs = "".join(response.split()), "".join(reference.split())
-    orders = [order for order in CHRF_ORDERS if order <= min(len(ours), len(theirs))]
+    ours = "".join(response.split())
+    theirs = "".join(reference.split())
+    # The effective order: n-grams that are longer than a text do not count.
+    shortest = min(len(ours), len(theirs))
+    orders = [order for order in CHRF_ORDERS if order <= shortest]
     shared = [
         shared_count(character_ngrams(ours, order), character_ngrams(theirs, order))
         for order in orders
@@ -91,7 +103,8 @@ def chrf(response: str, reference: str) -> float:
 
 def _mean_share(shared: list[int], orders: list[int], length: int) -> float:
     """The mean over the orders of the share of a text's n-grams that are in the other text too."""
-    shares = [count / (length - order + 1) for count, order in zip(shared, orders, strict=True)]
+    totals = [length - order + 1 for order in orders]
+    shares = [count / total for count, total in zip(shared, totals, strict=True)]
     return sum(shares) / len(shares)
 
 
@@ -101,7 +114,9 @@ def token_ngrams(tokens: Sequence[str], order: int) -> Counter[tuple[str, ...]]:
     >>> token_ngrams(["a", "b", "a", "b"], 2)
     Counter({('a', 'b'): 2, ('b', 'a'): 1})
     """
-    return Counter(zip(*(tokens[start:] for start in range(order)), strict=False))
+    # Copies of the tokens, each shifted by one more; `zip` ends with the shortest of them.
+    shifted = [tokens[start:] for start in range(order)]
+    return Counter(zip(*shifted, strict=False))
 
 
 def character_ngrams(text: str, order: int) -> Counter[str]:
@@ -110,7 +125,8 @@ def character_ngrams(text: str, order: int) -> Counter[str]:
     >>> character_ngrams("abab", 2)
     Counter({'ab': 2, 'ba': 1})
     """
-    return Counter(text[start : start + order] for start in range(len(text) - order + 1))
+    starts = range(len(text) - order + 1)
+    return Counter(text[start : start + order] for start in starts)
 
 
 def shared_count(left: Counter[Item], right: Counter[Item]) -> int:

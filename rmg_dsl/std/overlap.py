@@ -49,13 +49,17 @@ def rouge_l(response: str, reference: str) -> float:
     Equal to `rouge_score` (its `rougeL`, not `rougeLsum`: line breaks have no meaning) on ASCII
     texts, and the words are those of `rouge_1`. 0 where either text has no word, both included.
     """
-    ours, theirs = unicode_words(response), unicode_words(reference)
-    return _f_measure(word_lcs_length(ours, theirs), len(ours), len(theirs))
+    ours = unicode_words(response)
+    theirs = unicode_words(reference)
+    shared = word_lcs_length(ours, theirs)
+    return _f_measure(shared, len(ours), len(theirs))
 
 
 def _rouge_n(response: str, reference: str, order: int) -> float:
-    ours, theirs = (token_ngrams(unicode_words(text), order) for text in (response, reference))
-    return _f_measure(shared_count(ours, theirs), ours.total(), theirs.total())
+    ours = token_ngrams(unicode_words(response), order)
+    theirs = token_ngrams(unicode_words(reference), order)
+    shared = shared_count(ours, theirs)
+    return _f_measure(shared, ours.total(), theirs.total())
 
 
 def _f_measure(shared: int, ours: int, theirs: int) -> float:
@@ -78,10 +82,13 @@ def token_f1(response: str, reference: str) -> float:
     texts with no word left score 1, one such text scores 0. NFC and NFD are alike. Source:
     Rajpurkar et al. 2018.
     """
-    ours, theirs = squad_words(response), squad_words(reference)
+    ours = squad_words(response)
+    theirs = squad_words(reference)
+    # As in SQuAD 2.0: no answer is right where none is expected.
     if not ours or not theirs:
         return float(ours == theirs)
-    return _f_measure(shared_count(Counter(ours), Counter(theirs)), len(ours), len(theirs))
+    shared = shared_count(Counter(ours), Counter(theirs))
+    return _f_measure(shared, len(ours), len(theirs))
 
 
 def levenshtein(response: str, reference: str) -> float:
@@ -114,7 +121,8 @@ def jaccard(response: str, reference: str) -> float:
     Words are those of `rouge_1` (no case, no punctuation), not the parts between white space. Two
     texts without a word score 1. NFC and NFD are alike. Source: Jaccard 1901.
     """
-    ours, theirs = set(unicode_words(response)), set(unicode_words(reference))
+    ours = set(unicode_words(response))
+    theirs = set(unicode_words(reference))
     if not ours and not theirs:
         return 1.0
     return len(ours & theirs) / len(ours | theirs)

@@ -95,13 +95,16 @@ def _equal_shallowly(left: object, right: object) -> bool:
         case list() | tuple(), list() | tuple():
             return len(left) == len(right)
         case _:
-            return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
+            # `true` is not `1` in JSON, but True equals 1 in Python.
+            is_same_kind = isinstance(left, bool) == isinstance(right, bool)
+            return is_same_kind and bool(left == right)
 
 
 def _child_pairs(left: object, right: object) -> Iterator[tuple[object, object]]:
     match left, right:
         case dict(), dict():
-            yield from ((value, right[key]) for key, value in left.items())
+            for key, value in left.items():
+                yield value, right[key]
         case list() | tuple(), list() | tuple():
             yield from zip(left, right, strict=True)
 
@@ -176,6 +179,7 @@ def last_number(value: str | float) -> float | None:
 
 
 def _float_literal(match: re.Match[str]) -> str:
+    # `float` does not read the typographic minus, nor commas between thousands.
     sign = "-" if match["sign"] in ("-", "−") else ""
     size = match["size"]
     if match["points"]:

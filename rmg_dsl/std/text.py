@@ -226,7 +226,9 @@ def exact_ci(response: str | float, reference: str | float) -> bool:
 
 
 def _normalize_caseless(text: str) -> str:
-    return normalize("NFD", normalize("NFD", text.strip()).casefold())
+    decomposed = normalize("NFD", text.strip())
+    # Casefolding may leave the normal form, so it is restored.
+    return normalize("NFD", decomposed.casefold())
 
 
 def join(items: Sequence[str | float | None], separator: str = "\n") -> str:
@@ -270,7 +272,8 @@ def transcript(messages: Sequence[Mapping[str, object]]) -> str:
     list is the empty text. A message with no role, or with neither content nor tool calls, raises
     ValueError. Content or calls of another shape raise TypeError.
     """
-    return "\n".join(_transcript_turn(message, place) for place, message in enumerate(messages))
+    turns = [_transcript_turn(message, place) for place, message in enumerate(messages)]
+    return "\n".join(turns)
 
 
 def _transcript_turn(message: Mapping[str, object], place: int) -> str:
@@ -279,9 +282,11 @@ def _transcript_turn(message: Mapping[str, object], place: int) -> str:
     role, content, calls = message.get("role"), message.get("content"), message.get("tool_calls")
     if not isinstance(role, str):
         raise ValueError(f"message {place} has no role")
+    # A message of tool calls has no content of its own.
     if content is None and not calls:
         raise ValueError(f"message {place} has no content")
-    lines = [*_content_lines(content, place), *_tool_call_lines(calls or [], place)]
+    lines = _content_lines(content, place)
+    lines += _tool_call_lines(calls or [], place)
     return f"{role}: " + "\n".join(lines)
 
 

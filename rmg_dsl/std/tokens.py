@@ -46,9 +46,13 @@ def unicode_words(text: str) -> list[str]:
     """
     if text.isascii():
         return _ASCII_WORD.findall(text.lower())
-    folded = _INVISIBLE.sub("", normalize("NFC", normalize("NFD", text).casefold()))
+    decomposed = normalize("NFD", text)
+    # NFC after casefolding: it joins a letter and its marks to one character where there is one.
+    composed = normalize("NFC", decomposed.casefold())
+    folded = _INVISIBLE.sub("", composed)
     # One class per distinct character, then one pattern over the classes: no call per character.
-    classes = {ord(character): _character_class(character) for character in set(folded)}
+    distinct = set(folded)
+    classes = {ord(character): _character_class(character) for character in distinct}
     matches = _WORD_CLASSES.finditer(folded.translate(classes))
     return [folded[match.start() : match.end()] for match in matches]
 
@@ -111,7 +115,9 @@ def mteval_tokens(text: str) -> list[str]:
     ASCII punctuation is a token of its own, except the apostrophe, a dash that does not follow a
     digit, and a point or comma between digits. Case is kept; non-ASCII punctuation is not split.
     """
-    line = text.rstrip().replace("<skipped>", "").replace("-\n", "").replace("\n", " ")
+    line = text.rstrip().replace("<skipped>", "")
+    # A word that is hyphenated at the end of a line is one word.
+    line = line.replace("-\n", "").replace("\n", " ")
     for entity, character in _ENTITIES:
         line = line.replace(entity, character)
     return _split_mteval(f" {line} ")
@@ -126,8 +132,7 @@ def _split_mteval(line: str) -> list[str]:
 
 # The characters that sacrebleu's `zh` makes single tokens. U+2001 to U+2A6D (quotes, dashes,
 # arrows) is a mistake in its table of Extension B; it stays, so that scores are equal. The range of
-# kana is
-# an addition.
+# kana is an addition.
 _ZH_SINGLE_TOKENS = re.compile(
     "[\u2001-\u2a6d\u2e80-\u2fdf\u2ff0-\u303f\u3100-\u312f\u31a0-\u31bf\u31c0-\u31ef"
     "\u3200-\u33ff\u3400-\u4db5"
