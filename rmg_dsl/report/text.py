@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from rmg_dsl.diagnostics.render import printable_text
@@ -100,6 +101,28 @@ def _score_text(name: str, cells: Mapping[str, object]) -> str:
     if status != Status.OK:
         return status
     return truncate_value(cells[name], _CELL_WIDTH)
+
+
+def failure_lines(failures: Failures) -> list[str]:
+    """For each status how many scores are missing, and the most frequent reason with a row.
+
+    >>> failures = Failures()
+    >>> failures.add(3, "brief", Unscored(Status.MISSING_INPUT, "`response` is null"))
+    >>> failure_lines(failures)
+    ['1 missing_input: `brief` on row 3: `response` is null']
+    """
+    counts: Counter[Status] = Counter()
+    for (_, status, _), alike in failures.kinds.items():
+        counts[status] += alike.count
+    return [_status_line(status, count, failures) for status, count in counts.most_common()]
+
+
+def _status_line(status: Status, count: int, failures: Failures) -> str:
+    kinds = [entry for entry in failures.kinds.items() if entry[0][1] is status]
+    (grader, _, message), alike = max(kinds, key=lambda entry: entry[1].count)
+    such_as = ", such as" if count > 1 else ":"
+    reason = f": {truncate_value(message, _REASON_WIDTH)}" if message else ""
+    return f"{count} {status}{such_as} `{grader}` on row {alike.row_indexes[0]}{reason}"
 
 
 def _failures_text(failures: Failures) -> str:

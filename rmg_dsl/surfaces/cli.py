@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from importlib import import_module
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 import rmg_dsl
 from rmg_dsl.api.options import Flag, option_flags
 from rmg_dsl.errors import ModelError, RmgError, SpecError
+from rmg_dsl.suggest import nearest
 from rmg_dsl.surfaces.cli_options import DRY_RUN_FLAG
 from rmg_dsl.surfaces.terminal import (
     EXIT_BAD_INPUT,
@@ -89,6 +91,22 @@ class _Parser(argparse.ArgumentParser):
         """Compute the help text of an argument when help is shown."""
         action.help = ""
         self._late_helps[action] = text
+
+    def error(self, message: str) -> NoReturn:
+        """End with a message; for an unknown flag with the one that it may mean."""
+        prefix = "unrecognized arguments: "
+        if message.startswith(prefix):
+            word = message.removeprefix(prefix).split()[0].partition("=")[0]
+            if near := nearest(word, self._flags()):
+                message = f"{message}; did you mean {near}?"
+        super().error(message)
+
+    def _flags(self) -> Iterator[str]:
+        """The flags of all commands: the parser of a command hands an unknown one up."""
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for parser in action.choices.values():
+                    yield from re.findall(r"--[a-z-]+", parser.format_usage())
 
     def format_help(self) -> str:
         """The help text, with the texts that are computed only now."""

@@ -19,6 +19,7 @@ from rmg_dsl.api.grading import stop_handler
 from rmg_dsl.api.planning import estimate_job
 from rmg_dsl.api.preparing import GradingJob
 from rmg_dsl.api.results import FinishedRun, check_summary_column
+from rmg_dsl.report.text import failure_lines
 from rmg_dsl.surfaces.cli_options import options_from_arguments
 from rmg_dsl.surfaces.terminal import (
     EXIT_CHECK_FAILED,
@@ -134,9 +135,18 @@ def _print_result(result: FinishedRun, arguments: Namespace) -> None:
         for name, group in result.groups():
             write_visible(f"{one_line(arguments.by)} = {one_line(name)}\n{group}\n")
         write_visible(result.overview)
+        _print_reasons(result, arguments)
     elif not result.holds:
         # Even a quiet run says why it exits 1.
         write_stderr("\n".join(str(verdict) for verdict in result.gates if not verdict.holds))
+
+
+def _print_reasons(result: FinishedRun, arguments: Namespace) -> None:
+    """Say why scores are missing, and what was written."""
+    for line in failure_lines(result.digest.failures):
+        write_visible(line)
+    if arguments.output:
+        write_visible(f"wrote {', '.join(arguments.output)}")
 
 
 def demo(arguments: Namespace) -> int:
