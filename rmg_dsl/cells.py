@@ -14,8 +14,9 @@ from typing import Any, TypeAlias
 Typed: TypeAlias = Any
 """A value of the data: what a cell holds is known only where it is used."""
 
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-_TRUTHS = {"True": True, "False": False}
+# Zeros in front make a name: 007 is not 7.
+_NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
+_TRUTHS = {"true": True, "false": False}
 
 
 class CellText(str):
@@ -59,8 +60,8 @@ class CellText(str):
 
     @property
     def truth(self) -> bool | None:
-        """The bool that prints as this cell."""
-        return _TRUTHS.get(self)
+        """The bool that the cell writes, in any capitals."""
+        return _TRUTHS.get(self.lower())
 
     @property
     def container(self) -> list[Typed] | dict[str, Typed] | None:
@@ -79,8 +80,7 @@ class CellText(str):
         number = self.exact_number
         if number is not None:
             return number
-        truth = self.truth
-        return str(self) if truth is None else truth
+        return {"True": True, "False": False}.get(self, str(self))
 
 
 def unpack_cell(value: Typed) -> Typed:

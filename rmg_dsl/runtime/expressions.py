@@ -104,8 +104,10 @@ def as_number(value: Data, term: Term) -> float:
         fail(Status.MISSING_INPUT, f"{name_of(term)} is null")
     if isinstance(value, int | float):
         return value
-    if type(value) is CellText and value.number is not None:
-        return value.number
+    if type(value) is CellText:
+        number = value.number if value.truth is None else int(value.truth)
+        if number is not None:
+            return number
     return fail(Status.ERROR, f"{name_of(term)} is no number: {short_repr(value)}")
 
 
@@ -361,9 +363,9 @@ def _comparable(value: Data, other: Data) -> Data:
         return value if value.truth is None else value.truth
     if isinstance(other, int | float):
         return value if value.number is None else value.number
-    # Two cells that both write numbers are compared as numbers: 4 and 4.0 are equal.
-    if type(other) is CellText and value.exact_number is not None:
-        return value if other.exact_number is None else value.exact_number
+    # Two cells that both write numbers are compared as numbers: 4 and 4.00 are equal.
+    if type(other) is CellText and other.number is not None and value.number is not None:
+        return value.number
     return value
 
 

@@ -38,6 +38,8 @@ def with_checked_arguments(function: Function, run: Callable[..., Any]) -> Calla
         for place, parameter, convert in others:
             if place < len(converted):
                 converted[place] = convert(converted[place], name, parameter)
+        if name in _COMPARE_PLAIN_VALUES:
+            _numbers_of_cells(converted)
         return run(*converted)
 
     if reference is None:
@@ -147,11 +149,11 @@ def _as_bool(value: object, name: str, parameter: str) -> bool:
     raise ArgumentError(f"`{name}` wants True or False for `{parameter}`, not {kind(value)}")
 
 
-def _as_any(value: object, _name: str, _parameter: str) -> object:
-    # Two cells of a text file that both write numbers are compared as numbers.
-    if type(value) is CellText and value.exact_number is not None:
-        return value.exact_number
-    return value
+def _numbers_of_cells(arguments: list[object]) -> None:
+    """Replace two cells of a text file that both write numbers by these numbers."""
+    numbers = [value.number if type(value) is CellText else None for value in arguments[:2]]
+    if None not in numbers:
+        arguments[:2] = numbers
 
 
 _CONVERTERS: Mapping[str, Callable[[object, str, str], object]] = {
@@ -159,5 +161,4 @@ _CONVERTERS: Mapping[str, Callable[[object, str, str], object]] = {
     "list": _as_list,
     "number": _as_number,
     "bool": _as_bool,
-    "any": _as_any,
 }
