@@ -106,7 +106,7 @@ class RequirementFailure(NamedTuple):
 
 @dataclass(slots=True)
 class _CollectedInput:
-    """The columns of what is read, how many rows need it or skipped it, and how many have a failure.
+    """The columns of what is read, how many rows need it or skip it, and how many have a failure.
 
     `first_failure` is the first one inside the requirement itself, with the index of its row.
     """

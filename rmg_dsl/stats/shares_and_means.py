@@ -13,7 +13,6 @@ from rmg_dsl.stats.definition import StatisticDefinition
 from rmg_dsl.stats.intervals import Z95, Interval, share_interval
 from rmg_dsl.stats.undefined import NO_ROW, why_equal, why_unbounded
 
-
 # Of so many equal values, one in seven may differ among the rows that were not drawn.
 MIN_EQUAL_VALUES = 20
 
