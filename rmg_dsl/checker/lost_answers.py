@@ -1,4 +1,4 @@
-"""Code graders whose null comes from the graded text: what an answer lacks is wrong, not missing."""
+"""Code graders whose null comes from the graded text: what an answer lacks is wrong."""
 
 from __future__ import annotations
 
