@@ -311,19 +311,19 @@ def _as_score(value: Data, scale: Scale | None) -> Score:
 
 
 def _may_be_label(term: Term) -> bool:
-    """May the value of an expression without a scale be the label of a grader?"""
+    """May the value be a label: of a grader, or what a function of the caller says?"""
     match term:
         case expr.IfElse(then, _, otherwise):
             return _may_be_label(then) or _may_be_label(otherwise)
         case expr.WithDefault(operand, fallback):
             return _may_be_label(operand) or _may_be_label(fallback)
         case _:
-            return isinstance(term, expr.ScoreRef)
+            return isinstance(term, expr.ScoreRef | expr.Call)
 
 
 def _fit_to_scale(value: Value, scale: Scale) -> Score:
-    # A bool counts as 0 or 1 where the scale is one of numbers.
-    if isinstance(value, bool) and scale.score_type.kind == "number":
+    # A bool counts as 0 or 1 on a range such as 0.0..1.0; on 1..5 it would be the worst verdict.
+    if isinstance(value, bool) and scale.score_type.kind == "number" and scale.is_continuous:
         value = int(value)
     verdict = scale.fit(value)
     if verdict is None:
