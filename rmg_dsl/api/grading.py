@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import fields
 from typing import TypeVar, Unpack, cast
@@ -296,6 +296,7 @@ def _notes(job: GradingJob) -> tuple[str, ...]:
     )
     notes = [
         *warnings,
+        *_left_out_notes(job),
         *panel_notes(job.plan, job.run_models),
         *_model_notes(job),
         *job.resources.notes,
@@ -303,6 +304,16 @@ def _notes(job: GradingJob) -> tuple[str, ...]:
     if job.run.unfinished_calls:
         notes.append("calls in flight go on into the cache, and into no count here")
     return tuple(dict.fromkeys(notes))
+
+
+def _left_out_notes(job: GradingJob) -> Iterator[str]:
+    """A note for the requirements and validations of the spec that this run does not check."""
+    whole, plan = job.suite.suite, job.plan
+    texts = [f"require {r.text}" for r in whole.requirements if r not in plan.requirements]
+    texts += [f"validate {v.text}" for v in whole.validations if v not in plan.validations]
+    if texts:
+        listed = ", ".join(f"`{text}`" for text in texts)
+        yield f"not checked, because this run leaves out what it reads: {listed}"
 
 
 def _model_notes(job: GradingJob) -> Iterable[str]:

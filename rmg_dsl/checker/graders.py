@@ -15,6 +15,7 @@ from rmg_dsl.checker.keys import (
     integer_setting,
     is_fully_read,
 )
+from rmg_dsl.checker.lost_answers import warn_lost_answers
 from rmg_dsl.checker.models import ModelTable
 from rmg_dsl.checker.pairwise import SHARE, ComparisonChecker
 from rmg_dsl.checker.prompts import (
@@ -384,6 +385,7 @@ class GraderResolver:
         if scale is not None:
             self._check_code_scale(kind, value, declared, scale, scope)
             kind = type_of_scale(scale)
+        warn_lost_answers(self.expressions, typed.term, value, scope)
         return self._register_scoring(ExpressionScoring(typed.term, scale), kind, scope, passing)
 
     def _check_code_scale(

@@ -292,10 +292,12 @@ class _Checker:
 
     def _report_unused_imports(self, node: nodes.ImportDecl) -> None:
         for imported in node.names:
-            if (
-                id(self.root),
-                imported.local_name.id,
-            ) not in self.state.used_names and imported.local_name.id in self.root.imports:
+            name = imported.local_name.id
+            if (id(self.root), name) in self.state.used_names or name not in self.root.imports:
+                continue
+            # `--set` reaches a param of another file only by its import: that is its use.
+            target = self.root.find(name)
+            if target is None or not isinstance(target.declaration, nodes.ParamDecl):
                 self._report(
                     "RMG209",
                     f"`{imported.local_name.id}` is imported and never used",

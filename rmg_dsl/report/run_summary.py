@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -119,6 +119,7 @@ class RunSummary:
         self.by = by
         self.row_count = self.unreached_count = 0
         self.groups: dict[str, list[OutputSummary]] = {}
+        self._group_names: dict[tuple[str, object], str] = {}
         self.refined_rows: list[RefinedRow] = []
         self._first_rows: list[GradedRow] = []
         self._lowest_rows: list[list[tuple[SortKey, int, GradedRow]]] = [[] for _ in outputs]
@@ -152,10 +153,11 @@ class RunSummary:
             self.failures.add(graded.row_index, output.name, outcome)
 
     def _group_summaries(self, value: object) -> list[OutputSummary]:
-        name = "(none)" if value is None else str(value)
-        if name not in self.groups:
+        key = _group_key(value)
+        if key not in self._group_names:
+            name = self._group_names[key] = _unused_name(value, self.groups)
             self.groups[name] = self._new_summaries()
-        return self.groups[name]
+        return self.groups[self._group_names[key]]
 
     def _new_summaries(self) -> list[OutputSummary]:
         return [OutputSummary(output, values=Numbers(self._floats())) for output in self.outputs]
@@ -207,3 +209,24 @@ def _refined_rows_of(graded: GradedRow, outputs: Sequence[Output]) -> list[Refin
         for name, path in paths
         if path is not None and len(path.drafts) > 1
     ]
+
+
+def _group_key(value: object) -> tuple[str, object]:
+    """What tells a group: 1 and 1.0 are one number, "1" is a text, and True is no 1."""
+    if value is None or value != value:
+        return "none", None
+    if isinstance(value, bool | str):
+        return type(value).__name__, value
+    if isinstance(value, int | float):
+        return "number", value
+    return "other", str(value)
+
+
+def _unused_name(value: object, names: Collection[str]) -> str:
+    """The name of a new group; a text that reads like the name of another group is quoted."""
+    kind, shown = _group_key(value)
+    name = "(none)" if kind == "none" else str(value)
+    if name not in names:
+        return name
+    # Only values of unlike kinds have one name: the kind tells them apart.
+    return f'"{name}"' if isinstance(shown, str) else f"{name} ({kind})"

@@ -64,7 +64,9 @@ def _required_value(term: Term, evaluator: ExpressionEvaluator, state: RowState)
 
 
 def _group_key(value: Data) -> str:
-    """A text that is the same for equal values only: 1 and "1" are two groups."""
+    """A text that is the same for equal values only: 1 and 1.0 are one group, 1 and "1" two."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
 
 

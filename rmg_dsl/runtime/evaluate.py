@@ -237,11 +237,20 @@ class Evaluator(ExpressionEvaluator):
 
     def _computation(self, step: ComputeStep) -> Callable[[RowState], Score]:
         value_of, term, scale = self.row_function(step.term), step.term, step.scoring.scale
+        may_be_label = scale is not None or _may_be_label(term)
 
         def score(state: RowState) -> Score:
             value = value_of(state)
             if is_null(value):
                 fail(Status.MISSING_INPUT, f"{name_of(term)} is null")
+            if type(value) is CellText:
+                value = _cell_score(value, scale)
+            if isinstance(value, str) and not may_be_label:
+                fail(
+                    Status.ERROR,
+                    f"the result is a text and no score: {short_repr(value)}; a scale such as "
+                    '`-> "a" | "b"` makes texts labels',
+                )
             computed = _as_score(value, scale)
             # An aggregate that is only another name for a grader keeps the grader's label.
             if isinstance(term, expr.ScoreRef):
@@ -319,7 +328,21 @@ def _cell_score(cell: CellText, scale: Scale | None) -> Value:
     return str(cell) if number is None else number
 
 
+def _may_be_label(term: Term) -> bool:
+    """May the value be a label: of a grader, or what a function of the caller says?"""
+    match term:
+        case expr.IfElse(then, _, otherwise):
+            return _may_be_label(then) or _may_be_label(otherwise)
+        case expr.WithDefault(operand, fallback):
+            return _may_be_label(operand) or _may_be_label(fallback)
+        case _:
+            return isinstance(term, expr.ScoreRef | expr.Call)
+
+
 def _fit_to_scale(value: Value, scale: Scale) -> Score:
+    # A bool counts as 0 or 1 on a range such as 0.0..1.0; on 1..5 it would be the worst verdict.
+    if isinstance(value, bool) and scale.score_type.kind == "number" and scale.is_continuous:
+        value = int(value)
     verdict = scale.fit(value)
     if verdict is None:
         fail(Status.OFF_SCALE, f"{short_repr(value)} is not on {scale}")

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from importlib import import_module
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import rmg_dsl
 from rmg_dsl.api.options import Flag, option_flags
@@ -178,10 +178,30 @@ def _add_run(commands: Subcommands) -> None:
     run.add_late_help(output, _output_help)
     for flag in option_flags():
         _add_flag(run, flag)
-    run.add_argument("--by", metavar="COLUMN", help="print a summary for each value of this column")
+    run.add_argument(
+        "--by",
+        metavar="COLUMN",
+        action=_StoreOnce,
+        help="print a summary for each value of this column",
+    )
     _add_flag(run, DRY_RUN_FLAG)
     run.add_argument("--quiet", action="store_true", help="print no summary and no progress")
     run.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+
+class _StoreOnce(argparse.Action):
+    """Stores the value of a flag; a second one is an error, because it would replace the first."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        if getattr(namespace, self.dest) is not None:
+            parser.error(f"{option_string} stands once: a summary is for the values of one column")
+        setattr(namespace, self.dest, values)
 
 
 def _add_check(commands: Subcommands) -> None:
