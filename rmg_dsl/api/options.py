@@ -362,7 +362,7 @@ def option_flags() -> Iterator[Flag]:
     """The flags of all options, in the order of the table.
 
     >>> [flag.word for flag in option_flags() if flag.option == "cache"]
-    ['--refresh', '--no-cache']
+    ['--refresh', '--retry-failed', '--no-cache']
     """
     for entry in fields(Options):
         for flag in entry.metadata["flags"]:
