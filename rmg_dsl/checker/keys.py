@@ -9,6 +9,7 @@ from rmg_dsl.diagnostics import Fix, Span
 from rmg_dsl.suggest import format_names, suggest_name
 from rmg_dsl.syntax import nodes
 from rmg_dsl.syntax.declarations import KeySpec, declarations, keys_of
+from rmg_dsl.syntax.foreign_keys import BOOLEAN_WORDS, foreign_key_help
 
 _MAX_KEYS_SHOWN = 12
 
@@ -90,6 +91,8 @@ def _report_unknown_key(setting: nodes.SettingLine, declaration: str, scope: Sco
     if close:
         help = f"did you mean `{close}`?"
         fixes.append(Fix(key.span, close, f"write `{close}`"))
+    elif foreign := foreign_key_help(key.id):
+        help = foreign
     elif owners:
         help = f"`{key.id}` is a key of {' and '.join(owners)}; {offered}"
     else:
@@ -129,7 +132,7 @@ def check_plain_value(setting: nodes.SettingLine, key: KeySpec, scope: Scope) ->
         case "count":
             _report_unless(_is_count(value, key.most), setting, key.takes, scope)
         case "bool":
-            _report_unless(isinstance(value, nodes.TruthNode), setting, "True or False", scope)
+            _check_truth(setting, scope)
         case "text":
             _report_unless(isinstance(value, nodes.TextNode), setting, "a text in quotes", scope)
         case "words":
@@ -145,6 +148,17 @@ def integer_setting(setting: nodes.SettingLine | None) -> int | None:
             return value
         case _:
             return None
+
+
+def _check_truth(setting: nodes.SettingLine, scope: Scope) -> None:
+    value = setting.value
+    if isinstance(value, nodes.TruthNode):
+        return
+    word = BOOLEAN_WORDS.get(_written_word(value).lower())
+    fixes = [Fix(value.span, word, f"write `{word}`")] if word else []
+    help = f"write `{setting.key.id} = {word or 'True'}`"
+    message = f"`{setting.key.id}` is True or False"
+    scope.report("RMG322", message, value.span, help=help, fixes=fixes)
 
 
 def _is_count(value: nodes.Expr, most: int) -> bool:

@@ -14,7 +14,14 @@ from rmg_dsl.diagnostics import Diagnostic, Fix, Source, Span, diagnose
 from rmg_dsl.scales import WORD_SCALES
 from rmg_dsl.syntax.bad_line import BadLine, ErrorRule
 from rmg_dsl.syntax.declarations import declarations, word_pattern
-from rmg_dsl.syntax.key_error_rules import key_inside_line, takes_text, text_before_key
+from rmg_dsl.syntax.foreign_keys import BOOLEAN_WORDS
+from rmg_dsl.syntax.key_error_rules import (
+    foreign_key,
+    key_inside_line,
+    key_without_sign,
+    takes_text,
+    text_before_key,
+)
 from rmg_dsl.syntax.lines import HEAD
 from rmg_dsl.syntax.scale_error_rules import malformed_scale, missing_arrow
 from rmg_dsl.syntax.text_error_rules import adjacent_texts
@@ -79,14 +86,6 @@ _FOREIGN_OPERATOR_WORDS = {
     "NOT": "not",
     "equals": "==",
     "xor": "!=",
-}
-_BOOLEAN_WORDS = {
-    "true": "True",
-    "yes": "True",
-    "on": "True",
-    "false": "False",
-    "no": "False",
-    "off": "False",
 }
 _POINT_WORDS = r"(?:\(?(?i:points?|pts?\.?|marks?|stars?)\)?)"
 _CURLY_QUOTE = re.compile("[“”„«»‘’]")
@@ -371,7 +370,7 @@ def _rubric_line(m: BadLine) -> Diagnostic | None:
     if "STRING" in m.expected_terminals and m.before.rstrip().endswith(":") and m.rest.strip():
         return _unquoted_text(m, m.offset)
     word = re.match(r"[^\W\d]\w*(?=\s*:)", m.text)
-    truth = _BOOLEAN_WORDS.get(word.group().lower()) if word else None
+    truth = BOOLEAN_WORDS.get(word.group().lower()) if word else None
     if m.offset == 0 and word and truth:
         return m.diagnose_with_fix(
             "RMG111", "the levels of a bool are True and False", 0, word.end(), truth
@@ -482,7 +481,7 @@ def _param_value(m: BadLine) -> Diagnostic | None:
         return None
     value = m.text[head.end() :].rstrip()
     span = m.span(head.end(), head.end() + len(value))
-    truth = _BOOLEAN_WORDS.get(value.lower())
+    truth = BOOLEAN_WORDS.get(value.lower())
     if truth:
         fix = Fix(span, truth, f"write `{truth}`")
         return m.diagnose_at(
@@ -745,6 +744,8 @@ def _expected_help(m: BadLine) -> str:
 
 RULES: tuple[ErrorRule, ...] = (
     key_inside_line,
+    foreign_key,
+    key_without_sign,
     _curly_quotes,
     _string_prefix,
     adjacent_texts,

@@ -12,6 +12,7 @@ from rmg_dsl.diagnostics import Diagnostic, Fix
 from rmg_dsl.syntax.bad_line import BadLine
 from rmg_dsl.syntax.declarations import DeclarationSpec, block_keys, declarations
 from rmg_dsl.syntax.doc import INDENT_WIDTH
+from rmg_dsl.syntax.foreign_keys import foreign_key_help
 
 _KEY_START = re.compile(r"([^\W\d]\w*)[ \t]*(=(?!=)|:)")
 _RUBRIC_HEAD = re.compile(r"rubric[ \t]*:[ \t]*\Z")
@@ -37,6 +38,41 @@ def key_inside_line(m: BadLine) -> Diagnostic | None:
     if m.is_in_value:
         return _key_after_value(m, key)
     return None
+
+
+def foreign_key(m: BadLine) -> Diagnostic | None:
+    """`if = lang == "de"`: a key that no block has, and that is a word of the language."""
+    word = re.match(r"(if|else|in|not)[ \t]*(?:=(?!=)|:)", m.text)
+    help = foreign_key_help(word.group(1)) if word else ""
+    if m.kind != "setting" or word is None or not help:
+        return None
+    return m.diagnose_at("RMG210", f"unknown key `{word.group(1)}`", m.span(0, word.end(1)), help)
+
+
+def key_without_sign(m: BadLine) -> Diagnostic | None:
+    """`refine response until rel >= 4:`: a key on the line of a head that takes none there."""
+    head = re.match(r"(\w+)[ \t]+\w+", m.text)
+    spec = declarations().get(head.group(1)) if head else None
+    if m.kind != "head" or head is None or spec is None or spec.has_line or m.offset < head.end():
+        return None
+    words = "|".join(map(re.escape, spec.settings))
+    tail = re.compile(rf"(?:[ \t]+(?:{words})[ \t]+(?!=)[^\n]+?)[ \t]*:?[ \t]*\Z")
+    found = tail.match(m.text, head.end())
+    if found is None:
+        return None
+    pieces = re.split(rf"[ \t]+({words})[ \t]+", found.group().rstrip(" \t:"))[1:]
+    line_break = f"\n{_body_indent(m)}"
+    keys = zip(pieces[::2], pieces[1::2], strict=True)
+    lines = [f"{key} = {value.strip()}" for key, value in keys]
+    text = ":" + "".join(f"{line_break}{line}" for line in lines)
+    fix = Fix(m.span(head.end(), len(m.text)), text, "give each key its own line")
+    return m.diagnose_at(
+        "RMG102",
+        f"`{head.group(1)}` is always a block, and its keys stand below this line",
+        m.span(m.offset, m.offset + len(pieces[0])),
+        f"write `{lines[0]}` on a line of its own below `{head.group()}:`",
+        fix,
+    )
 
 
 def text_before_key(text: str) -> str:

@@ -264,7 +264,7 @@ class _LineReader:
         """Report a head that goes on in the line below, although no bracket is open."""
         first = chunk.body[0]
         if are_texts_alone(self.line_text(first)) and texts_at_end(text) is not None:
-            self._report_text_below(chunk.head, first)
+            self._report_text_below(chunk.head, _texts_alone(self.source, chunk.body))
         elif unfinished := _UNFINISHED.search(text):
             span = Span(chunk.head.end - len(unfinished.group()), chunk.head.end)
             self.report("RMG101", "the line ends too early", span, _ONE_LINE_HELP)
@@ -377,7 +377,8 @@ class _LineReader:
                 at += len(below)
                 damaged = failed = True
                 continue
-            if lines and self._report_if_rest(settings, line):
+            if lines and self._report_if_rest(settings, line, body[at:]):
+                at += len(_texts_alone(self.source, body[at:]))
                 # The line above is not what its author means: its node must not be checked.
                 lines.pop()
                 settings.pop()
@@ -392,24 +393,26 @@ class _LineReader:
         self._check_indents(tuple(settings))
         return lines, damaged
 
-    def _report_if_rest(self, settings: list[LogicalLine], line: LogicalLine) -> bool:
+    def _report_if_rest(
+        self, settings: list[LogicalLine], line: LogicalLine, below: tuple[LogicalLine, ...]
+    ) -> bool:
         """Report a line that goes on with the one above it, although no bracket is open."""
         above = settings[-2] if len(settings) > 1 else None
         text = self.line_text(line)
         if above and are_texts_alone(text) and texts_at_end(self.line_text(above)) is not None:
-            self._report_text_below(above, line)
+            self._report_text_below(above, (line, *_texts_alone(self.source, below)))
         elif _CONTINUATION.match(text) and not _FOREIGN_KEY.match(text):
             self._report_continuation(line)
         else:
             return False
         return True
 
-    def _report_text_below(self, above: LogicalLine, line: LogicalLine) -> None:
-        """Report a text below a text, which Python would join to one."""
+    def _report_text_below(self, above: LogicalLine, below: tuple[LogicalLine, ...]) -> None:
+        """Report texts below a text, which Python would join to one."""
         start = texts_at_end(self.line_text(above))
         assert start is not None
-        span = Span(line.start, line.end)
-        whole = Span(above.start + start, line.end)
+        span = Span(below[0].start, below[0].end)
+        whole = Span(above.start + start, below[-1].end)
         joined = joined_texts(self.source.text[whole.start : whole.end])
         fix = Fix(whole, joined, "make one text of them") if joined else None
         help = 'make one text of them; one of several lines stands between """ and """'
@@ -598,6 +601,12 @@ class _LineReader:
         except (UnexpectedInput, LayoutError):
             return False
         return True
+
+
+def _texts_alone(source: Source, lines: tuple[LogicalLine, ...]) -> tuple[LogicalLine, ...]:
+    """The first lines, as far as they hold nothing but texts."""
+    texts = [are_texts_alone(source.text[line.start : line.end]) for line in lines]
+    return lines[: (*texts, False).index(False)]
 
 
 def _is_known_setting(text: str) -> bool:
