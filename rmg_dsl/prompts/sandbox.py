@@ -22,6 +22,7 @@ from jinja2.visitor import NodeTransformer
 
 from rmg_dsl.cells import CellText
 from rmg_dsl.prompts.fencing import Absent, could_be_tag, has_blank_item, is_blank, value_to_text
+from rmg_dsl.prompts.media import is_media
 
 # Some 2.5 million tokens: the largest windows are a little smaller.
 MAX_RENDERED_CHARS = 10_000_000
@@ -331,8 +332,13 @@ def parse_template(text: str) -> tuple[Sandbox, nodes.Template]:
 
 def fence_value(value: object, tag: str) -> str:
     """Write a row value as the judge sees it: numbers bare; text, lists and objects as JSON between
-    fences.
+    fences. An image or a sound raises TypeError.
     """
+    if is_media(value):
+        raise TypeError(
+            "the value is an image, a sound or a PDF, and a prompt prints text: give a field with "
+            "its text or a description"
+        )
     if isinstance(value, str) and value.strip():
         text = value
     elif isinstance(value, Undefined):
