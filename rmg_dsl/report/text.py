@@ -106,6 +106,7 @@ def _score_text(name: str, cells: Mapping[str, object]) -> str:
 def failure_lines(failures: Failures) -> list[str]:
     """For each status how many scores are missing, and the most frequent reason with a row.
 
+    >>> from rmg_dsl.results import Unscored
     >>> failures = Failures()
     >>> failures.add(3, "brief", Unscored(Status.MISSING_INPUT, "`response` is null"))
     >>> failure_lines(failures)
